@@ -1,0 +1,138 @@
+"""Calibration data in its four forms, and the ranges that a network's values take on it."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.forward import advance, zero_states
+from edgelstm.network import Network
+
+
+@dataclasses.dataclass
+class Range:
+    """Smallest and largest value seen, 0 included; how many values, and how many beyond `limit`."""
+
+    limit: float
+    low: float = 0.0
+    high: float = 0.0
+    values: int = 0
+    beyond: int = 0
+
+    @property
+    def largest(self) -> float:
+        """Largest magnitude."""
+        return max(-self.low, self.high)
+
+
+Ranges = dict[tuple[str, str], Range]  # (layer, value) -> range
+
+
+def observe(network: Network, sequences: Iterable[NDArray[np.float32]], limit: float) -> Ranges:
+    """Runs the network in float over all sequences and notes the range of every value.
+
+    Args:
+        network: Float weights.
+        sequences: Batches (batch, steps, input_size), as from `calibration_sequences`.
+        limit: Magnitude from which on a value counts as beyond.
+    """
+    ranges: Ranges = {}
+
+    def see(layer: str, value: str, array: NDArray[np.float64]) -> None:
+        if not array.size:
+            return
+        seen = ranges.setdefault((layer, value), Range(limit))
+        seen.low = min(seen.low, float(array.min()))
+        seen.high = max(seen.high, float(array.max()))
+        seen.values += array.size
+        seen.beyond += int(np.count_nonzero(np.abs(array) > limit))
+
+    for x in sequences:
+        advance(network, x, zero_states(network, len(x)), see)
+    return ranges
+
+
+def calibration_sequences(calibration: Any, input_size: int) -> list[NDArray[np.float32]]:
+    """The four forms of calibration data as batches of sequences of equal length.
+
+    Args:
+        calibration: An array (steps, input_size) or (batch, steps, input_size); a list of such
+            arrays, of different lengths; a callable without arguments that yields ``[array]``
+            (TFLite's representative_dataset); or an object whose `get_next()` returns a dictionary
+            with one array, and None at the end (ONNX Runtime's reader).
+        input_size: Values per time step that the network takes.
+
+    Returns:
+        float32 arrays (batch, steps, input_size), one per length.
+
+    Raises:
+        ModelError: No values, not numbers, not finite, all zero, or another width.
+    """
+    by_length: dict[int, list[NDArray[np.float32]]] = {}
+    for k, item in enumerate(_items(calibration)):
+        array = _batch(item, input_size, f"calibration sequence {k}")
+        by_length.setdefault(array.shape[1], []).append(array)
+    batches = [np.concatenate(arrays) for arrays in by_length.values()]
+    if not any(b.size for b in batches):
+        raise ModelError(
+            f"calibration holds no values; sequences of shape (steps, {input_size}) are needed"
+        )
+    if not any(b.any() for b in batches):
+        raise ModelError(
+            "calibration is zero everywhere, so no range can be read off it; give real input"
+        )
+    return batches
+
+
+def _items(calibration: Any) -> Iterator[Any]:
+    if isinstance(calibration, np.ndarray):
+        yield calibration
+    elif isinstance(calibration, list | tuple):
+        yield from calibration
+    elif hasattr(calibration, "get_next"):
+        while (item := calibration.get_next()) is not None:
+            yield _only(list(item.values()), "get_next()")
+    elif callable(calibration):
+        yield from (_only(item, "the calibration callable") for item in _called(calibration))
+    else:
+        raise ModelError(
+            f"calibration is a {type(calibration).__name__}; an array, a list of arrays, a callable "
+            "that yields [array], or an object with get_next() is needed"
+        )
+
+
+def _called(calibration: Callable[[], Iterable[Any]]) -> Iterable[Any]:
+    items = calibration()
+    if not isinstance(items, Iterable):
+        raise ModelError(
+            "the calibration callable returned nothing to iterate; it must yield [array]"
+        )
+    return items
+
+
+def _only(item: Any, source: str) -> Any:
+    """The single array of [array]; an array itself passes."""
+    if not isinstance(item, list | tuple):
+        return item
+    if len(item) != 1:
+        raise ModelError(f"{source} gave {len(item)} arrays at once; the network has one input")
+    return item[0]
+
+
+def _batch(item: Any, input_size: int, where: str) -> NDArray[np.float32]:
+    array = np.asarray(item)
+    if array.dtype.kind not in "fiub":
+        raise ModelError(f"{where} is of type {array.dtype}; numbers are needed")
+    if array.ndim not in (2, 3) or array.shape[-1] != input_size:
+        raise ModelError(
+            f"{where} has shape {array.shape}; (steps, {input_size}) or "
+            f"(batch, steps, {input_size}) is needed"
+        )
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ModelError(f"{where} holds values that are not finite; remove or repair them")
+    return array if array.ndim == 3 else array[None]

@@ -1,0 +1,97 @@
+"""What runtimes accept and then compute wrongly: refused here, when a file is written or read."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.fixedpoint import quantize_multiplier
+from edgelstm.quantization import CELL_LOG2, integer_clip
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+
+TARGETS = ("tflm", "cmsis-nn", "litert", "tflite-runtime")
+SMALLEST_OUTPUT_SCALE = 2.0**-30  # below, o * tanh(c) would have to be shifted left, out of int32
+
+
+def check_target(target: str | None, precision: str, *, streaming: bool) -> None:
+    """`ModelError` if a target is unknown or would run a file of this precision wrongly."""
+    if target == "onnxruntime":
+        raise ModelError("target 'onnxruntime' does not read .tflite; write .onnx for it")
+    if target is not None and target not in TARGETS:
+        raise ModelError(
+            f"target '{target}' is unknown; a .tflite file can be for: {', '.join(TARGETS)}"
+        )
+    if precision == "hybrid" and target in ("tflm", "cmsis-nn"):
+        raise ModelError(
+            f"target '{target}' loads a hybrid LSTM and returns NaN without an error; "
+            "use precision int8 or float32"
+        )
+    if precision == "int8" and target == "cmsis-nn" and streaming:
+        raise ModelError(
+            "target 'cmsis-nn' cannot run an int8 LSTM step by step: TensorFlow Lite Micro passes "
+            "no state to CMSIS-NN, so every call starts from zero; write whole sequences "
+            "(streaming=False), use float32, or target 'tflm' with its reference kernels"
+        )
+
+
+def check_recurrent(layer: QuantizedRecurrent) -> None:
+    """`ModelError` if runtimes would disagree on an int8 layer, or compute rubbish."""
+    where = f"layer '{layer.name}'"
+    _check_cell(where, layer)
+    if layer.output.scale < SMALLEST_OUTPUT_SCALE:
+        raise ModelError(
+            f"{where}: the output has scale {layer.output.scale:.3g}; "
+            f"at least {SMALLEST_OUTPUT_SCALE:.3g} is needed"
+        )
+    for op in layer.plan.ops:
+        if op.side:
+            rows = layer.plan.rows(op.gate)
+            weight, bias = (
+                (layer.weight_ih, layer.bias_ih)
+                if op.side == "ih"
+                else (layer.weight_hh, layer.bias_hh)
+            )
+            ratio = (
+                layer.scales[op.args[0]].scale
+                * layer.weight_scales[f"{op.side} {op.gate}"]
+                / layer.scales[op.result].scale
+            )
+            _check_sums(f"{where}: weight_{op.side}, gate {op.gate}", weight[rows], bias[rows], ratio)
+
+
+def check_dense(layer: QuantizedDense) -> None:
+    """`ModelError` if an int8 layer's sums could overflow."""
+    assert layer.input is not None and layer.linear is not None
+    ratio = layer.input.scale * layer.weight_scale / layer.linear.scale
+    _check_sums(f"layer '{layer.name}': weight", layer.weight, layer.bias, ratio)
+
+
+def _check_cell(where: str, layer: QuantizedRecurrent) -> None:
+    cell = layer.scales["c"]
+    low, high = CELL_LOG2
+    mantissa, exponent = math.frexp(cell.scale)
+    if mantissa != 0.5 or not low <= exponent - 1 <= high or cell.zero_point != 0:
+        raise ModelError(
+            f"{where}: the cell state has scale {cell.scale:.6g} and zero point {cell.zero_point}; "
+            f"LiteRT needs a power of two from 2**{low} to 2**{high} and 0, "
+            "and computes other values without an error"
+        )
+    if layer.cell_clip and integer_clip(layer.cell_clip, cell) == 0:
+        raise ModelError(
+            f"{where}: cell_clip {layer.cell_clip:.6g} is below one step of the cell state "
+            f"({cell.scale:.6g}), which would make it zero; use a larger clip"
+        )
+
+
+def _check_sums(
+    where: str, weight: NDArray[np.signedinteger], bias: NDArray[np.generic], ratio: float
+) -> None:
+    """Sums of int8 products must fit int32, also after the left shift that a ratio above 1 needs."""
+    _, shift = quantize_multiplier(ratio)
+    reach = np.abs(weight.astype(np.int64)).sum(1) * 255 + np.abs(bias.astype(np.int64))
+    if int(reach.max()) << max(shift, 0) >= 2**31:
+        raise ModelError(
+            f"{where}: sums reach {int(reach.max())}, rescaled by {ratio:.3g}: more than int32 "
+            "holds, so runtimes overflow; such a layer needs float32 or hybrid"
+        )

@@ -1,0 +1,224 @@
+"""From one operator of a .tflite file to one layer of a network; integers and scales as they stand."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.tflite.guards import check_dense, check_recurrent
+from edgelstm.formats.tflite.model import Operator, Tensor
+from edgelstm.formats.tflite.schema import ACTIVATIONS
+from edgelstm.network import Dense, Recurrent
+from edgelstm.plan import RecurrentPlan, recurrent_plan
+from edgelstm.precision import HYBRID, INT8
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
+
+GATES = ("i", "f", "g", "o")  # order of the inputs; TensorFlow Lite calls g the cell gate
+PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
+EXTRAS = {"peepholes": (9, 10, 11), "a projection": (16, 17), "layer normalization": range(20, 24)}
+
+
+def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
+    """The layer of a UNIDIRECTIONAL_SEQUENCE_LSTM.
+
+    Raises:
+        ModelError: A variant of the operator that is not supported, types or shapes that do not
+            belong together, an int8 layer that runtimes would not compute alike.
+    """
+    inputs = op.inputs + (None,) * (24 - len(op.inputs))
+    _check_variant(op, inputs)
+    x = _present(inputs[0], "x")
+    ih = [_constant(t, f"weight_ih_{g}", 2) for g, t in zip(GATES, inputs[1:5], strict=True)]
+    hh = [_constant(t, f"weight_hh_{g}", 2) for g, t in zip(GATES, inputs[5:9], strict=True)]
+    biases = [_constant(t, f"bias_{g}", 1) for g, t in zip(GATES, inputs[12:16], strict=True)]
+    sizes = hh[0].shape[0], ih[0].shape[1]
+    for tensors, shape in (
+        (ih, sizes),
+        (hh, (sizes[0], sizes[0])),
+        (biases, sizes[:1]),
+        ([_state(inputs[18], "h"), _state(inputs[19], "c")], (1, sizes[0])),
+    ):
+        for tensor in tensors:
+            if tensor.shape != shape:
+                raise ModelError(f"tensor '{tensor.name}' has shape {tensor.shape}, not {shape}")
+    precision = _precision(x, [*ih, *hh], biases)
+    clip = float(op.options["cell_clip"])
+    weight_ih, weight_hh, bias = (_stacked(tensors) for tensors in (ih, hh, biases))
+    if precision == "float32":
+        return Recurrent(name, "lstm", weight_ih, weight_hh, bias, np.zeros_like(bias), clip)
+    plan = _plan(name, sizes, clip, precision)
+    weight_scales = {f"ih {g}": _weight_scale(t) for g, t in zip(GATES, ih, strict=True)}
+    weight_scales |= {f"hh {g}": _weight_scale(t) for g, t in zip(GATES, hh, strict=True)}
+    scales = _value_scales(plan, x, op) if precision == "int8" else {}
+    layer = QuantizedRecurrent(
+        plan, weight_ih, weight_hh, bias, np.zeros_like(bias), weight_scales, scales, clip
+    )
+    if scales:
+        check_recurrent(layer)
+    return layer
+
+
+def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
+    """The layer of a FULLY_CONNECTED, with its fused relu; `ModelError` for other variants."""
+    activation = _activation(op)
+    if activation not in ("NONE", "RELU"):
+        raise ModelError(f"its fused activation is {activation}; NONE and RELU are read")
+    if op.options["weights_format"]:
+        raise ModelError("its weights are stored in shuffled order; plain order is read")
+    x = _present(op.inputs[0], "x")
+    weight = _constant(op.inputs[1] if len(op.inputs) > 1 else None, "weight", 2)
+    data = np.array(weight.data)
+    given = op.inputs[2] if len(op.inputs) > 2 else None
+    bias = None if given is None else _constant(given, "bias", 1)
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ModelError(f"its bias has shape {bias.shape}, its weights {weight.shape}")
+    precision = _precision(x, [weight], [] if bias is None else [bias])
+    zeros = np.zeros(len(data), np.int32 if precision == "int8" else np.float32)
+    offsets = zeros if bias is None else np.array(bias.data)
+    relu = "relu" if activation == "RELU" else None
+    if precision == "float32":
+        return Dense(name, data, offsets, relu)
+    scale = _weight_scale(weight)
+    if precision == "hybrid":
+        return QuantizedDense(name, data, offsets, scale, None, None, relu)
+    y = _present(op.outputs[0], "y")
+    layer = QuantizedDense(name, data, offsets, scale, scale_of(x), scale_of(y), relu)
+    check_dense(layer)
+    return layer
+
+
+def scale_of(tensor: Tensor) -> Scale:
+    """Scale and zero point of an integer tensor; `ModelError` where they cannot be used."""
+    if tensor.scale is None or not 0 < tensor.scale < np.inf:
+        raise ModelError(f"tensor '{tensor.name}' has scale {tensor.scale}; above 0 is needed")
+    if tensor.per_channel:
+        raise ModelError(
+            f"tensor '{tensor.name}' has a scale per channel; one scale per tensor is read "
+            "(in TensorFlow's converter: _experimental_disable_per_channel = True)"
+        )
+    scale = Scale(tensor.scale, tensor.zero_point, tensor.type)
+    low, high = scale.limits
+    if not low <= tensor.zero_point <= high:
+        raise ModelError(f"tensor '{tensor.name}' has zero point {tensor.zero_point}")
+    return scale
+
+
+def _check_variant(op: Operator, inputs: tuple[Tensor | None, ...]) -> None:
+    if len(inputs) != 24 or len(op.inputs) < 20:
+        raise ModelError(f"it has {len(op.inputs)} inputs; 24 are needed")
+    if inputs[1] is None or inputs[5] is None or inputs[12] is None:
+        raise ModelError(f"it has coupled input and forget gates (CIFG); {PLAIN}")
+    for what, places in EXTRAS.items():
+        if any(inputs[k] is not None for k in places):
+            raise ModelError(f"it has {what}; {PLAIN}")
+    if op.options["diagonal_recurrent_tensors"]:
+        raise ModelError(f"its recurrent weights are diagonal; {PLAIN}")
+    if _activation(op) != "TANH":
+        raise ModelError(f"its activation is {_activation(op)}; {PLAIN}")
+
+
+def _activation(op: Operator) -> str:
+    number = op.options["activation"]
+    return ACTIVATIONS[number] if 0 <= number < len(ACTIVATIONS) else f"number {number}"
+
+
+def _present(tensor: Tensor | None, what: str) -> Tensor:
+    if tensor is None:
+        raise ModelError(f"its {what} is absent")
+    return tensor
+
+
+def _constant(tensor: Tensor | None, what: str, axes: int) -> Tensor:
+    tensor = _present(tensor, what)
+    if tensor.data is None:
+        stored = "sparse" if tensor.sparse else tensor.type
+        raise ModelError(
+            f"its {what}, tensor '{tensor.name}' ({stored}), is no constant that is read; "
+            "float32 and int8 weights stored in the file are"
+        )
+    if len(tensor.shape) != axes:
+        raise ModelError(f"its {what} has shape {tensor.shape}; {axes} axes are needed")
+    return tensor
+
+
+def _state(tensor: Tensor | None, what: str) -> Tensor:
+    tensor = _present(tensor, f"state {what}")
+    if not tensor.is_variable:
+        raise ModelError(f"its state {what} is no variable tensor, so it would start with values")
+    return tensor
+
+
+def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
+    """`float32`, `hybrid` or `int8`, from the types of input, weights and biases."""
+    types = x.type, *({t.type for t in tensors} for tensors in (weights, biases) if tensors)
+    for name, known in (
+        ("float32", ("float32", {"float32"}, {"float32"})),
+        ("hybrid", ("float32", {"int8"}, {"float32"})),
+        ("int8", ("int8", {"int8"}, {"int32"})),
+    ):
+        if types == known[: len(types)]:
+            _check_constants(weights if name != "float32" else [], biases)
+            return name
+    told = ", ".join(
+        f"{what} {' and '.join(sorted({t.type for t in tensors}))}"
+        for what, tensors in (("input", [x]), ("weights", weights), ("biases", biases))
+        if tensors
+    )
+    raise ModelError(
+        f"its types are: {told}; read are float32, int8 weights in float32 (hybrid), and int8 "
+        "throughout with int32 biases; int16 activations (16x8) and float16 weights are not"
+    )
+
+
+def _check_constants(int8_weights: list[Tensor], biases: list[Tensor]) -> None:
+    for tensor in int8_weights:
+        if tensor.data is not None and tensor.data.min() == -128:
+            raise ModelError(f"tensor '{tensor.name}' holds -128; int8 weights are -127..127")
+    for tensor in biases:
+        if tensor.data is not None and not np.isfinite(tensor.data).all():
+            raise ModelError(f"tensor '{tensor.name}' holds values that are not finite")
+
+
+def _stacked(tensors: list[Tensor]) -> NDArray[np.generic]:
+    return np.concatenate([t.data for t in tensors if t.data is not None])
+
+
+def _weight_scale(tensor: Tensor) -> float:
+    scale = scale_of(tensor)
+    if scale.zero_point:
+        raise ModelError(f"tensor '{tensor.name}' has zero point {scale.zero_point}; 0 is needed")
+    return scale.scale
+
+
+def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> RecurrentPlan:
+    """The plan depends on names and sizes alone: planned from zeros that take no memory."""
+
+    def zeros(*shape: int) -> NDArray[np.float32]:
+        return np.broadcast_to(np.float32(0), shape)
+
+    hidden, into = sizes
+    rows = len(GATES) * hidden
+    layer = Recurrent(
+        name, "lstm", zeros(rows, into), zeros(rows, hidden), zeros(rows), zeros(rows), clip
+    )
+    return recurrent_plan(layer, INT8 if precision == "int8" else HYBRID)
+
+
+def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
+    """Scale of every value: fixed by its role, or that of the operator's x, h or c."""
+    h, c = _present(op.inputs[18], "state h"), _present(op.inputs[19], "state c")
+    if c.type != "int16":
+        raise ModelError(f"its cell state is {c.type}; int16 is needed")
+    stated = scale_of(h)
+    for tensor in (*op.outputs, *op.intermediates[4:]):
+        if scale_of(_present(tensor, "output")) != stated:
+            raise ModelError(
+                "its state h, its output and its last intermediate tensor differ in type, scale or "
+                "zero point; runtimes compute different values then"
+            )
+    by_role = {"input": scale_of(x), "output": stated, "cell": scale_of(c)}
+    scales = {}
+    for value, role in plan.roles.items():
+        form = plan.format(value)
+        fixed = form.scale_log2
+        scales[value] = by_role[role] if fixed is None else Scale(2.0**fixed, 0, form.type)
+    return scales

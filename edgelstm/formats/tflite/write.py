@@ -1,0 +1,189 @@
+"""From a network to a .tflite file: one fused operator per layer, batch 1, a fixed number of steps."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.tflite.guards import check_dense, check_recurrent, check_target
+from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
+from edgelstm.formats.tflite.schema import ACTIVATIONS
+from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
+
+GATES = ("i", "f", "g", "o")  # also TensorFlow Lite's order, where g is called cell
+SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
+ALL_BUT_TIME = 0b101
+
+
+def encode(
+    network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
+) -> bytes:
+    """The .tflite file of a network.
+
+    Args:
+        network: Float32, hybrid or int8; recurrent layers are LSTMs.
+        steps: Time steps per call: the input is (1, steps, input_size).
+        streaming: The caller feeds one step per call, and the state stays from call to call.
+        target: `tflm`, `cmsis-nn`, `litert`, `tflite-runtime`, or None for no further refusals.
+
+    Raises:
+        ModelError: A cell without an operator in TensorFlow Lite, or a file that the target, or
+            any runtime, would load and compute wrongly.
+    """
+    precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
+    check_target(target, precision, streaming=streaming)
+    for layer in network.layers:
+        _check_layer(layer)
+    scale = network.input if isinstance(network, QuantizedNetwork) else None
+    x = _values("x", (1, steps, network.input_size), scale)
+    operators: list[Operator] = []
+    y = x
+    for k, layer in enumerate(network.layers):
+        operators += _layer_operators(layer, y)
+        y = _result(operators[-1])
+        if network.last_step and k + 1 == split_point(network.layers):
+            operators.append(_last_step(y))
+            y = _result(operators[-1])
+    y = dataclasses.replace(y, name="y")
+    operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
+    unit = "step" if steps == 1 else "steps"
+    return pack(Model(x, y, tuple(operators), f"edgelstm: {precision}, {steps} {unit}"))
+
+
+def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense) -> None:
+    if isinstance(layer, Recurrent | QuantizedRecurrent):
+        cell = layer.cell_name if isinstance(layer, Recurrent) else layer.plan.cell_name
+        if cell != "lstm":
+            raise ModelError(
+                f"layer '{layer.name}': TensorFlow Lite has no fused operator for a {cell}, only for "
+                "an lstm; write .onnx instead"
+            )
+    if isinstance(layer, QuantizedRecurrent) and layer.scales:
+        check_recurrent(layer)
+    if isinstance(layer, QuantizedDense) and layer.input is not None:
+        check_dense(layer)
+        if layer.activation == "softmax":
+            raise ModelError(
+                f"layer '{layer.name}': runtimes differ on an int8 softmax; leave it off, "
+                "the arg max stays the same"
+            )
+
+
+def _layer_operators(
+    layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense, x: Tensor
+) -> list[Operator]:
+    if isinstance(layer, Recurrent | QuantizedRecurrent):
+        return [_lstm(layer, x)]
+    return _dense(layer, x)
+
+
+def _values(name: str, shape: tuple[int, ...], scale: Scale | None) -> Tensor:
+    """A computed tensor: real without a scale."""
+    if scale is None:
+        return Tensor(name, shape, "float32")
+    return Tensor(name, shape, scale.type, scale.scale, scale.zero_point)
+
+
+def _constant(name: str, data: NDArray[np.generic], scale: float | None = None) -> Tensor:
+    return Tensor(name, data.shape, data.dtype.name, scale, data=data)
+
+
+def _result(op: Operator) -> Tensor:
+    (tensor,) = op.outputs
+    assert tensor is not None
+    return tensor
+
+
+def _lstm(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> Operator:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM without peepholes, projection and layer normalization."""
+    quantized = isinstance(layer, QuantizedRecurrent)
+    scales = layer.scales if isinstance(layer, QuantizedRecurrent) else {}
+    h = _values(f"{layer.name}/h", (1, layer.hidden_size), scales.get("h"))
+    c = _values(f"{layer.name}/c", (1, layer.hidden_size), scales.get("c"))
+    inputs = (
+        x,
+        *_gate_weights(layer, "ih"),
+        *_gate_weights(layer, "hh"),
+        *[None] * 3,  # peepholes i f o
+        *_gate_biases(layer, x),
+        *[None] * 2,  # projection and its bias
+        *(dataclasses.replace(state, is_variable=True) for state in (h, c)),
+        *[None] * 4,  # layer normalization
+    )
+    options = {
+        "activation": ACTIVATIONS.index("TANH"),
+        "cell_clip": layer.cell_clip,
+        "asymmetric_quantize_inputs": quantized and not scales,
+    }
+    # The output is the same values as h: LiteRT takes its rounding from the last intermediate.
+    y = dataclasses.replace(h, name=f"{layer.name}/output", shape=(*x.shape[:2], layer.hidden_size))
+    between: tuple[Tensor, ...] = ()
+    if scales:
+        sums = (_values(f"{layer.name}/sum_{g}", (0,), SUM) for g in GATES)
+        between = (*sums, dataclasses.replace(h, name=f"{layer.name}/hidden", shape=(0,)))
+    return Operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, (y,), options, 3 if quantized else 1, between
+    )
+
+
+def _gate_weights(layer: Recurrent | QuantizedRecurrent, side: str) -> list[Tensor]:
+    blocks = np.split(layer.weight_ih if side == "ih" else layer.weight_hh, len(GATES))
+    scales = layer.weight_scales if isinstance(layer, QuantizedRecurrent) else {}
+    return [
+        _constant(f"{layer.name}/weight_{side}_{g}", block, scales.get(f"{side} {g}"))
+        for g, block in zip(GATES, blocks, strict=True)
+    ]
+
+
+def _gate_biases(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> list[Tensor]:
+    """One bias per gate: the sum of both, which a quantized layer holds in bias_ih."""
+    quantized = isinstance(layer, QuantizedRecurrent)
+    blocks = np.split(layer.bias_ih if quantized else layer.bias_ih + layer.bias_hh, len(GATES))
+    tensors = []
+    for g, block in zip(GATES, blocks, strict=True):
+        scale = None
+        if isinstance(layer, QuantizedRecurrent) and x.scale is not None:
+            scale = layer.weight_scales[f"ih {g}"] * x.scale
+        tensors.append(_constant(f"{layer.name}/bias_{g}", block, scale))
+    return tensors
+
+
+def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
+    """FULLY_CONNECTED with a fused relu; LOGISTIC or SOFTMAX behind it."""
+    linear = layer.linear if isinstance(layer, QuantizedDense) else None
+    weight_scale = layer.weight_scale if isinstance(layer, QuantizedDense) else None
+    bias_scale = weight_scale * x.scale if weight_scale and x.scale else None
+    inputs = (
+        x,
+        _constant(f"{layer.name}/weight", layer.weight, weight_scale),
+        _constant(f"{layer.name}/bias", layer.bias, bias_scale),
+    )
+    keeps_time = len(x.shape) == 3
+    fused = "RELU" if layer.activation == "relu" else "NONE"
+    options = {"activation": ACTIVATIONS.index(fused), "keep_num_dims": keeps_time}
+    shape = (*x.shape[:-1], layer.output_size)
+    z = _values(f"{layer.name}/linear", shape, linear)
+    version = 5 if keeps_time else 4 if linear else 3 if weight_scale else 1
+    operators = [Operator("FULLY_CONNECTED", inputs, (z,), options, version)]
+    if layer.activation == "sigmoid":
+        output = layer.output if isinstance(layer, QuantizedDense) and linear else None
+        y = _values(f"{layer.name}/output", shape, output)
+        operators.append(Operator("LOGISTIC", (z,), (y,), version=2 if linear else 1))
+    if layer.activation == "softmax":
+        y = _values(f"{layer.name}/output", shape, None)
+        operators.append(Operator("SOFTMAX", (z,), (y,), {"beta": 1.0}))
+    return operators
+
+
+def _last_step(x: Tensor) -> Operator:
+    """STRIDED_SLICE ``x[:, -1, :]``."""
+    begin, end, strides = (
+        _constant(f"last_step/{name}", np.array(values, np.int32))
+        for name, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
+    )
+    y = dataclasses.replace(x, name="last_step/output", shape=(x.shape[0], x.shape[2]))
+    options = {"begin_mask": ALL_BUT_TIME, "end_mask": ALL_BUT_TIME, "shrink_axis_mask": 0b010}
+    version = 1 if x.type == "float32" else 2
+    return Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)

@@ -1,0 +1,141 @@
+"""forward: the traced equations on arrays in float64, the oracle of every float kernel and file."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.cell import Op, sigmoid, tanh
+from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.plan import RecurrentPlan, recurrent_plan
+from edgelstm.precision import FLOAT32
+
+Doubles = NDArray[np.float64]
+States = dict[str, dict[str, Any]]  # layer -> state -> (batch, hidden_size)
+See = Callable[[str, str, Doubles], None]
+
+REAL: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "complement": lambda v: 1 - v,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+}
+
+
+def forward(network: Network, x: NDArray[np.floating]) -> Doubles:
+    """The network's result in float64, from zero states.
+
+    Args:
+        network: Float weights.
+        x: (batch, steps, input_size).
+
+    Returns:
+        (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
+    """
+    return advance(network, x, zero_states(network, len(x)))[0]
+
+
+def zero_states(network: Network, batch: int) -> States:
+    """Every state of every recurrent layer at 0."""
+    return {
+        layer.name: {s: np.zeros((batch, layer.hidden_size)) for s in layer.spec.states}
+        for layer in network.layers
+        if isinstance(layer, Recurrent)
+    }
+
+
+def advance(
+    network: Network, x: NDArray[np.floating], states: States, see: See | None = None
+) -> tuple[Doubles, States]:
+    """As `forward`, from given states; also returns the states at the end.
+
+    Args:
+        network: Float weights.
+        x: (batch, steps, input_size).
+        states: Layer to state to (batch, hidden_size).
+        see: Called with (layer, value, array) for every value that comes up.
+    """
+    y = np.asarray(x, np.float64)
+    split = split_point(network.layers)
+    after = dict(states)
+    for k, layer in enumerate(network.layers):
+        if isinstance(layer, Recurrent):
+            y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], see)
+        else:
+            y = _run_dense(layer, y, see)
+        if network.last_step and k + 1 == split:
+            y = y[:, -1]
+    return y, after
+
+
+def _run_recurrent(
+    layer: Recurrent, x: Doubles, states: Mapping[str, Doubles], see: See | None
+) -> tuple[Doubles, dict[str, Doubles]]:
+    plan = recurrent_plan(layer, FLOAT32)
+    affine = affines(
+        plan,
+        {"ih": layer.weight_ih.astype(np.float64), "hh": layer.weight_hh.astype(np.float64)},
+        {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)},
+    )
+    state, y = dict(states), np.empty((*x.shape[:2], layer.hidden_size))
+    for t in range(x.shape[1]):
+        values = evaluate(plan, {"x": x[:, t], **state}, affine, layer.cell_clip)
+        state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
+        y[:, t] = state[plan.states[0]]
+        if see:
+            for name, value in values.items():
+                see(layer.name, name, value)
+    return y, state
+
+
+def affines(
+    plan: RecurrentPlan, weights: Mapping[str, Doubles], biases: Mapping[str, Doubles]
+) -> Callable[[Op, Doubles], Doubles]:
+    """The plan's affines on float arrays: a gate's block of the weights, and the biases it adds."""
+    blocks = {
+        op.result: (weights[op.side][plan.rows(op.gate)].T, plan.bias(op, biases))
+        for op in plan.ops
+        if op.side
+    }
+    return lambda op, v: v @ blocks[op.result][0] + blocks[op.result][1]
+
+
+def evaluate(
+    plan: RecurrentPlan,
+    values: dict[str, Doubles],
+    affine: Callable[[Op, Doubles], Doubles],
+    clip: float,
+) -> dict[str, Doubles]:
+    """One time step: adds each operation's result to `values`."""
+    for op in plan.ops:
+        args = [values[a] for a in op.args]
+        if op.side:
+            values[op.result] = affine(op, args[0])
+        elif op.kind == "clip":
+            values[op.result] = np.clip(args[0], -clip, clip)
+        else:
+            values[op.result] = REAL[op.kind](*args)
+    return values
+
+
+def _run_dense(layer: Dense, x: Doubles, see: See | None) -> Doubles:
+    fused = "relu" if layer.activation == "relu" else None
+    y = activate(x @ layer.weight.T.astype(np.float64) + layer.bias, fused)
+    if see:
+        see(layer.name, "linear", y)
+    return activate(y, layer.activation)
+
+
+def activate(y: Doubles, activation: str | None) -> Doubles:
+    """A dense layer's activation on float arrays, over the last axis."""
+    if activation == "relu":
+        return np.maximum(y, 0)
+    if activation == "sigmoid":
+        return np.asarray(sigmoid(y))
+    if activation == "softmax":
+        e = np.exp(y - y.max(-1, keepdims=True))
+        return np.asarray(e / e.sum(-1, keepdims=True))
+    return y

@@ -1,0 +1,222 @@
+"""A trained network in float32, with PyTorch's names and shapes; shapes are checked where layers are made."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.cell import CellSpec
+from edgelstm.cells import CELLS
+from edgelstm.errors import ModelError
+
+Floats = NDArray[np.float32]
+
+ACTIVATIONS = ("relu", "sigmoid", "softmax")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recurrent:
+    """One recurrent layer.
+
+    Attributes:
+        name: `lstm1`, `gru1`, ...: how errors and tables call it.
+        cell_name: Key of `CELLS`.
+        weight_ih: (n_gates * hidden_size, input_size), gates in the order of the cell's `gates`.
+        weight_hh: (n_gates * hidden_size, hidden_size).
+        bias_ih, bias_hh: (n_gates * hidden_size,).
+        cell_clip: The cell state is cut to +-cell_clip in each step; 0 leaves it as it is.
+    """
+
+    name: str
+    cell_name: str
+    weight_ih: Floats
+    weight_hh: Floats
+    bias_ih: Floats
+    bias_hh: Floats
+    cell_clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.cell_name not in CELLS:
+            raise ModelError(
+                f"layer '{self.name}': cell '{self.cell_name}' is unknown; known: {', '.join(CELLS)}"
+            )
+        _check_matrix(self.name, "weight_ih", self.weight_ih)
+        _check_matrix(self.name, "weight_hh", self.weight_hh)
+        rows = len(self.spec.gates) * self.hidden_size
+        self._check_shape("weight_hh", (rows, self.hidden_size))
+        self._check_shape("weight_ih", (rows, self.input_size))
+        self._check_shape("bias_ih", (rows,))
+        self._check_shape("bias_hh", (rows,))
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            _check_values(self.name, name, getattr(self, name))
+        if not 0 <= self.cell_clip < np.inf:
+            raise ModelError(
+                f"layer '{self.name}': cell_clip is {self.cell_clip}; it must be 0 (no clip) or above"
+            )
+        if self.cell_clip and "c" not in self.spec.states:
+            raise ModelError(
+                f"layer '{self.name}': a {self.cell_name} has no cell state that cell_clip could cut"
+            )
+
+    def _check_shape(self, name: str, needed: tuple[int, ...]) -> None:
+        shape = getattr(self, name).shape
+        if shape != needed:
+            raise ModelError(
+                f"layer '{self.name}': {name} has shape {shape}; "
+                f"a {self.cell_name} of hidden_size {self.hidden_size} needs {needed}"
+            )
+
+    @property
+    def spec(self) -> CellSpec:
+        """The cell's description."""
+        return CELLS[self.cell_name]
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return int(self.weight_ih.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        """Units; also the values per time step that go out."""
+        return int(self.weight_hh.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out."""
+        return self.hidden_size
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dense:
+    """A dense layer: ``activation(weight @ x + bias)``.
+
+    Attributes:
+        name: `dense1`, ...
+        weight: (output_size, input_size).
+        bias: (output_size,).
+        activation: One of `ACTIVATIONS`, or None.
+    """
+
+    name: str
+    weight: Floats
+    bias: Floats
+    activation: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_matrix(self.name, "weight", self.weight)
+        if self.bias.shape != (self.output_size,):
+            raise ModelError(
+                f"layer '{self.name}': bias has shape {self.bias.shape}; "
+                f"a dense layer of {self.output_size} outputs needs ({self.output_size},)"
+            )
+        _check_values(self.name, "weight", self.weight)
+        _check_values(self.name, "bias", self.bias)
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            raise ModelError(
+                f"layer '{self.name}': activation '{self.activation}' is not supported; "
+                f"supported: {', '.join(ACTIVATIONS)}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """Values that come in."""
+        return int(self.weight.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out."""
+        return int(self.weight.shape[0])
+
+
+Layer = Recurrent | Dense
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """Layers in the order in which they run.
+
+    Attributes:
+        layers: Recurrent and dense layers.
+        last_step: The layers behind the last recurrent one see its last time step alone, and the
+            result has no time axis.
+        assumed: What the file did not say and `read` assumed, one sentence each.
+    """
+
+    layers: tuple[Layer, ...]
+    last_step: bool
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ModelError("the network has no layers; at least one is needed")
+        for before, layer in zip(self.layers, self.layers[1:], strict=False):
+            if layer.input_size != before.output_size:
+                raise ModelError(
+                    f"layer '{layer.name}' takes {layer.input_size} values, "
+                    f"but '{before.name}' before it gives {before.output_size}"
+                )
+        if self.last_step and not any(isinstance(layer, Recurrent) for layer in self.layers):
+            raise ModelError(
+                "a network of dense layers alone has no last step to select; use last_step=False"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.layers[0].input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out, per time step or once."""
+        return self.layers[-1].output_size
+
+    @property
+    def n_parameters(self) -> int:
+        """Stored weights and biases."""
+        return sum(array.size for layer in self.layers for array in arrays(layer).values())
+
+
+def arrays(layer: Layer) -> dict[str, Floats]:
+    """The layer's weights and biases by their names."""
+    if isinstance(layer, Dense):
+        return {"weight": layer.weight, "bias": layer.bias}
+    return {k: getattr(layer, k) for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+
+
+def layer_names(kinds: Iterable[str]) -> list[str]:
+    """Names of layers from their cells' names or 'dense', counted per kind in order.
+
+    >>> layer_names(["lstm", "gru_reset_before", "lstm", "dense"])
+    ['lstm1', 'gru1', 'lstm2', 'dense1']
+    """
+    seen: dict[str, int] = {}
+    names = []
+    for kind in (k.split("_")[0] for k in kinds):
+        seen[kind] = seen.get(kind, 0) + 1
+        names.append(f"{kind}{seen[kind]}")
+    return names
+
+
+def split_point(layers: Iterable[object]) -> int:
+    """How many layers run on every step when `last_step` is set: up to the last recurrent one."""
+    return max((k + 1 for k, layer in enumerate(layers) if hasattr(layer, "weight_hh")), default=0)
+
+
+def _check_matrix(layer: str, name: str, array: Floats) -> None:
+    if array.ndim != 2 or 0 in array.shape:
+        raise ModelError(
+            f"layer '{layer}': {name} has shape {array.shape}; a matrix without empty axes is needed"
+        )
+
+
+def _check_values(layer: str, name: str, array: Floats) -> None:
+    if array.dtype != np.float32:
+        raise ModelError(f"layer '{layer}': {name} is {array.dtype}; float32 is needed")
+    bad = int(array.size - np.isfinite(array).sum())
+    if bad:
+        raise ModelError(
+            f"layer '{layer}': {name} holds {bad} values of {array.size} that are not finite; "
+            "train again or repair the file"
+        )

@@ -1,0 +1,51 @@
+"""encode: from a network to the rows of integers that the compiled kernels execute.
+
+Every value of every layer gets a place in one long vector; every operation of the traced cells
+becomes a row that says where it reads and writes. What the columns mean stands in kernels/.
+"""
+
+from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.plan import recurrent_plan
+from edgelstm.precision import FLOAT32
+from edgelstm.program import floats, integers
+from edgelstm.program.builder import Builder, Program, Slot
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+
+
+def encode(network: Network | QuantizedNetwork) -> Program:
+    """The program of a network; integer precisions have TFLM's arithmetic.
+
+    Raises:
+        ModelError: An operation that the kernel of this precision does not have.
+    """
+    integer = isinstance(network, QuantizedNetwork) and network.input is not None
+    rows = integers if integer else floats
+    builder = rows.builder()
+    split = split_point(network.layers)
+    slot = builder.place(network.input_size)
+    for k, layer in enumerate(network.layers):
+        builder.last = network.last_step and k >= split
+        if isinstance(layer, Dense | QuantizedDense):
+            slot = rows.dense(builder, layer, slot)
+        else:
+            slot = _recurrent(builder, layer, slot)
+    return rows.program(builder, slot)
+
+
+def _recurrent(builder: Builder, layer: Recurrent | QuantizedRecurrent, x: Slot) -> Slot:
+    """One row per operation, then the new states move to the places of the old."""
+    plan = recurrent_plan(layer, FLOAT32) if isinstance(layer, Recurrent) else layer.plan
+    integer = isinstance(layer, QuantizedRecurrent) and layer.scales
+    places = {"x": x}
+    for state in plan.states:
+        start = layer.scales[state].zero_point if integer else 0
+        places[state] = builder.state(plan.name, state, plan.sizes[state], start=start)
+    for op in plan.ops:
+        places[op.result] = builder.place(plan.sizes[op.result])
+        if integer:
+            integers.operation(builder, layer, op, places)
+        else:
+            floats.operation(builder, layer, op, places)
+    for state, new in zip(plan.states, plan.new_states, strict=True):
+        builder.row("COPY", places[state], places[new], **(integers.WIDE if integer else {}))
+    return places[plan.states[0]]

@@ -1,0 +1,103 @@
+"""Program and its builder: rows of integers, pools of constants, places of vectors."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """Where a vector lies in `values`."""
+
+    start: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
+    """What a kernel runs.
+
+    Attributes:
+        rows: int64 (n_operations, row length).
+        constants: The kernel's further arrays, in the order of its parameters.
+        start: `values` with every state at its start.
+        states: Layer to state to its place.
+        result: Where the network's result lies.
+    """
+
+    rows: NDArray[np.int64]
+    constants: tuple[NDArray[Any], ...]
+    start: NDArray[Any]
+    states: Mapping[str, Mapping[str, Slot]]
+    result: Slot
+
+
+class Builder:
+    """Collects a program.
+
+    Attributes:
+        kernel: The module of kernels/ whose columns the rows have.
+        last: What the column LAST of new rows holds.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel, self.last = kernel, False
+        self.states: dict[str, dict[str, Slot]] = {}
+        self._rows: list[NDArray[np.int64]] = []
+        self._pools: dict[str, list[NDArray[Any]]] = {}
+        self._tables: dict[tuple[Any, ...], int] = {}
+        self._starts: list[tuple[Slot, int]] = []
+        self._n_values = 0
+
+    def place(self, size: int) -> Slot:
+        """Room for one more vector."""
+        slot = Slot(self._n_values, size)
+        self._n_values += size
+        return slot
+
+    def state(self, layer: str, name: str, size: int, *, start: int) -> Slot:
+        """Room for a state whose elements begin at `start`."""
+        slot = self.place(size)
+        self.states.setdefault(layer, {})[name] = slot
+        self._starts.append((slot, start))
+        return slot
+
+    def constant(self, pool: str, array: Any) -> int:
+        """Appends to a pool; returns where it starts."""
+        arrays = self._pools.setdefault(pool, [])
+        arrays.append(np.ravel(array))
+        return sum(a.size for a in arrays[:-1])
+
+    def table(self, function: Callable[..., Any], *arguments: Any) -> int:
+        """Number of a table of 65536 entries, stored once however many operations read it."""
+        key = (function, *arguments)
+        if key not in self._tables:
+            self._tables[key] = len(self._tables)
+            self.constant("tables", function(*arguments))
+        return self._tables[key]
+
+    def row(self, kind: str, out: Slot, *args: Slot, **columns: int) -> None:
+        """Appends one operation; `kind` and the columns are names in the kernel's module."""
+        row, kernel = np.zeros(self.kernel.ROW_LENGTH, np.int64), self.kernel
+        row[kernel.KIND], row[kernel.LAST] = getattr(kernel, kind), self.last
+        row[kernel.OUT], row[kernel.SIZE] = out.start, out.size
+        for column, slot in zip((kernel.A, kernel.B), args, strict=False):
+            row[column] = slot.start
+        for name, value in columns.items():
+            row[getattr(kernel, name)] = value
+        self._rows.append(row)
+
+    def program(self, pools: Mapping[str, str], values_type: str, result: Slot) -> Program:
+        """The program; `pools`: name to type, in the order of the kernel's parameters."""
+        start = np.zeros(self._n_values, values_type)
+        for slot, value in self._starts:
+            start[slot.start : slot.start + slot.size] = value
+        # An empty pool holds one zero: kernels index none of it, but see an array.
+        constants = [
+            np.concatenate(self._pools.get(name, [np.zeros(1)])).astype(kind)
+            for name, kind in pools.items()
+        ]
+        return Program(np.array(self._rows), tuple(constants), start, self.states, result)

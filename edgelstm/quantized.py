@@ -1,0 +1,221 @@
+"""What a quantized network is: integers, one scale per value."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.plan import RecurrentPlan
+
+Integers = NDArray[np.signedinteger]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What an integer stands for: ``real = scale * (integer - zero_point)``.
+
+    Attributes:
+        scale: A float32 value, kept as a Python float.
+        zero_point: The integer that stands for 0.
+        type: `int8`, `int16`: where it is stored, and so where it saturates.
+    """
+
+    scale: float
+    zero_point: int
+    type: str
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest stored integer."""
+        info = np.iinfo(self.type)
+        return int(info.min), int(info.max)
+
+    @property
+    def log2(self) -> int:
+        """The exponent of a scale that is a power of two."""
+        mantissa, exponent = math.frexp(self.scale)
+        assert mantissa == 0.5, f"scale {self.scale} is not a power of two"
+        return exponent - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Saturation:
+    """How often a gate left the range of its integers during calibration.
+
+    Attributes:
+        values: Gate sums seen.
+        sums_cut: Of these, how many left the range (+-8 for `int8`).
+        recurrent_cut: How many recurrent parts (U h alone) left it; runtimes disagree there.
+    """
+
+    values: int
+    sums_cut: int
+    recurrent_cut: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuantizedRecurrent:
+    """One recurrent layer in integers.
+
+    Attributes:
+        plan: Operations, roles, merged biases.
+        weight_ih, weight_hh: int8, shapes and order of gates as in `network.Recurrent`.
+        bias_ih, bias_hh: int32 (float32 if hybrid), merged as the plan says: where both biases of a
+            gate stand in `bias_ih`, `bias_hh` is zero.
+        weight_scales: ``"ih i"`` -> scale of gate i's block of weight_ih, ...; float32 values.
+        scales: Value of the plan to its `Scale`; empty if hybrid.
+        cell_clip: In real units; 0 for none.
+        saturation: Gate to what calibration saw; empty for files of others.
+    """
+
+    plan: RecurrentPlan
+    weight_ih: Integers
+    weight_hh: Integers
+    bias_ih: NDArray[np.generic]
+    bias_hh: NDArray[np.generic]
+    weight_scales: Mapping[str, float]
+    scales: Mapping[str, Scale]
+    cell_clip: float = 0.0
+    saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.plan.name
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return int(self.weight_ih.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        """Units."""
+        return int(self.weight_hh.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out."""
+        return self.hidden_size
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        return self.scales["h"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuantizedDense:
+    """One dense layer in integers.
+
+    Attributes:
+        name: Of the layer.
+        weight: int8 (output_size, input_size).
+        bias: int32 (float32 if hybrid), of scale ``weight_scale * input.scale``.
+        weight_scale: One for the matrix; a float32 value.
+        input, linear: Scales of what comes in and of ``weight @ x + bias`` (after a relu); None if
+            hybrid.
+        activation: As in `network.Dense`. A sigmoid's output is int8 of scale 1/256, zero point -128.
+    """
+
+    name: str
+    weight: Integers
+    bias: NDArray[np.generic]
+    weight_scale: float
+    input: Scale | None
+    linear: Scale | None
+    activation: str | None = None
+
+    @property
+    def input_size(self) -> int:
+        """Values that come in."""
+        return int(self.weight.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out."""
+        return int(self.weight.shape[0])
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        assert self.linear is not None
+        return SIGMOID_OUTPUT if self.activation == "sigmoid" else self.linear
+
+
+SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
+
+QuantizedLayer = QuantizedRecurrent | QuantizedDense
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuantizedNetwork:
+    """A network in integers; what `run`, `Session` and `write` take beside a `Network`.
+
+    Attributes:
+        layers: In the order in which they run.
+        last_step: As in `network.Network`.
+        precision: `int8` or `hybrid`.
+        steps: Longest calibration sequence; None for files of others.
+        dropped_softmax: The network's final softmax was left off: the results are logits.
+        assumed: As in `network.Network`.
+    """
+
+    layers: tuple[QuantizedLayer, ...]
+    last_step: bool
+    precision: str
+    steps: int | None = None
+    dropped_softmax: bool = False
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def input(self) -> Scale | None:
+        """Scale of the network's input; None if hybrid."""
+        first = self.layers[0]
+        if isinstance(first, QuantizedDense):
+            return first.input
+        return first.scales.get("x")
+
+    @property
+    def output(self) -> Scale | None:
+        """Scale of the network's result; None if hybrid."""
+        return None if self.input is None else self.layers[-1].output
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.layers[0].input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out, per time step or once."""
+        return self.layers[-1].output_size
+
+    @property
+    def input_scale(self) -> float:
+        """Real size of one step of the input integers."""
+        return self._integer("input").scale
+
+    @property
+    def input_zero_point(self) -> int:
+        """The input integer that stands for 0."""
+        return self._integer("input").zero_point
+
+    @property
+    def output_scale(self) -> float:
+        """Real size of one step of the result's integers."""
+        return self._integer("output").scale
+
+    @property
+    def output_zero_point(self) -> int:
+        """The result's integer that stands for 0."""
+        return self._integer("output").zero_point
+
+    def _integer(self, end: str) -> Scale:
+        scale: Scale | None = getattr(self, end)
+        if scale is None:
+            raise ModelError(f"a {self.precision} network has float32 {end}s, without a scale")
+        return scale

@@ -1,0 +1,37 @@
+"""RUNTIMES: what runs written files. A new one is an adapter here and an entry in this table."""
+
+from edgelstm.runtimes.runtime import Runtime
+
+RUNTIMES = {
+    "tflm": Runtime(
+        opener="edgelstm.runtimes.tflm:open_tflm",
+        package="tflite_micro",
+        distribution="tflite-micro",
+        suffix=".tflite",
+        install='pip install "edgelstm[runtimes]"',
+        needs="x86-64 Linux",
+    ),
+    "litert": Runtime(
+        opener="edgelstm.runtimes.litert:open_litert",
+        package="ai_edge_litert",
+        distribution="ai-edge-litert",
+        suffix=".tflite",
+        install='pip install "edgelstm[runtimes]"',
+    ),
+    "onnxruntime": Runtime(
+        opener="edgelstm.runtimes.ort:open_onnx",
+        package="onnxruntime",
+        distribution="onnxruntime",
+        suffix=".onnx",
+        install='pip install "edgelstm[runtimes]"',
+    ),
+    "tflite-runtime": Runtime(
+        opener="edgelstm.runtimes.litert:open_tflite_runtime",
+        package="tflite_runtime",
+        distribution="tflite-runtime",
+        suffix=".tflite",
+        install='pip install "edgelstm[tflite-runtime]"',
+        needs="an environment with Python <= 3.11 and numpy < 2",
+        numpy_below=2,
+    ),
+}

@@ -1,0 +1,124 @@
+"""Running files in child processes: a refusal or a crash of a runtime becomes a result."""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgelstm.runtimes import RUNTIMES
+from edgelstm.runtimes.child import REFUSED, UNUSABLE
+from edgelstm.runtimes.runtime import Array
+
+QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+STDERR_BYTES = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Execution:
+    """How a file ran in a runtime.
+
+    Attributes:
+        status: `ok`; `refused`: the runtime said no; `crashed`: its process died or did not answer;
+            `skipped`: the runtime cannot be used here.
+        reason: One line; None if ok.
+        outputs: (n, ...), in the file's own type; None if not ok.
+    """
+
+    status: str
+    reason: str | None = None
+    outputs: Array | None = None
+
+
+def execute(
+    name: str,
+    path: str | Path,
+    sequences: Array,
+    *,
+    streaming: bool = False,
+    initial_states: Mapping[str, Array] | None = None,
+    timeout_s: float = 120.0,
+) -> Execution:
+    """Runs a file in a runtime, each sequence from the initial state.
+
+    Args:
+        name: Key of `RUNTIMES`.
+        path: A file that ends in the runtime's suffix.
+        sequences: (n, steps, input_size), in the file's own type.
+        streaming: Call the file once per step instead of once per sequence.
+        initial_states: Of files that have their states as inputs: input's name to what
+            broadcasts to its shape. A state not given starts at 0.
+        timeout_s: For the whole of it.
+    """
+    assert len(sequences), "no sequence to run"
+    runtime = RUNTIMES[name]
+    if runtime.obstacle is not None:
+        return Execution("skipped", runtime.obstacle)
+    arrays = {f"state {key}": np.asarray(value) for key, value in (initial_states or {}).items()}
+    return run_child(
+        ["step" if streaming else "run", str(path), runtime.opener],
+        {"sequences": sequences, **arrays},
+        timeout_s=timeout_s,
+    )
+
+
+def run_child(job: Sequence[str], arrays: Mapping[str, Array], *, timeout_s: float) -> Execution:
+    """Does a job of `edgelstm.runtimes.child` in a process of its own.
+
+    Args:
+        job: Its name, a file's path, more words.
+        arrays: What it reads.
+        timeout_s: When the process is ended.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.savez(folder / "arrays.npz", **arrays)
+        try:
+            code = _start(folder, job, timeout_s)
+        except subprocess.TimeoutExpired:
+            return Execution("crashed", f"no answer within {timeout_s:g} s")
+        if code == 0 and (folder / "result.npy").exists():
+            return Execution("ok", outputs=np.load(folder / "result.npy"))
+        return _failure(folder, code)
+
+
+def _start(folder: Path, job: Sequence[str], timeout_s: float) -> int:
+    """Exit code of a child that finds the same modules as this process."""
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    command = [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.runtimes.child"]
+    with open(folder / "stderr.txt", "wb") as stderr:
+        return subprocess.run(
+            [*command, str(folder), *job],
+            env={**os.environ, **QUIET, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            timeout=timeout_s,
+        ).returncode
+
+
+def _failure(folder: Path, code: int) -> Execution:
+    said = _last_words(folder / "stderr.txt")
+    if code in (REFUSED, UNUSABLE):
+        said.append((folder / "reason.txt").read_text("utf-8"))
+        return Execution("refused" if code == REFUSED else "skipped", "; ".join(said))
+    if code < 0:
+        said.insert(0, f"ended by {signal.Signals(-code).name}")
+    else:
+        said.insert(0, f"ended with exit code {code}")
+    return Execution("crashed", "; ".join(said))
+
+
+def _last_words(path: Path) -> list[str]:
+    """The most telling line on standard error: the last that names a line of source code, or else
+    the last that is neither information nor a warning."""
+    text = path.read_bytes()[-STDERR_BYTES:].decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not re.match(r"INFO|WARNING|[IW]\d{4} ", line)]
+    return [line for line in told if ".cc:" in line][-1:] or told[-1:]

@@ -1,0 +1,83 @@
+"""What a runtime is: where its adapter stands, what it needs, and whether it is there."""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class OpenedFile(Protocol):
+    """A file in its runtime, with a state over time."""
+
+    def run(self, sequences: Array) -> Array:
+        """Outputs of whole sequences, each from the initial state.
+
+        Args:
+            sequences: (n, steps, input_size), in the file's own type.
+
+        Returns:
+            (n, steps, output_size), or (n, output_size) if the file's head reads the last step.
+            The state that remains is that of any of the sequences: `reset` before `step`.
+        """
+
+    def step(self, x_t: Array) -> Array:
+        """Output (output_size,) of one step (input_size,); a one-step file goes on from its state."""
+
+    def reset(self) -> None:
+        """Returns to the initial state."""
+
+
+Opener = Callable[[Path, Mapping[str, Array]], OpenedFile]
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """One runtime.
+
+    Attributes:
+        opener: ``module:function`` of the `Opener`, called in a child process alone. Its second
+            argument holds initial states by the names of the file's inputs; files that keep their
+            state inside need none.
+        package: What is imported.
+        distribution: What pip calls it.
+        suffix: Of the files it runs.
+        install: The line that installs it.
+        needs: What its packages are built for, if that is not everything.
+        numpy_below: Major version of numpy that it does not work with any more, or None.
+    """
+
+    opener: str
+    package: str
+    distribution: str
+    suffix: str
+    install: str
+    needs: str | None = None
+    numpy_below: int | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Installed version; None if absent or of another distribution. Imports nothing."""
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it does not run here, with the line that installs it; None if it does."""
+        needs = f" (needs {self.needs})" if self.needs else ""
+        if importlib.util.find_spec(self.package) is None:
+            return f"{self.distribution} is not installed: {self.install}{needs}"
+        if self.numpy_below is not None and int(np.__version__.split(".")[0]) >= self.numpy_below:
+            return (
+                f"{self.distribution} does not work with the installed numpy {np.__version__}: "
+                f"{self.install}{needs}"
+            )
+        return None
