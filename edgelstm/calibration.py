@@ -99,8 +99,8 @@ def _items(calibration: Any) -> Iterator[Any]:
         yield from (_only(item, "the calibration callable") for item in _called(calibration))
     else:
         raise ModelError(
-            f"calibration is a {type(calibration).__name__}; an array, a list of arrays, a callable "
-            "that yields [array], or an object with get_next() is needed"
+            f"calibration is a {type(calibration).__name__}; an array, a list of arrays, a "
+            "callable that yields [array], or an object with get_next() is needed"
         )
 
 

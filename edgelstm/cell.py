@@ -1,7 +1,8 @@
-"""What a recurrent cell is: its equations, one ordinary function, and the list of operations they record.
+"""What a recurrent cell is: its equations, one function, and the list of operations they record.
 
-`sigmoid` and `tanh` work on arrays, so that a cell's equations run as they stand, and on recording values, so that
-`trace` can write down what they do. Everything else (counts, integers, kernels, ONNX) reads that list.
+`sigmoid` and `tanh` work on arrays, so that a cell's equations run as they stand, and on recording
+values, so that `trace` can write down what they do. Everything else (counts, integers, kernels,
+ONNX) reads that list.
 """
 
 import dataclasses
@@ -33,8 +34,8 @@ class CellSpec:
 class Op:
     """One operation on vectors: ``result = kind(*args)``.
 
-    `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), add, sub, mul, complement
-    (1 - v), sigmoid, tanh, clip (to the layer's cell_clip).
+    `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), add, sub,
+    mul, complement (1 - v), sigmoid, tanh, clip (to the layer's cell_clip).
     """
 
     result: str

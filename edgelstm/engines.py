@@ -43,6 +43,7 @@ class ReferenceEngine:
 
     def __init__(self, network: AnyNetwork, batch: int) -> None:
         self._network, self._batch = network, batch
+        self._states: States = {}
         self.reset()
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -98,15 +99,17 @@ class NumbaEngine:
 
 
 def _integer_run(program: Any, values: Any, rounded: Any, call: tuple[Any, ...]) -> None:
-    from edgelstm.kernels.integer_program import run
+    from edgelstm.kernels import integer_program
 
-    run(program.rows, *program.constants, values, *call)
+    kernel: Any = integer_program.run
+    kernel(program.rows, *program.constants, values, *call)
 
 
 def _float_run(program: Any, values: Any, rounded: Any, call: tuple[Any, ...]) -> None:
-    from edgelstm.kernels.float_program import run
+    from edgelstm.kernels import float_program
 
-    run(program.rows, *program.constants, values, rounded, *call)
+    kernel: Any = float_program.run
+    kernel(program.rows, *program.constants, values, rounded, *call)
 
 
 ENGINES: dict[str, Callable[[AnyNetwork, int], Engine]] = {

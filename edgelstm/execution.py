@@ -98,7 +98,9 @@ class Session:
             needed = ", ".join([*map(str, self._lead), "steps", str(size)])
             raise ModelError(f"x has shape {x.shape}; ({needed}) is needed")
         if self._network.last_step and x.shape[-2] == 0:
-            raise ModelError("x has no steps; a network that reads the last step needs at least one")
+            raise ModelError(
+                "x has no steps; a network that reads the last step needs at least one"
+            )
         y = self._advance(x.reshape(-1, x.shape[-2], size))
         return y.reshape(*lead, *y.shape[1:])
 
@@ -147,7 +149,9 @@ class Session:
     ) -> Array:
         """One state of a new mapping, of exactly the shape and type that this session stores."""
         if layer not in new or name not in new[layer]:
-            raise ModelError(f"the state lacks '{name}' of layer '{layer}'; it is of another network")
+            raise ModelError(
+                f"the state lacks '{name}' of layer '{layer}'; it is of another network"
+            )
         given, kind = np.asarray(new[layer][name]), self._state_type(layer, name)
         shape = (*self._lead, _layers(self._network)[layer].hidden_size)
         if given.shape != shape or given.dtype != kind:

@@ -1,8 +1,9 @@
 """Integer arithmetic in NumPy: the definition of every rounding, saturation and table.
 
-Kernels, ONNX graphs and C are tested equal to these functions. All work on int64 arrays, element by element, and
-`>>` is the arithmetic (floor) shift. The arithmetic is that of TensorFlow Lite Micro and LiteRT, as their kernels
-compute it: gemmlowp's fixed-point primitives and the table of TFLM's `lstm_eval`.
+Kernels and ONNX graphs are tested equal to these functions. All work on int64 arrays, element by
+element, and `>>` is the arithmetic (floor) shift. The arithmetic is that of TensorFlow Lite Micro
+and LiteRT, as their kernels compute it: gemmlowp's fixed-point primitives and the table of TFLM's
+`lstm_eval`.
 """
 
 import functools
@@ -20,19 +21,19 @@ INT16 = np.arange(-32768, 32768, dtype=np.int64)
 # ---- saturation, wrapping
 
 
-def saturate(x: Any, limits: tuple[int, int]) -> Any:
+def saturate(x: Any, limits: tuple[int, int]) -> Int64s:
     """x clipped to the limits of a type."""
-    return np.clip(x, *limits)
+    return np.asarray(np.clip(x, *limits), np.int64)
 
 
-def saturate16(x: Any) -> Any:
+def saturate16(x: Any) -> Int64s:
     """x clipped to int16."""
-    return np.clip(x, -32768, 32767)
+    return saturate(x, (-32768, 32767))
 
 
-def saturate8(x: Any) -> Any:
+def saturate8(x: Any) -> Int64s:
     """x clipped to int8."""
-    return np.clip(x, -128, 127)
+    return saturate(x, (-128, 127))
 
 
 def wrap32(x: Any) -> Int64s:
@@ -79,7 +80,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 def quantize_reals(x: Any, scale: float, zero_point: int, limits: tuple[int, int]) -> Int64s:
     """Real values to integers: ``clip(round_half_even(x / scale) + zero_point)`` in float64."""
     steps = np.rint(np.asarray(x, np.float64) / scale) + zero_point
-    return np.clip(steps, *limits).astype(np.int64)
+    return np.asarray(np.clip(steps, *limits).astype(np.int64), np.int64)
 
 
 # ---- requantization: an accumulator times a real ratio, rounded
@@ -94,9 +95,11 @@ def divide_by_power(x: Any, exponent: int) -> Int64s:
     """x / 2**exponent to nearest, ties away from zero: gemmlowp's RoundingDivideByPOT."""
     x = np.asarray(x, np.int64)
     if exponent == 0:
-        return x
+        return np.asarray(x, np.int64)
     half = 1 << (exponent - 1)
-    return np.where(x >= 0, (x + half) >> exponent, -((-x + half) >> exponent))
+    return np.asarray(
+        np.where(x >= 0, (x + half) >> exponent, -((-x + half) >> exponent)), np.int64
+    )
 
 
 def requantize(x: Any, q: int, shift: int) -> Int64s:
@@ -126,7 +129,9 @@ def requantize64(x: Any, q: int, shift: int) -> Int64s:
 def requantize_real(x: Any, ratio: float) -> Int64s:
     """One rounding in float64, ties away from zero."""
     product = np.asarray(x, np.int64) * float(ratio)
-    return (np.sign(product) * np.floor(np.abs(product) + 0.5)).astype(np.int64)
+    return np.asarray(
+        (np.sign(product) * np.floor(np.abs(product) + 0.5)).astype(np.int64), np.int64
+    )
 
 
 # ---- sigmoid and tanh on int16, result Q0.15, by table (TFLM, CMSIS-NN)
@@ -182,7 +187,7 @@ def table_tanh(x: Any, scale_log2: int = -12) -> Int64s:
 
 
 def _multiply16(a: Any, b: Any) -> Int64s:
-    return np.minimum((np.asarray(a, np.int64) * b + (1 << 14)) >> 15, 32767)
+    return np.asarray(np.minimum((np.asarray(a, np.int64) * b + (1 << 14)) >> 15, 32767), np.int64)
 
 
 def _shift_left16(x: Int64s, exponent: int) -> Int64s:
@@ -197,7 +202,7 @@ def _exp_quarter(v: Int64s) -> Int64s:
     y3, y4 = _multiply16(y2, y), _multiply16(y2, y2)
     third = _multiply16(wrap16(divide_by_power(y4, 2) + y3), 10923)  # 1/3
     tail = divide_by_power(wrap16(third + y2), 1)
-    return saturate16(28918 + _multiply16(wrap16(y + tail), 28918))  # type: ignore[no-any-return]  # exp(-1/8)
+    return saturate16(28918 + _multiply16(wrap16(y + tail), 28918))  # exp(-1/8)
 
 
 # exp(-2**exponent) in Q0.15
@@ -269,4 +274,7 @@ def logistic8(scale: float, zero_point: int) -> Int64s:
     The result has scale 1/256 and zero point -128.
     """
     real = scale * (np.arange(-128, 128) - zero_point)
-    return np.clip(np.floor(256 / (1 + np.exp(-real)) + 0.5) - 128, -128, 127).astype(np.int64)
+    return np.asarray(
+        np.clip(np.floor(256 / (1 + np.exp(-real)) + 0.5) - 128, -128, 127).astype(np.int64),
+        np.int64,
+    )

@@ -6,7 +6,7 @@ from typing import Any
 from edgelstm.counting import count, planned, stored_bytes
 from edgelstm.device import Device, Figure
 from edgelstm.network import Network, split_point
-from edgelstm.plan import DensePlan, Plan, RecurrentPlan
+from edgelstm.plan import DensePlan, RecurrentPlan
 from edgelstm.quantized import QuantizedNetwork
 
 _TFLM = Figure(
@@ -14,8 +14,8 @@ _TFLM = Figure(
     16384,
     16384,
     "datasheet",
-    "16 KB on a Cortex-M3: tensorflow.org/lite/microcontrollers; 9,732 B there by TFLM's own method:"
-    " tflite-micro, examples/memory_footprint/README.md; kernels come on top",
+    "16 KB on a Cortex-M3: tensorflow.org/lite/microcontrollers; 9,732 B there by TFLM's method: "
+    "tflite-micro, examples/memory_footprint/README.md; kernels come on top",
 )
 # Code of a runtime's core in bytes. No source was found that gives it with the LSTM's kernel.
 RUNTIME_CODE: dict[str, Figure] = {"tflm": _TFLM, "cmsis-nn": _TFLM}
@@ -72,7 +72,7 @@ def fit(
     """
     weights = count(network, precision=precision).total
     constants = file_bytes or weights.weight_bytes + weights.bias_bytes
-    ram = arena_bytes or _working_bytes(planned(network, precision), steps)
+    ram = arena_bytes or _working_bytes(network, precision, steps)
     stored = "the written file" if file_bytes else "weights and biases"
     working = (
         "the arena that TFLM's interpreter needed on x86-64, an upper bound for 32-bit pointers; "
@@ -84,7 +84,8 @@ def fit(
     rest = "; stack and application are not counted"
     if device.kind == "sbc":
         basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
-        return _compare(None, None, constants + ram, _bytes(device, "memory.dram_mib"), basis)
+        available = _bytes(device, "memory.dram_mib")
+        return _compare(None, None, constants + ram, available, basis=basis)
     code = RUNTIME_CODE.get(runtime or "")
     known = f"runtime's core ({code.source})" if code else "code is missing: no sourced figure"
     return _compare(
@@ -92,21 +93,24 @@ def fit(
         _bytes(device, "memory.flash_kib"),
         ram,
         _bytes(device, "memory.sram_kib"),
-        f"flash: {stored}; {known}; RAM: {working}{rest}",
+        basis=f"flash: {stored}; {known}; RAM: {working}{rest}",
     )
 
 
 def _compare(
-    flash: int | None, flash_available: int | None, ram: int, ram_available: int | None, basis: str
+    flash: int | None,
+    flash_available: int | None,
+    ram: int,
+    ram_available: int | None,
+    *,
+    basis: str,
 ) -> Fit:
     answers = [
         need <= available
         for need, available in ((flash, flash_available), (ram, ram_available))
         if need is not None and available is not None
     ]
-    return Fit(
-        all(answers) if answers else None, flash, flash_available, ram, ram_available, basis
-    )
+    return Fit(all(answers) if answers else None, flash, flash_available, ram, ram_available, basis)
 
 
 def _bytes(device: Device, key: str) -> int | None:
@@ -117,11 +121,11 @@ def _bytes(device: Device, key: str) -> int | None:
     return int(figure.low * (2**20 if key.endswith("_mib") else 2**10))
 
 
-def _working_bytes(plan: Plan, steps: int) -> int:
+def _working_bytes(network: Network | QuantizedNetwork, precision: str | None, steps: int) -> int:
     """States of all layers; the largest layer's input and output over all steps, and its values."""
-    every_step = split_point(plan.layers) if plan.last_step else len(plan.layers)
+    every_step = split_point(network.layers) if network.last_step else len(network.layers)
     states = largest = 0
-    for k, layer in enumerate(plan.layers):
+    for k, layer in enumerate(planned(network, precision).layers):
         in_out, values, kept = _layer_bytes(layer)
         largest = max(largest, in_out * (steps if k < every_step else 1) + values)
         states += kept

@@ -1,4 +1,4 @@
-"""A trained network in float32, with PyTorch's names and shapes; shapes are checked where layers are made."""
+"""A trained network in float32, with PyTorch's names and shapes, which are checked here."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -39,7 +39,8 @@ class Recurrent:
     def __post_init__(self) -> None:
         if self.cell_name not in CELLS:
             raise ModelError(
-                f"layer '{self.name}': cell '{self.cell_name}' is unknown; known: {', '.join(CELLS)}"
+                f"layer '{self.name}': cell '{self.cell_name}' is unknown; "
+                f"known: {', '.join(CELLS)}"
             )
         _check_matrix(self.name, "weight_ih", self.weight_ih)
         _check_matrix(self.name, "weight_hh", self.weight_hh)
@@ -52,11 +53,11 @@ class Recurrent:
             _check_values(self.name, name, getattr(self, name))
         if not 0 <= self.cell_clip < np.inf:
             raise ModelError(
-                f"layer '{self.name}': cell_clip is {self.cell_clip}; it must be 0 (no clip) or above"
+                f"layer '{self.name}': cell_clip is {self.cell_clip}; 0 (no clip) or more is needed"
             )
         if self.cell_clip and "c" not in self.spec.states:
             raise ModelError(
-                f"layer '{self.name}': a {self.cell_name} has no cell state that cell_clip could cut"
+                f"layer '{self.name}': a {self.cell_name} has no cell state for cell_clip to cut"
             )
 
     def _check_shape(self, name: str, needed: tuple[int, ...]) -> None:
@@ -207,7 +208,7 @@ def split_point(layers: Iterable[object]) -> int:
 def _check_matrix(layer: str, name: str, array: Floats) -> None:
     if array.ndim != 2 or 0 in array.shape:
         raise ModelError(
-            f"layer '{layer}': {name} has shape {array.shape}; a matrix without empty axes is needed"
+            f"layer '{layer}': {name} has shape {array.shape}; two axes, not empty, are needed"
         )
 
 

@@ -109,7 +109,7 @@ def recurrent_plan(layer: Recurrent, precision: Precision) -> RecurrentPlan:
     if not precision.supports(layer.cell_name):
         works = [p.name for p in PRECISIONS.values() if p.supports(layer.cell_name)]
         raise ModelError(
-            f"layer '{layer.name}': a {layer.cell_name} cannot be computed in {precision.name} yet; "
+            f"layer '{layer.name}': a {layer.cell_name} has no form in {precision.name} yet; "
             f"what works for it: {', '.join(works)}"
         )
     return structure(layer, precision)

@@ -180,7 +180,7 @@ def _activates(plan: RecurrentPlan, activation: Any, value: str) -> bool:
 def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> QuantizedDense:
     if layer.activation == "softmax" and not final:
         raise ModelError(
-            f"layer '{layer.name}': a softmax between layers has no int8 form that runtimes agree on; "
+            f"layer '{layer.name}': no int8 softmax between layers is the same in all runtimes; "
             "use precision hybrid or float32"
         )
     linear = asymmetric8(*_ends(seen))

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,8 @@ class QuantizedRecurrent:
     plan: RecurrentPlan
     weight_ih: Integers
     weight_hh: Integers
-    bias_ih: NDArray[np.generic]
-    bias_hh: NDArray[np.generic]
+    bias_ih: NDArray[Any]
+    bias_hh: NDArray[Any]
     weight_scales: Mapping[str, float]
     scales: Mapping[str, Scale]
     cell_clip: float = 0.0
@@ -118,12 +119,12 @@ class QuantizedDense:
         weight_scale: One for the matrix; a float32 value.
         input, linear: Scales of what comes in and of ``weight @ x + bias`` (after a relu); None if
             hybrid.
-        activation: As in `network.Dense`. A sigmoid's output is int8 of scale 1/256, zero point -128.
+        activation: As in `network.Dense`. A sigmoid's output has `SIGMOID_OUTPUT`.
     """
 
     name: str
     weight: Integers
-    bias: NDArray[np.generic]
+    bias: NDArray[Any]
     weight_scale: float
     input: Scale | None
     linear: Scale | None

@@ -1,4 +1,4 @@
-"""The oracles of every integer kernel and file: the traced list in integers, as each runtime rounds.
+"""The oracles of every integer kernel and file: the traced list, as each runtime rounds it.
 
 One interpreter, one `Arithmetic` record per runtime. Formats come from the quantized network, and
 every rounding from fixedpoint.py.
@@ -148,7 +148,7 @@ def advance(
 
     A hybrid network takes and returns real values.
     """
-    y = np.asarray(x, np.float64 if network.input is None else np.int64)
+    y: NDArray[Any] = np.asarray(x, np.float64 if network.input is None else np.int64)
     split, after = split_point(network.layers), dict(states)
     for k, layer in enumerate(network.layers):
         if isinstance(layer, QuantizedDense):
@@ -212,7 +212,7 @@ def _integer_affine(
 
     def affine(v: Int64s) -> Int64s:
         z = arithmetic.affine(_matmul(v - into.zero_point, w) + b, ratio)
-        return fx.saturate(z, out.limits) if cut else z  # type: ignore[no-any-return]
+        return fx.saturate(z, out.limits) if cut else z
 
     return affine
 
@@ -241,7 +241,7 @@ def _integer_op(
         return table[args[0] + 32768]
     else:
         raise ModelError(f"layer '{layer.name}': operation '{op.kind}' has no integer form yet")
-    return fx.saturate(v, out.limits)  # type: ignore[no-any-return]
+    return fx.saturate(v, out.limits)
 
 
 def _product_ratio(into: list[Scale], out: Scale, arithmetic: Arithmetic) -> float:
@@ -260,7 +260,7 @@ def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
         y = np.maximum(y, out.zero_point)
     if layer.activation == "sigmoid":
         y = fx.logistic8(out.scale, out.zero_point)[y + 128]
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real

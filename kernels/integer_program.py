@@ -13,7 +13,23 @@ AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
 # Columns of a row. OUT, A, B: where vectors start in `values`; SIZE: elements of the result;
 # COLUMNS: elements of A in an affine; WEIGHT, BIAS: where an affine's constants start; TABLE_ROW:
 # which table; LAST: 1 if the operation runs at the last step alone.
-(KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, TABLE_ROW, MULTIPLIER, SHIFT, ZERO, LOW, HIGH, LAST) = range(15)
+(
+    KIND,
+    OUT,
+    A,
+    B,
+    SIZE,
+    COLUMNS,
+    WEIGHT,
+    BIAS,
+    TABLE_ROW,
+    MULTIPLIER,
+    SHIFT,
+    ZERO,
+    LOW,
+    HIGH,
+    LAST,
+) = range(15)
 ROW_LENGTH = 15
 
 _jit = nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -71,7 +87,8 @@ def run(rows, weights, biases, tables, values, x, y, result, every_step):
 
     rows: int64 (n, ROW_LENGTH); weights: int8; biases: int32; tables: int16, 65536
     entries each; values: int16 (batch, n_values), x at its start; x: int16 (batch, steps,
-    input_size); y: int16 (batch, steps or 1, output_size), read off `values` at `result`. All C order.
+    input_size); y: int16 (batch, steps or 1, output_size), read off `values` at
+    `result`. All C order.
     """
     batch, steps, inputs = x.shape
     outputs = y.shape[2]

@@ -1,4 +1,7 @@
-"""CELLS: every cell the toolkit knows. A new one is a file here with its equations, and a line in this table."""
+"""CELLS: every cell the toolkit knows.
+
+A new one is a file here with its equations, and a line in this table.
+"""
 
 from edgelstm.cell import CellSpec
 from edgelstm.cells.gru import GRU, GRU_RESET_BEFORE

@@ -6,7 +6,7 @@ from edgelstm.cell import CellSpec, sigmoid, tanh
 
 
 def gru(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
-    """One time step; the reset gate acts after the product (PyTorch, Keras `reset_after`, cuDNN)."""
+    """One time step; the reset gate acts after the product (PyTorch; Keras `reset_after`)."""
     r = sigmoid(W.r(x) + U.r(h))
     z = sigmoid(W.z(x) + U.z(h))
     n = tanh(W.n(x) + r * U.n(h))
@@ -14,7 +14,7 @@ def gru(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
 
 
 def gru_reset_before(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
-    """One time step; the reset gate acts before the product (the paper; ONNX `linear_before_reset=0`)."""
+    """One time step; the reset gate acts before the product (the paper)."""
     r = sigmoid(W.r(x) + U.r(h))
     z = sigmoid(W.z(x) + U.z(h))
     n = tanh(W.n(x) + U.n(r * h))

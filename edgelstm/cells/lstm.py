@@ -1,4 +1,7 @@
-"""The LSTM: the only place where its equations stand (Hochreiter and Schmidhuber 1997, with Gers' forget gate, 2000)."""
+"""The LSTM: the only place where its equations stand.
+
+Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000).
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from edgelstm.cell import CellSpec, sigmoid, tanh
 
 
 def lstm(W: Any, U: Any, x: Any, h: Any, c: Any) -> tuple[Any, Any]:
-    """One time step. W reads the input x, U the output h of the step before; c is the cell state."""
+    """One time step: W reads the input x, U the last output h; c is the cell state."""
     i = sigmoid(W.i(x) + U.i(h))
     f = sigmoid(W.f(x) + U.f(h))
     g = tanh(W.g(x) + U.g(h))

@@ -1,4 +1,7 @@
-"""FORMATS: which file formats are read and written, by suffix. A new one is a file here and a line in this table."""
+"""FORMATS: which file formats are read and written, by suffix.
+
+A new one is a file here and a line in this table.
+"""
 
 import dataclasses
 import importlib
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.facts import FileFacts
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
@@ -19,11 +23,13 @@ class Format:
     """Where a suffix is read and written: ``module:function``, loaded when it is needed.
 
     A reader is ``f(path, last_step, activation) -> AnyNetwork``; a writer is
-    ``f(network, steps, streaming, target) -> bytes``.
+    ``f(network, steps, streaming, target) -> bytes``; `facts` is ``f(path) -> FileFacts``, of
+    formats that a runtime runs.
     """
 
     reader: str | None = None
     writer: str | None = None
+    facts: str | None = None
 
 
 FORMATS = {
@@ -31,6 +37,128 @@ FORMATS = {
     ".pt": Format(reader="torch:read_pt"),
     ".pth": Format(reader="torch:read_pt"),
     ".npz": Format(reader="npz:read", writer="npz:encode"),
-    ".onnx": Format(reader="onnx.read:read", writer="onnx.write:encode"),
-    ".tflite": Format(reader="tflite.read:read", writer="tflite.write:encode"),
+    ".onnx": Format(reader="onnx.read:read", writer="onnx.write:encode", facts="onnx.facts:facts"),
+    ".tflite": Format(
+        reader="tflite.read:read", writer="tflite.write:encode", facts="tflite:facts"
+    ),
 }
+
+
+def read(
+    path: str | os.PathLike[str],
+    last_step: bool | None = None,
+    activation: str | None = None,
+) -> AnyNetwork:
+    """A network from a file; the suffix chooses the format.
+
+    Args:
+        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`.
+        last_step: For files of weights alone: whether the dense head reads the last step; None:
+            it does.
+        activation: For files of weights alone: see `formats.state_dict`; None: no activation.
+
+    Returns:
+        A `Network`, or a `QuantizedNetwork` for a quantized file.
+
+    Raises:
+        ModelError: The file is absent, broken, or holds what is not supported; nothing in it is
+            executed.
+    """
+    path = pathlib.Path(path)
+    reader = _function(path.suffix, "reader")
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ModelError(f"{path} {what}; give a file that holds a trained network")
+    if not os.access(path, os.R_OK):
+        raise ModelError(f"{path} cannot be read: permission denied")
+    network: AnyNetwork = reader(path, last_step, activation)
+    return network
+
+
+def facts(path: str | os.PathLike[str]) -> FileFacts:
+    """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
+    path = pathlib.Path(path)
+    found: FileFacts = _function(path.suffix, "facts")(path)
+    return found
+
+
+def write(
+    network: AnyNetwork,
+    path: str | os.PathLike[str],
+    steps: int | None = None,
+    streaming: bool = False,
+    target: str | None = None,
+) -> pathlib.Path:
+    """Writes a network; the suffix chooses the format. The file is whole or absent.
+
+    Args:
+        network: Float or quantized.
+        path: `.tflite`, `.onnx` or `.npz`.
+        steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
+            sequence, else 100.
+        streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
+            (`.onnx`).
+        target: The runtime it is for, whose refusals then are errors; None: no one in particular.
+
+    Returns:
+        The path.
+
+    Raises:
+        ModelError: The format has no form for this network, or the file cannot be written.
+    """
+    path = pathlib.Path(path)
+    content = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
+    write_whole(path, content)
+    return path
+
+
+def encode(
+    network: AnyNetwork,
+    suffix: str,
+    *,
+    steps: int | None = None,
+    streaming: bool = False,
+    target: str | None = None,
+) -> bytes:
+    """The content of the file that `write` writes."""
+    encoder = _function(suffix, "writer")
+    steps = default_steps(network, streaming) if steps is None else steps
+    if steps < 1 or (streaming and steps != 1):
+        needed = "1, or left out, when streaming" if streaming else "at least 1"
+        raise ModelError(f"steps is {steps}; it must be {needed}")
+    content: bytes = encoder(network, steps=steps, streaming=streaming, target=target)
+    return content
+
+
+def default_steps(network: AnyNetwork, streaming: bool) -> int:
+    """Steps of a file when none are asked for."""
+    calibrated = network.steps if isinstance(network, QuantizedNetwork) else None
+    return 1 if streaming else calibrated or 100
+
+
+def write_whole(path: pathlib.Path, content: bytes) -> None:
+    """Writes beside and renames: whoever looks sees the old file, the new one, or none."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _function(suffix: str, role: str) -> Callable[..., Any]:
+    """The reader or writer of a suffix."""
+    place = getattr(FORMATS.get(suffix.lower()), role, None)
+    if place is None:
+        known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
+        verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
+        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}")
+    module, function = place.split(":")
+    return getattr(importlib.import_module(f"edgelstm.formats.{module}"), function)  # type: ignore[no-any-return]

@@ -4,6 +4,8 @@ Every value of every layer gets a place in one long vector; every operation of t
 becomes a row that says where it reads and writes. What the columns mean stands in kernels/.
 """
 
+from typing import Any
+
 from edgelstm.network import Dense, Network, Recurrent, split_point
 from edgelstm.plan import recurrent_plan
 from edgelstm.precision import FLOAT32
@@ -19,7 +21,7 @@ def encode(network: Network | QuantizedNetwork) -> Program:
         ModelError: An operation that the kernel of this precision does not have.
     """
     integer = isinstance(network, QuantizedNetwork) and network.input is not None
-    rows = integers if integer else floats
+    rows: Any = integers if integer else floats
     builder = rows.builder()
     split = split_point(network.layers)
     slot = builder.place(network.input_size)
@@ -29,21 +31,22 @@ def encode(network: Network | QuantizedNetwork) -> Program:
             slot = rows.dense(builder, layer, slot)
         else:
             slot = _recurrent(builder, layer, slot)
-    return rows.program(builder, slot)
+    made: Program = rows.program(builder, slot)
+    return made
 
 
 def _recurrent(builder: Builder, layer: Recurrent | QuantizedRecurrent, x: Slot) -> Slot:
     """One row per operation, then the new states move to the places of the old."""
     plan = recurrent_plan(layer, FLOAT32) if isinstance(layer, Recurrent) else layer.plan
-    integer = isinstance(layer, QuantizedRecurrent) and layer.scales
+    integer = layer if isinstance(layer, QuantizedRecurrent) and layer.scales else None
     places = {"x": x}
     for state in plan.states:
-        start = layer.scales[state].zero_point if integer else 0
+        start = integer.scales[state].zero_point if integer else 0
         places[state] = builder.state(plan.name, state, plan.sizes[state], start=start)
     for op in plan.ops:
         places[op.result] = builder.place(plan.sizes[op.result])
         if integer:
-            integers.operation(builder, layer, op, places)
+            integers.operation(builder, integer, op, places)
         else:
             floats.operation(builder, layer, op, places)
     for state, new in zip(plan.states, plan.new_states, strict=True):

@@ -1,7 +1,8 @@
-"""A child process's main: one job with one file. What it prints is not read, save for last words."""
+"""The main of a child process: one job with one file. Nothing that it prints is its answer."""
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ def main(folder: Path, job: str, *words: str) -> int:
     try:
         result = JOBS[job](arrays, *words)
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        (folder / "reason.txt").write_text(reason, "utf-8")
+        reason = f"{type(error).__name__}: {error}"
+        (folder / "reason.txt").write_text(reason, "utf-8", errors="replace")
         return UNUSABLE if isinstance(error, ImportError) else REFUSED
     np.save(folder / "result.npy", result)
     return 0
@@ -52,7 +53,7 @@ def arena(arrays: dict[str, Array], path: str) -> Array:
     return np.array(least_arena_bytes(Path(path).read_bytes()))
 
 
-JOBS = {"run": run, "step": step, "arena": arena}
+JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "arena": arena}
 
 
 def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.child import REFUSED, UNUSABLE
@@ -18,6 +20,7 @@ from edgelstm.runtimes.runtime import Array
 
 QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 STDERR_BYTES = 1 << 16
+REASON_CHARACTERS = 400
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ def execute(
     sequences: Array,
     *,
     streaming: bool = False,
-    initial_states: Mapping[str, Array] | None = None,
+    initial_states: Mapping[str, ArrayLike] | None = None,
     timeout_s: float = 120.0,
 ) -> Execution:
     """Runs a file in a runtime, each sequence from the initial state.
@@ -68,7 +71,7 @@ def execute(
     )
 
 
-def run_child(job: Sequence[str], arrays: Mapping[str, Array], *, timeout_s: float) -> Execution:
+def run_child(job: Sequence[str], arrays: Mapping[str, Any], *, timeout_s: float) -> Execution:
     """Does a job of `edgelstm.runtimes.child` in a process of its own.
 
     Args:
@@ -105,19 +108,22 @@ def _start(folder: Path, job: Sequence[str], timeout_s: float) -> int:
 
 def _failure(folder: Path, code: int) -> Execution:
     said = _last_words(folder / "stderr.txt")
-    if code in (REFUSED, UNUSABLE):
-        said.append((folder / "reason.txt").read_text("utf-8"))
-        return Execution("refused" if code == REFUSED else "skipped", "; ".join(said))
-    if code < 0:
-        said.insert(0, f"ended by {signal.Signals(-code).name}")
-    else:
-        said.insert(0, f"ended with exit code {code}")
-    return Execution("crashed", "; ".join(said))
+    reason = folder / "reason.txt"
+    if code in (REFUSED, UNUSABLE) and reason.exists():
+        status = "refused" if code == REFUSED else "skipped"
+        return Execution(status, _line([*said, reason.read_text("utf-8")]))
+    end = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return Execution("crashed", _line([f"its process ended {end}", *said]))
+
+
+def _line(parts: Iterable[str]) -> str:
+    """Text for a terminal: runtimes quote what stands in a file."""
+    text = "".join(c if c.isprintable() else " " for c in "; ".join(parts))
+    return " ".join(text.split())[:REASON_CHARACTERS]
 
 
 def _last_words(path: Path) -> list[str]:
-    """The most telling line on standard error: the last that names a line of source code, or else
-    the last that is neither information nor a warning."""
+    """The last line on standard error that names a place in the source, or the last but notes."""
     text = path.read_bytes()[-STDERR_BYTES:].decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not re.match(r"INFO|WARNING|[IW]\d{4} ", line)]

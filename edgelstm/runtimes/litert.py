@@ -13,6 +13,7 @@ class LiteFile:
     """An `OpenedFile`; the state stays inside the interpreter."""
 
     def __init__(self, interpreter: Any) -> None:
+        """Of either package."""
         interpreter.allocate_tensors()
         self._interpreter = interpreter
         self._input = interpreter.get_input_details()[0]["index"]

@@ -18,12 +18,13 @@ class OnnxFile:
     """
 
     def __init__(self, session: Any, initial_states: Mapping[str, Array]) -> None:
+        """`initial_states`: by names of inputs; a state not given starts at 0."""
         self._session = session
         self._x, *self._states = session.get_inputs()
         self._initial_states = initial_states
         names = [f"{state.name}_out" for state in self._states]
         self._outputs = [session.get_outputs()[0].name, *names]
-        self.reset()
+        self._now = self._initial(1)
 
     def run(self, sequences: Array) -> Array:
         """See `OpenedFile`."""

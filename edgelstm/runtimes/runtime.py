@@ -28,7 +28,7 @@ class OpenedFile(Protocol):
         """
 
     def step(self, x_t: Array) -> Array:
-        """Output (output_size,) of one step (input_size,); a one-step file goes on from its state."""
+        """Output (output_size,) of one step (input_size,), from the state of the step before."""
 
     def reset(self) -> None:
         """Returns to the initial state."""

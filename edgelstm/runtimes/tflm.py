@@ -19,6 +19,7 @@ class MicroFile:
     """An `OpenedFile`; the state stays inside the interpreter."""
 
     def __init__(self, content: bytes, arena_bytes: int) -> None:
+        """Raises, or ends the process, if the arena is too small."""
         from tflite_micro.python.tflite_micro import runtime
 
         self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)

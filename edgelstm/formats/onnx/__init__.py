@@ -1,4 +1,4 @@
-"""ONNX: its operators for recurrent cells and the order of their gates, which stand nowhere else."""
+"""ONNX: its operators for recurrent cells and their order of gates, which stand nowhere else."""
 
 from typing import Any
 

@@ -35,10 +35,14 @@ class Graph:
         return Graph([], self.constants, self.names)
 
     def constant(self, values: Any, name: str | None = None) -> str:
-        """The name of a constant; if none is given, its type and values, so that equal ones are one."""
+        """A constant's name; if none is given, its type and values, so that equal ones are one.
+
+        Python's integers become int64.
+        """
         from onnx.numpy_helper import from_array
 
-        values = np.asarray(values)
+        if not isinstance(values, np.ndarray | np.generic):
+            values = np.array(values, np.int64)
         name = name or f"{values.dtype} {values.tolist()}"
         if name not in self.constants:
             self.constants[name] = from_array(values, name)
@@ -72,9 +76,10 @@ class Graph:
         name: str,
         inputs: Sequence[onnx.ValueInfoProto],
         outputs: Sequence[onnx.ValueInfoProto],
-        constants: bool = True,
+        *,
+        constants: bool,
     ) -> onnx.GraphProto:
-        """The finished graph: what its outputs need, nothing else."""
+        """The finished graph: what its outputs need, nothing else; constants in the outermost."""
         from onnx.helper import make_graph
 
         nodes = _needed(self.nodes, {value.name for value in outputs})
@@ -100,13 +105,11 @@ def _read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
             yield from _read(attribute.g.node)
 
 
-def value_info(
-    name: str, type_name: str, shape: Sequence[int | str], doc: str = ""
-) -> onnx.ValueInfoProto:
+def value_info(name: str, type_name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
     """Name, type and shape of an input or output; a text in the shape is a size that is free."""
     from onnx.helper import make_tensor_value_info
 
-    return make_tensor_value_info(name, onnx_type(type_name), shape, doc)
+    return make_tensor_value_info(name, onnx_type(type_name), shape)
 
 
 def onnx_type(type_name: str) -> int:

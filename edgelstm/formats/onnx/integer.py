@@ -15,9 +15,8 @@ import numpy as np
 from edgelstm import fixedpoint
 from edgelstm.cell import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
-from edgelstm.plan import RecurrentPlan
 from edgelstm.quantization import integer_clip
-from edgelstm.quantized import Integers, QuantizedDense, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
 
 if TYPE_CHECKING:
     import onnx
@@ -61,25 +60,25 @@ def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
     low, high = out.limits
     limits = (out.zero_point if layer.activation == "relu" else low, high)
     ratio = into.scale * layer.weight_scale / out.scale
-    y = _requantize(graph, name, sums, ratio, out.zero_point, limits)
+    y = _requantize(graph, name, sums, ratio, zero_point=out.zero_point, limits=limits)
     if layer.activation != "sigmoid":
         return graph("Cast", y, scope=name, to=onnx_type(out.type))
     table = fixedpoint.logistic8(out.scale, out.zero_point).astype(np.int8)
     return graph("Gather", graph.constant(np.roll(table, 128), f"{name}/table"), y, scope=name)
 
 
-def groups(plan: RecurrentPlan) -> list[tuple[Op, ...]]:
+def groups(ops: Sequence[Op]) -> list[tuple[Op, ...]]:
     """The operations in order, affines that multiply one value by one matrix together."""
     together: dict[object, list[Op]] = {}
-    for op in plan.ops:
+    for op in ops:
         together.setdefault((op.kind, op.args) if op.side else op, []).append(op)
     return [tuple(ops) for ops in together.values()]
 
 
-def weight_name(plan: RecurrentPlan, group: Sequence[Op], bias: bool = False) -> str:
-    """Name of the stacked weights or biases of a group: ``lstm1/W_ifgo``, ``lstm1/Wb_ifgo``."""
-    letter = {"ih": "W", "hh": "R"}[str(group[0].side)] + "b" * bias
-    return f"{plan.name}/{letter}_{''.join(str(op.gate) for op in group)}"
+def stack_names(layer: str, group: Sequence[Op]) -> tuple[str, str]:
+    """What a group's stacked weights and biases are called: ``lstm1/W_ifgo``, ``lstm1/Wb_ifgo``."""
+    letter, gates = {"ih": "W", "hh": "R"}[str(group[0].side)], [str(op.gate) for op in group]
+    return f"{layer}/{letter}_{''.join(gates)}", f"{layer}/{letter}b_{''.join(gates)}"
 
 
 def _zeros(graph: Graph, layer: QuantizedRecurrent, x: str) -> list[str]:
@@ -118,7 +117,7 @@ def _body(graph: Graph, layer: QuantizedRecurrent) -> onnx.GraphProto:
     plan, name = layer.plan, layer.name
     types = {value: layer.scales[value].type for value in (*plan.states, "x")}
     step = _Step(graph, layer, {(v, kind): f"{name}/{v}" for v, kind in types.items()})
-    for group in groups(plan):
+    for group in groups(plan.ops):
         if group[0].side:
             _add_affines(step, group)
         else:
@@ -142,23 +141,24 @@ def _add_affines(step: _Step, group: Sequence[Op]) -> None:
     weights, biases = getattr(layer, f"weight_{first.side}"), getattr(layer, f"bias_{first.side}")
     rows = np.r_[*(plan.rows(op.gate) for op in group)]
     operands = [step.read(first.args[0], into.type)]
-    operands.append(graph.constant(unsigned(weights[rows].T), weight_name(plan, group)))
+    weight_name, bias_name = stack_names(layer.name, group)
+    operands.append(graph.constant(unsigned(weights[rows].T), weight_name))
     if any(plan.biases[op.result] for op in group):
-        operands.append(graph.constant(biases[rows], weight_name(plan, group, bias=True)))
+        operands.append(graph.constant(biases[rows], bias_name))
     sums = _product(graph, scope, operands, into)
     shape = graph.constant([0, len(group), layer.hidden_size])
     sums = graph("Reshape", sums, shape, scope=scope)
     out = layer.scales[first.result]
     scales = [layer.weight_scales[f"{op.side} {op.gate}"] for op in group]
     ratios = np.array([[into.scale * scale / out.scale] for scale in scales])
-    gates = _requantize(graph, scope, sums, ratios, out.zero_point, out.limits)
+    gates = _requantize(graph, scope, sums, ratios, zero_point=out.zero_point, limits=out.limits)
     for k, op in enumerate(group):
         gate = graph("Gather", gates, graph.constant(k), scope=step.scope(op.result), axis=1)
         step.names[op.result, "int64"] = gate
 
 
 def _product(graph: Graph, scope: str, operands: Sequence[str], into: Scale) -> str:
-    """``(v - zero point) @ weight + bias`` from the names of v, weight and, if there is one, bias."""
+    """``(v - zero point) @ weight + bias`` from the names of v, weight and perhaps bias."""
     value, weight, *bias = operands
     zero_point = graph.constant(np.array(into.zero_point, into.type))
     weight_zero_point = graph.constant(WEIGHT_ZERO_POINT)
@@ -178,9 +178,50 @@ def _add_operation(step: _Step, op: Op) -> str:
     if op.kind == "mul":
         product = graph("Mul", *args, scope=scope)
         ratio = into[0].scale * into[1].scale / out.scale
-        return _requantize(graph, scope, product, ratio, out.zero_point, out.limits)
+        return _requantize(
+            graph, scope, product, ratio, zero_point=out.zero_point, limits=out.limits
+        )
     if op.kind == "add":
         return _clip(graph, scope, graph("Add", *args, scope=scope), out.limits)
     assert op.kind == "clip", f"operation '{op.kind}' has no integer form"
     limit = integer_clip(layer.cell_clip, out)
-    return _clip(graph, scope, *args, (-limit, limit))
+    return _clip(graph, scope, args[0], (-limit, limit))
+
+
+def _table(graph: Graph, function: str, into: Scale) -> str:
+    """Adds the int16 table of a function whose argument has this scale, once for all layers."""
+    values = fixedpoint.whole_table(TABLES[function], into.log2).astype(np.int16)
+    return graph.constant(np.roll(values, 32768), f"{function}_2^{into.log2}")
+
+
+def _requantize(
+    graph: Graph, scope: str, x: str, ratios: Any, *, zero_point: int, limits: tuple[int, int]
+) -> str:
+    """`fixedpoint.requantize` by each ratio, zero point added, saturated: all rounding here.
+
+    x is int64, and no value leaves int32, shifted left neither: quantization guards that.
+    """
+    pairs = [fixedpoint.quantize_multiplier(ratio) for ratio in np.ravel(ratios)]
+    q, shift = np.array(pairs, np.int64).T.reshape(2, *np.shape(ratios))
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    if left.any():
+        x = graph("Mul", x, graph.constant(np.int64(1) << left), scope=scope)
+    # (x q + 2^30) >> 31: Div truncates, so 2^62 keeps the sum positive and is taken off behind it
+    product = graph("Mul", x, graph.constant(q), scope=scope)
+    raised = graph("Add", product, graph.constant(2**62 + 2**30), scope=scope)
+    quotient = graph("Div", raised, graph.constant(2**31), scope=scope)
+    x = graph("Sub", quotient, graph.constant(2**31), scope=scope)
+    if right.any():
+        # ties away from zero: half of the divisor, with the sign of x, before Div truncates
+        half = graph.constant((np.int64(1) << right) >> 1)
+        signed = graph("Mul", graph("Sign", x, scope=scope), half, scope=scope)
+        x = graph("Add", x, signed, scope=scope)
+        x = graph("Div", x, graph.constant(np.int64(1) << right), scope=scope)
+    if zero_point:
+        x = graph("Add", x, graph.constant(zero_point), scope=scope)
+    return _clip(graph, scope, x, limits)
+
+
+def _clip(graph: Graph, scope: str, x: str, limits: tuple[int, int]) -> str:
+    low, high = (graph.constant(limit) for limit in limits)
+    return graph("Clip", x, low, high, scope=scope)

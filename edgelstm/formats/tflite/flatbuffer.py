@@ -1,7 +1,7 @@
-"""Flatbuffers whose schema is data: written with the flatbuffers package, read with every offset checked.
+"""Flatbuffers by a schema that is data: written with the flatbuffers package, read with checks.
 
-A table is a set of named fields. In the bytes it starts with the distance to its vtable, which holds
-the place of each field by slot; strings, vectors and other tables are reached by offsets.
+A table is a set of named fields. In the bytes it starts with the distance to its vtable, which
+holds the place of each field by slot; strings, vectors and other tables are reached by offsets.
 """
 
 import dataclasses

@@ -57,7 +57,9 @@ def check_recurrent(layer: QuantizedRecurrent) -> None:
                 * layer.weight_scales[f"{op.side} {op.gate}"]
                 / layer.scales[op.result].scale
             )
-            _check_sums(f"{where}: weight_{op.side}, gate {op.gate}", weight[rows], bias[rows], ratio)
+            _check_sums(
+                f"{where}: weight_{op.side}, gate {op.gate}", weight[rows], bias[rows], ratio
+            )
 
 
 def check_dense(layer: QuantizedDense) -> None:
@@ -87,7 +89,7 @@ def _check_cell(where: str, layer: QuantizedRecurrent) -> None:
 def _check_sums(
     where: str, weight: NDArray[np.signedinteger], bias: NDArray[np.generic], ratio: float
 ) -> None:
-    """Sums of int8 products must fit int32, also after the left shift that a ratio above 1 needs."""
+    """Sums of int8 products must fit int32, also shifted left where the ratio is above 1."""
     _, shift = quantize_multiplier(ratio)
     reach = np.abs(weight.astype(np.int64)).sum(1) * 255 + np.abs(bias.astype(np.int64))
     if int(reach.max()) << max(shift, 0) >= 2**31:

@@ -1,4 +1,6 @@
-"""From one operator of a .tflite file to one layer of a network; integers and scales as they stand."""
+"""From one operator of a .tflite file to one layer; integers and scales as they stand."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,11 @@ from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
 
 GATES = ("i", "f", "g", "o")  # order of the inputs; TensorFlow Lite calls g the cell gate
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
+TYPES = {  # of input, weights, biases
+    "float32": ("float32", "float32", "float32"),
+    "hybrid": ("float32", "int8", "float32"),
+    "int8": ("int8", "int8", "int32"),
+}
 EXTRAS = {"peepholes": (9, 10, 11), "a projection": (16, 17), "layer normalization": range(20, 24)}
 
 
@@ -27,20 +34,11 @@ def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
     inputs = op.inputs + (None,) * (24 - len(op.inputs))
     _check_variant(op, inputs)
     x = _present(inputs[0], "x")
-    ih = [_constant(t, f"weight_ih_{g}", 2) for g, t in zip(GATES, inputs[1:5], strict=True)]
-    hh = [_constant(t, f"weight_hh_{g}", 2) for g, t in zip(GATES, inputs[5:9], strict=True)]
-    biases = [_constant(t, f"bias_{g}", 1) for g, t in zip(GATES, inputs[12:16], strict=True)]
+    ih, hh, biases = _gates(inputs)
     sizes = hh[0].shape[0], ih[0].shape[1]
-    for tensors, shape in (
-        (ih, sizes),
-        (hh, (sizes[0], sizes[0])),
-        (biases, sizes[:1]),
-        ([_state(inputs[18], "h"), _state(inputs[19], "c")], (1, sizes[0])),
-    ):
-        for tensor in tensors:
-            if tensor.shape != shape:
-                raise ModelError(f"tensor '{tensor.name}' has shape {tensor.shape}, not {shape}")
     precision = _precision(x, [*ih, *hh], biases)
+    for state, tensor in zip("hc", inputs[18:20], strict=True):
+        _check_state(_present(tensor, f"state {state}"), state, precision, sizes[0])
     clip = float(op.options["cell_clip"])
     weight_ih, weight_hh, bias = (_stacked(tensors) for tensors in (ih, hh, biases))
     if precision == "float32":
@@ -55,6 +53,18 @@ def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
     if scales:
         check_recurrent(layer)
     return layer
+
+
+def _gates(inputs: tuple[Tensor | None, ...]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Per gate W, R and bias, of shapes that fit each other."""
+    ih = [_constant(t, f"weight_ih_{g}", 2) for g, t in zip(GATES, inputs[1:5], strict=True)]
+    hh = [_constant(t, f"weight_hh_{g}", 2) for g, t in zip(GATES, inputs[5:9], strict=True)]
+    biases = [_constant(t, f"bias_{g}", 1) for g, t in zip(GATES, inputs[12:16], strict=True)]
+    hidden, into = hh[0].shape[0], ih[0].shape[1]
+    for tensors, shape in ((ih, (hidden, into)), (hh, (hidden, hidden)), (biases, (hidden,))):
+        for tensor in tensors:
+            _check_shape(tensor, shape)
+    return ih, hh, biases
 
 
 def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
@@ -73,7 +83,7 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
         raise ModelError(f"its bias has shape {bias.shape}, its weights {weight.shape}")
     precision = _precision(x, [weight], [] if bias is None else [bias])
     zeros = np.zeros(len(data), np.int32 if precision == "int8" else np.float32)
-    offsets = zeros if bias is None else np.array(bias.data)
+    offsets: NDArray[Any] = zeros if bias is None else np.array(bias.data)
     relu = "relu" if activation == "RELU" else None
     if precision == "float32":
         return Dense(name, data, offsets, relu)
@@ -86,8 +96,10 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
     return layer
 
 
-def scale_of(tensor: Tensor) -> Scale:
-    """Scale and zero point of an integer tensor; `ModelError` where they cannot be used."""
+def scale_of(tensor: Tensor, kind: str = "int8") -> Scale:
+    """Scale and zero point of a tensor of this type; `ModelError` where they cannot be used."""
+    if tensor.type != kind:
+        raise ModelError(f"tensor '{tensor.name}' is {tensor.type}; {kind} is needed")
     if tensor.scale is None or not 0 < tensor.scale < np.inf:
         raise ModelError(f"tensor '{tensor.name}' has scale {tensor.scale}; above 0 is needed")
     if tensor.per_channel:
@@ -140,32 +152,31 @@ def _constant(tensor: Tensor | None, what: str, axes: int) -> Tensor:
     return tensor
 
 
-def _state(tensor: Tensor | None, what: str) -> Tensor:
-    tensor = _present(tensor, f"state {what}")
+def _check_state(tensor: Tensor, state: str, precision: str, hidden_size: int) -> None:
+    kind = {"h": "int8", "c": "int16"}[state] if precision == "int8" else "float32"
+    if tensor.type != kind:
+        raise ModelError(f"its state {state} is {tensor.type}; {kind} is needed")
     if not tensor.is_variable:
-        raise ModelError(f"its state {what} is no variable tensor, so it would start with values")
-    return tensor
+        raise ModelError(f"its state {state} is no variable tensor, so it would start with values")
+    _check_shape(tensor, (1, hidden_size))
+
+
+def _check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape:
+        raise ModelError(f"tensor '{tensor.name}' has shape {tensor.shape}, not {shape}")
 
 
 def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
     """`float32`, `hybrid` or `int8`, from the types of input, weights and biases."""
-    types = x.type, *({t.type for t in tensors} for tensors in (weights, biases) if tensors)
-    for name, known in (
-        ("float32", ("float32", {"float32"}, {"float32"})),
-        ("hybrid", ("float32", {"int8"}, {"float32"})),
-        ("int8", ("int8", {"int8"}, {"int32"})),
-    ):
-        if types == known[: len(types)]:
-            _check_constants(weights if name != "float32" else [], biases)
+    types = [" and ".join(sorted({t.type for t in ts})) for ts in ([x], weights, biases)]
+    for name, known in TYPES.items():
+        if all(a in ("", b) for a, b in zip(types, known, strict=True)):
+            _check_constants([] if name == "float32" else weights, biases)
             return name
-    told = ", ".join(
-        f"{what} {' and '.join(sorted({t.type for t in tensors}))}"
-        for what, tensors in (("input", [x]), ("weights", weights), ("biases", biases))
-        if tensors
-    )
     raise ModelError(
-        f"its types are: {told}; read are float32, int8 weights in float32 (hybrid), and int8 "
-        "throughout with int32 biases; int16 activations (16x8) and float16 weights are not"
+        f"its input is {types[0]}, its weights are {types[1]}, its biases {types[2] or 'absent'}; "
+        "read are float32, int8 weights with float32 (hybrid), and int8 with int32 biases, "
+        "not int16 activations (16x8) and not float16 weights"
     )
 
 
@@ -178,7 +189,7 @@ def _check_constants(int8_weights: list[Tensor], biases: list[Tensor]) -> None:
             raise ModelError(f"tensor '{tensor.name}' holds values that are not finite")
 
 
-def _stacked(tensors: list[Tensor]) -> NDArray[np.generic]:
+def _stacked(tensors: list[Tensor]) -> NDArray[Any]:
     return np.concatenate([t.data for t in tensors if t.data is not None])
 
 
@@ -206,8 +217,6 @@ def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> Rec
 def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
     """Scale of every value: fixed by its role, or that of the operator's x, h or c."""
     h, c = _present(op.inputs[18], "state h"), _present(op.inputs[19], "state c")
-    if c.type != "int16":
-        raise ModelError(f"its cell state is {c.type}; int16 is needed")
     stated = scale_of(h)
     for tensor in (*op.outputs, *op.intermediates[4:]):
         if scale_of(_present(tensor, "output")) != stated:
@@ -215,7 +224,7 @@ def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Sca
                 "its state h, its output and its last intermediate tensor differ in type, scale or "
                 "zero point; runtimes compute different values then"
             )
-    by_role = {"input": scale_of(x), "output": stated, "cell": scale_of(c)}
+    by_role = {"input": scale_of(x), "output": stated, "cell": scale_of(c, "int16")}
     scales = {}
     for value, role in plan.roles.items():
         form = plan.format(value)

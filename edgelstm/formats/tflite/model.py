@@ -23,7 +23,7 @@ from edgelstm.formats.tflite.schema import (
 CONSTANTS = ("float32", "int8", "int16", "int32", "int64")  # types whose constants are decoded
 MIN_RUNTIME_VERSION = "2.14.0"  # the oldest runtime that files were tested in
 MOST_OPERATORS = 1000
-MOST_INPUTS = 1000
+MOST_INPUTS = 100
 MOST_AXES = 8
 
 
@@ -83,7 +83,7 @@ class Model:
 
 
 def pack(model: Model) -> bytes:
-    """The file: every tensor in the order of its first use, each constant in a buffer of its own."""
+    """The file: tensors in the order of their first use, each constant in a buffer of its own."""
     tensors = _tensors(model)
     index = {id(tensor): k for k, tensor in enumerate(tensors)} | {id(None): -1}
     codes = list(dict.fromkeys((op.name, op.version) for op in model.operators))
@@ -222,7 +222,7 @@ class _File:
         name = _operator_name(code)
         names = ("inputs", "outputs", "intermediates")
         inputs, outputs, between = (
-            self.tensors(view.numbers(n), f"{n} of operator {index}") for n in names
+            self.tensors(view.numbers(n), f"{n} of operator {index} ({name})") for n in names
         )
         return Operator(
             name, inputs, outputs, _options(view, name), code.scalar("version"), between
@@ -230,7 +230,7 @@ class _File:
 
     def tensors(self, indices: NDArray[Any], what: str) -> tuple[Tensor | None, ...]:
         if len(indices) > MOST_INPUTS:
-            raise ModelError(f"{len(indices)} {what}; at most {MOST_INPUTS} are read")
+            raise ModelError(f"it lists {len(indices)} {what}; at most {MOST_INPUTS} are read")
         return tuple(self._tensor(int(index)) for index in indices)
 
     def _tensor(self, index: int) -> Tensor | None:

@@ -8,14 +8,15 @@ from edgelstm.formats.tflite.flatbuffer import Field
 IDENTIFIER = b"TFL3"
 VERSION = 3
 
-TYPES = (  # a type's number is its place
-    "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 "
-    "resource variant uint32 uint16 int4 bfloat16"
-).split()
+_TYPES = """
+    float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64
+    resource variant uint32 uint16 int4 bfloat16
+"""
+TYPES = tuple(_TYPES.split())  # a type's number is its place
 
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
-OPERATORS = """
+_OPERATORS = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
     EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D
     LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1
@@ -34,7 +35,8 @@ OPERATORS = """
     REAL COMPLEX_ABS HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL
     CONV_3D_TRANSPOSE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL
     BUCKETIZE RANDOM_UNIFORM MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE
-""".split()  # an operator's code is its place
+"""
+OPERATORS = tuple(_OPERATORS.split())  # an operator's code is its place
 
 LARGEST_INT8_CODE = 127  # larger codes stand in a second field, added when 127 were used up
 

@@ -1,6 +1,7 @@
-"""From a network to a .tflite file: one fused operator per layer, batch 1, a fixed number of steps."""
+"""From a network to a .tflite file: one fused operator per layer, batch 1, fixed steps."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,8 @@ def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense)
         cell = layer.cell_name if isinstance(layer, Recurrent) else layer.plan.cell_name
         if cell != "lstm":
             raise ModelError(
-                f"layer '{layer.name}': TensorFlow Lite has no fused operator for a {cell}, only for "
-                "an lstm; write .onnx instead"
+                f"layer '{layer.name}': TensorFlow Lite has no fused operator for a {cell}, "
+                "only for an lstm; write .onnx instead"
             )
     if isinstance(layer, QuantizedRecurrent) and layer.scales:
         check_recurrent(layer)
@@ -86,7 +87,7 @@ def _values(name: str, shape: tuple[int, ...], scale: Scale | None) -> Tensor:
     return Tensor(name, shape, scale.type, scale.scale, scale.zero_point)
 
 
-def _constant(name: str, data: NDArray[np.generic], scale: float | None = None) -> Tensor:
+def _constant(name: str, data: NDArray[Any], scale: float | None = None) -> Tensor:
     return Tensor(name, data.shape, data.dtype.name, scale, data=data)
 
 
@@ -139,15 +140,16 @@ def _gate_weights(layer: Recurrent | QuantizedRecurrent, side: str) -> list[Tens
 
 def _gate_biases(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> list[Tensor]:
     """One bias per gate: the sum of both, which a quantized layer holds in bias_ih."""
-    quantized = isinstance(layer, QuantizedRecurrent)
-    blocks = np.split(layer.bias_ih if quantized else layer.bias_ih + layer.bias_hh, len(GATES))
-    tensors = []
-    for g, block in zip(GATES, blocks, strict=True):
-        scale = None
-        if isinstance(layer, QuantizedRecurrent) and x.scale is not None:
-            scale = layer.weight_scales[f"ih {g}"] * x.scale
-        tensors.append(_constant(f"{layer.name}/bias_{g}", block, scale))
-    return tensors
+    bias: NDArray[Any] = layer.bias_ih
+    if isinstance(layer, Recurrent):
+        bias = layer.bias_ih + layer.bias_hh
+    scales = {}
+    if isinstance(layer, QuantizedRecurrent) and x.scale is not None:
+        scales = {g: layer.weight_scales[f"ih {g}"] * x.scale for g in GATES}
+    return [
+        _constant(f"{layer.name}/bias_{g}", block, scales.get(g))
+        for g, block in zip(GATES, np.split(bias, len(GATES)), strict=True)
+    ]
 
 
 def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:

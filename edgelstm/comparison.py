@@ -1,0 +1,145 @@
+"""compare: how far a quantized network is from its float original, on data."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.execution import dequantized, run
+from edgelstm.fixedpoint import quantize_reals
+from edgelstm.network import Dense, Network, split_point
+from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class GateSaturation:
+    """Share of a gate's sums, and of its recurrent parts, that left the integers' range."""
+
+    layer: str
+    gate: str
+    sums_cut: float
+    recurrent_cut: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Float against quantized.
+
+    Attributes:
+        snr_db: Signal-to-noise ratio of the result; None if both are equal.
+        layer_snr_db: The same after each layer, in order.
+        saturation: Gates whose sums left their range during calibration, worst first.
+    """
+
+    snr_db: float | None
+    layer_snr_db: dict[str, float | None]
+    saturation: tuple[GateSaturation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+
+def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]) -> Comparison:
+    """Runs both networks on x, layer by layer.
+
+    Args:
+        network: The float original.
+        qnetwork: What `quantize` made of it.
+        x: (batch, steps, input_size).
+    """
+    expected, got = x, x
+    if qnetwork.input is not None:
+        got = _integers(x, qnetwork)
+    by_layer: dict[str, float | None] = {}
+    split = split_point(network.layers)
+    for k, (layer, qlayer) in enumerate(zip(network.layers, qnetwork.layers, strict=True)):
+        if qnetwork.dropped_softmax and k + 1 == len(network.layers):
+            layer = _without_activation(layer)
+        expected = run(Network((layer,), last_step=False), expected)
+        got = run(dataclasses.replace(qnetwork, layers=(qlayer,), last_step=False), got)
+        if network.last_step and k + 1 == split:
+            expected, got = expected[:, -1:], got[:, -1:]
+        real = got if qnetwork.input is None else _reals(got, qlayer)
+        by_layer[layer.name] = snr_db(expected, real)
+    return Comparison(by_layer[network.layers[-1].name], by_layer, saturation(qnetwork))
+
+
+def _integers(x: NDArray[np.float32], qnetwork: QuantizedNetwork) -> Array:
+    scale = qnetwork.input
+    assert scale is not None
+    return quantize_reals(x, scale.scale, scale.zero_point, scale.limits).astype(scale.type)
+
+
+def _reals(y: Array, layer: Any) -> Array:
+    return dequantized(y, layer.output)
+
+
+def _without_activation(layer: Any) -> Any:
+    assert isinstance(layer, Dense)
+    return dataclasses.replace(layer, activation=None)
+
+
+def snr_db(expected: Array, got: Array) -> float | None:
+    """10 log10 of signal power over noise power; None if there is no noise, -999 if no signal."""
+    signal = float((np.asarray(expected, np.float64) ** 2).sum())
+    noise = float(((np.asarray(expected, np.float64) - got) ** 2).sum())
+    if noise == 0:
+        return None
+    return 10 * math.log10(signal / noise) if signal else -999.0
+
+
+def saturation(qnetwork: QuantizedNetwork) -> tuple[GateSaturation, ...]:
+    """Gates that left their range during calibration, worst first."""
+    found = [
+        GateSaturation(layer.name, gate, s.sums_cut / s.values, s.recurrent_cut / s.values)
+        for layer in qnetwork.layers
+        if isinstance(layer, QuantizedRecurrent)
+        for gate, s in layer.saturation.items()
+        if s.sums_cut or s.recurrent_cut
+    ]
+    return tuple(sorted(found, key=lambda s: -max(s.recurrent_cut, s.sums_cut)))
+
+
+def accuracy(
+    network: Network | QuantizedNetwork, inputs: Sequence[NDArray[np.float32]], labels: Array
+) -> float:
+    """Share of sequences whose class is right: the largest result, of the last step.
+
+    Args:
+        network: Float or quantized; with one output, class 1 means a result above the middle (0.5
+            behind a sigmoid, else 0).
+        inputs: Batches (n, steps, input_size).
+        labels: (n,) integers, one for each sequence of all batches in order.
+
+    Raises:
+        ModelError: Labels that are not one class per sequence.
+    """
+    n = sum(len(x) for x in inputs)
+    if labels.shape != (n,) or labels.dtype.kind not in "iub" or not n:
+        raise ModelError(
+            f"labels are {labels.dtype} of shape {labels.shape}; "
+            f"one integer class for each of {n} sequences is needed"
+        )
+    classes = max(network.output_size, 2)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ModelError(
+            f"labels reach from {labels.min()} to {labels.max()}; "
+            f"a network of {network.output_size} outputs has classes 0 to {classes - 1}"
+        )
+    predicted = np.concatenate([_classes(network, run(network, x)) for x in inputs])
+    return float((predicted == labels).mean())
+
+
+def _classes(network: Network | QuantizedNetwork, y: Array) -> Array:
+    y = y if network.last_step else y[:, -1]
+    if network.output_size > 1:
+        return np.asarray(y.argmax(1))
+    squashed = getattr(network.layers[-1], "activation", None) == "sigmoid"
+    return np.asarray(y[:, 0] > (0.5 if squashed else 0), np.int64)

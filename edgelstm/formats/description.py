@@ -1,0 +1,215 @@
+"""A network as plain JSON and named arrays, and back: what files of our own carry beside weights.
+
+The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `dense1.bias`), so that a file
+is also readable as weights alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.network import Dense, Layer, Network, Recurrent
+from edgelstm.plan import find_precision, recurrent_plan
+from edgelstm.quantized import (
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedRecurrent,
+    Saturation,
+    Scale,
+)
+
+Arrays = dict[str, NDArray[Any]]
+VERSION = 1
+
+
+def named_arrays(network: Network | QuantizedNetwork) -> Arrays:
+    """Every weight and bias by its state-dict name."""
+    arrays: Arrays = {}
+    for layer in network.layers:
+        if isinstance(layer, Dense | QuantizedDense):
+            arrays |= {f"{layer.name}.weight": layer.weight, f"{layer.name}.bias": layer.bias}
+        else:
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                arrays[f"{layer.name}.{name}_l0"] = getattr(layer, name)
+    return arrays
+
+
+def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
+    """Everything about the network that is not in its arrays, as JSON takes it."""
+    described: dict[str, Any] = {
+        "version": VERSION,
+        "precision": "float32",
+        "last_step": network.last_step,
+        "assumed": list(network.assumed),
+        "layers": [_describe_layer(layer) for layer in network.layers],
+    }
+    if isinstance(network, QuantizedNetwork):
+        described["precision"] = network.precision
+        described |= {"steps": network.steps, "dropped_softmax": network.dropped_softmax}
+    return described
+
+
+def _describe_layer(layer: Layer | QuantizedLayer) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": layer.name}
+    if isinstance(layer, Dense | QuantizedDense):
+        described |= {"cell": None, "activation": layer.activation}
+    else:
+        recurrent = layer if isinstance(layer, Recurrent) else layer.plan
+        described |= {"cell": recurrent.cell_name, "cell_clip": layer.cell_clip}
+    if isinstance(layer, QuantizedDense):
+        described["weight_scale"] = layer.weight_scale
+        described["input"] = _describe_scale(layer.input)
+        described["linear"] = _describe_scale(layer.linear)
+    elif isinstance(layer, QuantizedRecurrent):
+        described["weight_scales"] = dict(layer.weight_scales)
+        described["scales"] = {value: _describe_scale(s) for value, s in layer.scales.items()}
+        described["saturation"] = {
+            gate: [s.values, s.sums_cut, s.recurrent_cut] for gate, s in layer.saturation.items()
+        }
+    return described
+
+
+def _describe_scale(scale: Scale | None) -> list[Any] | None:
+    return None if scale is None else [scale.scale, scale.zero_point, scale.type]
+
+
+def restore(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Network | QuantizedNetwork:
+    """The network of `describe` and `named_arrays`.
+
+    Raises:
+        ModelError: The description is not one, or does not fit the arrays.
+    """
+    try:
+        if described["version"] != VERSION:
+            raise ModelError(
+                f"the description has version {described['version']}; this edgelstm reads {VERSION}"
+            )
+        if described["precision"] == "float32":
+            return _restore_float(described, arrays)
+        return _restore_quantized(described, arrays)
+    except ModelError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise ModelError(
+            f"the description inside does not fit the arrays beside it "
+            f"({type(error).__name__}: {error}); write the file again"
+        ) from error
+
+
+def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
+    layers: list[Layer] = []
+    for item in described["layers"]:
+        name = str(item["name"])
+        if item["cell"] is None:
+            weight, bias = (arrays[f"{name}.{k}"] for k in ("weight", "bias"))
+            layers.append(Dense(name, weight, bias, item["activation"]))
+        else:
+            layers.append(_float_recurrent(item, arrays))
+    return Network(tuple(layers), bool(described["last_step"]), _texts(described["assumed"]))
+
+
+def _float_recurrent(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Recurrent:
+    name = str(item["name"])
+    return Recurrent(
+        name,
+        str(item["cell"]),
+        arrays[f"{name}.weight_ih_l0"],
+        arrays[f"{name}.weight_hh_l0"],
+        arrays[f"{name}.bias_ih_l0"],
+        arrays[f"{name}.bias_hh_l0"],
+        cell_clip=float(item["cell_clip"]),
+    )
+
+
+def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> QuantizedNetwork:
+    precision = find_precision(str(described["precision"]))
+    layers: list[QuantizedLayer] = []
+    # The float twin of the same shapes checks them all.
+    floats = {name: array.astype(np.float32) for name, array in arrays.items()}
+    shapes = _restore_float(described, floats)
+    for item, shape in zip(described["layers"], shapes.layers, strict=True):
+        if isinstance(shape, Dense):
+            layers.append(_quantized_dense(item, arrays, precision.bias_type))
+        else:
+            layers.append(_quantized_recurrent(item, shape, arrays, precision.name))
+    steps = described["steps"]
+    return QuantizedNetwork(
+        tuple(layers),
+        shapes.last_step,
+        precision.name,
+        None if steps is None else int(steps),
+        bool(described["dropped_softmax"]),
+        shapes.assumed,
+    )
+
+
+def _quantized_dense(
+    item: Any, arrays: Mapping[str, NDArray[Any]], bias_type: str
+) -> QuantizedDense:
+    name = str(item["name"])
+    return QuantizedDense(
+        name,
+        _typed(arrays, f"{name}.weight", "int8"),
+        _typed(arrays, f"{name}.bias", bias_type),
+        _positive(item["weight_scale"]),
+        _scale(item["input"]),
+        _scale(item["linear"]),
+        item["activation"],
+    )
+
+
+def _quantized_recurrent(
+    item: Any, shape: Recurrent, arrays: Mapping[str, NDArray[Any]], precision_name: str
+) -> QuantizedRecurrent:
+    precision = find_precision(precision_name)
+    plan = recurrent_plan(shape, precision)
+    scales = {str(k): _scale(v) for k, v in item["scales"].items()}
+    weight_scales = {str(k): _positive(v) for k, v in item["weight_scales"].items()}
+    if set(weight_scales) != {f"{op.side} {op.gate}" for op in plan.ops if op.side}:
+        raise ValueError(f"weight scales of layer '{shape.name}'")
+    if precision.bias_type != "float32" and set(scales) != set(plan.roles):
+        raise ValueError(f"scales of layer '{shape.name}'")
+    return QuantizedRecurrent(
+        plan,
+        _typed(arrays, f"{shape.name}.weight_ih_l0", precision.weight_type),
+        _typed(arrays, f"{shape.name}.weight_hh_l0", precision.weight_type),
+        _typed(arrays, f"{shape.name}.bias_ih_l0", precision.bias_type),
+        _typed(arrays, f"{shape.name}.bias_hh_l0", precision.bias_type),
+        weight_scales,
+        {k: v for k, v in scales.items() if v is not None},
+        shape.cell_clip,
+        {str(g): Saturation(*map(int, s)) for g, s in item["saturation"].items()},
+    )
+
+
+def _typed(arrays: Mapping[str, NDArray[Any]], name: str, kind: str) -> NDArray[Any]:
+    if arrays[name].dtype != kind:
+        raise ModelError(f"array '{name}' is {arrays[name].dtype}; {kind} is needed")
+    return arrays[name]
+
+
+def _scale(stored: Any) -> Scale | None:
+    if stored is None:
+        return None
+    scale, zero_point, kind = stored
+    if kind not in ("int8", "int16"):
+        raise ValueError(f"type {kind} of a scale")
+    made = Scale(_positive(scale), int(zero_point), str(kind))
+    if not made.limits[0] <= made.zero_point <= made.limits[1]:
+        raise ValueError(f"zero point {zero_point} of an {kind}")
+    return made
+
+
+def _positive(stored: Any) -> float:
+    value = float(stored)
+    if not 0 < value < np.inf:
+        raise ValueError(f"scale {value}")
+    return value
+
+
+def _texts(stored: Any) -> tuple[str, ...]:
+    return tuple(str(text) for text in stored)

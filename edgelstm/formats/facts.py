@@ -1,0 +1,27 @@
+"""FileFacts: what a written file is fixed to, beside its network."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    """How a file is called.
+
+    Attributes:
+        steps: Time steps per call; None where the file leaves them open.
+        input_type, output_type: `float32` or `int8`. A file with an int8 network that takes or
+            gives float32 converts at its ends, with the scales of the network's input and output.
+        streaming: One step per call, and the state goes on from call to call.
+        initial_states: Of files that take their states as inputs: the name of the input to what
+            fills it at the start.
+    """
+
+    steps: int | None
+    input_type: str
+    output_type: str
+    streaming: bool
+    initial_states: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)

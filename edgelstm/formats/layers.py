@@ -1,0 +1,200 @@
+"""Signals through layers, and the network at the end: what the doors for graphs share.
+
+A graph is followed at two sizes of batch and steps: an index or a shape that was meant for one size
+alone does not fit at the other.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.signal import Signal, axis_of, position, say
+from edgelstm.network import Dense, Floats, Layer, Network, Recurrent, arrays, layer_names
+
+SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
+
+
+def recurrent(
+    signal: Signal, cell_name: str, weights: Mapping[str, Floats], steps_axis: int
+) -> Signal:
+    """Through a recurrent layer.
+
+    Args:
+        signal: Two axes for steps and batch, then the features.
+        cell_name: Key of `CELLS`.
+        weights: weight_ih, weight_hh, bias_ih, bias_hh.
+        steps_axis: 0 or 1.
+    """
+    layer = Recurrent(
+        _name(signal, cell_name),
+        cell_name,
+        weights["weight_ih"],
+        weights["weight_hh"],
+        weights["bias_ih"],
+        weights["bias_hh"],
+    )
+    _check_features(signal, layer)
+    if len(signal.axes) != 3:
+        raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
+    steps, batch = signal.axes[steps_axis], signal.axes[1 - steps_axis]
+    sizes = dict(signal.sizes)
+    if "steps" not in sizes:
+        if len(steps) > 1 or len(batch) > 1:
+            raise ModelError(f"takes an axis that mixes {say(max(steps, batch, key=len))}")
+        sizes = {
+            "steps": signal.shape[steps_axis],
+            "batch": signal.shape[1 - steps_axis],
+            "features": sizes["features"],
+        }
+        steps, batch = axis_of("steps", sizes), axis_of("batch", sizes)
+    if steps != axis_of("steps", sizes) or batch != axis_of("batch", sizes):
+        raise ModelError(
+            f"runs along {say(steps)} with a batch of {say(batch)}; a recurrent layer behind "
+            "another one needs all its steps, in the same order of axes"
+        )
+    axes = (steps, batch) if steps_axis == 0 else (batch, steps)
+    return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+
+
+def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
+    """Through a dense layer; without a bias one may follow by `add_bias`."""
+    zeros = np.zeros(len(weight), np.float32)
+    layer = Dense(_name(signal, "dense"), weight, zeros if bias is None else bias)
+    _check_features(signal, layer)
+    return dataclasses.replace(_append(signal, layer), needs_bias=bias is None)
+
+
+def add_bias(signal: Signal, bias: Floats) -> Signal:
+    """The bias of the product just before."""
+    size, layer = signal.sizes["features"], signal.layers[-1] if signal.needs_bias else None
+    if (
+        not isinstance(layer, Dense)
+        or bias.ndim > len(signal.axes)
+        or bias.shape != (1,) * (bias.ndim - 1) + (size,)
+        or signal.axes[-1] != axis_of("features", signal.sizes)
+    ):
+        raise ModelError(
+            f"adds a tensor of shape {bias.shape}; only the bias of a dense layer can be added"
+        )
+    layer = dataclasses.replace(layer, bias=bias.reshape(size))
+    return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
+
+
+def activate(signal: Signal, activation: str, axis: int = -1) -> Signal:
+    """Through an activation behind a dense layer; the axis is that of a softmax."""
+    before = signal.layers[-1] if signal.layers else None
+    if signal.stacked or not isinstance(before, Dense):
+        behind = f"a {before.cell_name}" if isinstance(before, Recurrent) else "the input"
+        raise ModelError(
+            f"{activation} stands directly behind {behind}; it is supported behind a dense layer"
+        )
+    if before.activation is not None:
+        raise ModelError(
+            f"{activation} stands behind {before.activation}; a dense layer has one activation"
+        )
+    if activation == "softmax" and (
+        position(axis, len(signal.axes)) != len(signal.axes) - 1
+        or signal.axes[-1] != axis_of("features", signal.sizes)
+    ):
+        raise ModelError(f"softmax runs along axis {axis} of {signal.shape}; features are needed")
+    layer = dataclasses.replace(before, activation=activation)
+    return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
+
+
+def finish(signal: Signal) -> Network:
+    """The network whose output this is; `ModelError` if no network gives it in this form."""
+    features = axis_of("features", signal.sizes)
+    leading = list(signal.axes)
+    assumed = []
+    if leading and leading[-1] == features:
+        leading.pop()
+    elif features == ():
+        assumed.append("the single output keeps an axis of its own, which the model squeezes away")
+    names = [name for axis in leading for name in axis]
+    if signal.stacked or "features" in names or (features and len(leading) == len(signal.axes)):
+        raise ModelError(
+            f"the output has the axes {', '.join(map(say, signal.axes))}; "
+            "features alone are needed on the last one"
+        )
+    one_step = signal.sizes.get("steps") == 1
+    is_last = "steps" in signal.sizes and "steps" not in names
+    if one_step:
+        is_last = isinstance(signal.layers[-1], Dense)
+        reads = "the last step" if is_last else "each step"
+        assumed.append(f"the graph has one step alone; with more of them it gives {reads}")
+    return Network(signal.layers, is_last, tuple(assumed))
+
+
+def follow(
+    graph: Callable[[int, int], Network], last_step: bool | None, activation: str | None
+) -> Network:
+    """The network of a graph, from following it at two sizes.
+
+    Args:
+        graph: Gives the network for a size of the input's first two axes.
+        last_step, activation: What the caller expects, or None; a graph says both itself.
+    """
+    network, again = (graph(*size) for size in SIZES)
+    if not _equal(network, again):
+        raise ModelError("computes something else at other sizes of batch and steps")
+    if last_step is not None and last_step != network.last_step:
+        gives = "the last step" if network.last_step else "each step"
+        raise ModelError(
+            f"the graph gives {gives}; last_step={last_step} is for files of weights alone"
+        )
+    end = getattr(network.layers[-1], "activation", None)
+    if activation is not None and activation != end:
+        raise ModelError(
+            f"the graph ends with activation {end}; activation='{activation}' is for files of "
+            "weights alone"
+        )
+    return network
+
+
+def _equal(a: Network, b: Network) -> bool:
+    def described(network: Network) -> list[tuple[str, str, str | None]]:
+        return [
+            (layer.name, type(layer).__name__, getattr(layer, "activation", None))
+            for layer in network.layers
+        ]
+
+    return (
+        a.last_step == b.last_step
+        and described(a) == described(b)
+        and all(
+            np.array_equal(array, arrays(other)[name])
+            for layer, other in zip(a.layers, b.layers, strict=True)
+            for name, array in arrays(layer).items()
+        )
+    )
+
+
+def _append(signal: Signal, layer: Layer) -> Signal:
+    sizes = {**signal.sizes, "features": layer.output_size}
+    return dataclasses.replace(
+        signal,
+        axes=(*signal.axes[:-1], axis_of("features", sizes)),
+        sizes=sizes,
+        layers=(*signal.layers, layer),
+        needs_bias=False,
+    )
+
+
+def _name(signal: Signal, kind: str) -> str:
+    kinds = [x.cell_name if isinstance(x, Recurrent) else "dense" for x in signal.layers]
+    return layer_names([*kinds, kind])[-1]
+
+
+def _check_features(signal: Signal, layer: Layer) -> None:
+    if signal.stacked:
+        raise ModelError("takes the states of all layers at once; select one")
+    if not signal.axes or signal.axes[-1] != axis_of("features", signal.sizes):
+        last = say(signal.axes[-1]) if signal.axes else "no axis"
+        raise ModelError(f"takes {last} as the features of layer '{layer.name}'")
+    if signal.sizes["features"] != layer.input_size:
+        raise ModelError(
+            f"layer '{layer.name}' takes {layer.input_size} values, "
+            f"but {signal.sizes['features']} come in"
+        )

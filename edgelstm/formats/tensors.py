@@ -1,0 +1,61 @@
+"""What all readers share: a file's bytes, its tensors as float32, errors that say where."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.network import Floats
+
+FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@contextlib.contextmanager
+def at(where: str) -> Iterator[None]:
+    """A `ModelError` from inside gets `where` in front of it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from None
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """The file's content; `ModelError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}") from None
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type: what fits into an error of one line."""
+    return next(iter(str(error).strip().splitlines()), "").strip()[:200] or type(error).__name__
+
+
+def float32(array: NDArray[Any], name: str) -> Floats:
+    """The tensor in float32; `ModelError` with its name if it holds anything but floats."""
+    if array.dtype.name not in FLOAT_TYPES:
+        raise ModelError(
+            f"tensor '{name}' is {array.dtype.name}; weights are needed in "
+            f"{', '.join(FLOAT_TYPES)}; save the model before it was quantized"
+        )
+    with np.errstate(over="ignore"):  # too large becomes inf, which a layer refuses
+        return np.ascontiguousarray(array, np.float32).reshape(array.shape)
+
+
+def rounding(arrays: Iterable[NDArray[Any]]) -> tuple[str, ...]:
+    """What to say in `Network.assumed` if float32 cannot hold all these values; else nothing."""
+    for array in arrays:
+        if array.dtype == np.float64 and np.any(array != float32(array, "")):
+            return ("float64 weights are rounded to float32",)
+    return ()
+
+
+def from_torch_tensor(tensor: Any) -> NDArray[Any]:
+    """A copy of a `torch.Tensor` in NumPy; bfloat16, which NumPy lacks, as float32."""
+    tensor = tensor.detach().cpu()
+    return np.array((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())

@@ -1,0 +1,180 @@
+"""PyTorch: `.safetensors`, `.pt` and modules. The file alone is read; nothing in it is executed."""
+
+from __future__ import annotations
+
+import pathlib
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.state_dict import to_network
+from edgelstm.formats.tensors import at, from_torch_tensor, one_line, read_bytes
+from edgelstm.network import Network
+
+if TYPE_CHECKING:
+    import torch
+
+SAFETENSORS_TYPES = {
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    "I8": "i1",
+    "U8": "u1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "BOOL": "?",
+}
+# What a state dict's pickle needs. More would do harm: bytearray(n) takes n bytes of memory.
+PICKLED = {
+    ("collections", "OrderedDict"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch.nn.parameter", "Parameter"),
+    ("torch", "Size"),
+    ("torch", "device"),
+}
+
+
+def read_safetensors(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
+    """A `.safetensors` file of a state dict, see `formats.state_dict.to_network`."""
+    import safetensors
+
+    with at(path.name):
+        content = read_bytes(path)
+        try:
+            found = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
+        except Exception as error:  # safetensors has one class for all, below no common one
+            raise ModelError(f"is not a .safetensors file: {one_line(error)}") from None
+        tensors = {name: _from_safetensors(name, tensor) for name, tensor in found}
+    return to_network(tensors, path.name, last_step=last_step, activation=activation)
+
+
+def _from_safetensors(name: str, tensor: Mapping[str, Any]) -> NDArray[Any]:
+    kind, shape, content = tensor["dtype"], tensor["shape"], tensor["data"]
+    if kind == "BF16":  # the upper half of a float32
+        halves = np.frombuffer(content, "<u2").astype(np.uint32) << 16
+        return halves.view(np.float32).reshape(shape)
+    if kind not in SAFETENSORS_TYPES:
+        raise ModelError(f"tensor '{name}' has type {kind}; F32, F16, BF16 or F64 is needed")
+    return np.frombuffer(content, SAFETENSORS_TYPES[kind]).reshape(shape)
+
+
+def read_pt(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
+    """A `.pt` file of a state dict, also one inside of a checkpoint's dictionaries."""
+    torch = _import_torch(f"reading {path.name}")
+    with at(path.name):
+        _check_archive(path)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                loaded = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # torch raises whatever its parts raise
+            raise ModelError(f"torch cannot load it: {one_line(error)}") from None
+        tensors = {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
+    return to_network(tensors, path.name, last_step=last_step, activation=activation)
+
+
+def from_torch(module: torch.nn.Module) -> Network:
+    """The network that a module computes.
+
+    Args:
+        module: `nn.LSTM`, `nn.GRU`, their cells, or an `nn.Sequential` of these and dense layers,
+            which is read layer by layer and gives each step; or any module that `torch.export` can
+            follow and that holds supported operators only. It takes (batch, steps, input_size), in
+            float, or steps first if it says so to its recurrent layer; without a recurrent layer
+            (batch, input_size). If it returns several tensors, the first one is read.
+
+    Raises:
+        ModelError: An operator or an option that is not supported, with its place.
+    """
+    torch = _import_torch("from_torch")
+    if not isinstance(module, torch.nn.Module):
+        raise ModelError(f"from_torch takes a torch.nn.Module; a {type(module).__name__} came")
+    from edgelstm.formats.torch_graph import read_graph
+    from edgelstm.formats.torch_layers import layers_in_order, read_layers
+
+    with at(type(module).__name__):
+        listed = layers_in_order(module)
+        return read_graph(module) if listed is None else read_layers(listed)
+
+
+def _import_torch(purpose: str) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise ModelError(f'{purpose} needs torch: pip install "edgelstm[torch]"') from None
+    return torch
+
+
+def _check_archive(path: pathlib.Path) -> None:
+    """Refuses what `torch.load` would unpack to more than the file holds, or would have to call."""
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ModelError("is not a file of torch.save (since 1.6 a zip archive)")
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED:
+                    raise ModelError(f"entry '{entry.filename}' is compressed; torch never does so")
+                if entry.filename.endswith(".pkl"):
+                    _check_pickle(archive.read(entry))
+    except ModelError:
+        raise
+    except Exception as error:  # a broken archive raises errors of zlib, struct, pickle, ...
+        raise ModelError(f"is a broken archive: {one_line(error)}") from None
+
+
+def _check_pickle(content: bytes) -> None:
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name == "GLOBAL":
+            module, name = str(argument).split(" ", 1)
+            is_type = module == "torch" and (name.endswith("Storage") or name.islower())
+            if (module, name) not in PICKLED and not is_type:
+                raise ModelError(
+                    f"holds pickled objects ({module}.{name}), which are never loaded; "
+                    "save model.state_dict() instead"
+                )
+
+
+def _find(loaded: Any) -> dict[str, torch.Tensor]:
+    """The one dictionary, at any depth, that holds weights by name."""
+    holders, seen, waiting = {}, set(), [("", loaded)]
+    while waiting:
+        path, value = waiting.pop()
+        if not isinstance(value, dict) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        waiting += [(f"{path}/{key}" if path else str(key), inner) for key, inner in value.items()]
+        tensors = dict(_tensors(value))
+        if any("weight" in name.split(".")[-1] for name in tensors):
+            holders[path] = tensors
+    if len(holders) != 1:
+        found = ", ".join(f"'{path or '/'}'" for path in sorted(holders)) or "none"
+        raise ModelError(
+            f"dictionaries of weights in it: {found}; one is needed; save model.state_dict()"
+        )
+    return next(iter(holders.values()))
+
+
+def _tensors(value: dict[Any, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    import torch
+
+    for name, tensor in value.items():
+        if isinstance(name, str) and isinstance(tensor, torch.Tensor):
+            yield name, tensor
+
+
+def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
+    import torch
+
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        raise ModelError(f"tensor '{name}' is sparse, quantized or without values")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ModelError(f"tensor '{name}' claims more values than the file holds")
+    return from_torch_tensor(tensor)

@@ -1,0 +1,278 @@
+"""Any PyTorch module: torch.export writes its graph, which is followed operator by operator."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.layers import activate, dense, finish, follow, recurrent
+from edgelstm.formats.signal import (
+    Signal,
+    Unread,
+    cut,
+    permute,
+    reshape,
+    select,
+    squeeze,
+    stack,
+    start,
+    unsqueeze,
+)
+from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line, rounding
+from edgelstm.formats.torch_layers import input_sizes
+from edgelstm.network import Network
+
+if TYPE_CHECKING:
+    import torch
+    from torch.fx import Node
+
+
+def read_graph(module: torch.nn.Module) -> Network:
+    """The network that a module computes, see `formats.torch.from_torch`."""
+    from torch.nn.modules.rnn import RNNBase, RNNCellBase
+
+    modules = list(module.modules())
+    sizes = list(dict.fromkeys(size for inner in modules for size in input_sizes(inner)))
+    if not sizes:
+        raise ModelError("holds no LSTM, GRU or Linear that takes the input")
+    is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
+    network = follow(
+        lambda batch, steps: _network(module, (batch, steps) if is_recurrent else (batch,), sizes),
+        None,
+        None,
+    )
+    tensors = map(from_torch_tensor, module.parameters())
+    return dataclasses.replace(network, assumed=(*network.assumed, *rounding(tensors)))
+
+
+def _network(module: torch.nn.Module, leading: tuple[int, ...], sizes: list[int]) -> Network:
+    """Takes the first input size with which the module runs."""
+    refused = []
+    for size in sizes:
+        try:
+            program = _export(module, (*leading, size))
+        except Exception as error:  # whatever the module's own code raises
+            refused.append(error)
+        else:
+            return _follow(program, (*leading, size))
+    raise ModelError(
+        f"torch.export cannot follow it for an input of shape {(*leading, sizes[0])}: "
+        f"{one_line(refused[0])}"
+    )
+
+
+def _export(module: torch.nn.Module, shape: Sequence[int]) -> torch.export.ExportedProgram:
+    """The graph in eval mode; the module's training flags stay as they are."""
+    import torch
+
+    like = next(module.parameters())
+    training = [inner for inner in module.modules() if inner.training]
+    silenced = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        module.eval()
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            x = torch.zeros(shape, dtype=like.dtype, device=like.device)
+            # decompositions: none; this only replaces operators that change their arguments
+            program = torch.export.export(module, (x,), strict=False)
+            decomposed: torch.export.ExportedProgram = program.run_decompositions({})
+            return decomposed
+    finally:
+        logging.disable(silenced)
+        for inner in training:
+            inner.training = True
+
+
+def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Network:
+    values: dict[Node, Any] = {}
+    tensors = _tensors(program)
+    for node in program.graph.nodes:
+        with at(_place(node)):
+            if node.op == "placeholder":
+                values[node] = tensors[node.name] if node.name in tensors else start(shape)
+            elif node.op == "call_function":
+                values[node] = _result(node, values)
+            elif node.op != "output":
+                raise ModelError("branches and loops are not supported")
+    outputs = program.graph_signature.user_outputs
+    named = {node.name: value for node, value in values.items()}
+    result = named.get(str(outputs[0])) if outputs else None
+    if not isinstance(result, Signal):
+        raise ModelError("its first output is no tensor that depends on the input")
+    network = finish(result)
+    if len(outputs) == 1:
+        return network
+    dropped = f"of its {len(outputs)} outputs the first one is read"
+    return dataclasses.replace(network, assumed=(*network.assumed, dropped))
+
+
+def _tensors(program: torch.export.ExportedProgram) -> dict[str, torch.Tensor]:
+    """Parameters, buffers and constants by the name of their placeholder."""
+    signature = program.graph_signature
+    names = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    held = {**program.constants, **program.state_dict}
+    return {placeholder: held[name].detach() for placeholder, name in names.items()}
+
+
+def _place(node: Node) -> str:
+    """The operator, and the line of the module's code that calls it."""
+    lines = str(node.meta.get("stack_trace") or "").strip().splitlines()
+    code = f" in '{lines[-1].strip()}'" if lines else ""
+    return f"{node.target} (node '{node.name}'{code})"
+
+
+def _result(node: Node, values: Mapping[Node, Any]) -> Any:
+    import torch
+
+    args: Any = torch.fx.node.map_arg(node.args, lambda n: values[n])
+    kwargs: Any = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
+    if node.target is operator.getitem:
+        return args[0][args[1]]
+    read = list(_flat((args, tuple(kwargs.values()))))
+    for value in read:
+        if isinstance(value, Unread):
+            raise ModelError(f"reads {value.what}, which no network here gives")
+    if any(isinstance(value, Signal) for value in read):
+        function = OPERATORS.get(str(node.target))
+        if function is None:
+            raise ModelError("this operator is not supported")
+        return function(*args, **kwargs)
+    if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+        raise ModelError("random numbers are not supported")
+    assert callable(node.target)
+    return node.target(*args, **kwargs)
+
+
+def _flat(values: Sequence[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _same(x: Signal, *_: Any, **options: Any) -> Signal:
+    """Copies, conversions of float types, detaching."""
+    dtype = options.get("dtype")
+    if dtype is not None and not dtype.is_floating_point:
+        raise ModelError(f"turns floats into {dtype}")
+    return x
+
+
+def _dropout(x: Signal, p: float, train: bool) -> Signal:
+    if train and p > 0:
+        raise ModelError("drops values in eval mode too; give it training=self.training")
+    return x
+
+
+def _linear(x: Signal, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Signal:
+    if isinstance(weight, Signal) or isinstance(bias, Signal):
+        raise ModelError("its weights depend on the input")
+    return dense(x, _floats(weight), None if bias is None else _floats(bias))
+
+
+def _floats(tensor: torch.Tensor) -> Any:
+    return float32(from_torch_tensor(tensor), "of weights")
+
+
+def _lstm(x: Signal, states: Sequence[Any], *options: Any) -> tuple[Signal, Signal, Unread]:
+    y, h = _recurrent("lstm", x, states, *options)
+    return y, h, Unread("the final cell state c_n")
+
+
+def _gru(x: Signal, state: Any, *options: Any) -> tuple[Signal, Signal]:
+    return _recurrent("gru", x, [state], *options)
+
+
+def _recurrent(
+    cell_name: str, x: Signal, states: Sequence[Any], weights: Sequence[Any], *options: Any
+) -> tuple[Signal, Signal]:
+    """The output of the last layer, and the final h of all layers along a new first axis."""
+    has_biases, n_layers, _, _, bidirectional, batch_first = options
+    names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"][: 4 if has_biases else 2]
+    if bidirectional:
+        raise ModelError("bidirectional layers are not supported yet")
+    if len(weights) != n_layers * len(names):
+        raise ModelError("a projection (proj_size) is not supported yet")
+    if any(isinstance(s, Signal) or s.count_nonzero() for s in states):
+        raise ModelError("starts from a state that is not zero, which is not supported")
+    finals = []
+    for k in range(n_layers):
+        arrays = map(_floats, weights[k * len(names) : (k + 1) * len(names)])
+        layer = dict(zip(names, arrays, strict=True))
+        zeros = 0 * layer["weight_hh"][:, 0]
+        layer = {"bias_ih": zeros, "bias_hh": zeros} | layer
+        x = recurrent(x, cell_name, layer, steps_axis=1 if batch_first else 0)
+        finals.append(select(x, 1 if batch_first else 0, -1))
+    return x, stack(finals, 0)
+
+
+def _squeeze(x: Signal, dims: int | Sequence[int] | None = None) -> Signal:
+    """As PyTorch: an axis that is longer stays."""
+    if dims is None:
+        return squeeze(x)
+    dims = [dims] if isinstance(dims, int) else dims
+    return squeeze(x, [k for k in dims if not x.axes[k]])
+
+
+def _transpose(x: Signal, a: int, b: int) -> Signal:
+    order = list(range(len(x.axes)))
+    order[a], order[b] = order[b], order[a]
+    return permute(x, order)
+
+
+def _flatten(x: Signal, first: int = 0, last: int = -1) -> Signal:
+    rank = len(x.axes)
+    first, last = first % rank, last % rank
+    return reshape(x, (*x.shape[:first], -1, *x.shape[last + 1 :]))
+
+
+def _slice(
+    x: Signal, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Signal:
+    return cut(x, dim, start, end, step=step)
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "aten.lstm.input": _lstm,
+    "aten.gru.input": _gru,
+    "aten.linear.default": _linear,
+    "aten.relu.default": lambda x: activate(x, "relu"),
+    "aten.sigmoid.default": lambda x: activate(x, "sigmoid"),
+    "aten.softmax.int": lambda x, dim, dtype=None: activate(x, "softmax", dim),
+    "aten._softmax.default": lambda x, dim, half: activate(x, "softmax", dim),
+    "aten.dropout.default": _dropout,
+    "aten.select.int": lambda x, dim, index: select(x, dim, index),
+    "aten.slice.Tensor": _slice,
+    "aten.squeeze.default": _squeeze,
+    "aten.squeeze.dim": _squeeze,
+    "aten.squeeze.dims": _squeeze,
+    "aten.unsqueeze.default": lambda x, dim: unsqueeze(x, [dim]),
+    "aten.permute.default": permute,
+    "aten.transpose.int": _transpose,
+    "aten.t.default": lambda x: _transpose(x, 0, -1),
+    "aten.view.default": reshape,
+    "aten.reshape.default": reshape,
+    "aten._unsafe_view.default": reshape,
+    "aten.flatten.using_ints": _flatten,
+    "aten.sym_size.int": lambda x, dim: x.shape[dim],
+    "aten._assert_tensor_metadata.default": lambda *_, **__: None,
+    **{
+        f"aten.{name}": _same
+        for name in ("clone.default", "contiguous.default", "detach.default", "alias.default")
+    },
+    **{
+        f"aten.{name}": _same
+        for name in ("to.dtype", "to.dtype_layout", "to.device", "_to_copy.default")
+    },
+}

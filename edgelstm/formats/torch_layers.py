@@ -1,0 +1,105 @@
+"""PyTorch's own modules, one after the other: what `from_torch` reads without following a graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.layers import SIZES, activate, dense, finish, recurrent
+from edgelstm.formats.signal import Signal, start
+from edgelstm.formats.tensors import at, float32, from_torch_tensor, rounding
+from edgelstm.network import Floats, Network
+
+if TYPE_CHECKING:
+    import torch
+
+CELLS_OF = {"LSTM": "lstm", "GRU": "gru", "LSTMCell": "lstm", "GRUCell": "gru"}
+ACTIVATIONS_OF = {"ReLU": "relu", "Sigmoid": "sigmoid", "Softmax": "softmax"}
+NEUTRAL = ("Dropout", "Identity")
+KNOWN = (*CELLS_OF, *ACTIVATIONS_OF, *NEUTRAL, "Linear")
+
+Named = list[tuple[str, "torch.nn.Module"]]
+
+
+def layers_in_order(module: torch.nn.Module) -> Named | None:
+    """The layers of a module that is one or an `nn.Sequential` of them, by name; else None."""
+    from torch import nn
+
+    found: Named = []
+    waiting = [("", module)]
+    while waiting:
+        name, inner = waiting.pop()
+        kind = type(inner).__name__
+        if type(inner) is nn.Sequential:
+            dot = f"{name}." if name else ""
+            waiting += [
+                (dot + key, child) for key, child in reversed(inner._modules.items()) if child
+            ]
+        elif kind in KNOWN and type(inner) is getattr(nn, kind):
+            found.append((name, inner))
+        else:
+            return None
+    return found
+
+
+def read_layers(modules: Named) -> Network:
+    """The network of these layers, one behind the other; each step is given."""
+    is_recurrent = any(type(module).__name__ in CELLS_OF for _, module in modules)
+    sizes = [size for _, module in modules for size in input_sizes(module)]
+    if not sizes:
+        raise ModelError("holds no layer with weights; an LSTM, GRU or Linear is needed")
+    signal = start((*SIZES[0], sizes[0]) if is_recurrent else (SIZES[0][0], sizes[0]))
+    for name, module in modules:
+        with at(f"module '{name}' ({type(module).__name__})" if name else type(module).__name__):
+            signal = _through(signal, module)
+    network = finish(signal)
+    tensors = (from_torch_tensor(p) for _, module in modules for p in module.parameters())
+    return dataclasses.replace(network, assumed=(*network.assumed, *rounding(tensors)))
+
+
+def input_sizes(module: torch.nn.Module) -> list[int]:
+    """Values that a recurrent or dense layer takes; of another module none."""
+    from torch import nn
+    from torch.nn.modules.rnn import RNNBase, RNNCellBase
+
+    if isinstance(module, nn.Linear):
+        return [module.in_features]
+    return [module.input_size] if isinstance(module, (RNNBase, RNNCellBase)) else []
+
+
+def _through(signal: Signal, module: torch.nn.Module) -> Signal:
+    kind = type(module).__name__
+    tensors = {name: _weights(name, p) for name, p in module.named_parameters()}
+    if kind == "Linear":
+        bias = tensors.get("bias")
+        return dense(
+            signal, tensors["weight"], 0 * tensors["weight"][:, 0] if bias is None else bias
+        )
+    if kind in ACTIVATIONS_OF:
+        dim = getattr(module, "dim", -1)
+        if dim is None:
+            raise ModelError("its dim is None; give it dim=-1")
+        return activate(signal, ACTIVATIONS_OF[kind], dim)
+    if kind in NEUTRAL:
+        return signal
+    if getattr(module, "bidirectional", False) or getattr(module, "proj_size", 0):
+        option = "bidirectional" if module.bidirectional else "proj_size"
+        raise ModelError(f"{option}={getattr(module, option)} is not supported yet")
+    suffixes = [f"_l{k}" for k in range(getattr(module, "num_layers", 0))] or [""]
+    for suffix in suffixes:
+        signal = recurrent(signal, CELLS_OF[kind], _of_layer(tensors, suffix), steps_axis=1)
+    return signal
+
+
+def _weights(name: str, parameter: torch.nn.Parameter) -> Floats:
+    return float32(from_torch_tensor(parameter), name)
+
+
+def _of_layer(tensors: Mapping[str, Floats], suffix: str) -> dict[str, Floats]:
+    weights = {kind: tensors[kind + suffix] for kind in ("weight_ih", "weight_hh")}
+    zeros = np.zeros(len(weights["weight_hh"]), np.float32)
+    return weights | {b: tensors.get(b + suffix, zeros) for b in ("bias_ih", "bias_hh")}

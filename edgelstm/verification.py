@@ -1,0 +1,250 @@
+"""verify: a written file in every runtime that is here, compared with what the laptop computes.
+
+The expected values come from the oracles: the equations in float64, the integer list in the
+rounding of that runtime. Integers are compared for equality.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm import reference
+from edgelstm.comparison import snr_db
+from edgelstm.errors import ModelError
+from edgelstm.fixedpoint import quantize_reals
+from edgelstm.formats import AnyNetwork, facts, read
+from edgelstm.formats.facts import FileFacts
+from edgelstm.forward import forward
+from edgelstm.network import Network
+from edgelstm.quantized import QuantizedNetwork, Scale
+from edgelstm.reference import LITERT, TFLITE_RUNTIME, TFLM, Arithmetic
+
+Array = NDArray[Any]
+
+# Which runtimes a file is for, by format and precision. A hybrid .tflite loads in TFLM and gives
+# NaN there.
+SERVES = {
+    (".tflite", "float32"): ("tflm", "litert", "tflite-runtime"),
+    (".tflite", "int8"): ("tflm", "litert", "tflite-runtime"),
+    (".tflite", "hybrid"): ("litert", "tflite-runtime"),
+    (".onnx", "float32"): ("onnxruntime",),
+    (".onnx", "int8"): ("onnxruntime",),
+    (".onnx", "hybrid"): ("onnxruntime",),
+}
+# Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.
+ORACLES: dict[str, Arithmetic] = {
+    "tflm": TFLM,
+    "onnxruntime": TFLM,
+    "litert": LITERT,
+    "tflite-runtime": TFLITE_RUNTIME,
+}
+FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
+HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
+HYBRID_SNR_DB = 25.0
+FAILED = ("differs", "crashed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verified:
+    """One file in one runtime.
+
+    Attributes:
+        artifact: The file.
+        runtime: Key of `runtimes.RUNTIMES`.
+        status: `ok`, `differs`, `skipped` (not installed), `crashed`, `refused` (it said no).
+        reason: Why, unless ok.
+        values: Compared.
+        mismatches: How many differ; None where nothing ran.
+        max_difference: In steps of the output for integers, else in its unit.
+        tolerance: Below which a difference is none; 0 for integers.
+    """
+
+    artifact: str
+    runtime: str
+    status: str
+    reason: str | None
+    values: int
+    mismatches: int | None
+    max_difference: float | None
+    tolerance: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """A file in all its runtimes."""
+
+    verified: tuple[Verified, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing differs and nothing crashed."""
+        return not any(v.status in FAILED for v in self.verified)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON takes them."""
+        return {"verified": [v.to_dict() for v in self.verified]}
+
+
+Told = Callable[[str, str], None]
+
+
+def verify(
+    path: str | os.PathLike[str],
+    network: AnyNetwork | None = None,
+    *,
+    n_sequences: int = 32,
+    steps: int | None = None,
+    tell: Told | None = None,
+) -> Verification:
+    """Runs a file in every runtime that it is for and compares each value.
+
+    Args:
+        path: A `.tflite` or `.onnx` file.
+        network: What the file should compute; None: the network that is read from the file.
+        n_sequences: Random sequences, half inside the calibrated range, half far outside.
+        steps: Steps of each, for files that do not fix them; None: 32.
+        tell: Called with (file, runtime) before each runtime.
+
+    Raises:
+        ModelError: The file is broken, or of a format without a runtime.
+    """
+    path = pathlib.Path(path)
+    twin = read(path) if network is None else network
+    precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
+    names = SERVES.get((path.suffix.lower(), precision))
+    if names is None:
+        raise ModelError(
+            f"{path}: no runtime runs a {precision} file '{path.suffix}'; "
+            "give a .tflite or .onnx file"
+        )
+    about = facts(path)
+    x = random_sequences(twin, n_sequences, _steps(path, about, steps))
+    results = []
+    for name in names:
+        if tell:
+            tell(path.name, name)
+        results.append(_verify_in(name, path, twin, (about, x)))
+    return Verification(tuple(results))
+
+
+def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
+    fixed = None if about.streaming else about.steps
+    if steps is None:
+        return fixed or 32
+    if steps < 1 or fixed not in (None, steps):
+        raise ModelError(f"{path}: steps is {steps}; {fixed or 'at least 1'} is needed")
+    return steps
+
+
+def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
+    """(n, steps, input_size): the first half inside the calibrated range, the rest far outside.
+
+    Integers for an integer network: over their whole range, then mostly at its two ends. Real
+    values for others: normal, then ten times as large.
+    """
+    if n < 1:
+        raise ModelError(f"sequences is {n}; at least 1 is needed")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, steps, network.input_size))
+    scale = network.input if isinstance(network, QuantizedNetwork) else None
+    if scale is None:
+        x[n // 2 :] *= 10
+        return x.astype(np.float32)
+    low, high = scale.limits
+    middle, width = (low + high) / 2, high - low
+    x[: n // 2] = rng.uniform(low, high, x[: n // 2].shape)
+    x[n // 2 :] = middle + x[n // 2 :] * width
+    return np.clip(np.rint(x), low, high).astype(scale.type)
+
+
+def _verify_in(
+    runtime: str, path: pathlib.Path, network: AnyNetwork, case: tuple[FileFacts, Array]
+) -> Verified:
+    from edgelstm.runtimes.isolation import execute
+
+    about, x = case
+    scales = _end_scales(network)
+    sent = _as_file_takes(x, scales and scales[0], about.input_type)
+    done = execute(
+        runtime, path, sent, streaming=about.streaming, initial_states=about.initial_states
+    )
+    if done.outputs is None:
+        return Verified(str(path), runtime, done.status, done.reason, 0, None, None, 0)
+    expected = expected_outputs(network, x, runtime, every_step=about.streaming)
+    got = done.outputs
+    if scales and about.output_type == "float32":
+        got = quantize_reals(got, scales[1].scale, scales[1].zero_point, scales[1].limits)
+    return compared(str(path), runtime, (expected, got), network)
+
+
+def _end_scales(network: AnyNetwork) -> tuple[Scale, Scale] | None:
+    if isinstance(network, Network) or network.input is None or network.output is None:
+        return None
+    return network.input, network.output
+
+
+def _as_file_takes(x: Array, scale: Scale | None, input_type: str) -> Array:
+    """Files of others may take real values around an integer network."""
+    if scale is None or input_type != "float32":
+        return x
+    return ((x.astype(np.float64) - scale.zero_point) * scale.scale).astype(np.float32)
+
+
+def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step: bool) -> Array:
+    """What a runtime must give: (n, steps, outputs), or (n, outputs) for a head over the last step.
+
+    `every_step`: a streaming file, which gives the head's result at each step.
+    """
+    if every_step:
+        network = dataclasses.replace(network, last_step=False)
+    if isinstance(network, Network):
+        return forward(network, x)
+    start = reference.initial_states(network, len(x))
+    return reference.advance(network, x, start, ORACLES[runtime])[0]
+
+
+def compared(
+    artifact: str, runtime: str, pair: tuple[Array, Array], network: AnyNetwork
+) -> Verified:
+    """Counts what differs between (expected, got)."""
+    expected, got = pair
+    if expected.shape != got.shape:
+        shapes = f"gives shape {got.shape} where {expected.shape} is expected"
+        return Verified(artifact, runtime, "differs", shapes, 0, None, None, 0)
+    difference = np.abs(expected.astype(np.float64) - got)
+    tolerance = _tolerance(network, expected)
+    mismatches = int(difference.size - np.count_nonzero(difference <= tolerance))  # counts NaN
+    reason: str | None = None
+    if mismatches:
+        reason = f"{mismatches:,} of {difference.size:,} values differ"
+    elif isinstance(network, QuantizedNetwork) and network.precision == "hybrid":
+        snr = snr_db(expected, got)
+        if snr is not None and snr < HYBRID_SNR_DB:
+            reason = f"signal-to-noise ratio is {snr:.1f} dB; {HYBRID_SNR_DB:.0f} dB are needed"
+    largest = float(difference.max(initial=0))
+    return Verified(
+        artifact,
+        runtime,
+        "differs" if reason else "ok",
+        reason,
+        difference.size,
+        mismatches,
+        largest if np.isfinite(largest) else None,
+        tolerance,
+    )
+
+
+def _tolerance(network: AnyNetwork, expected: Array) -> float:
+    largest = float(np.abs(expected).max(initial=0))
+    if isinstance(network, Network):
+        return FLOAT_TOLERANCE * max(1, largest)
+    return HYBRID_TOLERANCE * largest if network.input is None else 0.0

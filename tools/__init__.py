@@ -1,0 +1,1 @@
+"""The command line: options, tables, progress, exit codes; no numerics."""

@@ -1,0 +1,147 @@
+"""`edgelstm COMMAND`: options and exit codes. What a command does stands in its own module."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgelstm.errors import DeviceError, ModelError
+
+app = typer.Typer(
+    name="edgelstm",
+    help="Trained recurrent networks for microcontrollers and Raspberry Pis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
+Precision = Annotated[
+    str | None, typer.Option(help="int8, hybrid or float32; int8 where the cell has it.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        import edgelstm
+
+        print(edgelstm.__version__)
+        raise typer.Exit(0)
+
+
+@app.command()
+def export(
+    model: Annotated[
+        Path | None, typer.Argument(help="Trained network; bundled one if absent.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="See `edgelstm devices`; or a .toml.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Output folder.")] = Path("edgelstm-out"),
+    precision: Precision = None,
+    formats: Annotated[
+        str | None, typer.Option(help="tflite,onnx; all that apply if absent.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Runtime whose refusals are errors.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="Typical input: .npy .npz .csv")] = None,
+    labels: Annotated[Path | None, typer.Option(help="A class per sequence: .npy")] = None,
+    steps: Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")] = None,
+    streaming: Annotated[bool, typer.Option("--streaming", help="One step a call.")] = False,
+    head: Annotated[str | None, typer.Option(help="Dense head reads: last or each.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Quantize a network, write its files and check them in every runtime that is installed."""
+    from edgelstm.tools import export as command
+    from edgelstm.tools.request import Request
+
+    request = Request(
+        model=model,
+        device=device,
+        out=out,
+        precision=precision,
+        formats=_split(formats),
+        target=target,
+        calibration=calibration,
+        labels=labels,
+        steps=steps,
+        streaming=streaming,
+        head=head,
+        activation=activation,
+    )
+    raise typer.Exit(command.main(request, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def verify(
+    files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
+    sequences: Annotated[int, typer.Option(help="Random sequences per file.")] = 32,
+    steps: Annotated[int | None, typer.Option(help="For files that do not fix them.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run written files in their runtimes and count the values that differ from the laptop's."""
+    from edgelstm.tools import verify as command
+
+    raise typer.Exit(command.main(files or [], sequences, steps, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def devices(
+    name: Annotated[str | None, typer.Argument(help="A device, or a .toml of your own.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """List the known devices, or show one with the source of each figure."""
+    from edgelstm.tools import devices as command
+
+    raise typer.Exit(command.main(name, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Show what is installed, what is missing for what, and the line that installs it."""
+    from edgelstm.tools import doctor as command
+
+    raise typer.Exit(command.main(as_json=as_json, quiet=quiet))
+
+
+def _split(names: str | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(n.strip().lstrip(".") for n in names.split(","))
+
+
+def main() -> None:
+    """Runs one command; a mistake that the user can mend is one line and exit code 2."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False)
+    except (ModelError, DeviceError) as error:
+        return _fail(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        return 141
+    except MemoryError:
+        return _fail("out of memory; give a smaller model or fewer sequences")
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # a mistake in the options
+        if message is None:
+            raise
+        return _fail(message())
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""`edgelstm export`: read, quantize, write, check, and say whether the device holds it."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import edgelstm
+from edgelstm.comparison import accuracy, compare, saturation
+from edgelstm.counting import count
+from edgelstm.device import Device, check_exportable, read_device
+from edgelstm.energy import estimate
+from edgelstm.errors import ModelError
+from edgelstm.formats import AnyNetwork, default_steps, encode, write, write_whole
+from edgelstm.memory import Fit, fit
+from edgelstm.network import Network
+from edgelstm.quantization import quantize
+from edgelstm.quantized import QuantizedNetwork
+from edgelstm.runtimes.arena import smallest_arena
+from edgelstm.tools import output, tables
+from edgelstm.tools.output import Tell
+from edgelstm.tools.request import (
+    Data,
+    Request,
+    choose_precision,
+    quantizable,
+    read_data,
+    read_network,
+)
+from edgelstm.verification import SERVES, Verified, verify
+
+DEFAULT_DEVICE = "stm32u575"
+HYBRID_DEVICE = "rpi-4b"
+WRITTEN = ("tflite", "onnx")
+LOW_SNR_DB = 20.0
+RANDOM = (
+    "calibration is random normal input: fit for counting and checking, not for accuracy; "
+    "give --calibration FILE with real input"
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exported:
+    """What was written, and from what.
+
+    Attributes:
+        name: The model's.
+        original: The float network, if the file held one.
+        network: What was written.
+        precision: Of what was written.
+        device: Where it is to run.
+        steps: Per call of a `.tflite` file.
+        data: For calibration and test.
+        skipped: What was left out, and why.
+        paths: The files.
+    """
+
+    name: str
+    original: Network | None
+    network: AnyNetwork
+    precision: str
+    device: Device
+    steps: int
+    data: Data
+    skipped: list[str]
+    paths: list[pathlib.Path]
+
+
+def main(request: Request, *, as_json: bool, quiet: bool) -> int:
+    """Runs the command; returns its exit code."""
+    with output.progress(quiet) as tell:
+        exported = write_files(request, tell)
+        report, failures = check(exported, request, tell)
+    path = request.out / f"{exported.name}_{exported.precision}_report.json"
+    write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+    for text in _warnings(report):
+        output.warn(text)
+    if as_json:
+        output.print_json(report)
+    elif not quiet:
+        tables.print_export(report, path, failures)
+    return int(bool(failures))
+
+
+def write_files(request: Request, tell: Tell) -> Exported:
+    """Reads, quantizes and writes."""
+    tell("reading the model")
+    network, name = read_network(request)
+    precision, skipped = choose_precision(network, request.precision)
+    default = HYBRID_DEVICE if precision == "hybrid" else DEFAULT_DEVICE
+    device = read_device(request.device or default)
+    check_exportable(device)
+    data = read_data(network, request, precision)
+    original = network if isinstance(network, Network) else None
+    to_quantize = quantizable(network, precision)
+    if to_quantize:
+        tell(f"quantizing to {precision}")
+        network = quantize(to_quantize, list(data.calibration), precision)
+    steps = request.steps or (1 if request.streaming else data.steps)
+    steps = steps or default_steps(network, request.streaming)
+    exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
+    _make_folder(request.out)
+    for format_name in request.formats or WRITTEN:
+        tell(f"writing .{format_name}")
+        _write(exported, request, format_name)
+    if not exported.paths:
+        raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
+    return exported
+
+
+def _make_folder(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"output folder {folder} cannot be made: {error.strerror}; give another with -o"
+        ) from error
+
+
+def _write(exported: Exported, request: Request, format_name: str) -> None:
+    """A format asked for by name that has no form for the network is an error, else left out."""
+    path = request.out / f"{exported.name}_{exported.precision}.{format_name}"
+    try:
+        write(exported.network, path, exported.steps, request.streaming, request.target)
+    except ModelError as error:
+        if request.formats:
+            raise
+        exported.skipped.append(f"{format_name}: {error}")
+    else:
+        exported.paths.append(path)
+
+
+def check(exported: Exported, request: Request, tell: Tell) -> tuple[dict[str, Any], list[str]]:
+    """The report, and what failed."""
+    verified = _verify(exported, tell)
+    tell("measuring accuracy")
+    measured = _measure(exported)
+    fitted = _fit(exported, tell)
+    report = {
+        "model": exported.name,
+        "device": exported.device.name,
+        "precision": exported.precision,
+        "steps": exported.steps,
+        "streaming": request.streaming,
+        "target": request.target,
+        "assumed": list(exported.network.assumed),
+        "skipped": exported.skipped,
+        "artifacts": [_artifact(path, exported, request) for path in exported.paths],
+        "fit": fitted.to_dict(),
+        "accuracy": measured,
+        "verified": [v.to_dict() for v in verified],
+        "per_step": _per_step(exported),
+        "version": edgelstm.__version__,
+    }
+    return report, _failures(verified, fitted, exported.device, request.target)
+
+
+def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[str, Any]:
+    """Size of the file, and of the same file in float32 where there is one."""
+    float_bytes = None
+    if exported.original and exported.precision != "float32":
+        try:
+            float_bytes = len(
+                encode(
+                    exported.original,
+                    path.suffix,
+                    steps=exported.steps,
+                    streaming=request.streaming,
+                )
+            )
+        except ModelError:
+            float_bytes = None
+    return {
+        "path": str(path),
+        "format": path.suffix.lstrip("."),
+        "bytes": path.stat().st_size,
+        "float32_bytes": float_bytes,
+    }
+
+
+def _verify(exported: Exported, tell: Tell) -> list[Verified]:
+    found: list[Verified] = []
+    for path in exported.paths:
+        if (path.suffix, exported.precision) in SERVES:
+            found += verify(
+                path,
+                exported.network,
+                tell=lambda file, runtime: tell(f"checking {file} in {runtime}"),
+            ).verified
+    return found
+
+
+def _measure(exported: Exported) -> dict[str, Any]:
+    """SNR against float, and accuracy where labels exist."""
+    original, data = exported.original, exported.data
+    measured: dict[str, Any] = dict.fromkeys(("snr_db", "float", "quantized", "metric"))
+    measured |= {"calibration": data.source, "layer_snr_db": {}, "saturation": []}
+    quantized = exported.network if isinstance(exported.network, QuantizedNetwork) else None
+    if original and quantized and data.tested:
+        compared = compare(original, quantized, data.tested[0])
+        measured |= compared.to_dict()
+    elif quantized:
+        measured["saturation"] = [dataclasses.asdict(s) for s in saturation(quantized)]
+    if data.labels is not None:
+        n = len(data.labels)
+        measured["metric"] = f"share of {n} sequences whose class is right"
+        if original:
+            measured["float"] = accuracy(original, data.tested, data.labels)
+        if quantized:
+            measured["quantized"] = accuracy(quantized, data.tested, data.labels)
+    return measured
+
+
+def _fit(exported: Exported, tell: Tell) -> Fit:
+    arena = runtime = size = None
+    tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
+    if tflite and exported.device.kind != "sbc":
+        tell("finding the smallest arena")
+        arena, runtime, size = smallest_arena(tflite), "tflm", tflite.stat().st_size
+    return fit(
+        exported.network,
+        exported.device,
+        precision=exported.precision,
+        steps=exported.steps,
+        runtime=runtime,
+        arena_bytes=arena,
+        file_bytes=size,
+    )
+
+
+def _per_step(exported: Exported) -> dict[str, Any]:
+    counts = count(exported.network, precision=exported.precision)
+    energy = estimate(counts, exported.device).to_dict()
+    return {
+        "macs": counts.total.macs,
+        "latency_us": energy["latency_us"],
+        "energy_uj": energy["energy_uj"],
+        "energy_net_uj": energy["energy_net_uj"],
+        "basis": energy["basis"],
+        "reason": energy["energy_reason"],
+        "notes": list(energy["notes"]),
+    }
+
+
+def _failures(
+    verified: list[Verified], fitted: Fit, device: Device, target: str | None
+) -> list[str]:
+    failures = [
+        f"{v.artifact} in {v.runtime}: {v.reason}"
+        for v in verified
+        if v.status in ("differs", "crashed") or (v.status == "refused" and v.runtime == target)
+    ]
+    if fitted.fits is False:
+        failures.append(f"does not fit {device.name}")
+    return failures
+
+
+def _warnings(report: dict[str, Any]) -> list[str]:
+    measured, warnings = report["accuracy"], []
+    if measured["calibration"] == "random":
+        warnings.append(RANDOM)
+    for gate in measured["saturation"]:
+        if gate["recurrent_cut"]:
+            warnings.append(
+                f"layer '{gate['layer']}', gate {gate['gate']}: {gate['recurrent_cut']:.2%} of the "
+                "recurrent parts left +-8 in calibration; there TFLM, CMSIS-NN and LiteRT differ"
+            )
+    snr = measured["snr_db"]
+    if snr is not None and snr < LOW_SNR_DB:
+        warnings.append(
+            f"the signal-to-noise ratio against float is {snr:.1f} dB, below {LOW_SNR_DB:.0f} dB; "
+            "check the calibration data, or use --precision hybrid or float32"
+        )
+    return warnings

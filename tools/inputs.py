@@ -1,0 +1,57 @@
+"""Files of calibration data and labels, as users have them."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.npz import read_array, read_arrays
+
+Array = NDArray[Any]
+
+
+def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
+    """Sequences or batches of them: an `.npy`, every array of an `.npz`, or one in a `.csv`.
+
+    Raises:
+        ModelError: Another suffix, a broken file, an array whose last axis is not input_size.
+    """
+    readers = {".npy": _npy, ".npz": read_arrays, ".csv": _csv}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise ModelError(f"{path}: calibration is read from {', '.join(readers)}, not '{suffix}'")
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give a file of typical input sequences")
+    arrays = readers[suffix](path)
+    for key, array in arrays.items():
+        if array.ndim not in (2, 3) or array.shape[-1] != input_size:
+            where = f"array '{key}' of {path}" if suffix == ".npz" else str(path)
+            raise ModelError(
+                f"{where} has shape {array.shape}; (steps, {input_size}) or "
+                f"(sequences, steps, {input_size}) is needed"
+            )
+    return list(arrays.values())
+
+
+def _npy(path: pathlib.Path) -> dict[str, Array]:
+    return {path.name: read_array(path)}
+
+
+def _csv(path: pathlib.Path) -> dict[str, Array]:
+    try:
+        rows = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        text = str(error).splitlines()[0]
+        raise ModelError(
+            f"{path}: not a table of numbers, one time step a line, values split by commas: {text}"
+        ) from error
+    return {path.name: rows}
+
+
+def read_labels(path: pathlib.Path) -> Array:
+    """A class per sequence, from an `.npy`."""
+    if path.suffix.lower() != ".npy" or not path.is_file():
+        raise ModelError(f"{path}: labels are read from an .npy file; there is none of that name")
+    return read_array(path)

@@ -1,0 +1,120 @@
+"""What `export` was asked for, and what that means: the network, its precision, its data."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm import bundled
+from edgelstm.errors import ModelError
+from edgelstm.formats import AnyNetwork, read
+from edgelstm.network import Network, Recurrent
+from edgelstm.plan import find_precision
+from edgelstm.quantized import QuantizedNetwork
+from edgelstm.tools import inputs
+
+RANDOM_SHAPE = (16, 100)  # sequences, steps
+HEADS = {None: None, "last": True, "each": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The options of the command; None where not given."""
+
+    model: pathlib.Path | None = None
+    device: str | None = None
+    out: pathlib.Path = pathlib.Path("edgelstm-out")
+    precision: str | None = None
+    formats: tuple[str, ...] | None = None
+    target: str | None = None
+    calibration: pathlib.Path | None = None
+    labels: pathlib.Path | None = None
+    steps: int | None = None
+    streaming: bool = False
+    head: str | None = None
+    activation: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """Input for calibration, and for measuring accuracy where labels exist.
+
+    Attributes:
+        source: `file`, `bundled`, `random` or `none`.
+        calibration: Arrays (n, steps, input_size).
+        tested: What accuracy and SNR are measured on.
+        labels: A class for each sequence of `tested`, or None.
+    """
+
+    source: str
+    calibration: tuple[NDArray[np.float32], ...] = ()
+    tested: tuple[NDArray[np.float32], ...] = ()
+    labels: NDArray[Any] | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Of the longest calibration sequence."""
+        return max((x.shape[1] for x in self.calibration), default=None)
+
+
+def read_network(request: Request) -> tuple[AnyNetwork, str]:
+    """The network and its name."""
+    if request.head not in HEADS:
+        raise ModelError(f"--head is '{request.head}'; last or each is needed")
+    if request.model is None:
+        if request.head or request.activation:
+            raise ModelError("--head and --activation are for files of weights alone; give MODEL")
+        return bundled.demo(), bundled.NAME
+    return read(request.model, HEADS[request.head], request.activation), request.model.stem
+
+
+def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[str]]:
+    """The precision, and what was left out because a cell does not have it."""
+    if isinstance(network, QuantizedNetwork):
+        if asked not in (None, network.precision):
+            raise ModelError(
+                f"--precision is {asked}, but the file is in {network.precision} already; "
+                "give the float32 network"
+            )
+        return network.precision, []
+    if asked is not None:
+        return find_precision(asked).name, []
+    default = find_precision("int8")
+    cells = [layer.cell_name for layer in network.layers if isinstance(layer, Recurrent)]
+    missing = [cell for cell in cells if not default.supports(cell)]
+    if not missing:
+        return default.name, []
+    return "float32", [f"int8: a {missing[0]} has no integers yet; float32 is written instead"]
+
+
+def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
+    """Calibration and test data, from the command's files or the bundled ones."""
+    if request.labels and not request.calibration:
+        raise ModelError("--labels needs --calibration: a class for each of its sequences")
+    if request.calibration:
+        arrays = inputs.read_sequences(request.calibration, network.input_size)
+        batches = tuple(_batch(a, request.calibration) for a in arrays)
+        labels = inputs.read_labels(request.labels) if request.labels else None
+        return Data("file", batches, batches, labels)
+    if request.model is None:
+        data = bundled.demo_data()
+        return Data("bundled", (data.calibration,), (data.test_inputs,), data.test_labels)
+    if isinstance(network, QuantizedNetwork) or precision == "float32":
+        return Data("none")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)
+    return Data("random", (x,), (x,))
+
+
+def _batch(array: NDArray[Any], path: pathlib.Path) -> NDArray[np.float32]:
+    batch = array.astype(np.float32) if array.ndim == 3 else array.astype(np.float32)[None]
+    if not np.isfinite(batch).all():
+        raise ModelError(f"{path} holds values that are not finite; remove or repair them")
+    return batch
+
+
+def quantizable(network: AnyNetwork, precision: str) -> Network | None:
+    """The float network if it is still to be quantized."""
+    return network if isinstance(network, Network) and precision != "float32" else None

@@ -1,0 +1,108 @@
+"""Tables of the terminal, at most 100 columns."""
+
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edgelstm.tools.output import console
+
+Report = Mapping[str, Any]
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
+    """A rich table; columns whose name begins with `>` are right-aligned."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        right = name.startswith(">")
+        made.add_column(name.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def print_export(report: Report, path: pathlib.Path, failures: Sequence[str]) -> None:
+    """The report of `export`."""
+    out = console()
+    where = f"{report['precision']}, {report['steps']} steps a call, for {report['device']}"
+    out.print(f"[bold]{report['model']}[/bold]  {where}\n", soft_wrap=True)
+    out.print(
+        table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
+    )
+    out.print()
+    out.print(verified_table(report["verified"]))
+    out.print()
+    out.print(table("Result", ("", ""), _result_rows(report)))
+    for text in (*report["assumed"], *(f"left out: {s}" for s in report["skipped"])):
+        out.print(f"note: {text}", markup=False)
+    out.print(f"\nreport: {path}", markup=False, soft_wrap=True)
+    for text in failures:
+        out.print(f"FAILED: {text}", markup=False, style="bold red")
+
+
+def _file_row(artifact: Report) -> tuple[str, str, str]:
+    share = artifact["float32_bytes"]
+    return (
+        artifact["path"],
+        f"{artifact['bytes']:,}",
+        f"{artifact['bytes'] / share:.0%}" if share else "-",
+    )
+
+
+def verified_table(verified: Iterable[Report]) -> Any:
+    """One row per file and runtime."""
+    columns = ("file", "runtime", "status", ">values", ">differ", ">largest", "")
+    return table("Checked value by value", columns, map(_verified_row, verified))
+
+
+def _verified_row(row: Report) -> tuple[str, ...]:
+    largest = row["max_difference"]
+    return (
+        pathlib.Path(row["artifact"]).name,
+        row["runtime"],
+        row["status"],
+        f"{row['values']:,}",
+        "-" if row["mismatches"] is None else f"{row['mismatches']:,}",
+        "-" if largest is None else f"{largest:.2g}",
+        row["reason"] or "",
+    )
+
+
+def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
+    measured, per_step, fit = report["accuracy"], report["per_step"], report["fit"]
+    if measured["metric"]:
+        shares = [
+            f"{k} {measured[k]:.2%}" for k in ("float", "quantized") if measured[k] is not None
+        ]
+        yield "accuracy", f"{', '.join(shares)}: {measured['metric']}"
+    if measured["snr_db"] is not None:
+        layers = ", ".join(
+            f"{name} equal" if snr is None else f"{name} {snr:.1f} dB"
+            for name, snr in measured["layer_snr_db"].items()
+        )
+        yield "signal to noise", f"{measured['snr_db']:.1f} dB against float ({layers})"
+    yield "flash", _need(fit["flash_bytes"], fit["flash_available_bytes"])
+    yield "RAM", _need(fit["ram_bytes"], fit["ram_available_bytes"])
+    yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]]
+    yield "", fit["basis"]
+    yield "MACs per step", f"{per_step['macs']:,}"
+    yield "latency per step", _interval(per_step["latency_us"], "us", per_step)
+    yield "energy per step", _interval(per_step["energy_uj"], "uJ", per_step)
+
+
+def _need(needed: int | None, available: int | None) -> str:
+    if needed is None:
+        return "-"
+    if not available:
+        return f"{needed:,} B"
+    return f"{needed:,} B of {available:,} B ({needed / available:.1%})"
+
+
+def _interval(interval: Mapping[str, float | None] | None, unit: str, per_step: Report) -> str:
+    if interval is None:
+        return f"not known: {per_step['reason']}"
+    low, typical, high = (interval[k] for k in ("low", "typical", "high"))
+    middle = "" if typical is None else f", typically {typical:.3g} {unit}"
+    return f"{low:.3g} to {high:.3g} {unit}{middle} ({per_step['basis']})"

@@ -1,0 +1,47 @@
+"""`edgelstm verify`: written files in their runtimes, against what this machine computes."""
+
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+from edgelstm import bundled
+from edgelstm.formats import write
+from edgelstm.quantization import quantize
+from edgelstm.tools import output, tables
+from edgelstm.tools.output import Tell
+from edgelstm.verification import Verification, verify
+
+
+def main(
+    files: Sequence[pathlib.Path],
+    n_sequences: int,
+    steps: int | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Runs the command; returns its exit code. Without files: the bundled model in int8."""
+    with output.progress(quiet) as tell, tempfile.TemporaryDirectory() as folder:
+        chosen = list(files) or _bundled_files(pathlib.Path(folder), tell)
+        done = [_verify(path, n_sequences, steps, tell) for path in chosen]
+    verified = [v.to_dict() for verification in done for v in verification.verified]
+    if as_json:
+        output.print_json({"verified": verified})
+    elif not quiet:
+        output.console().print(tables.verified_table(verified))
+    return int(not all(verification.passed for verification in done))
+
+
+def _bundled_files(folder: pathlib.Path, tell: Tell) -> list[pathlib.Path]:
+    tell(f"writing {bundled.NAME}")
+    network = quantize(bundled.demo(), bundled.demo_data().calibration)
+    return [write(network, folder / f"{bundled.NAME}_int8.{s}") for s in ("tflite", "onnx")]
+
+
+def _verify(path: pathlib.Path, n_sequences: int, steps: int | None, tell: Tell) -> Verification:
+    return verify(
+        path,
+        n_sequences=n_sequences,
+        steps=steps,
+        tell=lambda file, runtime: tell(f"checking {file} in {runtime}"),
+    )
