@@ -145,6 +145,10 @@ class Device:
         """One of `ENERGY_ANSWERS`."""
         return self.texts.get("energy_answer", "interval")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and numbers."""
+        return dataclasses.asdict(self)
+
 
 def weakest(bases: Iterable[str]) -> str:
     """The weakest of some bases.

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
-from edgelstm.network import Recurrent
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 
 Array = NDArray[Any]
@@ -101,7 +100,7 @@ class Session:
             raise ModelError(
                 "x has no steps; a network that reads the last step needs at least one"
             )
-        y = self._advance(x.reshape(-1, x.shape[-2], size))
+        y = self._advance(x.reshape(self._batch or 1, x.shape[-2], size))
         return y.reshape(*lead, *y.shape[1:])
 
     def _advance(self, x: Array) -> Array:
@@ -128,7 +127,7 @@ class Session:
         """Layer to state to (hidden_size,) or (batch, hidden_size): copies, as they are stored."""
         return {
             layer: {
-                name: value.astype(self._state_type(layer, name)).reshape(*self._lead, -1)
+                name: value.astype(self._state_type(layer, name, value)).reshape(*self._lead, -1)
                 for name, value in states.items()
             }
             for layer, states in self._engine.states().items()
@@ -137,7 +136,7 @@ class Session:
     @state.setter
     def state(self, new: Mapping[str, Mapping[str, Array]]) -> None:
         checked = [
-            (value, self._checked_state(layer, name, new))
+            (value, self._checked_state(layer, name, new, value))
             for layer, states in self._engine.states().items()
             for name, value in states.items()
         ]
@@ -145,29 +144,30 @@ class Session:
             value[...] = given.reshape(value.shape)
 
     def _checked_state(
-        self, layer: str, name: str, new: Mapping[str, Mapping[str, Array]]
+        self, layer: str, name: str, new: Mapping[str, Mapping[str, Array]], value: Array
     ) -> Array:
         """One state of a new mapping, of exactly the shape and type that this session stores."""
         if layer not in new or name not in new[layer]:
             raise ModelError(
                 f"the state lacks '{name}' of layer '{layer}'; it is of another network"
             )
-        given, kind = np.asarray(new[layer][name]), self._state_type(layer, name)
-        shape = (*self._lead, _layers(self._network)[layer].hidden_size)
-        if given.shape != shape or given.dtype != kind:
+        given, kind = np.asarray(new[layer][name]), self._state_type(layer, name, value)
+        shape, both_real = (*self._lead, value.shape[-1]), given.dtype.kind == value.dtype.kind == "f"
+        if given.shape != shape or not (both_real or given.dtype == kind):
             raise ModelError(
                 f"state '{name}' of layer '{layer}' is {given.dtype} of shape {given.shape}; "
-                f"{np.dtype(kind)} of shape {shape} is needed"
+                f"{kind} of shape {shape} is needed"
             )
         if not np.isfinite(given).all():
             raise ModelError(f"state '{name}' of layer '{layer}' holds values that are not finite")
         return given
 
-    def _state_type(self, layer: str, name: str) -> str:
-        found = _layers(self._network)[layer]
-        if isinstance(found, QuantizedRecurrent) and found.scales:
-            return found.scales[name].type
-        return "float32"
+    def _state_type(self, layer: str, name: str, value: Array) -> str:
+        """As the network stores it; real states as the engine has them."""
+        for found in self._network.layers:
+            if isinstance(found, QuantizedRecurrent) and found.scales and found.name == layer:
+                return found.scales[name].type
+        return str(value.dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the state to an `.npz` file."""
@@ -187,14 +187,6 @@ class Session:
             layer, _, state = name.rpartition(".")
             new.setdefault(layer, {})[state] = array
         self.state = new
-
-
-def _layers(network: AnyNetwork) -> dict[str, Recurrent | QuantizedRecurrent]:
-    return {
-        layer.name: layer
-        for layer in network.layers
-        if isinstance(layer, Recurrent | QuantizedRecurrent)
-    }
 
 
 def _as_float32(x: Array) -> NDArray[np.float32]:

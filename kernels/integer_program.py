@@ -122,6 +122,6 @@ def quantize(x, scale, zero, low, high, out):
         v = np.float64(x[k])
         if not np.isfinite(v):
             bad += 1
-            v = 0.0
+            v = np.float64(0)
         out[k] = np.int64(min(max(np.rint(v / scale) + zero, low), high))
     return bad

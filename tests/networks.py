@@ -70,9 +70,7 @@ def random_network(
     return Network(tuple(named), last_step)
 
 
-def random_input(
-    network: Network | QuantizedNetwork, n: int, steps: int, seed: int = 1
-) -> Floats:
+def random_input(network: Network | QuantizedNetwork, n: int, steps: int, seed: int = 1) -> Floats:
     """(n, steps, input_size), normal, each sequence with a size of its own."""
     rng = np.random.default_rng(seed)
     size = rng.uniform(0.3, 1.5, (n, 1, 1))

@@ -13,8 +13,8 @@ def main(name: str | None, *, as_json: bool, quiet: bool) -> int:
         if as_json:
             output.print_json({"devices": [d.to_dict() for d in known]})
         elif not quiet:
-            columns = ("name", "core", ">MHz", ">flash KiB", ">RAM", ">active mW", "energy")
-            output.console().print(tables.table("Devices", columns, map(_row, known)))
+            headings = ("name", "core", ">MHz", ">flash KiB", ">RAM", ">active mW", "energy")
+            output.console().print(tables.table("Devices", headings, map(_row, known)))
         return 0
     device = read_device(name)
     if as_json:

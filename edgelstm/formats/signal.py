@@ -42,7 +42,7 @@ class Signal:
 
 @dataclasses.dataclass(frozen=True)
 class Unread:
-    """A tensor that no network here can give; `what` names it in errors."""
+    """A tensor that no network here knows; `what` says in errors which one and why."""
 
     what: str
 

@@ -16,11 +16,11 @@ FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
 @contextlib.contextmanager
 def at(where: str) -> Iterator[None]:
-    """A `ModelError` from inside gets `where` in front of it."""
+    """A `ModelError` from inside gets `where` in front of it, and stays one line."""
     try:
         yield
     except ModelError as error:
-        raise ModelError(f"{where}: {error}") from None
+        raise ModelError(" ".join(f"{where}: {error}".splitlines())) from None
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
@@ -37,14 +37,14 @@ def one_line(error: BaseException) -> str:
 
 
 def float32(array: NDArray[Any], name: str) -> Floats:
-    """The tensor in float32; `ModelError` with its name if it holds anything but floats."""
+    """A copy in float32; `ModelError` with its name if it holds anything but floats."""
     if array.dtype.name not in FLOAT_TYPES:
         raise ModelError(
             f"tensor '{name}' is {array.dtype.name}; weights are needed in "
             f"{', '.join(FLOAT_TYPES)}; save the model before it was quantized"
         )
     with np.errstate(over="ignore"):  # too large becomes inf, which a layer refuses
-        return np.ascontiguousarray(array, np.float32).reshape(array.shape)
+        return np.array(array, np.float32, order="C")
 
 
 def rounding(arrays: Iterable[NDArray[Any]]) -> tuple[str, ...]:

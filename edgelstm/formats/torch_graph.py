@@ -141,11 +141,12 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
     read = list(_flat((args, tuple(kwargs.values()))))
     for value in read:
         if isinstance(value, Unread):
-            raise ModelError(f"reads {value.what}, which no network here gives")
+            raise ModelError(f"reads {value.what}")
     if any(isinstance(value, Signal) for value in read):
         function = OPERATORS.get(str(node.target))
         if function is None:
-            raise ModelError("this operator is not supported")
+            advice = ADVICE.get(str(node.target), "")
+            raise ModelError(f"this operator is not supported{advice}")
         return function(*args, **kwargs)
     if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
         raise ModelError("random numbers are not supported")
@@ -187,7 +188,7 @@ def _floats(tensor: torch.Tensor) -> Any:
 
 def _lstm(x: Signal, states: Sequence[Any], *options: Any) -> tuple[Signal, Signal, Unread]:
     y, h = _recurrent("lstm", x, states, *options)
-    return y, h, Unread("the final cell state c_n")
+    return y, h, Unread("the final cell state c_n, which no network here gives")
 
 
 def _gru(x: Signal, state: Any, *options: Any) -> tuple[Signal, Signal]:
@@ -243,6 +244,7 @@ def _slice(
     return cut(x, dim, start, end, step=step)
 
 
+ADVICE = {"aten.log_softmax.int": "; leave it off, the largest output stays the largest"}
 OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.lstm.input": _lstm,
     "aten.gru.input": _gru,

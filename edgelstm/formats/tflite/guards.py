@@ -44,22 +44,14 @@ def check_recurrent(layer: QuantizedRecurrent) -> None:
             f"{where}: the output has scale {layer.output.scale:.3g}; "
             f"at least {SMALLEST_OUTPUT_SCALE:.3g} is needed"
         )
+    sides = {"ih": (layer.weight_ih, layer.bias_ih), "hh": (layer.weight_hh, layer.bias_hh)}
     for op in layer.plan.ops:
         if op.side:
-            rows = layer.plan.rows(op.gate)
-            weight, bias = (
-                (layer.weight_ih, layer.bias_ih)
-                if op.side == "ih"
-                else (layer.weight_hh, layer.bias_hh)
-            )
-            ratio = (
-                layer.scales[op.args[0]].scale
-                * layer.weight_scales[f"{op.side} {op.gate}"]
-                / layer.scales[op.result].scale
-            )
-            _check_sums(
-                f"{where}: weight_{op.side}, gate {op.gate}", weight[rows], bias[rows], ratio
-            )
+            rows, (weight, bias) = layer.plan.rows(op.gate), sides[op.side]
+            into, out = layer.scales[op.args[0]].scale, layer.scales[op.result].scale
+            ratio = into * layer.weight_scales[f"{op.side} {op.gate}"] / out
+            gate = f"{where}: weight_{op.side}, gate {op.gate}"
+            _check_sums(gate, weight[rows], bias[rows], ratio)
 
 
 def check_dense(layer: QuantizedDense) -> None:

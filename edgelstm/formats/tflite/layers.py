@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_dense, check_recurrent
 from edgelstm.formats.tflite.model import Operator, Tensor
-from edgelstm.formats.tflite.schema import ACTIVATIONS
+from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.network import Dense, Recurrent
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import HYBRID, INT8
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
 
-GATES = ("i", "f", "g", "o")  # order of the inputs; TensorFlow Lite calls g the cell gate
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
 TYPES = {  # of input, weights, biases
     "float32": ("float32", "float32", "float32"),

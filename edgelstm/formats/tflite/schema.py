@@ -14,6 +14,8 @@ _TYPES = """
 """
 TYPES = tuple(_TYPES.split())  # a type's number is its place
 
+GATES = ("i", "f", "g", "o")  # order of the LSTM's inputs; the format calls g the cell gate
+
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
 _OPERATORS = """

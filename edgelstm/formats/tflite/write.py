@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_dense, check_recurrent, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
-from edgelstm.formats.tflite.schema import ACTIVATIONS
+from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.network import Dense, Network, Recurrent, split_point
 from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
 
-GATES = ("i", "f", "g", "o")  # also TensorFlow Lite's order, where g is called cell
 SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
 ALL_BUT_TIME = 0b101
 
@@ -100,7 +99,7 @@ def _result(op: Operator) -> Tensor:
 def _lstm(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> Operator:
     """UNIDIRECTIONAL_SEQUENCE_LSTM without peepholes, projection and layer normalization."""
     quantized = isinstance(layer, QuantizedRecurrent)
-    scales = layer.scales if isinstance(layer, QuantizedRecurrent) else {}
+    scales = layer.scales if isinstance(layer, QuantizedRecurrent) else {}  # empty if hybrid
     h = _values(f"{layer.name}/h", (1, layer.hidden_size), scales.get("h"))
     c = _values(f"{layer.name}/c", (1, layer.hidden_size), scales.get("c"))
     inputs = (

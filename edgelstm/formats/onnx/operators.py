@@ -1,0 +1,250 @@
+"""ONNX operators on tensors that depend on the input: OPERATORS, each as moves of a `Signal`."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.cells import CELLS
+from edgelstm.errors import ModelError
+from edgelstm.formats.layers import activate, add_bias, dense, recurrent
+from edgelstm.formats.onnx import NATIVE, from_onnx
+from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.signal import (
+    Signal,
+    Unread,
+    cut,
+    permute,
+    reshape,
+    select,
+    squeeze,
+    stack,
+    unsqueeze,
+)
+from edgelstm.formats.tensors import FLOAT_TYPES, float32
+
+Array = NDArray[Any]
+Attributes = Mapping[str, Any]
+
+# What a recurrent node may say, and what it says by being silent
+SILENT: dict[str, dict[str, Any]] = {
+    "LSTM": {"activations": ["Sigmoid", "Tanh", "Tanh"], "input_forget": 0},
+    "GRU": {"activations": ["Sigmoid", "Tanh"]},
+}
+INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+
+
+def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Signal, Signal, Unread]:
+    """Y (steps, 1, batch, hidden_size), Y_h (1, batch, hidden_size) and Y_c."""
+    inputs = dict(zip(INPUTS, (*given, *[None] * len(INPUTS)), strict=False))
+    _check_attributes(operator, attributes)
+    _check_inputs(inputs)
+    cell_name = next(
+        name
+        for name, (native, _, options) in NATIVE.items()
+        if native == operator and all(attributes.get(k, 0) == v for k, v in options.items())
+    )
+    weights = _weights(inputs, cell_name)
+    if (
+        attributes.get("hidden_size", weights["weight_hh"].shape[1])
+        != weights["weight_hh"].shape[1]
+    ):
+        raise ModelError(
+            f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
+        )
+    y = recurrent(_signal(inputs["X"]), cell_name, weights, steps_axis=0)
+    h = select(y, 0, -1)
+    return (
+        unsqueeze(y, [1]),
+        unsqueeze(h, [0]),
+        Unread("the final cell state Y_c, which no network here gives"),
+    )
+
+
+def _check_attributes(operator: str, attributes: Attributes) -> None:
+    silent = {**SILENT[operator], "direction": "forward", "layout": 0}
+    for name, value in attributes.items():
+        if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
+            continue
+        if name not in silent:
+            raise ModelError(f"has {name}={value}, which no target supports; export it without")
+        if value != silent[name]:
+            raise ModelError(f"has {name}={value}; only {silent[name]} is supported")
+
+
+def _check_inputs(inputs: Mapping[str, Any]) -> None:
+    for name in ("W", "R", "B"):
+        if not (isinstance(inputs[name], np.ndarray) or (name == "B" and inputs[name] is None)):
+            raise ModelError(f"its weights {name} are no constant")
+    for name, what in (("sequence_lens", "lengths per sequence"), ("P", "peepholes")):
+        if inputs[name] is not None:
+            raise ModelError(f"has {what} ({name}), which are not supported; export it without")
+    for name in ("initial_h", "initial_c"):
+        state = inputs[name]
+        if state is not None and (not isinstance(state, np.ndarray) or np.any(state)):
+            raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
+
+
+def _weights(inputs: Mapping[str, Any], cell_name: str) -> dict[str, Any]:
+    w, r = (float32(inputs[name], name) for name in ("W", "R"))
+    n_gates = len(CELLS[cell_name].gates)
+    if (
+        r.ndim != 3
+        or len(r) != 1
+        or r.shape[1] != n_gates * r.shape[2]
+        or w.shape[:2] != r.shape[:2]
+    ):
+        raise ModelError(
+            f"has W of shape {w.shape} and R of shape {r.shape}; (1, {n_gates} * hidden_size, "
+            f"input_size) and (1, {n_gates} * hidden_size, hidden_size) are needed"
+        )
+    rows = r.shape[1]
+    b = inputs["B"]
+    b = np.zeros((1, 2 * rows), np.float32) if b is None else float32(b, "B")
+    if b.shape != (1, 2 * rows):
+        raise ModelError(f"has B of shape {b.shape}; (1, {2 * rows}) is needed")
+    rows_of = {"weight_ih": w[0], "weight_hh": r[0], "bias_ih": b[0, :rows], "bias_hh": b[0, rows:]}
+    return {name: from_onnx(array, cell_name) for name, array in rows_of.items()}
+
+
+def _signal(value: Any) -> Signal:
+    if not isinstance(value, Signal):
+        raise ModelError("its input does not depend on the graph's input")
+    return value
+
+
+def _constant(value: Any) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise ModelError("joins two tensors that depend on the input")
+    return value
+
+
+def _gemm(attributes: Attributes, a: Any, b: Any, c: Any = None) -> Signal:
+    for name, needed in (("alpha", 1), ("beta", 1), ("transA", 0)):
+        if attributes.get(name, needed) != needed:
+            raise ModelError(f"has {name}={attributes[name]}; {needed} is needed")
+    weight = _matrix(b)
+    y = dense(_signal(a), weight if attributes.get("transB", 0) else _turned(weight), None)
+    return y if c is None else add_bias(y, float32(_constant(c), "C"))
+
+
+def _matmul(_: Attributes, a: Any, b: Any) -> Signal:
+    return dense(_signal(a), _turned(_matrix(b)), None)
+
+
+def _matrix(value: Any) -> Any:
+    weight = float32(_constant(value), "of weights")
+    if weight.ndim != 2:
+        raise ModelError(f"multiplies with a tensor of shape {weight.shape}; a matrix is needed")
+    return weight
+
+
+def _turned(weight: Array) -> Any:
+    return np.ascontiguousarray(weight.T)
+
+
+def _add(_: Attributes, a: Any, b: Any) -> Signal:
+    signal, bias = (a, b) if isinstance(a, Signal) else (b, a)
+    return add_bias(_signal(signal), float32(_constant(bias), "of a bias"))
+
+
+def _cast(attributes: Attributes, x: Signal) -> Signal:
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    dtype = tensor_dtype_to_np_dtype(attributes["to"])
+    if dtype.name not in FLOAT_TYPES:
+        raise ModelError(f"turns floats into {dtype.name}")
+    return x
+
+
+def _dropout(_: Attributes, x: Signal, ratio: Any = None, training: Any = None) -> Signal:
+    if training is not None and np.any(training):
+        raise ModelError("drops values; export the model in eval mode")
+    return x
+
+
+def _reshape(attributes: Attributes, x: Signal, shape: Any = None) -> Signal:
+    sizes = integers(attributes.get("shape") if shape is None else shape)
+    return reshape(x, target_shape(sizes, x.shape, attributes.get("allowzero", 0)))
+
+
+def _flatten(attributes: Attributes, x: Signal) -> Signal:
+    axis = attributes.get("axis", 1)
+    rows = math.prod(x.shape[:axis])
+    return reshape(x, (rows, -1))
+
+
+def _slice(attributes: Attributes, x: Signal, *options: Any) -> Signal:
+    for axis, start, stop, step in slice_bounds(len(x.axes), attributes, options):
+        x = cut(x, axis, start, stop, step=step)
+    return x
+
+
+def _gather(attributes: Attributes, x: Any, indices: Any) -> Signal:
+    axis, index = attributes.get("axis", 0), integers(_constant(indices))
+    if len(index) != 1 or indices.ndim > 1:
+        raise ModelError(f"selects {len(index)} entries of axis {axis}; one is needed")
+    one = select(_signal(x), axis, index[0])
+    return unsqueeze(one, [axis % len(x.axes)]) if indices.ndim else one
+
+
+def _concat(attributes: Attributes, *parts: Any) -> Signal:
+    """Final states of several layers; all else would mix features."""
+    axis = attributes["axis"]
+    return stack([squeeze(_signal(part), [axis]) for part in parts], axis)
+
+
+def _transpose(attributes: Attributes, x: Signal) -> Signal:
+    return permute(x, attributes.get("perm", range(len(x.axes))[::-1]))
+
+
+def _unsqueeze(attributes: Attributes, x: Signal, axes: Any = None) -> Signal:
+    return unsqueeze(x, axes_of(attributes, axes) or ())
+
+
+def _shape(attributes: Attributes, x: Signal) -> Array:
+    return np.array(x.shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
+
+
+def _softmax(attributes: Attributes, x: Signal) -> Signal:
+    return activate(x, "softmax", attributes["axis"])
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "LSTM": lambda attributes, *inputs: _recurrent("LSTM", attributes, *inputs),
+    "GRU": lambda attributes, *inputs: _recurrent("GRU", attributes, *inputs),
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Add": _add,
+    "Relu": lambda _, x: activate(x, "relu"),
+    "Sigmoid": lambda _, x: activate(x, "sigmoid"),
+    "Softmax": _softmax,
+    "Identity": lambda _, x: x,
+    "Dropout": _dropout,
+    "Cast": _cast,
+    "Shape": _shape,
+    "Squeeze": lambda attributes, x, axes=None: squeeze(x, axes_of(attributes, axes)),
+    "Unsqueeze": _unsqueeze,
+    "Transpose": _transpose,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Slice": _slice,
+    "Gather": _gather,
+    "Concat": _concat,
+}
+WEIGHTED = ("LSTM", "GRU", "Gemm", "MatMul")
+
+
+def apply(operator: str, inputs: Sequence[Any], attributes: Attributes) -> Any:
+    """The result, or the results, of an operator with an input that depends on the graph's."""
+    for value in inputs:
+        if isinstance(value, Unread):
+            raise ModelError(f"reads {value.what}")
+    if operator not in OPERATORS:
+        raise ModelError(
+            f"operator {operator} is not supported; LSTM, GRU, Gemm, MatMul and Add, Relu, Sigmoid "
+            "and Softmax are, and what moves axes between them"
+        )
+    return OPERATORS[operator](attributes, *inputs)

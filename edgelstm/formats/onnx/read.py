@@ -1,0 +1,180 @@
+"""ONNX files of others: LSTM, GRU and dense layers, found by following the graph from its input."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.layers import finish, follow
+from edgelstm.formats.onnx.folding import LARGEST, fold
+from edgelstm.formats.onnx.operators import WEIGHTED, apply
+from edgelstm.formats.onnx.tensors import to_array
+from edgelstm.formats.signal import Signal, Unread, start
+from edgelstm.formats.tensors import at, one_line, read_bytes, rounding
+from edgelstm.network import Network
+
+if TYPE_CHECKING:
+    import onnx
+
+QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Graph:
+    """What is followed: the nodes that the first output needs, in order, and the constants."""
+
+    nodes: tuple[onnx.NodeProto, ...]
+    tensors: Mapping[str, NDArray[Any]]
+    inputs: tuple[onnx.ValueInfoProto, ...]
+    outputs: tuple[str, ...]
+    folder: pathlib.Path
+    opset: int
+
+
+def read(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
+    """The network of an `.onnx` file.
+
+    Args:
+        path: The file; tensors outside of it are read from its folder alone.
+        last_step, activation: What is expected, or None; the graph says both itself.
+
+    Raises:
+        ModelError: A broken file, or an operator or option that is not supported, with its node.
+    """
+    with at(path.name):
+        graph = _load(path)
+        network = follow(
+            lambda batch, steps: _network(graph, (batch, steps)), last_step, activation
+        )
+        assumed = (*network.assumed, *rounding(graph.tensors.values()))
+        if len(graph.outputs) > 1:
+            assumed += (
+                f"of its {len(graph.outputs)} outputs the first, '{graph.outputs[0]}', is read",
+            )
+        return dataclasses.replace(network, assumed=assumed)
+
+
+def _load(path: pathlib.Path) -> _Graph:
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(read_bytes(path))
+    except ModelError:
+        raise
+    except Exception as error:  # protobuf's own class, which has no common base
+        raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
+    graph = model.graph
+    if not graph.output:
+        raise ModelError("is not an ONNX model: its graph has no output")
+    folder = path.parent
+    outputs = tuple(output.name for output in graph.output)
+    nodes = _needed(graph, outputs[0])
+    read = {name for node in nodes for name in node.input} | {outputs[0]}
+    tensors = {t.name: to_array(t, folder) for t in graph.initializer if t.name in read}
+    inputs = tuple(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    return _Graph(nodes, tensors, inputs, outputs, folder, opset)
+
+
+def _needed(graph: onnx.GraphProto, output: str) -> tuple[onnx.NodeProto, ...]:
+    wanted, kept = {output}, []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+def _network(graph: _Graph, sizes: tuple[int, int]) -> Network:
+    """Follows the graph with these sizes where the input's first two axes are free."""
+    values: dict[str, Any] = {"": None, **graph.tensors}
+    for k, value in enumerate(graph.inputs):
+        values[value.name] = _input(value, sizes) if k == 0 else _other_input(value.name)
+    room = LARGEST
+    for node in graph.nodes:
+        with at(f"node '{node.name or node.output[0]}' ({node.op_type})"):
+            inputs, results = _run(graph, node, values)
+            made = [*results, *(inputs if node.op_type in WEIGHTED else ())]
+            room -= sum(value.size for value in made if isinstance(value, np.ndarray))
+            if room < 0:
+                raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
+        values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
+    result = values.get(graph.outputs[0])
+    if not isinstance(result, Signal):
+        raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
+    return finish(result)
+
+
+def _other_input(name: str) -> Unread:
+    return Unread(f"the input '{name}', but a network here takes one input alone")
+
+
+def _input(value: onnx.ValueInfoProto, sizes: tuple[int, int]) -> Signal:
+    from onnx import TensorProto
+
+    with at(f"input '{value.name}'"):
+        kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
+        floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+        if kind not in floats:
+            raise ModelError(f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed")
+        if len(dims) not in (2, 3) or not dims[-1].dim_value:
+            raise ModelError(
+                f"has {len(dims)} axes, the last of size {dims[-1].dim_value if dims else 0}; "
+                "steps, batch and a fixed input_size are needed"
+            )
+        free = [*sizes[: len(dims) - 1], 0]
+        return start([d.dim_value or size for d, size in zip(dims, free, strict=True)])
+
+
+def _run(
+    graph: _Graph, node: onnx.NodeProto, values: Mapping[str, Any]
+) -> tuple[list[Any], tuple[Any, ...]]:
+    """The node's inputs, and its results."""
+    operator = node.op_type
+    if operator in QUANTIZED or "Integer" in operator or operator.startswith("QLinear"):
+        raise ModelError("quantized ONNX files of others are not read; export the float model")
+    if node.domain not in ("", "ai.onnx"):
+        raise ModelError(f"operators of domain '{node.domain}' are not supported")
+    missing = [name for name in node.input if name not in values]
+    if missing:
+        raise ModelError(f"reads '{missing[0]}', which nothing before it writes")
+    inputs = [values[name] for name in node.input]
+    is_constant = not any(isinstance(value, (Signal, Unread)) for value in inputs)
+    compute = fold if is_constant and operator not in WEIGHTED else apply
+    try:
+        result = compute(operator, inputs, _attributes(node, graph))
+    except ModelError:
+        raise
+    # any number of inputs and attributes, of any type, can stand in a file
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ModelError(f"is malformed: {one_line(error)}") from None
+    return inputs, result if isinstance(result, tuple) else (result,)
+
+
+def _attributes(node: onnx.NodeProto, graph: _Graph) -> dict[str, Any]:
+    from onnx import AttributeProto
+    from onnx.helper import get_attribute_value
+
+    attributes: dict[str, Any] = {}
+    if node.op_type == "Softmax":
+        attributes["axis"] = -1 if graph.opset >= 13 else 1
+    for attribute in node.attribute:
+        value = get_attribute_value(attribute)
+        if attribute.type == AttributeProto.TENSOR:
+            value = to_array(value, graph.folder)
+        attributes[attribute.name] = _plain(value)
+    return attributes
+
+
+def _plain(value: Any) -> Any:
+    """Bytes as text, repeated fields as lists."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    is_repeated = isinstance(value, Iterable) and not isinstance(value, (str, np.ndarray))
+    return [_plain(item) for item in value] if is_repeated else value
