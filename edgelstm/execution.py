@@ -152,7 +152,10 @@ class Session:
                 f"the state lacks '{name}' of layer '{layer}'; it is of another network"
             )
         given, kind = np.asarray(new[layer][name]), self._state_type(layer, name, value)
-        shape, both_real = (*self._lead, value.shape[-1]), given.dtype.kind == value.dtype.kind == "f"
+        shape, both_real = (
+            (*self._lead, value.shape[-1]),
+            given.dtype.kind == value.dtype.kind == "f",
+        )
         if given.shape != shape or not (both_real or given.dtype == kind):
             raise ModelError(
                 f"state '{name}' of layer '{layer}' is {given.dtype} of shape {given.shape}; "

@@ -152,6 +152,9 @@ class Network:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ModelError("the network has no layers; at least one is needed")
+        names = [layer.name for layer in self.layers]
+        if len(set(names)) < len(names):
+            raise ModelError(f"layers are named {', '.join(names)}; each needs a name of its own")
         for before, layer in zip(self.layers, self.layers[1:], strict=False):
             if layer.input_size != before.output_size:
                 raise ModelError(

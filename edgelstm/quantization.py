@@ -240,7 +240,7 @@ def _quantize_affine(
     for _ in range(4):
         weight_q = quantize_reals(weight, scale, 0, INT8_WEIGHTS)
         bias_q = np.rint(bias / (scale * into)).astype(np.int64)
-        if _fits_int32(weight_q, bias_q, scale * into / out):
+        if fits_int32(weight_q, bias_q, scale * into / out):
             return scale, weight_q.astype(np.int8), bias_q.astype(np.int32)
         scale = short_scale(2 * scale)
     reach = np.abs(weight).sum(1) * 255 * into + np.abs(bias)
@@ -250,10 +250,10 @@ def _quantize_affine(
     )
 
 
-def _fits_int32(weight: NDArray[np.int64], bias: NDArray[np.int64], ratio: float) -> bool:
+def fits_int32(weight: NDArray[Any], bias: NDArray[Any], ratio: float) -> bool:
     """Whether no accumulator leaves int32, also when it is shifted left for a ratio above 1."""
     _, shift = quantize_multiplier(ratio)
-    reach = np.abs(weight).sum(1) * 255 + np.abs(bias)
+    reach = np.abs(weight.astype(np.int64)).sum(1) * 255 + np.abs(bias.astype(np.int64))
     return int(reach.max()) << max(shift, 0) < 2**31
 
 

@@ -65,7 +65,9 @@ def free_scales(network: QuantizedNetwork) -> QuantizedNetwork:
     layers = []
     for layer in network.layers:
         assert isinstance(layer, QuantizedRecurrent)
-        x, h = (dataclasses.replace(layer.scales[v], scale=freed(layer.scales[v].scale)) for v in "xh")
+        x, h = (
+            dataclasses.replace(layer.scales[v], scale=freed(layer.scales[v].scale)) for v in "xh"
+        )
         scales = {v: h if s == layer.scales["h"] else s for v, s in layer.scales.items()}
         weights = {key: freed(scale) for key, scale in layer.weight_scales.items()}
         layers.append(dataclasses.replace(layer, scales={**scales, "x": x}, weight_scales=weights))
@@ -87,9 +89,7 @@ FOREIGN: dict[str, Callable[[], QuantizedNetwork]] = {
 def differing(runtime: str, path: Path, network: QuantizedNetwork, x: Any) -> int:
     """Values of a runtime that are not the oracle's; skips where the runtime is absent."""
     about = facts(path)
-    done = execute(
-        runtime, path, x, streaming=about.streaming, initial_states=about.initial_states
-    )
+    done = execute(runtime, path, x, streaming=about.streaming, initial_states=about.initial_states)
     if done.status == "skipped":
         pytest.skip(str(done.reason))
     assert done.outputs is not None, done.reason

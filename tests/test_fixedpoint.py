@@ -12,7 +12,7 @@ CORNERS = [0, 1, -1, 2, -2, 2**30, -(2**30), 2**31 - 1, -(2**31)]
 
 def corners_and_random(n: int = 2000) -> list[int]:
     rng = np.random.default_rng(0)
-    return CORNERS + rng.integers(-(2**31), 2**31, n).tolist()
+    return [*CORNERS, *rng.integers(-(2**31), 2**31, n).tolist()]
 
 
 @pytest.mark.parametrize(

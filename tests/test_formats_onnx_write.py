@@ -1,106 +1,30 @@
-"""Written .onnx files against ONNX's checker, ONNX Runtime, ONNX's own evaluator and PyTorch."""
+"""Written .onnx files against ONNX's checker, ONNX Runtime and PyTorch."""
 
 import dataclasses
-import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
-from onnx.numpy_helper import from_array, to_array
-from onnx.reference import ReferenceEvaluator
+from onnx.numpy_helper import to_array
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.fixedpoint import quantize_reals
-from edgelstm.formats.description import describe, named_arrays
-from edgelstm.formats.onnx.read_integer import read
 from edgelstm.formats.onnx.write import encode
 from edgelstm.forward import forward
-from edgelstm.network import Dense, Network, Recurrent, layer_names
+from edgelstm.network import Network, Recurrent
 from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
-from edgelstm.reference import run_integers
-from tests.networks import golden_lstm, random_input, random_network, uniform
-
-ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
-AnyNetwork = Network | QuantizedNetwork
-Array = NDArray[Any]
-
-
-def model(network: AnyNetwork, *, streaming: bool = False) -> onnx.ModelProto:
-    """The parsed file, after ONNX's own checks."""
-    content = encode(network, steps=1, streaming=streaming, target="onnxruntime")
-    parsed = onnx.load_from_string(content)
-    onnx.checker.check_model(parsed, full_check=True)
-    onnx.shape_inference.infer_shapes(parsed, check_type=True, strict_mode=True, data_prop=True)
-    return parsed
-
-
-def session(parsed: onnx.ModelProto) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(parsed.SerializeToString(), options)
-
-
-def run(network: AnyNetwork, x: Array) -> Array:
-    return np.asarray(session(model(network)).run(["y"], {"x": x})[0])
-
-
-def stream(network: AnyNetwork, x: Array) -> Array:
-    """Results of a streaming file fed step by step, (batch, steps, ...)."""
-    opened = session(model(network, streaming=True))
-    _, *inputs = opened.get_inputs()
-    types = {"tensor(float)": np.float32, "tensor(int8)": np.int8, "tensor(int16)": np.int16}
-    start = opened.get_modelmeta().custom_metadata_map
-    states = {
-        s.name: np.full(
-            (len(x), s.shape[1]), int(start.get(f"edgelstm.{s.name}_zero_point", 0)), types[s.type]
-        )
-        for s in inputs
-    }
-    results = []
-    for t in range(x.shape[1]):
-        y, *new = opened.run(["y", *(f"{s}_out" for s in states)], {"x": x[:, t : t + 1], **states})
-        states = dict(zip(states, new, strict=True))
-        results.append(y if y.ndim == 2 else y[:, 0])
-    return np.stack(results, 1)
-
-
-def int8(network: Network, n: int = 20, steps: int = 20) -> QuantizedNetwork:
-    return quantize(network, random_input(network, n, steps, seed=5))
-
-
-def integers(network: QuantizedNetwork, n: int, steps: int, seed: int = 1) -> Array:
-    x = random_input(network, n, steps, seed)
-    q = quantize_reals(x, network.input_scale, network.input_zero_point, (-128, 127))
-    return q.astype(np.int8)
-
-
-def snr_db(expected: Array, got: Array) -> float:
-    return float(10 * np.log10((expected**2).sum() / ((expected - got) ** 2).sum()))
-
-
-def around(dense: tuple[int, int, str | None], network: Network) -> Network:
-    """A dense layer in front of a network."""
-    into, out, activation = dense
-    rng = np.random.default_rng(9)
-    layer = Dense("dense", uniform(rng, (out, into), 0.5), uniform(rng, (out,), 0.5), activation)
-    layers = [layer, *network.layers]
-    kinds = [k.cell_name if isinstance(k, Recurrent) else "dense" for k in layers]
-    named = [
-        dataclasses.replace(k, name=name)
-        for k, name in zip(layers, layer_names(kinds), strict=True)
-    ]
-    return Network(tuple(named), network.last_step)
-
-
-def dense_only() -> Network:
-    head = random_network("lstm", (6, 6), outputs=3, activation="sigmoid").layers[1]
-    return around((5, 6, "relu"), Network((head,), False))
-
+from edgelstm.quantized import QuantizedNetwork
+from tests.networks import random_input, random_network
+from tests.onnx_files import (
+    Array,
+    around,
+    model,
+    run,
+    session,
+    snr_db,
+    stream,
+)
 
 # ---- float32
 
@@ -218,94 +142,6 @@ def test_hybrid_files_keep_one_scale_per_gate() -> None:
     assert snr_db(forward(network, x), run(quantize(network, None, "hybrid"), x)) > 25
 
 
-# ---- int8
-
-
-@pytest.mark.parametrize(
-    ("sizes", "options"),
-    [
-        ((1, 1), {}),
-        ((5, 16), {}),
-        ((5, 3), {"cell_clip": 0.5}),
-        ((13, 33), {"gain": 40}),
-        ((40, 64), {}),
-        ((40, 64), {"gain": 40, "cell_clip": 1.0}),
-        ((13, 33, 16), {"gain": 6}),
-        ((5, 16), {"outputs": 3}),
-        ((5, 16), {"outputs": 3, "activation": "relu", "last_step": True}),
-        ((5, 16, 7), {"outputs": 5, "activation": "sigmoid"}),
-        ((5, 16), {"last_step": True}),
-    ],
-)
-def test_int8_files_equal_the_reference_at_any_batch_and_steps(
-    sizes: tuple[int, ...], options: dict[str, Any]
-) -> None:
-    quantized = int8(random_network("lstm", sizes, **options))
-    opened = session(model(quantized))
-    for n, steps in ((1, 1), (3, 40), (40, 150 if sizes == (40, 64) else 30)):
-        x = integers(quantized, n, steps)
-        [got] = opened.run(["y"], {"x": x})
-        assert got.dtype == np.int8
-        np.testing.assert_array_equal(got, run_integers(quantized, x))
-
-
-def test_int8_files_equal_the_runtimes_golden_vector() -> None:
-    x = np.array([[[60, -90], [-128, 127], [12, 40], [127, -5]]], np.int8)
-    expected = [[[76, -6], [0, 10], [18, 77], [58, 83]]]  # TFLM's own
-    np.testing.assert_array_equal(run(golden_lstm(), x), expected)
-    np.testing.assert_array_equal(stream(golden_lstm(), x), expected)
-
-
-@pytest.mark.parametrize("zero_point", [-128, 127])
-def test_zero_points_at_the_ends_equal_the_reference(zero_point: int) -> None:
-    network = golden_lstm()
-    [layer] = network.layers
-    assert isinstance(layer, QuantizedRecurrent)
-    scales = {
-        value: dataclasses.replace(s, zero_point=zero_point) if s.type == "int8" else s
-        for value, s in layer.scales.items()
-    }
-    network = dataclasses.replace(network, layers=(dataclasses.replace(layer, scales=scales),))
-    x = np.random.default_rng(0).integers(-128, 128, (20, 30, 2)).astype(np.int8)
-    np.testing.assert_array_equal(run(network, x), run_integers(network, x))
-
-
-@pytest.mark.parametrize("last_step", [False, True])
-def test_int8_streaming_equals_the_whole_sequence(last_step: bool) -> None:
-    network = random_network(
-        "lstm", (6, 16, 5), outputs=3, activation="relu", last_step=last_step, cell_clip=1.0
-    )
-    quantized = int8(around((4, 6, "relu"), network))
-    x = integers(quantized, 3, 25)
-    whole = [run_integers(quantized, x[:, : t + 1]) for t in range(25)]
-    expected = np.stack([y if last_step else y[:, -1] for y in whole], 1)
-    np.testing.assert_array_equal(stream(quantized, x), expected)
-
-
-def test_int8_files_equal_the_reference_in_onnx_own_evaluator() -> None:
-    quantized = int8(random_network("lstm", (5, 16, 3), outputs=2, gain=6, cell_clip=1.0))
-    x = integers(quantized, 4, 30)
-    [got] = ReferenceEvaluator(model(quantized)).run(None, {"x": x})
-    np.testing.assert_array_equal(got, run_integers(quantized, x))
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_dense_layers_alone_are_a_file_too(streaming: bool) -> None:
-    network = dense_only()
-    quantized, hybrid = int8(network), quantize(network, None, "hybrid")
-    compute = stream if streaming else run
-    x, q = random_input(network, 3, 10), integers(quantized, 3, 10)
-    np.testing.assert_array_equal(compute(quantized, q), run_integers(quantized, q))
-    np.testing.assert_allclose(compute(network, x), forward(network, x), atol=1e-6)  # float32
-    assert snr_db(forward(network, x), compute(hybrid, x)) > 25
-
-
-def test_int8_file_of_40_64_stays_small() -> None:
-    content = encode(int8(random_network("lstm", (40, 64))), steps=1, streaming=False, target=None)
-    weights, tables = 4 * 64 * (40 + 64), 3 * 2**17
-    assert len(content) - weights - tables < 12_500
-
-
 # ---- what the files say
 
 
@@ -340,92 +176,3 @@ def test_a_cell_clip_that_onnx_has_no_operator_for_is_named(precision: str) -> N
     network = floats if precision == "float32" else quantize(floats, None, precision)
     with pytest.raises(ModelError, match="layer 'lstm1': cell_clip is 3.0; .* write int8"):
         encode(network, steps=1, streaming=False, target=None)
-
-
-@pytest.mark.parametrize(
-    ("target", "message"), [("tflm", "reads .tflite"), ("tensorrt", "unknown; .*: onnxruntime")]
-)
-def test_targets_that_do_not_read_onnx_are_refused(target: str, message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        encode(random_network(), steps=1, streaming=False, target=target)
-
-
-# ---- reading back
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-@pytest.mark.parametrize("precision", ["hybrid", "int8"])
-def test_quantized_files_read_back_whole(precision: str, streaming: bool) -> None:
-    floats = random_network("lstm", (6, 16, 3), outputs=2, activation="relu", last_step=True)
-    if precision == "int8":
-        floats = random_network("lstm", (6, 16, 3), outputs=2, activation="relu", cell_clip=1.5)
-    network = around((4, 6, "sigmoid"), floats)
-    quantized = quantize(network, random_input(network, 10, 12), precision)
-    got = read(model(quantized, streaming=streaming))
-    assert describe(got) == describe(quantized)
-    for name, expected in named_arrays(quantized).items():
-        np.testing.assert_array_equal(named_arrays(got)[name], expected, strict=True)
-
-
-def without(name: str) -> Callable[[onnx.ModelProto], None]:
-    def remove(parsed: onnx.ModelProto) -> None:
-        [tensor] = [t for t in parsed.graph.initializer if t.name == name]
-        parsed.graph.initializer.remove(tensor)
-
-    return remove
-
-
-def replaced(name: str, values: Array) -> Callable[[onnx.ModelProto], None]:
-    def replace(parsed: onnx.ModelProto) -> None:
-        without(name)(parsed)
-        parsed.graph.initializer.append(from_array(values, name))
-
-    return replace
-
-
-def elsewhere(parsed: onnx.ModelProto) -> None:
-    [tensor] = [t for t in parsed.graph.initializer if t.name == "lstm1/W_ifgo"]
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/passwd")
-
-
-def described(change: Callable[[Any], Any]) -> Callable[[onnx.ModelProto], None]:
-    def edit(parsed: onnx.ModelProto) -> None:
-        [entry] = [e for e in parsed.metadata_props if e.key == "edgelstm"]
-        entry.value = json.dumps(change(json.loads(entry.value)))
-
-    return edit
-
-
-def layer_with(**fields: Any) -> Callable[[onnx.ModelProto], None]:
-    return described(lambda d: {**d, "layers": [{**d["layers"][0], **fields}]})
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        without("lstm1/W_ifgo"),
-        without("lstm1/Wb_ifgo"),
-        replaced("lstm1/W_ifgo", np.zeros((5, 12), np.int8)),
-        replaced("lstm1/W_ifgo", np.zeros((5, 13), np.uint8)),
-        replaced("lstm1/W_ifgo", np.zeros((), np.uint8)),
-        replaced("lstm1/R_ifgo", np.zeros((4, 12), np.uint8)),
-        replaced("lstm1/Wb_ifgo", np.zeros(12, np.float32)),
-        elsewhere,
-        described(lambda d: []),
-        described(lambda d: {**d, "layers": 3}),
-        described(lambda d: {**d, "precision": "float32"}),
-        described(lambda d: {**d, "precision": []}),
-        layer_with(cell="mystery"),
-        layer_with(cell=["lstm"]),
-        layer_with(name={}),
-        layer_with(weight_scales={"ih i": "x"}),
-        layer_with(scales={}),
-    ],
-)
-def test_damaged_files_are_model_errors(damage: Callable[[onnx.ModelProto], None]) -> None:
-    parsed = model(int8(random_network("lstm", (5, 3))))
-    damage(parsed)
-    with pytest.raises(ModelError):
-        read(parsed)

@@ -1,6 +1,7 @@
 """The float oracle against torch and against the equations called on arrays."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ TOLERANCE = 1e-12
 class _Blocks:
     """W or U over arrays, without any of the package's code."""
 
-    def __init__(self, gates: tuple[str, ...], weight: np.ndarray, bias: np.ndarray) -> None:  # type: ignore[type-arg]
+    def __init__(self, gates: tuple[str, ...], weight: Any, bias: Any) -> None:
         self._blocks = {
             g: (w, b)
             for g, w, b in zip(
@@ -26,7 +27,7 @@ class _Blocks:
             )
         }
 
-    def __getattr__(self, gate: str):  # type: ignore[no-untyped-def]
+    def __getattr__(self, gate: str) -> Any:
         weight, bias = self._blocks[gate]
         return lambda v: weight @ v + bias
 

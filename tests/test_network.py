@@ -1,6 +1,7 @@
 """What a network refuses, and in which words."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.networks import random_network
 F = np.float32
 
 
-def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: np.ndarray) -> Recurrent:  # type: ignore[type-arg]
+def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: Any) -> Recurrent:
     rows = {"gru": 3, "lstm": 4}.get(cell_name, 3) * hidden
     arrays = {
         "weight_ih": np.zeros((rows, 5), F),
@@ -43,7 +44,7 @@ def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: np.ndarray) -
         ({"bias_ih": np.zeros(96)}, "bias_ih is float64; float32 is needed"),
     ],
 )
-def test_arrays_that_do_not_fit_are_named(changed: dict[str, np.ndarray], expected: str) -> None:  # type: ignore[type-arg]
+def test_arrays_that_do_not_fit_are_named(changed: dict[str, Any], expected: str) -> None:
     with pytest.raises(ModelError, match=re.escape(expected)):
         recurrent(**changed)
 

@@ -108,7 +108,7 @@ def test_hybrid_keeps_one_scale_per_gate_matrix() -> None:
 
 
 class Reader:
-    def __init__(self, arrays: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+    def __init__(self, arrays: list[Any]) -> None:
         self._arrays = iter(arrays)
 
     def get_next(self) -> dict[str, Any] | None:
@@ -120,7 +120,7 @@ def test_four_forms_of_calibration_give_the_same_network() -> None:
     network = random_network("lstm", (5, 12))
     x = random_input(network, 6, 9)
 
-    def dataset() -> Iterator[list[np.ndarray]]:  # type: ignore[type-arg]
+    def dataset() -> Iterator[list[Any]]:
         for sequence in x:
             yield [sequence[None]]
 

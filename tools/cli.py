@@ -79,7 +79,7 @@ def export(
 @app.command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
-    sequences: Annotated[int, typer.Option(help="Random sequences per file.")] = 32,
+    sequences: Annotated[int, typer.Option(help="Random sequences per file.")] = 128,
     steps: Annotated[int | None, typer.Option(help="For files that do not fix them.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -11,7 +11,13 @@ from edgelstm.counting import count
 from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.energy import estimate
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, default_steps, encode, write, write_whole
+from edgelstm.formats import (
+    AnyNetwork,
+    default_steps,
+    encode,
+    target_suffix,
+    write_whole,
+)
 from edgelstm.memory import Fit, fit
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
@@ -96,16 +102,28 @@ def write_files(request: Request, tell: Tell) -> Exported:
     if to_quantize:
         tell(f"quantizing to {precision}")
         network = quantize(to_quantize, list(data.calibration), precision)
-    steps = request.steps or (1 if request.streaming else data.steps)
-    steps = steps or default_steps(network, request.streaming)
+    steps = request.steps
+    if steps is None:
+        steps = default_steps(network, request.streaming)
+        steps = steps if request.streaming else data.steps or steps
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
-    _make_folder(request.out)
-    for format_name in request.formats or WRITTEN:
+    for format_name in _formats(request, skipped):
         tell(f"writing .{format_name}")
         _write(exported, request, format_name)
     if not exported.paths:
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
     return exported
+
+
+def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
+    """Those asked for; else those that the target reads; else all."""
+    if request.formats or request.target is None:
+        return request.formats or WRITTEN
+    only = target_suffix(request.target).lstrip(".")
+    skipped += [
+        f"{name}: target '{request.target}' reads .{only}" for name in WRITTEN if name != only
+    ]
+    return (only,)
 
 
 def _make_folder(folder: pathlib.Path) -> None:
@@ -121,13 +139,21 @@ def _write(exported: Exported, request: Request, format_name: str) -> None:
     """A format asked for by name that has no form for the network is an error, else left out."""
     path = request.out / f"{exported.name}_{exported.precision}.{format_name}"
     try:
-        write(exported.network, path, exported.steps, request.streaming, request.target)
+        content = encode(
+            exported.network,
+            path.suffix,
+            steps=exported.steps,
+            streaming=request.streaming,
+            target=request.target,
+        )
     except ModelError as error:
-        if request.formats:
+        if request.formats or request.target:
             raise
         exported.skipped.append(f"{format_name}: {error}")
-    else:
-        exported.paths.append(path)
+        return
+    _make_folder(request.out)
+    write_whole(path, content)
+    exported.paths.append(path)
 
 
 def check(exported: Exported, request: Request, tell: Tell) -> tuple[dict[str, Any], list[str]]:

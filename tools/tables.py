@@ -32,14 +32,24 @@ def print_export(report: Report, path: pathlib.Path, failures: Sequence[str]) ->
         table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
     )
     out.print()
-    out.print(verified_table(report["verified"]))
+    print_verified(report["verified"])
     out.print()
     out.print(table("Result", ("", ""), _result_rows(report)))
-    for text in (*report["assumed"], *(f"left out: {s}" for s in report["skipped"])):
-        out.print(f"note: {text}", markup=False)
+    for text in _notes(report):
+        out.print(f"note: {text}", markup=False, style="dim")
     out.print(f"\nreport: {path}", markup=False, soft_wrap=True)
     for text in failures:
         out.print(f"FAILED: {text}", markup=False, style="bold red")
+
+
+def _notes(report: Report) -> Iterable[str]:
+    yield from (f"assumed: {text}" for text in report["assumed"])
+    yield from (f"left out: {text}" for text in report["skipped"])
+    formats = [artifact["format"] for artifact in report["artifacts"]]
+    if report["precision"] == "int8" and "onnx" in formats:
+        yield "the int8 .onnx is the exact twin for checking: lookup tables of 131 KB each, slow"
+    yield f"fit: {report['fit']['basis']}"
+    yield from (f"time and energy: {text}" for text in report["per_step"]["notes"])
 
 
 def _file_row(artifact: Report) -> tuple[str, str, str]:
@@ -51,10 +61,13 @@ def _file_row(artifact: Report) -> tuple[str, str, str]:
     )
 
 
-def verified_table(verified: Iterable[Report]) -> Any:
-    """One row per file and runtime."""
-    columns = ("file", "runtime", "status", ">values", ">differ", ">largest", "")
-    return table("Checked value by value", columns, map(_verified_row, verified))
+def print_verified(verified: Sequence[Report]) -> None:
+    """One row per file and runtime, then why one did not run or differs."""
+    out = console()
+    columns = ("file", "runtime", "status", ">values", ">differ", ">largest difference")
+    out.print(table("Checked value by value", columns, map(_verified_row, verified)))
+    for reason in dict.fromkeys(f"{v['runtime']}: {v['reason']}" for v in verified if v["reason"]):
+        out.print(reason, markup=False, style="dim")
 
 
 def _verified_row(row: Report) -> tuple[str, ...]:
@@ -66,7 +79,6 @@ def _verified_row(row: Report) -> tuple[str, ...]:
         f"{row['values']:,}",
         "-" if row["mismatches"] is None else f"{row['mismatches']:,}",
         "-" if largest is None else f"{largest:.2g}",
-        row["reason"] or "",
     )
 
 
@@ -86,7 +98,6 @@ def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
     yield "flash", _need(fit["flash_bytes"], fit["flash_available_bytes"])
     yield "RAM", _need(fit["ram_bytes"], fit["ram_available_bytes"])
     yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]]
-    yield "", fit["basis"]
     yield "MACs per step", f"{per_step['macs']:,}"
     yield "latency per step", _interval(per_step["latency_us"], "us", per_step)
     yield "energy per step", _interval(per_step["energy_uj"], "uJ", per_step)

@@ -28,7 +28,7 @@ def main(
     if as_json:
         output.print_json({"verified": verified})
     elif not quiet:
-        output.console().print(tables.verified_table(verified))
+        tables.print_verified(verified)
     return int(not all(verification.passed for verification in done))
 
 

@@ -3,6 +3,7 @@
 A new one is a file here and a line in this table.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -24,12 +25,13 @@ class Format:
 
     A reader is ``f(path, last_step, activation) -> AnyNetwork``; a writer is
     ``f(network, steps, streaming, target) -> bytes``; `facts` is ``f(path) -> FileFacts``, of
-    formats that a runtime runs.
+    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
     """
 
     reader: str | None = None
     writer: str | None = None
     facts: str | None = None
+    targets: tuple[str, ...] = ()
 
 
 FORMATS = {
@@ -37,9 +39,12 @@ FORMATS = {
     ".pt": Format(reader="torch:read_pt"),
     ".pth": Format(reader="torch:read_pt"),
     ".npz": Format(reader="npz:read", writer="npz:encode"),
-    ".onnx": Format(reader="onnx.read:read", writer="onnx.write:encode", facts="onnx.facts:facts"),
+    ".onnx": Format("onnx.read:read", "onnx.write:encode", "onnx.facts:facts", ("onnxruntime",)),
     ".tflite": Format(
-        reader="tflite.read:read", writer="tflite.write:encode", facts="tflite:facts"
+        "tflite.read:read",
+        "tflite.write:encode",
+        "tflite:facts",
+        ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
     ),
 }
 
@@ -122,12 +127,23 @@ def encode(
 ) -> bytes:
     """The content of the file that `write` writes."""
     encoder = _function(suffix, "writer")
+    if target is not None and target_suffix(target) != suffix.lower():
+        raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
     if steps < 1 or (streaming and steps != 1):
         needed = "1, or left out, when streaming" if streaming else "at least 1"
         raise ModelError(f"steps is {steps}; it must be {needed}")
     content: bytes = encoder(network, steps=steps, streaming=streaming, target=target)
     return content
+
+
+def target_suffix(target: str) -> str:
+    """The suffix of the files that a target reads; an unknown target is a `ModelError`."""
+    for suffix, known in FORMATS.items():
+        if target in known.targets:
+            return suffix
+    names = [name for known in FORMATS.values() for name in known.targets]
+    raise ModelError(f"target '{target}' is unknown; known: {', '.join(names)}")
 
 
 def default_steps(network: AnyNetwork, streaming: bool) -> int:
@@ -146,11 +162,10 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _function(suffix: str, role: str) -> Callable[..., Any]:

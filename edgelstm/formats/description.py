@@ -93,7 +93,14 @@ def restore(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Network | Qua
         return _restore_quantized(described, arrays)
     except ModelError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        AssertionError,
+    ) as error:
         raise ModelError(
             f"the description inside does not fit the arrays beside it "
             f"({type(error).__name__}: {error}); write the file again"

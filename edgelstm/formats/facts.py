@@ -16,6 +16,7 @@ class FileFacts:
         input_type, output_type: `float32` or `int8`. A file with an int8 network that takes or
             gives float32 converts at its ends, with the scales of the network's input and output.
         streaming: One step per call, and the state goes on from call to call.
+        has_softmax: It ends in a softmax, which the network read from an int8 file leaves off.
         initial_states: Of files that take their states as inputs: the name of the input to what
             fills it at the start.
     """
@@ -24,4 +25,5 @@ class FileFacts:
     input_type: str
     output_type: str
     streaming: bool
+    has_softmax: bool = False
     initial_states: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)

@@ -38,4 +38,4 @@ def facts(path: pathlib.Path) -> FileFacts:
         for name in states
     }
     into, out = (kinds.get(types[end], "float32") for end in ("x", "y"))
-    return FileFacts(None, into, out, bool(states), starts)
+    return FileFacts(None, into, out, bool(states), initial_states=starts)

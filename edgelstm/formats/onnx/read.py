@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import finish, follow
+from edgelstm.formats.onnx import read_integer
 from edgelstm.formats.onnx.folding import LARGEST, fold
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.signal import Signal, Unread, start
 from edgelstm.formats.tensors import at, one_line, read_bytes, rounding
 from edgelstm.network import Network
+from edgelstm.quantized import QuantizedNetwork
 
 if TYPE_CHECKING:
     import onnx
@@ -35,10 +37,13 @@ class _Graph:
     outputs: tuple[str, ...]
     folder: pathlib.Path
     opset: int
+    is_own: bool
 
 
-def read(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
-    """The network of an `.onnx` file.
+def read(
+    path: pathlib.Path, last_step: bool | None, activation: str | None
+) -> Network | QuantizedNetwork:
+    """The network of an `.onnx` file; a quantized one of our own with its integers.
 
     Args:
         path: The file; tensors outside of it are read from its folder alone.
@@ -48,7 +53,10 @@ def read(path: pathlib.Path, last_step: bool | None, activation: str | None) -> 
         ModelError: A broken file, or an operator or option that is not supported, with its node.
     """
     with at(path.name):
-        graph = _load(path)
+        model = _load(path)
+        if any(entry.key == read_integer.KEY for entry in model.metadata_props):
+            return read_integer.read(model)
+        graph = _graph(model, path.parent)
         network = follow(
             lambda batch, steps: _network(graph, (batch, steps)), last_step, activation
         )
@@ -60,26 +68,29 @@ def read(path: pathlib.Path, last_step: bool | None, activation: str | None) -> 
         return dataclasses.replace(network, assumed=assumed)
 
 
-def _load(path: pathlib.Path) -> _Graph:
+def _load(path: pathlib.Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        model = onnx.load_model_from_string(read_bytes(path))
+        return onnx.load_model_from_string(read_bytes(path))
     except ModelError:
         raise
     except Exception as error:  # protobuf's own class, which has no common base
         raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
+
+
+def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
     graph = model.graph
     if not graph.output:
         raise ModelError("is not an ONNX model: its graph has no output")
-    folder = path.parent
     outputs = tuple(output.name for output in graph.output)
     nodes = _needed(graph, outputs[0])
     read = {name for node in nodes for name in node.input} | {outputs[0]}
     tensors = {t.name: to_array(t, folder) for t in graph.initializer if t.name in read}
     inputs = tuple(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    return _Graph(nodes, tensors, inputs, outputs, folder, opset)
+    own = model.producer_name == "edgelstm"
+    return _Graph(nodes, tensors, inputs, outputs, folder, opset, own)
 
 
 def _needed(graph: onnx.GraphProto, output: str) -> tuple[onnx.NodeProto, ...]:
@@ -95,7 +106,7 @@ def _network(graph: _Graph, sizes: tuple[int, int]) -> Network:
     """Follows the graph with these sizes where the input's first two axes are free."""
     values: dict[str, Any] = {"": None, **graph.tensors}
     for k, value in enumerate(graph.inputs):
-        values[value.name] = _input(value, sizes) if k == 0 else _other_input(value.name)
+        values[value.name] = _input(value, sizes) if k == 0 else _state(graph, value, sizes[0])
     room = LARGEST
     for node in graph.nodes:
         with at(f"node '{node.name or node.output[0]}' ({node.op_type})"):
@@ -111,8 +122,12 @@ def _network(graph: _Graph, sizes: tuple[int, int]) -> Network:
     return finish(result)
 
 
-def _other_input(name: str) -> Unread:
-    return Unread(f"the input '{name}', but a network here takes one input alone")
+def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
+    """The states of a streaming file of our own start at zero; others' inputs are not known."""
+    if not graph.is_own:
+        return Unread(f"the input '{value.name}', but a network here takes one input alone")
+    hidden_size = value.type.tensor_type.shape.dim[-1].dim_value
+    return np.zeros((batch, min(hidden_size, LARGEST // batch)), np.float32)
 
 
 def _input(value: onnx.ValueInfoProto, sizes: tuple[int, int]) -> Signal:

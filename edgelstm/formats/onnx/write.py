@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgelstm.errors import ModelError
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime reads them since 1.15
 ADDERS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": integer}
-TFLITE_TARGETS = ("tflm", "cmsis-nn", "litert", "tflite-runtime")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +49,11 @@ def encode(
         network: Float32, hybrid or int8.
         steps: Of no effect: batch and steps are symbolic.
         streaming: One step per call; the caller keeps the states.
-        target: `onnxruntime`, or None.
+        target: Of no effect: one runtime reads the format.
 
     Raises:
-        ModelError: Another target, or a layer that ONNX cannot express at this precision.
+        ModelError: A layer that ONNX cannot express at this precision.
     """
-    _check_target(target)
     states = _states(network) if streaming else {}
     fed = [end for ends in states.values() for end in ends]
     into, out = (None, None) if isinstance(network, Network) else (network.input, network.output)
@@ -75,13 +72,6 @@ def encode(
             graph.proto("network", *infos, constants=True), network, metadata
         ).SerializeToString()
     )
-
-
-def _check_target(target: str | None) -> None:
-    if target in TFLITE_TARGETS:
-        raise ModelError(f"target '{target}' reads .tflite, not .onnx; write .tflite for it")
-    if target not in (None, "onnxruntime"):
-        raise ModelError(f"target '{target}' is unknown; an .onnx file can be for: onnxruntime")
 
 
 def _precision(network: Network | QuantizedNetwork) -> str:

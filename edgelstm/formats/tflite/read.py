@@ -50,7 +50,8 @@ def read_facts(path: pathlib.Path) -> FileFacts:
         model = unpack(data)
         steps = _steps(model)
         ends = model.input.type, model.output.type
-        return FileFacts(steps, *ends, streaming=steps == 1)
+        softmax = any(op.name == "SOFTMAX" for op in model.operators)
+        return FileFacts(steps, *ends, streaming=steps == 1, has_softmax=softmax)
 
 
 @contextlib.contextmanager
