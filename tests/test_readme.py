@@ -20,8 +20,11 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_commands_of_the_readme_exist() -> None:
-    named = set(re.findall(r"^(?:.*&& )?edgelstm (\w+)", README, re.MULTILINE))
-    known = {command.name or command.callback.__name__ for command in cli.app.registered_commands}  # type: ignore[union-attr]
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", README, re.DOTALL | re.MULTILINE))
+    named = set(re.findall(r"^(?:.*&& )?edgelstm (\w+)", blocks, re.MULTILINE))
+    known = {
+        str(c.name or getattr(c.callback, "__name__", "")) for c in cli.app.registered_commands
+    }
     assert named and named <= known
 
 

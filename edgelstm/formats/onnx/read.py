@@ -179,7 +179,7 @@ def _run(
     graph: _Graph, node: onnx.NodeProto, values: Mapping[str, Any]
 ) -> tuple[list[Any], tuple[Any, ...]]:
     """The node's inputs, and its results."""
-    operator = node.op_type
+    operator = str(node.op_type)  # protobuf gives bytes where a text is not UTF-8
     if operator in QUANTIZED or "Integer" in operator or operator.startswith("QLinear"):
         raise ModelError("quantized ONNX files of others are not read; export the float model")
     if node.domain not in ("", "ai.onnx"):
