@@ -172,7 +172,7 @@ def test_doctor_names_the_line_that_installs_what_is_missing(capsys: Captured) -
 
 def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
     """Words of a command, and what its error line must hold."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "narrow": np.zeros((4, 9, 4), np.float32),
         "empty": np.zeros((0, 5), np.float32),
         "nan": np.full((4, 9, 5), np.nan, np.float32),
