@@ -64,7 +64,11 @@ def test_closed_forms_hold(i: int, h: int) -> None:
 
 @pytest.mark.parametrize(("cell_name", "precision"), EVERY)
 def test_columns_add_up(cell_name: str, precision: str) -> None:
-    layers = (recurrent(cell_name, 7, 33), recurrent(cell_name, 33, 5), dense(5, 4, "sigmoid"))
+    layers = (
+        recurrent(cell_name, 7, 33),
+        recurrent(cell_name, 33, 5, "layer2"),
+        dense(5, 4, "sigmoid"),
+    )
     counts = count(Network(layers, last_step=True), steps=9, precision=precision)
     for layer in counts.layers:
         assert added([*layer.gates, layer.cell]) == columns(layer.total)
