@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import reference
+from edgelstm.arithmetic import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.comparison import snr_db
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
@@ -22,7 +23,6 @@ from edgelstm.formats.facts import FileFacts
 from edgelstm.forward import forward
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork, Scale
-from edgelstm.reference import LITERT, TFLITE_RUNTIME, TFLM, Arithmetic
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ SERVES = {
 # Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.
 ORACLES: dict[str, Arithmetic] = {
     "tflm": TFLM,
-    "onnxruntime": TFLM,
+    "onnxruntime": ONNXRUNTIME,
     "litert": LITERT,
     "tflite-runtime": TFLITE_RUNTIME,
 }
@@ -213,8 +213,12 @@ def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step:
         network = dataclasses.replace(network, last_step=False)
     if isinstance(network, Network):
         return forward(network, x)
+    arithmetic = ORACLES[runtime]
+    if every_step:  # a call sees one step
+        hybrid = dataclasses.replace(arithmetic.hybrid, whole_sequence=False)
+        arithmetic = dataclasses.replace(arithmetic, hybrid=hybrid)
     start = reference.initial_states(network, len(x))
-    return reference.advance(network, x, start, ORACLES[runtime])[0]
+    return reference.advance(network, x, start, arithmetic)[0]
 
 
 def compared(
