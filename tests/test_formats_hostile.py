@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import random
-import resource
 import struct
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from onnx.helper import make_node
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
-from tests.foreign_onnx import HIDDEN, constants, lstm, node, save
+from tests.foreign_onnx import constants, lstm, node, save
 from tests.torch_modules import Net, torch
 
 safetensors = pytest.importorskip("safetensors.torch")
@@ -159,6 +158,8 @@ def claims(folder: Path) -> Iterator[Path]:
         "storage": state_dict_pickle(MANY, MANY, 1),
         "shape": state_dict_pickle(12, MANY, 1),
         "stride": state_dict_pickle(12, MANY, 0),
+        "quantized": state_dict_pickle(12, 12, 1).replace(b"Float", b"QInt8"),
+        "absent": state_dict_pickle(12, 12, 1).replace(b"Float", b"Absent"),
         "bytes": b"\x80\x02cbuiltins\nbytearray\n" + number(MANY) + b"\x85R.",
         "tensor": b"\x80\x02ctorch\nTensor\n" + number(MANY) + b"\x85R.",
         "raw": b"\x80\x02ctorch.storage\nUntypedStorage\n" + number(MANY) + b"\x85R.",
@@ -207,27 +208,22 @@ def claiming_onnx(folder: Path) -> Iterator[Path]:
 def test_claims_are_refused_in_little_time_and_memory(tmp_path: Path) -> None:
     paths = list(claims(tmp_path))
     code = (
-        "import resource, sys, time\n"
+        "import sys\n"
         "from edgelstm.formats import read\n"
         "for path in sys.argv[1:]:\n"
         "    try: read(path); print('READ', path)\n"
         "    except ValueError as error: print(error)\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
     )
     start = time.monotonic()
-    got = subprocess.run(
-        [sys.executable, "-c", code, *paths],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30)),
-    )
+    got = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True)
     seconds = time.monotonic() - start
     assert got.returncode == 0, got.stderr[-500:]
-    for path, line in zip(paths, got.stdout.splitlines(), strict=True):
+    *lines, peak_kib = got.stdout.splitlines()
+    for path, line in zip(paths, lines, strict=True):
         assert line.startswith(path.name), line
     assert seconds < 20
-    # of all children so far, these among them; torch alone takes 0.4 GB
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 10**9
+    assert int(peak_kib) * 1024 < 10**9  # torch alone takes 0.4 GB
 
 
 @pytest.fixture
@@ -289,13 +285,12 @@ def test_weights_that_are_no_weights_are_named(
     name: str, array: Any, said: str, tmp_path: Path
 ) -> None:
     path = save(tmp_path / "net.onnx", [lstm()], constants() | {name: array}, output="Y")
-    assert said in refusal(path) and HIDDEN == 4
+    assert said in refusal(path)
 
 
 def test_texts_that_are_no_text_stay_in_one_line(tmp_path: Path) -> None:
     path = save(tmp_path / "net.onnx", [node("Conv", "x", "Y")], {}, output="Y")
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"Conv", b"\xff\n\xfe\x80"))
+    path.write_bytes(path.read_bytes().replace(b"Conv", b"\xff\n\xfe\x80"))
     refusal(path)
     torch.save({"a\nb.weight": torch.zeros(3)}, tmp_path / "net.pt")
     assert "tensor 'a b.weight' has shape (3,)" in refusal(tmp_path / "net.pt")

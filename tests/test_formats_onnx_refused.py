@@ -62,6 +62,20 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         "node 'Gather_z' (Gather): selects step 0 of 2; only the last one can be selected",
     ),
     "two entries": ([lstm(), node("Gather", "Y two", "z", axis=0)], "selects 2 entries of axis 0"),
+    "ninth step": (
+        [lstm(), node("Gather", "Y far", "z", axis=0)],
+        "selects entry 9 of an axis of 2",
+    ),
+    "states of two sizes": (
+        [
+            lstm(),
+            make_node("Squeeze", ["Y", "one"], ["second"]),
+            make_node("LSTM", ["second", "W2", "R2"], ["", "h"]),
+            node("Concat", "Y_h h", "z", axis=0),
+        ],
+        "joins tensors that are not the states of layers of one size",
+    ),
+    "no bounds": ([node("Slice", "x", "z")], "has no starts and ends"),
     "alpha of Gemm": (
         [lstm(), TO_LAST, node("Gemm", "last M C", "z", alpha=0.5)],
         "has alpha=0.5; 1 is needed",
@@ -115,6 +129,8 @@ EXTRA = {
     "half": np.array(0.5, np.float32),
     "yes": np.array(True),
     "far": np.array([9]),
+    "W2": np.ones((1, 8, HIDDEN), np.float32),
+    "R2": np.ones((1, 8, 2), np.float32),
     "zeros": np.array([0, 0]),
 }
 

@@ -135,6 +135,16 @@ def test_files_that_are_no_single_state_dict_are_refused(
     assert str(caught.value).startswith("net.pt: ") and said in str(caught.value)
 
 
+def test_types_of_weights_that_are_no_floats_are_named(tmp_path: Path) -> None:
+    tensors = {"weight": torch.zeros(3, 4).to(torch.float8_e5m2)}
+    safetensors.save_file(tensors, tmp_path / "net.safetensors")
+    with pytest.raises(ModelError, match="tensor 'weight' has type F8_E5M2; F32, F16, BF16 or"):
+        read(tmp_path / "net.safetensors")
+    torch.save({"weight": torch.zeros(3, 4, dtype=torch.int8)}, tmp_path / "net.pt")
+    with pytest.raises(ModelError, match="tensor 'weight' is int8; weights are needed in float16"):
+        read(tmp_path / "net.pt")
+
+
 @pytest.mark.parametrize("suffix", [".pt", ""])
 def test_without_torch_the_install_line_is_given(suffix: str, tmp_path: Path) -> None:
     torch.save(Net().state_dict(), tmp_path / "net.pt")

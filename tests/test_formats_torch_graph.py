@@ -58,9 +58,9 @@ class Bent(nn.Module):  # type: ignore[misc]
         assert h.shape == (2, batch, HIDDEN)
         out = out.transpose(0, 1).contiguous()
         out, h = self.second(out, self.start.expand(1, batch, HIDDEN).contiguous())
-        y = self.mid(h.double().float().view(1, 1, batch, HIDDEN)[-1].squeeze(0))
+        y = self.mid(h.double().float().view(1, 1, batch, HIDDEN)[-1].squeeze())
         self.relu(y)
-        return torch.sigmoid(self.out(torch.flatten(y.unsqueeze(1), 1)))[:, 0]
+        return torch.sigmoid(self.out(torch.flatten(y.unsqueeze(1), 1))).squeeze(1)
 
 
 def test_reshapes_and_changes_in_place_are_followed() -> None:
@@ -154,6 +154,19 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         lambda net, x: net.fc(net.lstm(x)[0].reshape(x.size(1), x.size(0), -1)),
         "reshapes (2, 5, 8) to (5, 2, 8)",
     ),
+    "integers": (lambda net, x: net.lstm(x)[0].int(), "turns floats into torch.int32"),
+    "own weights": (
+        lambda net, x: nn.functional.linear(net.lstm(x)[0], net.lstm(x)[0][:, -1]),
+        "its weights depend on the input",
+    ),
+    "steps and batch": (
+        lambda net, x: net.lstm(x.reshape(1, -1, INPUTS))[0],
+        "takes an axis that mixes axis 0 x axis 1",
+    ),
+    "branch": (
+        lambda net, x: torch.cond(net.fc.bias.sum() > 0, torch.sin, torch.cos, (x,)),
+        "branches and loops are not supported",
+    ),
     "random start": (random_start, "random numbers are not supported"),
     "one start": (one_start, "starts from a state that is not zero"),
     "packed": (packed, "torch.export cannot follow it"),
@@ -207,6 +220,14 @@ class PlusOne(Net):
         (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, bidirectional=True)), "bidirecti"),
         (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, proj_size=2)), "a projection"),
         (Calls(lambda net, x: net.fc(net.more(x)), more=nn.Conv1d(5, 5, 1)), "aten.conv1d"),
+        (
+            Calls(lambda net, x: net.more(net.lstm(x)[0])[0], more=nn.LSTM(HIDDEN, 3)),
+            "runs along batch with a batch of steps; a recurrent layer behind another one needs",
+        ),
+        (
+            Calls(lambda net, x: net.more(net.lstm(x)[0].flatten(1)), more=nn.Linear(40, 3)),
+            "takes steps x features as the features of layer 'dense1'",
+        ),
     ],
 )
 def test_modules_and_options_that_are_not_supported_are_named(module: Any, said: str) -> None:

@@ -19,7 +19,7 @@ from edgelstm.formats.onnx.folding import LARGEST, fold
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.signal import Signal, Unread, start
-from edgelstm.formats.tensors import at, one_line, read_bytes, rounding
+from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
@@ -101,9 +101,7 @@ def _load(path: pathlib.Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        return onnx.load_model_from_string(read_bytes(path))
-    except ModelError:
-        raise
+        return onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf's own class, which has no common base
         raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
 
