@@ -54,7 +54,8 @@ def test_constants_fold_as_in_onnxs_own_evaluator(operator: str) -> None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
     evaluator = ReferenceEvaluator(model)
-    expected: Any = evaluator.run(None, dict(zip(names, inputs, strict=True)))[0]
+    outputs: Any = evaluator.run(None, dict(zip(names, inputs, strict=True)))
+    expected = outputs[0]
     got = fold(operator, inputs, attributes)
     np.testing.assert_array_equal(got, expected)
     assert got.shape == expected.shape

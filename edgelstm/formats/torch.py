@@ -49,7 +49,7 @@ def read_safetensors(path: pathlib.Path, last_step: bool | None, activation: str
     with at(path.name):
         try:
             found = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-        except Exception as error:  # safetensors has one class for all, below no common one
+        except Exception as error:  # its Rust part raises kinds of its own
             raise ModelError(f"is not a .safetensors file: {one_line(error)}") from None
         tensors = {name: _from_safetensors(name, tensor) for name, tensor in found}
     return to_network(tensors, path.name, last_step=last_step, activation=activation)
