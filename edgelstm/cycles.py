@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from edgelstm.counting import Counts, LayerCounts
+from edgelstm.counts import Counts, LayerCounts
 from edgelstm.device import Device, weakest
 
 

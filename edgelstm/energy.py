@@ -8,7 +8,7 @@ import dataclasses
 import math
 from typing import Any
 
-from edgelstm.counting import Counts
+from edgelstm.counts import Counts
 from edgelstm.cycles import KERNELS, Interval, Spread, around, estimate_cycles, no_cycles
 from edgelstm.device import Device, weakest
 from edgelstm.errors import DeviceError

@@ -8,10 +8,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
-    ("errors", "cell", "fixedpoint"),
-    ("cells", "precision"),
+    ("errors", "cell", "fixedpoint", "notebook"),
+    ("cells", "precision", "counts"),
     ("network",),
-    ("plan",),
+    ("plan", "shapes"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
     ("quantization", "cycles", "memory"),
