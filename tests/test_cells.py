@@ -33,9 +33,10 @@ def torch_layer(module: torch.nn.Module, cell_name: str) -> Recurrent:
     with torch.no_grad():
         for p in module.parameters():
             p.copy_((p * 3).float())
-    by_name = {k: v.detach().float().numpy() for k, v in module.named_parameters()}
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-    return Recurrent("l", cell_name, **{n: by_name.get(f"{n}_l0") for n in names})
+    tensors = {k: v.detach().float().numpy() for k, v in module.named_parameters()}
+    weights = tensors["weight_ih_l0"], tensors["weight_hh_l0"]
+    biases = tensors["bias_ih_l0"], tensors["bias_hh_l0"]
+    return Recurrent("l", cell_name, *weights, *biases, weight_hr=tensors.get("weight_hr_l0"))
 
 
 @pytest.mark.parametrize(
