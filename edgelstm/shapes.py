@@ -42,7 +42,7 @@ def shapes(
     names = layer_names([cell_name] * layers + ["dense"])
     given = projection or hidden_size
     made: list[Layer] = [
-        _recurrent(cell_name, name, (given if k else input_size, hidden_size), projection)
+        recurrent(cell_name, name, (given if k else input_size, hidden_size), projection)
         for k, name in enumerate(names[:-1])
     ]
     if outputs:
@@ -55,10 +55,10 @@ def zeros(*shape: int) -> Floats:
     return np.broadcast_to(np.float32(0), shape)
 
 
-def _recurrent(
+def recurrent(
     cell_name: str, name: str, sizes: tuple[int, int], projection: int | None
 ) -> Recurrent:
-    """`sizes`: of the input, and units."""
+    """A layer of zeros; `sizes` are those of the input, and units."""
     spec, (input_size, hidden_size) = CELLS[cell_name], sizes
     rows, n_peepholes = len(spec.gates) * hidden_size, len(spec.peepholes) * hidden_size
     return Recurrent(

@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
-    ("errors", "cell", "fixedpoint", "notebook"),
+    ("errors", "cell", "fixedpoint", "notebook", "figures"),
     ("cells", "precision", "counts"),
     ("network",),
     ("plan", "shapes"),
@@ -20,8 +20,8 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("engines",),
     ("execution",),
     ("formats", "runtimes"),
-    ("bundled", "comparison"),
-    ("verification",),
+    ("bundled", "comparison", "alternatives", "counters"),
+    ("verification", "advice"),
     ("tools",),
 )
 LEVEL = {name: k for k, names in enumerate(LAYERS) for name in names}
