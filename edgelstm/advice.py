@@ -20,7 +20,7 @@ from edgelstm.counting import count, stored_bytes
 from edgelstm.counts import LayerCounts
 from edgelstm.device import read_device
 from edgelstm.energy import estimate
-from edgelstm.figures import instead, number
+from edgelstm.figures import instead, number, percent
 from edgelstm.precision import PRECISIONS
 from edgelstm.traffic import constant_bytes, fits_cache
 
@@ -60,9 +60,8 @@ def _kernels(now: Situation) -> Iterator[Advice]:
         return
     yield Advice(
         "a good runtime",
-        f"published runtimes of this core need {number(energy.low)} to {number(energy.high)} uJ for "
-        "this network; a poor one can lose what int8 gains (an LSTM took 362 ms in float32, 565 ms "
-        "in int8)",
+        f"published runtimes need {number(energy.low)} to {number(energy.high)} uJ on this core; a "
+        "poor one can lose what int8 gains (an LSTM: 362 ms in float32, 565 ms in int8)",
         None,
         None,
         energy.low,
@@ -115,7 +114,7 @@ def _skipping(now: Situation) -> Iterator[Advice]:
     counts = with_macs(now.counts, lambda layer: round(layer.total.macs * (1 - UNCHANGED)))
     yield changed(
         now,
-        f"skipping unchanged inputs ({UNCHANGED:.0%} of them)",
+        f"skipping unchanged inputs ({percent(UNCHANGED)} of them)",
         counts,
         "FOUND; ASSUMPTION",
         "arXiv 2405.03905: a chip gained 3.4 of 7.7 times; on a processor it pays from 0.4-0.6 on",
@@ -219,7 +218,8 @@ def _slower_clock(now: Situation) -> Iterator[Advice]:
         answer = "about the same: race to idle" if ties else "the slow clock wins"
         yield Advice(
             f"the slowest clock that keeps up, waiting {way.sleep}",
-            f"{number(duty.slowest_clock_mhz)} MHz: {instead(slow, race, 'mW on average')}; {answer}",
+            f"{number(duty.slowest_clock_mhz)} MHz: "
+            f"{instead(slow, race, 'mW on average')}; {answer}",
             None,
             None,
             None,

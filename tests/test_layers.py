@@ -11,7 +11,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
     ("cells", "precision", "counts"),
     ("network",),
-    ("plan", "shapes"),
+    ("plan", "shapes", "equations"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
     ("quantization", "cycles", "memory", "traffic"),
