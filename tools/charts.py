@@ -13,6 +13,7 @@ from edgelstm.figures import number, span
 
 WIDTH, ROW, BAR_Y, BAR_HEIGHT = 360.0, 42.0, 18.0, 14.0
 N_COLOURS = 6
+CHARACTER = 6.6  # width of one, on average, at the size of the labels
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ def roofline(title: str, roof: Roof) -> str:
 
 
 def _heading(k: int, label: str, text: str) -> list[str]:
-    y = k * ROW + 12
-    return [_text(0, y, label, "start"), _text(WIDTH, y, text, "end", "value")]
+    y, room = k * ROW + 12, int(WIDTH / CHARACTER) - len(text) - 2
+    shown = label if len(label) <= room else label[: max(room - 1, 1)] + "…"
+    return [_text(0, y, shown, "start"), _text(WIDTH, y, text, "end", "value")]
 
 
 def _text(x: float, y: float, text: str, anchor: str, name: str = "label") -> str:

@@ -39,8 +39,9 @@ def render(reports: Sequence[Report]) -> str:
         reports=[_view(report) for report in reports],
         first=reports[0],
         headings=HEADINGS,
+        names=profile_tables.columns(reports),
         compared=list(profile_tables.compared(reports)) if len(reports) > 1 else [],
-        comparison=_comparison(reports) if len(reports) > 1 else "",
+        comparison=list(_comparison(reports)) if len(reports) > 1 else [],
     )
 
 
@@ -73,7 +74,7 @@ def _cards(report: Report) -> Iterator[tuple[str, str, str]]:
     for memory in ("flash", "ram"):
         need, available = fit[f"{memory}_bytes"], fit[f"{memory}_available_bytes"]
         if need is not None and available:
-            needs.append(f"{memory} {percent(need / available)}")
+            needs.append(f"{_memory(memory)} {percent(need / available)}")
     answer = {True: "yes", False: "no", None: "not known"}[fit["fits"]]
     yield "Fits", answer, ", ".join(needs) or "memory not known"
     for name, key, unit in (("Time", "latency_us", "us"), ("Energy", "energy_uj", "uJ")):
@@ -87,6 +88,14 @@ def _cards(report: Report) -> Iterator[tuple[str, str, str]]:
         else:
             typical = f"{number(value['typical'])} {unit}"
             yield f"{name} per step", typical, f"{ends}, {report['basis']}"
+
+    for way in (report["duty"] or {}).get("waiting", ()):
+        if way["average_mw"]:
+            mean, life = way["average_mw"], way["life_days"]
+            figure = f"{number(mean['typical'] or mean['high'])} mW"
+            days = number(life["typical"] or life["low"]) if life else None
+            more = f"{days} days of {report['duty']['battery']['name']}" if days else way["basis"]
+            yield f"Average, waiting {way['sleep']}", figure, more
 
 
 # ---- where it goes
@@ -179,6 +188,10 @@ def _share(shares: dict[tuple[str, str], Report], layer: str, row: str) -> list[
 # ---- one device
 
 
+def _memory(name: str) -> str:
+    return "RAM" if name == "ram" else name
+
+
 def _memory_chart(report: Report) -> str:
     """Parts against the device's size, one chart per memory."""
     drawn, fit = [], report["fit"]
@@ -192,7 +205,7 @@ def _memory_chart(report: Report) -> str:
             for k, p in enumerate(parts)
         )
         of = f" of {available:,} B" if available else " B"
-        name = "RAM" if memory == "ram" else memory
+        name = _memory(memory)
         bars = [Bar(name, f"{need:,}{of}", segments)]
         drawn.append(charts.stacked(f"{name}: {need:,}{of}", bars, full=available))
     return "".join(drawn)
@@ -235,18 +248,16 @@ def _duty_chart(report: Report) -> str:
     return drawn + (charts.intervals("Average power", rows, "mW") if rows else "")
 
 
-def _comparison(reports: Sequence[Report]) -> str:
+def _comparison(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     """Time and energy of all profiles, each on one scale."""
-    drawn = []
     for title, key, unit in (
         ("Time per step", "latency_us", "us"),
         ("Energy per step", "energy_uj", "uJ"),
     ):
         rows = [
-            (f"{r['model']}, {r['device']}", *(r[key][k] for k in ("low", "typical", "high")))
-            for r in reports
+            (name, *(r[key][k] for k in ("low", "typical", "high")))
+            for name, r in zip(profile_tables.columns(reports), reports, strict=True)
             if r[key]
         ]
         if rows:
-            drawn.append(charts.intervals(title, rows, unit))
-    return "".join(drawn)
+            yield title, charts.intervals(title, rows, unit)

@@ -28,7 +28,7 @@ def print_profiles(reports: Sequence[Report]) -> None:
         shown.add(report["model"])
         _print_device(report)
     if len(reports) > 1:
-        _print("Side by side", ("", *_columns(reports)), compared(reports))
+        _print("Side by side", ("", *columns(reports)), compared(reports))
 
 
 def _print_counts(report: Report) -> None:
@@ -149,7 +149,7 @@ def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
             continue
         share = need / available if available else None
         of = "size not known" if share is None else f"{available:,}"
-        yield memory, f"{need:,}", of, *_share(share)
+        yield "RAM" if memory == "ram" else memory, f"{need:,}", of, *_share(share)
     yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]], "", "", ""
 
 
@@ -234,7 +234,8 @@ def counter_rows(report: Report) -> Iterator[tuple[str, ...]]:
 def notes(report: Report) -> Iterator[str]:
     """What the figures rest on, in sentences."""
     yield from (f"assumed: {text}" for text in report["assumed"])
-    yield "the share of a gate follows the cycles: a share of an estimate, not a measurement"
+    follows = "the cycles" if report["kernels"] else "the multiplications alone"
+    yield f"the share of a gate follows {follows}: a share of an estimate, not a measurement"
     yield f"fit: {report['fit']['basis']}"
     yield from (f"time and energy: {text}" for text in report["notes"])
     yield from (f"duty: {text}" for text in (report["duty"] or {}).get("assumed", ()))
@@ -243,9 +244,13 @@ def notes(report: Report) -> Iterator[str]:
 # ---- several
 
 
-def _columns(reports: Sequence[Report]) -> list[str]:
-    same = len({report["model"] for report in reports}) == 1
-    return [r["device"] if same else f"{r['model']}, {r['device']}" for r in reports]
+def columns(reports: Sequence[Report]) -> list[str]:
+    """Names of the profiles: what differs."""
+    if len({report["model"] for report in reports}) == 1:
+        return [report["device"] for report in reports]
+    if len({report["device"] for report in reports}) == 1:
+        return [report["model"] for report in reports]
+    return [f"{report['model']}, {report['device']}" for report in reports]
 
 
 def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
@@ -265,7 +270,9 @@ def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
             side[f"battery, {way['sleep']}"] = interval(way["life_days"], "days")
         sides.append(side)
     for name in dict.fromkeys(name for side in sides for name in side):
-        yield name, *(side.get(name, "-") for side in sides)
+        cells = [side.get(name, "-") for side in sides]
+        if set(cells) != {"-"}:
+            yield name, *cells
 
 
 def _print(title: str, columns: Sequence[str], rows: Any) -> None:
