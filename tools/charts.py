@@ -114,7 +114,7 @@ def roofline(title: str, roof: Roof) -> str:
         f'<polyline class="roof" points="{line}"/>',
         f'<circle class="s0" cx="{cx:.1f}" cy="{cy:.1f}" r="6"><title>{what}: '
         f"{number(reached)} MACs per us</title></circle>",
-        _text(min(cx, WIDTH - 8), cy + 22, what, "end" if cx > WIDTH / 2 else "start"),
+        _text(WIDTH, cy + 28, what, "end"),
         _text(WIDTH, roof_y - 8, f"{number(roof.macs_per_us)} MACs per us", "end"),
         _text(ridge_x, bottom + 15, number(ridge), "middle"),
         _text(WIDTH, bottom + 30, "MACs per byte read from RAM", "end"),

@@ -32,10 +32,8 @@ def print_profiles(reports: Sequence[Report]) -> None:
 
 
 def _print_counts(report: Report) -> None:
-    out = console()
-    out.print(report["model"], style="bold", markup=False, end="  ")
     stored = f"{report['parameters']:,} stored parameters"
-    out.print(f"{report['precision']}, {stored}, per step\n")
+    _print_heading(report["model"], f"{report['precision']}, {stored}, per step")
     shares = _shares(report)
     for layer in report["layers"]:
         title = f"{layer['name']}: {described(layer)}"
@@ -119,8 +117,7 @@ def _print_device(report: Report) -> None:
     out = console()
     clock = f"{number(report['clock_mhz'])} MHz"
     kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
-    out.print(report["device"], style="bold", markup=False, end="  ")
-    out.print(f"{report['core']}, {clock}{kernels}\n", markup=False)
+    _print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
     _print("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
     _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
     _print("Time and energy per step", ("", ""), energy_rows(report))
@@ -273,6 +270,12 @@ def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
         cells = [side.get(name, "-") for side in sides]
         if set(cells) != {"-"}:
             yield name, *cells
+
+
+def _print_heading(name: str, text: str) -> None:
+    from rich.text import Text
+
+    console().print(Text.assemble((name, "bold"), f"  {text}\n"))
 
 
 def _print(title: str, columns: Sequence[str], rows: Any) -> None:
