@@ -76,6 +76,10 @@ print(int(thop.profile(module, (x,), verbose=False)[0]))""",
 import ptflops
 print(ptflops.get_model_complexity_info(module, (steps, size), as_strings=False,
       print_per_layer_stat=False, backend="pytorch", verbose=False)[0])""",
+    ("ptflops, aten backend", "ptflops"): """
+import ptflops
+print(ptflops.get_model_complexity_info(module, (steps, size), as_strings=False,
+      print_per_layer_stat=False, backend="aten", verbose=False)[0])""",
     ("torchinfo, batched input", "torchinfo"): """
 import torchinfo
 print(torchinfo.summary(module, input_data=x, verbose=0).total_mult_adds)""",

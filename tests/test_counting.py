@@ -220,6 +220,13 @@ def test_cells_count_whose_integers_are_not_written() -> None:
     assert count(network, precision="int8").total.requantizations == 8 * 5
 
 
+def test_notebooks_show_a_table_of_every_row() -> None:
+    counts = count(shapes("lstm", 3, 4, outputs=2))
+    text = counts._repr_html_()
+    assert text.count("<tr>") == 1 + 6 + 2 + 1  # headings; four gates, cell, total; head; network
+    assert f"{counts.total.macs:,}" in text
+
+
 def test_dictionary_has_the_promised_keys() -> None:
     got = count(lstm(3, 4), steps=2).to_dict()
     assert list(got) == ["precision", "parameters", "layers", "total", "sequence"]

@@ -56,6 +56,7 @@ def _view(report: Report) -> dict[str, Any]:
         "layers": [_layer(report, layer) for layer in report["layers"]],
         "memory": _memory_chart(report),
         "memory_rows": [row[:3] for row in profile_tables.memory_rows(report)],
+        "runtimes": list(profile_tables.runtime_rows(report)),
         "time": _time_charts(report),
         "energy_rows": list(profile_tables.energy_rows(report)),
         "duty": _duty_chart(report),

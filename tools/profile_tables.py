@@ -16,16 +16,17 @@ BYTES = (
 )
 OPERATION_HEADINGS = (">MACs", ">adds", ">muls", ">sigmoid", ">tanh", ">rescale")
 BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written B")
+RUNTIME_HEADINGS = ("", ">flash B", ">left", ">RAM B", ">left", "fits")
 BAR = 20
 
 
 def print_profiles(reports: Sequence[Report]) -> None:
     """Each network once with its counts, each device's memory, time and energy, and all beside."""
-    shown = set()
+    shown: list[Any] = []
     for report in reports:
-        if report["model"] not in shown or report["shares"] is None:
+        if report["layers"] not in shown:
             _print_counts(report)
-        shown.add(report["model"])
+        shown.append(report["layers"])
         _print_device(report)
     if len(reports) > 1:
         _print("Side by side", ("", *columns(reports)), compared(reports))
@@ -119,6 +120,7 @@ def _print_device(report: Report) -> None:
     kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
     _print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
     _print("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
+    _print("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
     _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
     _print("Time and energy per step", ("", ""), energy_rows(report))
     if report["duty"]:
@@ -148,6 +150,17 @@ def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
         of = "size not known" if share is None else f"{available:,}"
         yield "RAM" if memory == "ram" else memory, f"{need:,}", of, *_share(share)
     yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]], "", "", ""
+
+
+def runtime_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Flash and RAM with each runtime, and what is left of the device's."""
+    for found in report["runtimes"]:
+        cells = [found["runtime"]]
+        for memory in ("flash", "ram"):
+            need, available = found[f"{memory}_bytes"], found[f"{memory}_available_bytes"]
+            cells.append(f"{need:,}")
+            cells.append("-" if available is None else f"{available - need:,}")
+        yield *cells, {True: "yes", False: "NO", None: "not known"}[found["fits"]]
 
 
 def _traffic_rows(report: Report) -> Iterator[tuple[str, ...]]:

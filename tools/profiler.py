@@ -145,6 +145,7 @@ def profile(network: AnyNetwork, name: str, device: Device, options: Options) ->
         "clock_mhz": options.clock_mhz or device.clock.typical,
         "assumed": list(network.assumed),
         "memory": [dataclasses.asdict(part) for part in parts],
+        "runtimes": _runtimes(network, counts, device, steps),
         "shares": _shares(counts, energy, device, kernels),
         "roofline": _roofline(counts, device, options),
         "assumptions": assumptions.rows(device, kernels),
@@ -152,6 +153,20 @@ def profile(network: AnyNetwork, name: str, device: Device, options: Options) ->
     if options.compare_counters:
         report["counters"] = [found.to_dict() for found in foreign_counts(counts)]
     return report
+
+
+def _runtimes(
+    network: AnyNetwork, counts: Counts, device: Device, steps: int
+) -> list[dict[str, Any]]:
+    """The fit with each runtime on a microcontroller; `c` is C without a runtime."""
+    if device.kind == "sbc":
+        return []
+    named = {"tflm": "tflm", "cmsis-nn": "cmsis-nn", "c": None}
+    fits = {
+        name: fit(network, device, precision=counts.precision, steps=steps, runtime=runtime)
+        for name, runtime in named.items()
+    }
+    return [{"runtime": name, **found.to_dict()} for name, found in fits.items()]
 
 
 def _shares(
