@@ -21,21 +21,26 @@ class CellSpec:
         gates: Row blocks of `weight_ih` and `weight_hh`, in this order.
         states: Names of the states; the first one is also the output.
         equations: ``f(W, U, x, *states) -> new states``. ``W.g(v)`` is gate g's block of
-            ``weight_ih @ v + bias_ih``, ``U.g(v)`` that of ``weight_hh @ v + bias_hh``.
+            ``weight_ih @ v + bias_ih``, ``U.g(v)`` that of ``weight_hh @ v + bias_hh``. A cell
+            with peepholes takes ``P`` behind U: ``P.g(v)`` is gate g's weights times v, element
+            by element.
+        peepholes: Gates with a peephole: blocks of `weight_peephole`, in this order.
     """
 
     name: str
     gates: tuple[str, ...]
     states: tuple[str, ...]
     equations: Callable[..., tuple[Any, ...]]
+    peepholes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Op:
     """One operation on vectors: ``result = kind(*args)``.
 
-    `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), add, sub,
-    mul, complement (1 - v), sigmoid, tanh, clip (to the layer's cell_clip).
+    `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), affine_hr
+    (the projection, without a bias), scale (times a gate's peephole weights), add, sub, mul,
+    complement (1 - v), sigmoid, tanh, clip (to the layer's cell_clip).
     """
 
     result: str
@@ -45,7 +50,7 @@ class Op:
 
     @property
     def side(self) -> str | None:
-        """`ih` or `hh` for an affine: whose weights and biases it reads; else None."""
+        """`ih`, `hh` or `hr` for an affine: whose weights and biases it reads; else None."""
         return self.kind.removeprefix("affine_") if self.kind.startswith("affine_") else None
 
 
@@ -83,7 +88,7 @@ class _Recorded:
 
 
 class _RecordedWeights:
-    """W or U: `.g(v)` records gate g's affine."""
+    """W, U or P: `.g(v)` records gate g's affine, or its peephole."""
 
     def __init__(self, kind: str, gates: tuple[str, ...]) -> None:
         self._kind, self._gates = kind, gates
@@ -118,6 +123,8 @@ def trace(spec: CellSpec) -> Trace:
     """
     ops: list[Op] = []
     weights = [_RecordedWeights(kind, spec.gates) for kind in ("affine_ih", "affine_hh")]
+    if spec.peepholes:
+        weights.append(_RecordedWeights("scale", spec.peepholes))
     new = spec.equations(*weights, *(_Recorded(name, ops) for name in ("x", *spec.states)))
     assert len(new) == len(spec.states), f"{spec.name} returns one new value per state"
     return Trace(tuple(ops), tuple(v.name for v in new))

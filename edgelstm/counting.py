@@ -6,12 +6,12 @@ multiplication and one addition, and `muls` and `adds` contain those of the MACs
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
 from edgelstm.cell import Op
 from edgelstm.cells import CELLS
+from edgelstm.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
 from edgelstm.network import Network, Recurrent, split_point
 from edgelstm.plan import DensePlan, Plan, RecurrentPlan, find_precision, structure
@@ -26,6 +26,7 @@ OPERATIONS: Mapping[str | None, Mapping[str, int]] = {
     "sub": {"adds": 1},
     "complement": {"adds": 1},
     "mul": {"muls": 1},
+    "scale": {"muls": 1},
     "sigmoid": {"sigmoids": 1},
     "tanh": {"tanhs": 1},
     "clip": {},
@@ -33,88 +34,6 @@ OPERATIONS: Mapping[str | None, Mapping[str, int]] = {
     "softmax": {},
     None: {},
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """Operations and bytes of one gate, of a layer's element-wise part (`cell`), or of a `total`.
-
-    `input_read_bytes` and `state_read_bytes` count one read per consumer. `requantizations` are
-    results rescaled to a stored scale.
-    """
-
-    name: str
-    macs: int = 0
-    adds: int = 0
-    muls: int = 0
-    sigmoids: int = 0
-    tanhs: int = 0
-    requantizations: int = 0
-    weight_bytes: int = 0
-    bias_bytes: int = 0
-    input_read_bytes: int = 0
-    state_read_bytes: int = 0
-    state_write_bytes: int = 0
-
-
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))[1:]
-
-
-@dataclasses.dataclass(frozen=True)
-class LayerCounts:
-    """One layer.
-
-    Attributes:
-        name: Of the layer.
-        kind: `recurrent` or `dense`.
-        cell_name: Key of `CELLS`; None for a dense layer.
-        input_size: Values that come in.
-        hidden_size: Units; a dense layer's outputs.
-        gates: One row per gate; none for a dense layer.
-        cell: Everything that is no gate's: the element-wise part, or a dense layer as a whole.
-        total: The sum of all rows.
-    """
-
-    name: str
-    kind: str
-    cell_name: str | None
-    input_size: int
-    hidden_size: int
-    gates: tuple[Row, ...]
-    cell: Row
-    total: Row
-
-
-@dataclasses.dataclass(frozen=True)
-class SequenceCounts:
-    """A whole sequence: a head over the last step once, all other layers `steps` times."""
-
-    steps: int
-    layers: tuple[LayerCounts, ...]
-    total: Row
-
-
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    """Operations and bytes of one time step.
-
-    Attributes:
-        precision: Key of `PRECISIONS`.
-        parameters: Stored weights and biases, before biases merge.
-        layers: In the order in which they run; a head over the last step counts in full.
-        total: The sum of all layers.
-        sequence: A whole sequence; None if no `steps` were given.
-    """
-
-    precision: str
-    parameters: int
-    layers: tuple[LayerCounts, ...]
-    total: Row
-    sequence: SequenceCounts | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers."""
-        return dataclasses.asdict(self)
 
 
 def count(
@@ -198,7 +117,7 @@ def _recurrent(plan: RecurrentPlan) -> LayerCounts:
     rounded = sum(plan.sizes[v] for v in multiplied) if _rounds_inputs(plan.precision) else 0
     shared.append(Row("", state_write_bytes=written, requantizations=rounded))
     cell = _total(shared, "cell")
-    sizes = plan.sizes["x"], plan.sizes[plan.states[0]]
+    sizes = plan.sizes["x"], plan.hidden_size
     total = _total((*gates, cell))
     return LayerCounts(plan.name, "recurrent", plan.cell_name, *sizes, gates, cell, total)
 
@@ -222,7 +141,8 @@ def _row(op: Op, plan: RecurrentPlan) -> Row:
     else:
         counted = {column: size * times for column, times in OPERATIONS[op.kind].items()}
         rescaled = size if op.kind in precision.requantizes else 0
-        own = Row("", requantizations=rescaled, **counted)
+        weights = size * stored_bytes(precision.formats["sum"].type) if op.kind == "scale" else 0
+        own = Row("", requantizations=rescaled, weight_bytes=weights, **counted)
     inputs = sum(plan.sizes[v] * _bytes(plan, v) for v in op.args if v == "x")
     states = sum(plan.sizes[v] * _bytes(plan, v) for v in op.args if v in plan.states)
     return _total((own, Row("", input_read_bytes=inputs, state_read_bytes=states)))
@@ -254,7 +174,8 @@ def _bytes(plan: RecurrentPlan, value: str) -> int:
 def _parameters(plan: RecurrentPlan | DensePlan) -> int:
     if isinstance(plan, DensePlan):
         return plan.output_size * (plan.input_size + 1)
-    return sum(
+    peepholes = sum(plan.sizes[op.result] for op in plan.ops if op.kind == "scale")
+    return peepholes + sum(
         plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
         for op in plan.ops
         if op.side

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from edgelstm.counting import Counts, LayerCounts
+from edgelstm.counts import Counts, LayerCounts, Row
 from edgelstm.device import Device, weakest
 
 
@@ -79,7 +79,7 @@ def around(typical: float, half_width: float, wait: float | None = None) -> Inte
 def no_cycles(counts: Counts, device: Device, kernels: str) -> str | None:
     """Why `estimate_cycles` has no figure, None if it has one."""
     float32 = counts.precision == "float32"
-    if counts.precision not in ("int8", "float32"):
+    if counts.precision not in ("int8", "int16x8", "float32"):
         return f"{counts.precision} is not for microcontrollers: no figure is known for it there"
     if float32 and kernels != "published":
         return f"kernels '{kernels}' have no law for float32; 'published' has figures"
@@ -99,8 +99,8 @@ def estimate_cycles(counts: Counts, device: Device, kernels: str) -> Spread:
 
 def _published(counts: Counts, device: Device) -> Spread:
     """Lowest, median and highest of others' runtimes on this core, and the element-wise part."""
-    figure = device.figures[f"speed.cycles_per_mac_{counts.precision}"]
-    operations = sum(_operations(layer) for layer in counts.layers)
+    figure = device.figures[f"speed.cycles_per_mac_{_key(counts)}"]
+    operations = sum(_operations(layer.total) for layer in counts.layers if layer.gates)
     element_wise = LAWS["cmsis-nn"].per_unit * operations / LSTM_OPERATIONS * _to_m4(device)
     low, typical, high = (
         per_mac * counts.total.macs + element_wise
@@ -109,8 +109,17 @@ def _published(counts: Counts, device: Device) -> Spread:
     if counts.precision == "float32":
         ends = around(typical, FLOAT32_HALF_WIDTH)
         return Spread(ends.low, typical, ends.high, None, "assumed")
-    basis = weakest([figure.basis, _law_basis(device)]) if operations else figure.basis
-    return Spread(low, typical, high, None, basis)
+    bases = [figure.basis, _basis(counts)] + ([_law_basis(device)] if operations else [])
+    return Spread(low, typical, high, None, weakest(bases))
+
+
+def _key(counts: Counts) -> str:
+    return "float32" if counts.precision == "float32" else "int8"
+
+
+def _basis(counts: Counts) -> str:
+    """int16x8 is taken to be as fast as int8."""
+    return "assumed" if counts.precision == "int16x8" else "measured"
 
 
 def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
@@ -121,11 +130,11 @@ def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
         if layer.kind == "dense":
             total += CYCLES_PER_DENSE_OUTPUT * layer.hidden_size
         else:
-            total += law.per_unit * _operations(layer) / LSTM_OPERATIONS + law.per_layer
+            total += law.per_unit * _operations(layer.total) / LSTM_OPERATIONS + law.per_layer
     if _law_basis(device) == "assumed":
         total *= _to_m4(device)
     error = device.figures["speed.half_width_percent"]
-    bases = [error.basis, _law_basis(device)]
+    bases = [error.basis, _law_basis(device), _basis(counts)]
     bases += ["assumed" for layer in counts.layers if layer.kind == "dense"]
     added = device.figure(law.wait_key) if law.wait_key else None
     wait = added.typical if added else None
@@ -143,9 +152,41 @@ def _law_basis(device: Device) -> str:
     return "derived" if device.core in ("cortex-m4", "cortex-m33") else "assumed"
 
 
-def _operations(layer: LayerCounts) -> int:
-    """Sigmoids, tanhs and element-wise products of a recurrent layer."""
-    total = layer.total
-    if layer.kind == "dense":
-        return 0
-    return total.sigmoids + total.tanhs + total.muls - total.macs
+def _operations(row: Row) -> int:
+    """Sigmoids, tanhs and element-wise products, of a recurrent layer or a part of it."""
+    return row.sigmoids + row.tanhs + row.muls - row.macs
+
+
+def shares(counts: Counts, device: Device, kernels: str) -> dict[tuple[str, str], float] | None:
+    """Which part of a step's time, and so of its energy, each row takes: a share of an estimate.
+
+    Returns:
+        (layer, row) to its share, rows being gates and `cell`; they add up to 1. It follows the
+        cycles of a microcontroller, and the multiplications alone on a Raspberry Pi. None where the
+        speed is not known.
+    """
+    if device.kind == "sbc":
+        law = Law(1, 0, 0, "")
+    elif no_cycles(counts, device, kernels):
+        return None
+    elif kernels == "published":
+        scale = LAWS["cmsis-nn"].per_unit * _to_m4(device)
+        law = Law(device.figures[f"speed.cycles_per_mac_{_key(counts)}"].typical, scale, 0, "")
+    else:
+        law = LAWS[kernels]
+    cycles = {
+        (layer.name, row.name): _row_cycles(row, layer, law, kernels)
+        for layer in counts.layers
+        for row in (*layer.gates, layer.cell)
+    }
+    total = sum(cycles.values())
+    return {place: n / total for place, n in cycles.items()}
+
+
+def _row_cycles(row: Row, layer: LayerCounts, law: Law, kernels: str) -> float:
+    cycles = law.per_mac * row.macs
+    if layer.gates:
+        cycles += law.per_unit * _operations(row) / LSTM_OPERATIONS
+        return cycles + (law.per_layer if row.name == "cell" else 0)
+    extra = CYCLES_PER_DENSE_OUTPUT if kernels != "published" and law.per_unit else 0
+    return cycles + extra * layer.hidden_size

@@ -8,10 +8,13 @@ import dataclasses
 import math
 from typing import Any
 
-from edgelstm.counting import Counts
+from edgelstm.counts import Counts
 from edgelstm.cycles import KERNELS, Interval, Spread, around, estimate_cycles, no_cycles
 from edgelstm.device import Device, weakest
+from edgelstm.duty import Duty, Step, check_options, duty
 from edgelstm.errors import DeviceError
+from edgelstm.notebook import html_table
+from edgelstm.traffic import constant_bytes, fits_cache
 
 # Half-width of power by what it was obtained from, and how well that is known.
 POWER_HALF_WIDTH = {
@@ -24,7 +27,6 @@ HEADLINE_FACTOR, HEADLINE_HALF_WIDTH = 2.0, 0.30
 
 # Raspberry Pi without calibration; all assumed.
 CALL_US = 1.0
-CACHE_SHARE = 0.7  # of the last level, the rest is for data and the system
 TIME_HALF_WIDTH, BOARD_POWER_HALF_WIDTH = 1.0, 0.30
 
 
@@ -41,6 +43,7 @@ class Energy:
         basis: Weakest of what was used: measured, datasheet, derived or assumed; None if nothing is
             known.
         notes: What the figures rest on beyond that, one sentence each.
+        duty: Average power and battery life, if a period was given and the time is known.
     """
 
     latency_us: Interval | None
@@ -49,10 +52,27 @@ class Energy:
     energy_reason: str | None
     basis: str | None
     notes: tuple[str, ...] = ()
+    duty: Duty | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers."""
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: low, typical, high."""
+        named = {
+            "time, us": self.latency_us,
+            "energy, uJ": self.energy_uj,
+            "energy above idle, uJ": self.energy_net_uj,
+        }
+        rows = [
+            (name, *("-" if n is None else f"{n:,.4g}" for n in dataclasses.astuple(interval)))
+            for name, interval in named.items()
+            if interval is not None
+        ]
+        reason = f"; {self.energy_reason}" if self.energy_reason else ""
+        title = f"One step, {self.basis or 'not known'}{reason}"
+        return html_table(title, ("", "low", "typical", "high"), rows)
 
 
 def estimate(
@@ -62,6 +82,9 @@ def estimate(
     clock_mhz: float | None = None,
     *,
     cores: int = 1,
+    period_ms: float | None = None,
+    sleep: str | None = None,
+    battery: str | float | None = None,
 ) -> Energy:
     """Time and energy of one step.
 
@@ -72,12 +95,16 @@ def estimate(
             also None), or the law of one kernel set.
         clock_mhz: Up to the device's clock, which is also the default.
         cores: That share the work (Raspberry Pi).
+        period_ms: From step to step; with it the result has a `duty`.
+        sleep: How the device waits, `deep` or `clocks-on`; None for both.
+        battery: `cr2032`, or a charge in mAh.
 
     Returns:
         Intervals with the weakest basis; None with a reason where speed or power is not known.
 
     Raises:
-        DeviceError: Unknown kernels, a clock or cores that the device does not have.
+        DeviceError: Unknown kernels, a clock or cores that the device does not have, a period,
+            sleep or battery that is none.
 
     >>> from edgelstm.counting import count
     >>> from edgelstm.device import read_device
@@ -98,9 +125,16 @@ def estimate(
     usable = device.n_cores if device.kind == "sbc" else 1
     if cores not in range(1, usable + 1):
         raise DeviceError(f"{device.name}: cores is {cores}; the work runs on 1 to {usable}")
+    check_options(period_ms, sleep, battery)
     if device.kind == "sbc":
-        return _raspberry_pi(counts, device, clock, cores)
-    return _microcontroller(counts, device, kernels, clock)
+        energy = _raspberry_pi(counts, device, clock, cores)
+    else:
+        energy = _microcontroller(counts, device, kernels, clock)
+    if period_ms is None or energy.latency_us is None or energy.basis is None:
+        return energy
+    step = Step(energy.latency_us, energy.energy_uj, clock, energy.basis)
+    found = duty(step, device, period_ms=period_ms, sleep=sleep, battery=battery)
+    return dataclasses.replace(energy, duty=found)
 
 
 def _unknown(reason: str) -> Energy:
@@ -165,17 +199,65 @@ def _power(device: Device) -> Spread | None:
     return Spread(ends.low, milliwatts, ends.high, HEADLINE_HALF_WIDTH, basis)
 
 
-def _raspberry_pi(counts: Counts, device: Device, clock_mhz: float, cores: int) -> Energy:
-    key = f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"
-    rate, cache = device.figure(key), device.figure("memory.last_level_kib")
-    bandwidth = device.figure("memory.dram_read_mb_per_s")
+@dataclasses.dataclass(frozen=True)
+class Roofline:
+    """Where a step stands between computing and reading RAM; assumed rates.
+
+    Attributes:
+        macs: Of one step.
+        missed_bytes: Weights and biases read from RAM in each step; 0 if they stay in the cache.
+        macs_per_us, bytes_per_us: What the cores and the RAM can do.
+        streaming: Whether the weights miss the cache.
+        limit: `RAM` or `cores`: which of both takes longer.
+    """
+
+    macs: int
+    missed_bytes: int
+    macs_per_us: float
+    bytes_per_us: float
+    streaming: bool
+    limit: str
+
+    @property
+    def microseconds(self) -> float:
+        """The longer of both."""
+        return max(self.macs / self.macs_per_us, self.missed_bytes / self.bytes_per_us)
+
+
+def roofline(
+    counts: Counts, device: Device, clock_mhz: float | None = None, cores: int = 1
+) -> Roofline | None:
+    """The roofline of a Raspberry Pi; None where a figure is missing."""
+    rate = device.figure(_rate_key(counts))
+    cache, bandwidth = (
+        device.figure(f"memory.{k}") for k in ("last_level_kib", "dram_read_mb_per_s")
+    )
     if rate is None or cache is None or bandwidth is None:
-        return _unknown(f"{device.name}: {key}, cache or RAM bandwidth not known")
-    weights = counts.total.weight_bytes + counts.total.bias_bytes
-    streaming = weights > CACHE_SHARE * 1024 * cache.typical
-    reading = weights / bandwidth.typical if streaming else 0.0  # 1 MB/s is 1 byte per us
-    computing = counts.total.macs / (rate.typical * clock_mhz * cores)
-    microseconds = max(computing, reading) + CALL_US
+        return None
+    weights = constant_bytes(counts)
+    streaming = not fits_cache(weights, cache.typical)
+    macs_per_us = rate.typical * (clock_mhz or device.clock.typical) * cores
+    made = Roofline(
+        counts.total.macs,
+        weights if streaming else 0,
+        macs_per_us,
+        bandwidth.typical,  # 1 MB/s is 1 byte per us
+        streaming,
+        "cores",
+    )
+    reads_longer = made.missed_bytes / made.bytes_per_us > made.macs / made.macs_per_us
+    return dataclasses.replace(made, limit="RAM") if reads_longer else made
+
+
+def _rate_key(counts: Counts) -> str:
+    return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"
+
+
+def _raspberry_pi(counts: Counts, device: Device, clock_mhz: float, cores: int) -> Energy:
+    bound = roofline(counts, device, clock_mhz, cores)
+    if bound is None:
+        return _unknown(f"{device.name}: {_rate_key(counts)}, cache or RAM bandwidth not known")
+    microseconds, streaming = bound.microseconds + CALL_US, bound.streaming
     notes = [
         "uncalibrated: rates, call overhead and power of this machine were not measured",
         f"weights are read from {'RAM' if streaming else 'the cache'} in each step",

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cell import Op, sigmoid, tanh
-from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.network import Dense, Network, Recurrent, arrays, split_point
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import FLOAT32
 
 Doubles = NDArray[np.float64]
-States = dict[str, dict[str, Any]]  # layer -> state -> (batch, hidden_size)
+States = dict[str, dict[str, Any]]  # layer -> state -> (batch, its size)
 See = Callable[[str, str, Doubles], None]
 
 REAL: dict[str, Callable[..., Any]] = {
@@ -41,7 +41,7 @@ def forward(network: Network, x: NDArray[np.floating]) -> Doubles:
 def zero_states(network: Network, batch: int) -> States:
     """Every state of every recurrent layer at 0."""
     return {
-        layer.name: {s: np.zeros((batch, layer.hidden_size)) for s in layer.spec.states}
+        layer.name: {s: np.zeros((batch, layer.state_size(s))) for s in layer.spec.states}
         for layer in network.layers
         if isinstance(layer, Recurrent)
     }
@@ -55,7 +55,7 @@ def advance(
     Args:
         network: Float weights.
         x: (batch, steps, input_size).
-        states: Layer to state to (batch, hidden_size).
+        states: Layer to state to (batch, its size).
         see: Called with (layer, value, array) for every value that comes up.
     """
     y = np.asarray(x, np.float64)
@@ -75,12 +75,13 @@ def _run_recurrent(
     layer: Recurrent, x: Doubles, states: Mapping[str, Doubles], see: See | None
 ) -> tuple[Doubles, dict[str, Doubles]]:
     plan = recurrent_plan(layer, FLOAT32)
+    wide = {name: array.astype(np.float64) for name, array in arrays(layer).items()}
     affine = affines(
         plan,
-        {"ih": layer.weight_ih.astype(np.float64), "hh": layer.weight_hh.astype(np.float64)},
-        {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)},
+        {name.removeprefix("weight_"): w for name, w in wide.items() if "weight" in name},
+        {"ih": wide["bias_ih"], "hh": wide["bias_hh"]},
     )
-    state, y = dict(states), np.empty((*x.shape[:2], layer.hidden_size))
+    state, y = dict(states), np.empty((*x.shape[:2], layer.output_size))
     for t in range(x.shape[1]):
         values = evaluate(plan, {"x": x[:, t], **state}, affine, layer.cell_clip)
         state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
@@ -94,13 +95,25 @@ def _run_recurrent(
 def affines(
     plan: RecurrentPlan, weights: Mapping[str, Doubles], biases: Mapping[str, Doubles]
 ) -> Callable[[Op, Doubles], Doubles]:
-    """The plan's affines on float arrays: a gate's block of the weights, and the biases it adds."""
+    """The operations with weights on float arrays: affines with the biases they add, peepholes."""
+    peepholes = {
+        op.result: weights["peephole"][plan.peephole(op.gate)]
+        for op in plan.ops
+        if op.kind == "scale"
+    }
     blocks = {
         op.result: (weights[op.side][plan.rows(op.gate)].T, plan.bias(op, biases))
         for op in plan.ops
         if op.side
     }
-    return lambda op, v: v @ blocks[op.result][0] + blocks[op.result][1]
+
+    def weigh(op: Op, v: Doubles) -> Doubles:
+        if op.result in peepholes:
+            return v * peepholes[op.result]
+        weight, bias = blocks[op.result]
+        return np.asarray(v @ weight + bias)
+
+    return weigh
 
 
 def evaluate(
@@ -112,7 +125,7 @@ def evaluate(
     """One time step: adds each operation's result to `values`."""
     for op in plan.ops:
         args = [values[a] for a in op.args]
-        if op.side:
+        if op.side or op.kind == "scale":
             values[op.result] = affine(op, args[0])
         elif op.kind == "clip":
             values[op.result] = np.clip(args[0], -clip, clip)

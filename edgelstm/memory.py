@@ -72,7 +72,7 @@ def fit(
     """
     weights = count(network, precision=precision).total
     constants = file_bytes or weights.weight_bytes + weights.bias_bytes
-    ram = arena_bytes or _working_bytes(network, precision, steps)
+    ram = arena_bytes or sum(_working(network, precision, steps))
     stored = "the written file" if file_bytes else "weights and biases"
     working = (
         "the arena that TFLM's interpreter needed on x86-64, an upper bound for 32-bit pointers; "
@@ -94,6 +94,39 @@ def fit(
         ram,
         _bytes(device, "memory.sram_kib"),
         basis=f"flash: {stored}; {known}; RAM: {working}{rest}",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What lies in `flash` or `ram`; its size is None where no figure is known."""
+
+    memory: str
+    name: str
+    size_bytes: int | None
+
+
+def memory_map(
+    network: Network | QuantizedNetwork,
+    device: Device,
+    *,
+    precision: str | None = None,
+    steps: int = 1,
+    runtime: str | None = "tflm",
+) -> tuple[Part, ...]:
+    """What `fit` adds up without a file and a measured arena; arguments as there."""
+    weights = count(network, precision=precision).total
+    states, in_out, values = _working(network, precision, steps)
+    board = device.kind == "sbc"
+    code = RUNTIME_CODE.get(runtime or "")
+    constants = "ram" if board else "flash"
+    return (
+        Part(constants, "weights", weights.weight_bytes),
+        Part(constants, "biases", weights.bias_bytes),
+        Part("flash", "runtime's core", None if board or not code else int(code.high)),
+        Part("ram", "states", states),
+        Part("ram", "input and output", in_out),
+        Part("ram", "values in between", values),
     )
 
 
@@ -121,15 +154,17 @@ def _bytes(device: Device, key: str) -> int | None:
     return int(figure.low * (2**20 if key.endswith("_mib") else 2**10))
 
 
-def _working_bytes(network: Network | QuantizedNetwork, precision: str | None, steps: int) -> int:
+def _working(
+    network: Network | QuantizedNetwork, precision: str | None, steps: int
+) -> tuple[int, int, int]:
     """States of all layers; the largest layer's input and output over all steps, and its values."""
     every_step = split_point(network.layers) if network.last_step else len(network.layers)
-    states = largest = 0
+    states, largest = 0, (0, 0)
     for k, layer in enumerate(planned(network, precision).layers):
         in_out, values, kept = _layer_bytes(layer)
-        largest = max(largest, in_out * (steps if k < every_step else 1) + values)
+        largest = max(largest, (in_out * (steps if k < every_step else 1), values), key=sum)
         states += kept
-    return states + largest
+    return states, *largest
 
 
 def _layer_bytes(plan: RecurrentPlan | DensePlan) -> tuple[int, int, int]:

@@ -23,9 +23,12 @@ class Recurrent:
         name: `lstm1`, `gru1`, ...: how errors and tables call it.
         cell_name: Key of `CELLS`.
         weight_ih: (n_gates * hidden_size, input_size), gates in the order of the cell's `gates`.
-        weight_hh: (n_gates * hidden_size, hidden_size).
+        weight_hh: (n_gates * hidden_size, output_size).
         bias_ih, bias_hh: (n_gates * hidden_size,).
         cell_clip: The cell state is cut to +-cell_clip in each step; 0 leaves it as it is.
+        weight_hr: (projection_size, hidden_size): h is multiplied by it, in each step, before
+            anything reads it (PyTorch's `proj_size`); None for no projection.
+        weight_peephole: (n_peepholes * hidden_size,), for cells that have `peepholes`.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Recurrent:
     bias_ih: Floats
     bias_hh: Floats
     cell_clip: float = 0.0
+    weight_hr: Floats | None = None
+    weight_peephole: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.cell_name not in CELLS:
@@ -44,13 +49,28 @@ class Recurrent:
             )
         _check_matrix(self.name, "weight_ih", self.weight_ih)
         _check_matrix(self.name, "weight_hh", self.weight_hh)
+        if self.weight_hr is not None:
+            _check_matrix(self.name, "weight_hr", self.weight_hr)
+        self._check_options()
         rows = len(self.spec.gates) * self.hidden_size
-        self._check_shape("weight_hh", (rows, self.hidden_size))
+        self._check_shape("weight_hh", (rows, self.output_size))
         self._check_shape("weight_ih", (rows, self.input_size))
         self._check_shape("bias_ih", (rows,))
         self._check_shape("bias_hh", (rows,))
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-            _check_values(self.name, name, getattr(self, name))
+        if self.weight_peephole is not None:
+            self._check_shape("weight_peephole", (len(self.spec.peepholes) * self.hidden_size,))
+        for name, array in arrays(self).items():
+            _check_values(self.name, name, array)
+
+    def _check_options(self) -> None:
+        """What not every cell has: projection, peepholes, cell clip."""
+        if self.weight_hr is not None and "c" not in self.spec.states:
+            raise ModelError(
+                f"layer '{self.name}': a {self.cell_name} has no projection (weight_hr); LSTMs do"
+            )
+        if bool(self.spec.peepholes) != (self.weight_peephole is not None):
+            needs = "needs" if self.spec.peepholes else "has no"
+            raise ModelError(f"layer '{self.name}': a {self.cell_name} {needs} weight_peephole")
         if not 0 <= self.cell_clip < np.inf:
             raise ModelError(
                 f"layer '{self.name}': cell_clip is {self.cell_clip}; 0 (no clip) or more is needed"
@@ -80,13 +100,22 @@ class Recurrent:
 
     @property
     def hidden_size(self) -> int:
-        """Units; also the values per time step that go out."""
-        return int(self.weight_hh.shape[1])
+        """Units."""
+        return int((self.weight_hh if self.weight_hr is None else self.weight_hr).shape[1])
+
+    @property
+    def projection_size(self) -> int:
+        """Values that a projection leaves of h; 0 without one."""
+        return 0 if self.weight_hr is None else int(self.weight_hr.shape[0])
 
     @property
     def output_size(self) -> int:
-        """Values per time step that go out."""
-        return self.hidden_size
+        """Values per time step that go out, and that weight_hh reads: the state h."""
+        return self.projection_size or self.hidden_size
+
+    def state_size(self, state: str) -> int:
+        """Values of a state."""
+        return self.output_size if state == self.spec.states[0] else self.hidden_size
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -186,7 +215,8 @@ def arrays(layer: Layer) -> dict[str, Floats]:
     """The layer's weights and biases by their names."""
     if isinstance(layer, Dense):
         return {"weight": layer.weight, "bias": layer.bias}
-    return {k: getattr(layer, k) for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole"]
+    return {k: getattr(layer, k) for k in names if getattr(layer, k) is not None}
 
 
 def layer_names(kinds: Iterable[str]) -> list[str]:
@@ -218,7 +248,8 @@ def _check_matrix(layer: str, name: str, array: Floats) -> None:
 def _check_values(layer: str, name: str, array: Floats) -> None:
     if array.dtype != np.float32:
         raise ModelError(f"layer '{layer}': {name} is {array.dtype}; float32 is needed")
-    bad = int(array.size - np.isfinite(array).sum())
+    once = array[tuple(slice(None if step else 1) for step in array.strides)]  # broadcast axes
+    bad = int(once.size - np.isfinite(once).sum())
     if bad:
         raise ModelError(
             f"layer '{layer}': {name} holds {bad} values of {array.size} that are not finite; "

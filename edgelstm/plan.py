@@ -23,7 +23,8 @@ class RecurrentPlan:
 
     Attributes:
         name, cell_name: Of the layer.
-        ops: The cell's operations, with the clip of the cell state if the layer has one.
+        ops: The cell's operations, with the clip of the cell state and the projection of h if the
+            layer has them.
         states: Names of the states; the first is the output.
         new_states: Which results become the states.
         sizes: Value to its number of elements.
@@ -47,17 +48,24 @@ class RecurrentPlan:
         """How a value is stored."""
         return self.precision.formats[self.roles[value]]
 
+    @property
+    def hidden_size(self) -> int:
+        """Units."""
+        return self.sizes[self.states[-1]]
+
     def rows(self, gate: str | None) -> slice:
-        """Rows of a gate in the stacked weights and biases."""
-        start = CELLS[self.cell_name].gates.index(str(gate)) * self.sizes[self.states[0]]
-        return slice(start, start + self.sizes[self.states[0]])
+        """Rows of a gate in the stacked weights and biases; all of them without a gate."""
+        return _block(CELLS[self.cell_name].gates, gate, self.hidden_size)
+
+    def peephole(self, gate: str | None) -> slice:
+        """Where a gate's weights stand in `weight_peephole`."""
+        return _block(CELLS[self.cell_name].peepholes, gate, self.hidden_size)
 
     def bias(self, op: Op, biases: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """What one affine adds, from the stacked biases ``{"ih": ..., "hh": ...}``."""
-        rows = self.rows(op.gate)
-        total = np.zeros_like(biases["ih"][rows])
+        total = np.zeros(self.sizes[op.result], biases["ih"].dtype)
         for side in self.biases[op.result]:
-            total = total + biases[side][rows]
+            total = total + biases[side][self.rows(op.gate)]
         return total
 
 
@@ -112,6 +120,11 @@ def recurrent_plan(layer: Recurrent, precision: Precision) -> RecurrentPlan:
             f"layer '{layer.name}': a {layer.cell_name} has no form in {precision.name} yet; "
             f"what works for it: {', '.join(works)}"
         )
+    if layer.projection_size and precision.cells:
+        raise ModelError(
+            f"layer '{layer.name}': a projection has no form in {precision.name} yet; "
+            "what works for it: float32"
+        )
     return structure(layer, precision)
 
 
@@ -120,9 +133,12 @@ def structure(layer: Recurrent, precision: Precision) -> RecurrentPlan:
     traced = trace(layer.spec)
     if layer.cell_clip:
         traced = _clipped(traced, layer.spec.states.index("c"))
+    if layer.projection_size:
+        traced = _projected(traced)
     sizes = dict.fromkeys(
         (*layer.spec.states, *(op.result for op in traced.ops)), layer.hidden_size
     )
+    sizes |= dict.fromkeys((layer.spec.states[0], traced.new_states[0]), layer.output_size)
     return RecurrentPlan(
         layer.name,
         layer.cell_name,
@@ -152,14 +168,30 @@ def _clipped(traced: Trace, state: int) -> Trace:
     return Trace(tuple(ops), tuple(cut if v == raw else v for v in traced.new_states))
 
 
+def _projected(traced: Trace) -> Trace:
+    """The trace with a projection of the new h behind it."""
+    raw, *rest = traced.new_states
+    ops = (*traced.ops, Op("projected", "affine_hr", (raw,)))
+    return Trace(ops, ("projected", *rest))
+
+
+def _block(gates: tuple[str, ...], gate: str | None, size: int) -> slice:
+    start = gates.index(gate) * size if gate else 0
+    return slice(start, start + size) if gate else slice(None)
+
+
+# Role of what goes into an operation, where it is not that of the result.
+_USED_FOR = {"sigmoid": "sum", "tanh": "sum", "affine_hh": "output", "affine_hr": "output"}
+
+
 def _roles(traced: Trace, states: tuple[str, ...]) -> dict[str, str]:
     """Backwards through the list: a value plays the role of what it is used for."""
     kept = ["output"] + ["cell"] * (len(states) - 1)
     roles = {"x": "input", **dict(zip(states, kept, strict=True))}
-    roles |= dict(zip(traced.new_states, kept, strict=True))
     roles |= {op.result: "activation" for op in traced.ops if op.kind in ("sigmoid", "tanh")}
+    roles |= dict(zip(traced.new_states, kept, strict=True))
     for op in reversed(traced.ops):
-        used_for = {"sigmoid": "sum", "tanh": "sum", "affine_hh": "output"}.get(op.kind)
+        used_for = _USED_FOR.get(op.kind)
         for arg in op.args:
             roles.setdefault(arg, used_for or roles[op.result])
     return roles
@@ -169,7 +201,7 @@ def _biases(ops: tuple[Op, ...]) -> dict[str, tuple[str, ...]]:
     """Each affine its own bias, but both in the first where two affines of a gate are added."""
     affines = {op.result: op for op in ops if op.kind.startswith("affine")}
     biases: dict[str, tuple[str, ...]] = {
-        name: (op.kind.removeprefix("affine_"),) for name, op in affines.items()
+        name: (str(op.side),) if op.gate else () for name, op in affines.items()
     }
     for op in ops:
         pair = [affines.get(a) for a in op.args]

@@ -60,7 +60,7 @@ INT8 = Precision(
         "sum": Format("int16", -12),  # Q3.12
         "activation": Format("int16", -15),  # Q0.15
     },
-    requantizes=("affine_ih", "affine_hh", "mul"),
+    requantizes=("affine_ih", "affine_hh", "affine_hr", "scale", "mul"),
     cells=("lstm",),
 )
 

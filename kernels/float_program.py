@@ -21,8 +21,10 @@ import numpy as np
     RELU,
     SOFTMAX,
     COPY,
-) = range(12)
-# Columns of a row: see integer_program.py; CONSTANT: where the clip or the weights' scale stands.
+    SCALE,
+) = range(13)
+# Columns of a row: see integer_program.py; CONSTANT: where the clip, the peephole's
+# weights or the weights' scale stand.
 KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT, LAST = range(10)
 ROW_LENGTH = 10
 
@@ -106,6 +108,9 @@ def _elementwise(row, constants, values):
         for j in range(n):
             v = a[j]
             out[j] = limit if v > limit else (-limit if v < -limit else v)
+    elif kind == SCALE:
+        for j in range(n):
+            out[j] = a[j] * constants[row[CONSTANT] + j]
     elif kind == RELU:
         for j in range(n):
             out[j] = np.float32(0) if a[j] < 0 else a[j]

@@ -27,17 +27,21 @@ def random_recurrent(
     gain: float = 1.0,
     name: str = "layer",
     cell_clip: float = 0.0,
+    projection: int = 0,
 ) -> Recurrent:
     """PyTorch's initialisation, times `gain`."""
     rows, bound = len(CELLS[cell_name].gates) * hidden_size, gain * hidden_size**-0.5
+    n_peepholes = len(CELLS[cell_name].peepholes) * hidden_size
     return Recurrent(
         name,
         cell_name,
         uniform(rng, (rows, input_size), bound),
-        uniform(rng, (rows, hidden_size), bound),
+        uniform(rng, (rows, projection or hidden_size), bound),
         uniform(rng, (rows,), bound),
         uniform(rng, (rows,), bound),
         cell_clip,
+        uniform(rng, (projection, hidden_size), bound) if projection else None,
+        uniform(rng, (n_peepholes,), bound) if n_peepholes else None,
     )
 
 

@@ -1,25 +1,19 @@
 """Networks without values, for what shapes alone decide."""
 
-import numpy as np
+import dataclasses
 
-from edgelstm.cells import CELLS
-from edgelstm.network import Dense, Floats, Layer, Network, Recurrent
-
-
-def zeros(*shape: int) -> Floats:
-    """Zeros that take no memory."""
-    return np.broadcast_to(np.float32(0), shape)
+from edgelstm.network import Dense, Layer, Network, Recurrent
+from edgelstm.shapes import shapes, zeros
 
 
 def recurrent(cell_name: str, input_size: int, hidden_size: int, name: str = "layer") -> Recurrent:
-    rows = len(CELLS[cell_name].gates) * hidden_size
-    return Recurrent(
-        name, cell_name, zeros(rows, input_size), zeros(rows, hidden_size), zeros(rows), zeros(rows)
-    )
+    layer = shapes(cell_name, input_size, hidden_size).layers[0]
+    assert isinstance(layer, Recurrent)
+    return dataclasses.replace(layer, name=name)
 
 
 def dense(
-    input_size: int, output_size: int, activation: str | None = None, *, name: str = "dense1"
+    input_size: int, output_size: int, activation: str | None = None, name: str = "dense1"
 ) -> Dense:
     return Dense(name, zeros(output_size, input_size), zeros(output_size), activation)
 
@@ -35,8 +29,8 @@ def lstm(input_size: int, hidden_size: int) -> Network:
 AD_SIZES = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
 AD = Network(
     tuple(
-        dense(i, o, "relu", name=f"dense{k}")
-        for k, (i, o) in enumerate(zip(AD_SIZES, AD_SIZES[1:], strict=False), 1)
+        dense(i, o, "relu", f"dense{k + 1}")
+        for k, (i, o) in enumerate(zip(AD_SIZES, AD_SIZES[1:], strict=False))
     ),
     last_step=False,
 )

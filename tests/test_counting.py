@@ -7,13 +7,15 @@ import tracemalloc
 import pytest
 
 from edgelstm.cells import CELLS
-from edgelstm.counting import COLUMNS, Row, count
+from edgelstm.counting import count
+from edgelstm.counts import COLUMNS, Row
 from edgelstm.errors import ModelError
 from edgelstm.network import Network, Recurrent
 from edgelstm.plan import plan
 from edgelstm.precision import PRECISIONS
+from edgelstm.shapes import shapes, zeros
 from tests.networks import golden_lstm
-from tests.shapes import AD, dense, lstm, one, recurrent, zeros
+from tests.shapes import AD, dense, lstm, one, recurrent
 
 SIZES = [(80, 12), (40, 64), (1, 1), (7, 33), (3, 16), (16, 3)]
 EVERY = [(cell, precision) for cell in CELLS for precision in PRECISIONS]
@@ -53,7 +55,16 @@ def test_closed_forms_hold(i: int, h: int) -> None:
         "lstm": (4 * h * (i + h), 3 * h, h, 3 * h, 2 * h, 11 * h, 4 * h * (i + h) + 8 * h),
         "gru": (3 * h * (i + h), 2 * h, 3 * h, 2 * h, h, 8 * h, 3 * h * (i + h) + 6 * h),
         "gru_reset_before": (3 * h * (i + h), 2 * h, 2 * h, 2 * h, h, 8 * h) + (None,),
+        # Peepholes rescale one product each more; coupled gates have 3 gates and 1 - f.
+        "lstm_peephole": (4 * h * (i + h), 6 * h, 4 * h, 3 * h, 2 * h, 14 * h)
+        + (4 * h * (i + h) + 11 * h,),
+        "lstm_coupled": (3 * h * (i + h), 3 * h, 2 * h, 2 * h, 2 * h, 9 * h)
+        + (3 * h * (i + h) + 6 * h,),
+        "lstm_coupled_peephole": (3 * h * (i + h), 5 * h, 4 * h, 2 * h, 2 * h, 11 * h) + (None,),
+        "rnn": (h * (i + h), 0, 0, 0, h, 2 * h, h * (i + h) + 2 * h),
+        "mgu": (2 * h * (i + h), 2 * h, 2 * h, h, h, 6 * h, 2 * h * (i + h) + 4 * h),
     }
+    assert set(expected) == set(CELLS)
     for cell_name, (macs, muls, adds, sigmoids, tanhs, rescaled, parameters) in expected.items():
         counts = count(one(recurrent(cell_name, i, h)), precision="int8")
         got = counts.total
@@ -62,11 +73,43 @@ def test_closed_forms_hold(i: int, h: int) -> None:
         assert parameters in (None, counts.parameters)
 
 
+@pytest.mark.parametrize(("i", "h", "p"), [(80, 12, 5), (40, 64, 32), (1, 1, 1), (3, 16, 16)])
+def test_projection_counts_in_the_cell(i: int, h: int, p: int) -> None:
+    counts = count(shapes("lstm", i, h, projection=p), precision="int8")
+    got, macs = counts.total, 4 * h * (i + p) + p * h
+    assert (got.macs, got.muls, got.adds) == (
+        *(macs, macs + 3 * h, 4 * h * (i + p) + h + p * (h - 1)),
+    )
+    assert got.requantizations == 11 * h + p
+    assert counts.parameters == 4 * h * (i + p) + 8 * h + p * h
+    layer = counts.layers[0]
+    assert (layer.cell.macs, layer.cell.weight_bytes, layer.cell.bias_bytes) == (p * h, p * h, 0)
+    assert layer.hidden_size == h
+    assert [gate.state_read_bytes for gate in layer.gates] == [p] * 4
+    assert layer.total.state_write_bytes == p + 2 * h  # int8 h, int16 c
+
+
+def test_peephole_counts_in_its_gate() -> None:
+    gates = {g.name: g for g in count(shapes("lstm_peephole", 40, 64)).layers[0].gates}
+    for name, gate in gates.items():
+        peephole = 0 if name == "g" else 64
+        assert gate.muls - gate.macs == peephole
+        assert gate.weight_bytes == 6656 + 2 * peephole  # int16 beside int8
+        reads_old_c = (
+            2 * 64 if name in "if" else 0
+        )  # int16; the new one, which o reads, is no state
+        assert gate.state_read_bytes == 64 + reads_old_c
+
+
+def test_a_plain_rnn_writes_its_output_as_int8() -> None:
+    assert count(shapes("rnn", 3, 5)).total.state_write_bytes == 5
+
+
 @pytest.mark.parametrize(("cell_name", "precision"), EVERY)
 def test_columns_add_up(cell_name: str, precision: str) -> None:
     layers = (
         recurrent(cell_name, 7, 33),
-        recurrent(cell_name, 33, 5, "layer2"),
+        recurrent(cell_name, 33, 5, "second"),
         dense(5, 4, "sigmoid"),
     )
     counts = count(Network(layers, last_step=True), steps=9, precision=precision)
@@ -177,6 +220,13 @@ def test_cells_count_whose_integers_are_not_written() -> None:
     assert count(network, precision="int8").total.requantizations == 8 * 5
 
 
+def test_notebooks_show_a_table_of_every_row() -> None:
+    counts = count(shapes("lstm", 3, 4, outputs=2))
+    text = counts._repr_html_()
+    assert text.count("<tr>") == 1 + 6 + 2 + 1  # headings; four gates, cell, total; head; network
+    assert f"{counts.total.macs:,}" in text
+
+
 def test_dictionary_has_the_promised_keys() -> None:
     got = count(lstm(3, 4), steps=2).to_dict()
     assert list(got) == ["precision", "parameters", "layers", "total", "sequence"]
@@ -190,17 +240,16 @@ def test_dictionary_has_the_promised_keys() -> None:
     assert count(lstm(3, 4)).to_dict()["sequence"] is None
 
 
-def test_fifty_million_parameters_count_at_once_and_in_little_memory() -> None:
+def test_shapes_of_fifty_million_parameters_count_at_once_and_in_little_memory() -> None:
     tracemalloc.start()
     began = time.perf_counter()
-    layers = tuple(recurrent("lstm", 790, 790, f"lstm{k}") for k in range(10))
-    counts = count(Network(layers, last_step=False), steps=10**9)
+    counts = count(shapes("lstm", 790, 790, layers=10), steps=10**9)
     seconds = time.perf_counter() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert counts.parameters == 49_991_200
     assert seconds < 1
-    assert peak < 50e6
+    assert peak < 2e6
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,23 @@ def test_intervals_are_ordered_or_have_a_reason(name: str, precision: str) -> No
                 assert ends == sorted(ends)
 
 
+def test_int16x8_is_taken_to_be_as_fast_as_int8() -> None:
+    wide = dataclasses.replace(STEP, precision="int16x8")
+    for kernels in KERNELS:
+        got, expected = estimate(wide, U575, kernels), estimate(STEP, U575, kernels)
+        assert got.latency_us == expected.latency_us
+        assert got.basis == "assumed"
+
+
+@pytest.mark.parametrize("device", ["stm32u575", "rpi-5", "stm32f746"])
+def test_notebooks_show_the_intervals(device: str) -> None:
+    got = estimate(STEP, read_device(device))
+    text = got._repr_html_()
+    assert "time, us" in text
+    assert ("energy, uJ" in text) == (got.energy_uj is not None)
+    assert (str(got.energy_reason) in text) == (got.energy_reason is not None)
+
+
 def test_dictionary_has_the_promised_keys() -> None:
     got = estimate(STEP, U575).to_dict()
     assert list(got)[:5] == [

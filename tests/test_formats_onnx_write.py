@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx.numpy_helper import to_array
 
-from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
+from edgelstm.formats.onnx import NATIVE
 from edgelstm.formats.onnx.write import encode
 from edgelstm.forward import forward
 from edgelstm.network import Network, Recurrent
@@ -87,7 +87,7 @@ def test_gru_with_the_reset_before_the_product_matches_its_equations(gain: float
     np.testing.assert_allclose(run(network, x), gru_reset_before(layer, x), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("cell_name", NATIVE)
 @pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "softmax"])
 @pytest.mark.parametrize("last_step", [False, True])
 def test_dense_layers_before_and_behind_match_forward(
@@ -106,7 +106,7 @@ def test_dense_layers_before_and_behind_match_forward(
     np.testing.assert_allclose(stream(network, x), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("cell_name", NATIVE)
 def test_both_biases_stand_in_the_file(cell_name: str) -> None:
     network = random_network(cell_name, (2, 3))
     [layer] = network.layers

@@ -32,6 +32,18 @@ class _Blocks:
         return lambda v: weight @ v + bias
 
 
+class _Peepholes:
+    """P over arrays, without any of the package's code."""
+
+    def __init__(self, layer: Recurrent) -> None:
+        assert layer.weight_peephole is not None
+        blocks = layer.weight_peephole.astype(np.float64).reshape(-1, layer.hidden_size)
+        self._blocks = dict(zip(layer.spec.peepholes, blocks, strict=True))
+
+    def __getattr__(self, gate: str):  # type: ignore[no-untyped-def]
+        return lambda v: self._blocks[gate] * v
+
+
 @pytest.mark.parametrize("cell_name", CELLS)
 def test_forward_equals_the_equations_on_arrays(cell_name: str) -> None:
     layer = random_recurrent(cell_name, 3, 7, np.random.default_rng(0), gain=3)
@@ -39,9 +51,10 @@ def test_forward_equals_the_equations_on_arrays(cell_name: str) -> None:
     gates, wide = layer.spec.gates, np.float64
     W = _Blocks(gates, layer.weight_ih.astype(wide), layer.bias_ih.astype(wide))
     U = _Blocks(gates, layer.weight_hh.astype(wide), layer.bias_hh.astype(wide))
+    P = [_Peepholes(layer)] if layer.spec.peepholes else []
     states, expected = tuple(np.zeros(7) for _ in layer.spec.states), []
     for x_t in x.astype(wide):
-        states = layer.spec.equations(W, U, x_t, *states)
+        states = layer.spec.equations(W, U, *P, x_t, *states)
         expected.append(states[0])
     got = forward(Network((layer,), last_step=False), x[None])[0]
     assert np.abs(got - expected).max() < TOLERANCE

@@ -8,20 +8,20 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
-    ("errors", "cell", "fixedpoint"),
-    ("cells", "precision", "arithmetic"),
+    ("errors", "cell", "fixedpoint", "notebook", "figures"),
+    ("cells", "precision", "arithmetic", "counts"),
     ("network",),
-    ("plan",),
+    ("plan", "shapes", "equations"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
-    ("quantization", "cycles", "memory"),
-    ("reference", "energy"),
-    ("program",),
+    ("quantization", "cycles", "memory", "traffic"),
+    ("reference", "duty"),
+    ("program", "energy"),
     ("engines",),
     ("execution",),
     ("formats", "runtimes"),
-    ("bundled", "comparison"),
-    ("verification",),
+    ("bundled", "comparison", "alternatives", "counters"),
+    ("verification", "advice"),
     ("tools",),
 )
 LEVEL = {name: k for k, names in enumerate(LAYERS) for name in names}

@@ -1,11 +1,12 @@
 """What is needed, what is there, and what is said where it is not known."""
 
 import pathlib
+from typing import Any
 
 import pytest
 
 from edgelstm.device import Device, device_names, read_device
-from edgelstm.memory import RUNTIME_CODE, fit
+from edgelstm.memory import RUNTIME_CODE, fit, memory_map
 from edgelstm.network import Network
 from tests.networks import golden_lstm
 from tests.shapes import dense, lstm, one, recurrent
@@ -96,6 +97,17 @@ def test_every_device_answers_with_the_promised_keys(name: str) -> None:
             *("fits", "flash_bytes", "flash_available_bytes", "ram_bytes"),
             *("ram_available_bytes", "basis"),
         ]
+
+
+@pytest.mark.parametrize("name", ["stm32u575", "rpi-5"])
+@pytest.mark.parametrize("runtime", ["tflm", "cmsis-nn", None])
+def test_memory_map_adds_up_to_the_fit(name: str, runtime: str | None) -> None:
+    network, device = Network((recurrent("gru", 4, 5), dense(5, 3)), True), read_device(name)
+    options: dict[str, Any] = {"precision": "int8", "steps": 9, "runtime": runtime}
+    expected = fit(network, device, **options)
+    parts = memory_map(network, device, **options)
+    sums = {m: sum(p.size_bytes or 0 for p in parts if p.memory == m) for m in ("flash", "ram")}
+    assert (sums["flash"] or None, sums["ram"]) == (expected.flash_bytes, expected.ram_bytes)
 
 
 def test_runtime_code_is_sourced() -> None:

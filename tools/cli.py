@@ -77,6 +77,64 @@ def export(
 
 
 @app.command()
+def profile(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Network, or two; bundled one if absent.")
+    ] = None,
+    device: Annotated[list[str] | None, typer.Option(help="Several allowed; or a .toml.")] = None,
+    cell: Annotated[
+        str | None, typer.Option(help="Instead of MODEL: a network from sizes.")
+    ] = None,
+    input_size: Annotated[int | None, typer.Option("--input", help="Inputs, with --cell.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Units, with --cell.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Recurrent layers, with --cell.")] = None,
+    projection: Annotated[int | None, typer.Option(help="Size of h, with --cell lstm...")] = None,
+    outputs: Annotated[int | None, typer.Option(help="Of a dense head, with --cell.")] = None,
+    precision: Annotated[str | None, typer.Option(help="The model's own, else int8.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Also count a sequence.")] = None,
+    kernels: Annotated[
+        str | None, typer.Option(help="published, cmsis-nn, portable or edgelstm.")
+    ] = None,
+    clock_mhz: Annotated[float | None, typer.Option(help="Up to the device's clock.")] = None,
+    cores: Annotated[int, typer.Option(help="Of a Raspberry Pi.")] = 1,
+    period_ms: Annotated[float | None, typer.Option(help="From step to step.")] = None,
+    sleep: Annotated[str | None, typer.Option(help="deep or clocks-on; both if absent.")] = None,
+    battery: Annotated[str | None, typer.Option(help="cr2032, or a charge in mAh.")] = None,
+    head: Annotated[str | None, typer.Option(help="Dense head reads: last or each.")] = None,
+    activation: Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")] = None,
+    compare_counters: Annotated[
+        bool, typer.Option("--compare-counters", help="What other tools would print.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table on standard output.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write one page that works offline.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Operations and bytes per gate, memory, time and energy per step, and whether it fits."""
+    from edgelstm.tools import profiler as command
+
+    options = command.Options(
+        models=tuple(models or ()),
+        shape=command.Shape(cell, input_size, hidden, layers, projection, outputs),
+        devices=tuple(device or ()),
+        precision=precision,
+        steps=steps,
+        kernels=kernels,
+        clock_mhz=clock_mhz,
+        cores=cores,
+        period_ms=period_ms,
+        sleep=sleep,
+        battery=battery,
+        head=head,
+        activation=activation,
+        compare_counters=compare_counters,
+        csv=as_csv,
+        html=html,
+    )
+    raise typer.Exit(command.main(options, as_json=as_json, quiet=quiet))
+
+
+@app.command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int, typer.Option(help="Random sequences per file.")] = 128,

@@ -16,6 +16,7 @@ PACKAGES = (
     ("onnx", "reading and writing .onnx", "pip install onnx"),
     ("flatbuffers", "writing .tflite", "pip install flatbuffers"),
     ("safetensors", "reading .safetensors", "pip install safetensors"),
+    ("jinja2", "profile --html", "pip install jinja2"),
     ("torch", "from_torch and .pt files", 'pip install "edgelstm[torch]"'),
 )
 

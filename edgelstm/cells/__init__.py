@@ -5,6 +5,13 @@ A new one is a file here with its equations, and a line in this table.
 
 from edgelstm.cell import CellSpec
 from edgelstm.cells.gru import GRU, GRU_RESET_BEFORE
-from edgelstm.cells.lstm import LSTM
+from edgelstm.cells.lstm import LSTM, LSTM_COUPLED, LSTM_COUPLED_PEEPHOLE, LSTM_PEEPHOLE
+from edgelstm.cells.simple import MGU, RNN
 
-CELLS: dict[str, CellSpec] = {spec.name: spec for spec in (LSTM, GRU, GRU_RESET_BEFORE)}
+CELLS: dict[str, CellSpec] = {
+    spec.name: spec
+    for spec in (
+        *(LSTM, LSTM_PEEPHOLE, LSTM_COUPLED, LSTM_COUPLED_PEEPHOLE),
+        *(GRU, GRU_RESET_BEFORE, RNN, MGU),
+    )
+}

@@ -32,7 +32,11 @@ def operation(
 ) -> None:
     """The row of one operation of a recurrent layer."""
     out, args = places[op.result], [places[a] for a in op.args]
-    if not op.side:
+    if op.kind == "scale":
+        assert isinstance(layer, Recurrent) and layer.weight_peephole is not None
+        weight = layer.weight_peephole[recurrent_plan(layer, FLOAT32).peephole(op.gate)]
+        built.row("SCALE", out, *args, CONSTANT=built.constant("constants", weight))
+    elif not op.side:
         clip = op.kind == "clip"
         columns = {"CONSTANT": built.constant("constants", layer.cell_clip)} if clip else {}
         built.row(op.kind.upper(), out, *args, **columns)

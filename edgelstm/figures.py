@@ -1,0 +1,47 @@
+"""How numbers are written for people: three digits, thousands separated, never an exponent."""
+
+
+def number(value: float) -> str:
+    """Three digits; whole numbers from a thousand on.
+
+    >>> number(0.4312), number(8.1517), number(2703.4), number(27_648), number(0)
+    ('0.431', '8.15', '2,703', '27,648', '0')
+    """
+    if value == 0 or abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    if abs(value) < 0.001:
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def percent(share: float, *, sign: bool = False) -> str:
+    """A share in percent; with `sign` as a change.
+
+    >>> percent(0.2537), percent(-0.0004, sign=True), percent(0.5, sign=True)
+    ('25.4 %', '0 %', '+50 %')
+    """
+    if sign:
+        whole = round(100 * share)
+        return f"{whole:+d} %" if whole else "0 %"
+    return f"{100 * share:.3g} %"
+
+
+def span(low: float, typical: float | None, high: float, unit: str) -> str:
+    """An interval.
+
+    >>> span(6.44, 8.15, 10.32, "uJ"), span(1, None, 2, "mW")
+    ('8.15 uJ (6.44 to 10.3)', '1 to 2 mW')
+    """
+    if typical is None:
+        return f"{number(low)} to {number(high)} {unit}"
+    return f"{number(typical)} {unit} ({number(low)} to {number(high)})"
+
+
+def instead(new: float, old: float, unit: str) -> str:
+    """A change.
+
+    >>> instead(19968, 26624, "MACs")
+    '19,968 instead of 26,624 MACs (-25 %)'
+    """
+    change = percent(new / old - 1, sign=True)
+    return f"{number(new)} instead of {number(old)} {unit} ({change})"

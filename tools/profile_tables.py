@@ -1,0 +1,298 @@
+"""`profile` on the terminal: one row per gate beside its equation, then the cell, then totals."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from edgelstm.equations import equations
+from edgelstm.figures import number, percent, span
+from edgelstm.tools.output import console
+from edgelstm.tools.tables import table
+
+Report = Mapping[str, Any]
+
+OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
+BYTES = (
+    *("weight_bytes", "bias_bytes", "input_read_bytes", "state_read_bytes", "state_write_bytes"),
+)
+OPERATION_HEADINGS = (">MACs", ">adds", ">muls", ">sigmoid", ">tanh", ">rescale")
+BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written B")
+RUNTIME_HEADINGS = ("", ">flash B", ">left", ">RAM B", ">left", "fits")
+BAR = 20
+
+
+def print_profiles(reports: Sequence[Report]) -> None:
+    """Each network once with its counts, each device's memory, time and energy, and all beside."""
+    shown: list[Any] = []
+    for report in reports:
+        if report["layers"] not in shown:
+            _print_counts(report)
+        shown.append(report["layers"])
+        _print_device(report)
+    if len(reports) > 1:
+        _print("Side by side", ("", *columns(reports)), compared(reports))
+
+
+def _print_counts(report: Report) -> None:
+    stored = f"{report['parameters']:,} stored parameters"
+    _print_heading(report["model"], f"{report['precision']}, {stored}, per step")
+    shares = _shares(report)
+    for layer in report["layers"]:
+        title = f"{layer['name']}: {described(layer)}"
+        rows = [(row, label) for row, label in labelled(layer)]
+        _print(title, ("", *OPERATION_HEADINGS), (_cells(row, x, OPERATIONS) for row, x in rows))
+        _print(
+            f"{layer['name']}: bytes, and the share of time and energy of {report['device']}",
+            ("", *BYTE_HEADINGS, ">share", ""),
+            (
+                (
+                    *_cells(row, row["name"], BYTES),
+                    *_share(shares.get((layer["name"], row["name"]))),
+                )
+                for row, _ in rows
+            ),
+        )
+    if len(report["layers"]) > 1:
+        totals = [*((x["total"], x["name"]) for x in report["layers"]), (report["total"], "total")]
+        _print_totals("All layers", totals)
+    sequence = report["sequence"]
+    if sequence:
+        totals = [(x["total"], x["name"]) for x in sequence["layers"]]
+        totals.append((sequence["total"], "total"))
+        _print_totals(f"A sequence of {sequence['steps']:,} steps", totals)
+
+
+def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:
+    for suffix, headings, keys in (
+        ("", OPERATION_HEADINGS, OPERATIONS),
+        (": bytes", BYTE_HEADINGS, BYTES),
+    ):
+        _print(title + suffix, ("", *headings), (_cells(row, x, keys) for row, x in rows))
+
+
+def described(layer: Report) -> str:
+    """`lstm 40 -> 64`."""
+    return f"{layer['cell_name'] or 'dense'} {layer['input_size']} -> {layer['hidden_size']}"
+
+
+def labelled(layer: Report) -> Iterator[tuple[Report, str]]:
+    """Each row of a layer, and its equations."""
+    if layer["cell_name"]:
+        texts = equations(layer["cell_name"], projected=layer["cell"]["macs"] > 0)
+    else:
+        texts = {"cell": ("y = activation(W x + b)",)}
+    for row in (*layer["gates"], layer["cell"]):
+        yield row, "\n".join(texts[row["name"]])
+    yield layer["total"], "total"
+
+
+def _cells(row: Report, label: str, keys: Sequence[str]) -> tuple[str, ...]:
+    return label, *(f"{row[key]:,}" for key in keys)
+
+
+def _shares(report: Report) -> dict[tuple[str, str], float]:
+    """(layer, row) to its share of time and energy, totals too."""
+    shares = {(s["layer"], s["row"]): s["share"] for s in report["shares"] or ()}
+    for layer, share in [(layer, share) for (layer, _), share in shares.items()]:
+        shares[layer, "total"] = shares.get((layer, "total"), 0.0) + share
+    return shares
+
+
+def _share(share: float | None) -> tuple[str, str]:
+    return ("-", "") if share is None else (percent(share), bar(share))
+
+
+def bar(share: float) -> str:
+    """A bar of at most `BAR` characters; half characters count.
+
+    >>> bar(0.5), bar(0.02)
+    ('██████████', '▌')
+    """
+    halves = round(2 * BAR * min(share, 1.0))
+    return "█" * (halves // 2) + "▌" * (halves % 2)
+
+
+# ---- one device
+
+
+def _print_device(report: Report) -> None:
+    out = console()
+    clock = f"{number(report['clock_mhz'])} MHz"
+    kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
+    _print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
+    _print("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
+    _print("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
+    _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
+    _print("Time and energy per step", ("", ""), energy_rows(report))
+    if report["duty"]:
+        _print(
+            f"One step every {number(report['duty']['period_ms'])} ms", ("", ""), duty_rows(report)
+        )
+    _print_advice(report)
+    if report.get("counters") is not None:
+        columns = ("tool", "version", ">prints", ">truth", "unit", "why")
+        _print("What other counters print for its recurrent layers", columns, counter_rows(report))
+    for text in notes(report):
+        out.print(f"note: {text}", markup=False, style="dim")
+    out.print()
+
+
+def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """What flash and RAM hold, and of how much."""
+    fit = report["fit"]
+    for memory in ("flash", "ram"):
+        need, available = fit[f"{memory}_bytes"], fit[f"{memory}_available_bytes"]
+        for part in report["memory"]:
+            if part["memory"] == memory and part["size_bytes"] is not None:
+                yield f"  {part['name']}", f"{part['size_bytes']:,}", "", "", ""
+        if need is None:
+            continue
+        share = need / available if available else None
+        of = "size not known" if share is None else f"{available:,}"
+        yield "RAM" if memory == "ram" else memory, f"{need:,}", of, *_share(share)
+    yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]], "", "", ""
+
+
+def runtime_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Flash and RAM with each runtime, and what is left of the device's."""
+    for found in report["runtimes"]:
+        cells = [found["runtime"]]
+        for memory in ("flash", "ram"):
+            need, available = found[f"{memory}_bytes"], found[f"{memory}_available_bytes"]
+            cells.append(f"{need:,}")
+            cells.append("-" if available is None else f"{available - need:,}")
+        yield *cells, {True: "yes", False: "NO", None: "not known"}[found["fits"]]
+
+
+def _traffic_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    for level in report["traffic"]:
+        energy = level["energy_pj"]
+        priced = "no figure" if energy is None else number(energy)
+        yield level["level"], f"{level['read_bytes']:,}", f"{level['write_bytes']:,}", priced
+
+
+def interval(value: Report | None, unit: str) -> str:
+    """An interval of a report, or a dash."""
+    return "-" if value is None else span(value["low"], value["typical"], value["high"], unit)
+
+
+def energy_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """Time, energy and basis, or the reason why they are not known."""
+    yield "time", interval(report["latency_us"], "us")
+    yield "energy", interval(report["energy_uj"], "uJ")
+    if report["energy_net_uj"]:
+        yield "energy above idle", interval(report["energy_net_uj"], "uJ")
+    if report["energy_reason"]:
+        yield "not known because", report["energy_reason"]
+    if report["basis"]:
+        yield "basis", report["basis"]
+    roofline = report["roofline"]
+    if roofline:
+        yield "limited by", f"{roofline['limit']}: {roofline_text(roofline)}"
+
+
+def roofline_text(roofline: Report) -> str:
+    """Both sides of a roofline in microseconds."""
+    computing = roofline["macs"] / roofline["macs_per_us"]
+    reading = roofline["missed_bytes"] / roofline["bytes_per_us"]
+    return (
+        f"{number(computing)} us to multiply, {number(reading)} us to read "
+        f"{roofline['missed_bytes']:,} B from RAM"
+    )
+
+
+def duty_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """Duty cycle, then average power and life for each way of waiting."""
+    duty = report["duty"]
+    share = {k: None if v is None else 100 * v for k, v in duty["duty_cycle"].items()}
+    yield "duty cycle", interval(share, "%")
+    yield "keeps up", {True: "yes", False: "NO", None: "not certain"}[duty["keeps_up"]]
+    for way in duty["waiting"]:
+        name = f"waiting {way['sleep']}" + (f" ({way['mode']})" if way["mode"] else "")
+        if way["reason"]:
+            yield name, f"not known: {way['reason']}"
+            continue
+        yield name, f"{interval(way['average_mw'], 'mW')} on average, {way['basis']}"
+        if way["life_days"]:
+            life = interval(way["life_days"], "days")
+            yield f"  {duty['battery']['name']}", life
+        if way["slow_clock_average_mw"]:
+            slow = interval(way["slow_clock_average_mw"], "mW")
+            yield f"  at {number(duty['slowest_clock_mhz'])} MHz", f"{slow} on average"
+
+
+def _print_advice(report: Report) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    out = console()
+    if report["advice"]:
+        out.print("What would help", style="bold")
+    for advice in report["advice"]:
+        out.print(f"{advice['technique']}  [{advice['mark']}]", markup=False)
+        out.print(Padding(Text(advice["effect"], style="dim"), (0, 0, 0, 4)))
+    out.print()
+
+
+def counter_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """One row per tool."""
+    for found in report["counters"]:
+        printed = "-" if found["prints"] is None else f"{found['prints']:,}"
+        why = found["reason"] or found["why"]
+        yield found["tool"], found["version"], printed, f"{found['truth']:,}", found["unit"], why
+
+
+def notes(report: Report) -> Iterator[str]:
+    """What the figures rest on, in sentences."""
+    yield from (f"assumed: {text}" for text in report["assumed"])
+    follows = "the cycles" if report["kernels"] else "the multiplications alone"
+    yield f"the share of a gate follows {follows}: a share of an estimate, not a measurement"
+    yield f"fit: {report['fit']['basis']}"
+    yield from (f"time and energy: {text}" for text in report["notes"])
+    yield from (f"duty: {text}" for text in (report["duty"] or {}).get("assumed", ()))
+
+
+# ---- several
+
+
+def columns(reports: Sequence[Report]) -> list[str]:
+    """Names of the profiles: what differs."""
+    if len({report["model"] for report in reports}) == 1:
+        return [report["device"] for report in reports]
+    if len({report["device"] for report in reports}) == 1:
+        return [report["model"] for report in reports]
+    return [f"{report['model']}, {report['device']}" for report in reports]
+
+
+def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
+    """One row per figure, one column per profile."""
+    sides: list[dict[str, str]] = []
+    for report in reports:
+        total, fit = report["total"], report["fit"]
+        side = {"MACs": f"{total['macs']:,}", "weight bytes": f"{total['weight_bytes']:,}"}
+        side["flash"] = "-" if fit["flash_bytes"] is None else f"{fit['flash_bytes']:,} B"
+        side["RAM"] = f"{fit['ram_bytes']:,} B"
+        side["fits"] = {True: "yes", False: "NO", None: "not known"}[fit["fits"]]
+        side["time"] = interval(report["latency_us"], "us")
+        side["energy"] = interval(report["energy_uj"], "uJ")
+        side["basis"] = report["basis"] or "-"
+        for way in (report["duty"] or {}).get("waiting", ()):
+            side[f"average, {way['sleep']}"] = interval(way["average_mw"], "mW")
+            side[f"battery, {way['sleep']}"] = interval(way["life_days"], "days")
+        sides.append(side)
+    for name in dict.fromkeys(name for side in sides for name in side):
+        cells = [side.get(name, "-") for side in sides]
+        if set(cells) != {"-"}:
+            yield name, *cells
+
+
+def _print_heading(name: str, text: str) -> None:
+    from rich.text import Text
+
+    console().print(Text.assemble((name, "bold"), f"  {text}\n"))
+
+
+def _print(title: str, columns: Sequence[str], rows: Any) -> None:
+    out, found = console(), list(rows)
+    if found:
+        out.print(table(title, columns, found))
+        out.print()
