@@ -5,6 +5,7 @@ Largest errors on [-20, 20]: sigmoid 9e-8, tanh 3e-7.
 
 import numba
 
+from edgelstm.kernels.compilation import INLINED
 from edgelstm.kernels.simd.vectors import (
     above,
     below,
@@ -16,7 +17,7 @@ from edgelstm.kernels.simd.vectors import (
     splat_f32,
 )
 
-jit = numba.njit(nogil=True, error_model="numpy")
+jit = numba.njit(**INLINED)
 LOG2E = 1.44269504088896341
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; n * LN2_HIGH is exact
 

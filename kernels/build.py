@@ -8,7 +8,7 @@ import numba
 from numba.core import types
 
 from edgelstm.kernels import float32, fused, hybrid, int8, layer
-from edgelstm.kernels.compilation import OPTIONS, bound, compiled, digest
+from edgelstm.kernels.compilation import INLINED, OPTIONS, bound, compiled, digest
 from edgelstm.kernels.fused import Listing
 from edgelstm.kernels.simd.target import TILE_ROWS
 
@@ -76,16 +76,16 @@ def _parts(cell: Cell, made: Listing, format_name: str) -> dict[str, Any]:
     names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "Y_BYTES": form.Y_BYTES}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *cell.states)}
-    names["step"] = numba.njit(**OPTIONS)(cell.equations)
+    names["step"] = numba.njit(**INLINED)(cell.equations)
     for name, value in form.bind(made).items():
         names[name] = _jitted(value, names) if callable(value) else value
     for template in form.TEMPLATES:
         names[template.__name__] = _jitted(template, names)
-    names["tile_rows"] = _jitted(form.tile_at, {**names, "ROWS": TILE_ROWS})
-    names["tile_row"] = _jitted(form.tile_at, {**names, "ROWS": 1})
-    names["hoist"] = _jitted(layer.hoist, names)
+    for name, rows in (("tile_rows", TILE_ROWS), ("tile_row", 1)):
+        names[name] = numba.njit(**OPTIONS)(bound(form.tile_at, {**names, "ROWS": rows}))
+    names["hoist"] = numba.njit(**OPTIONS)(bound(layer.hoist, names))
     return names
 
 
 def _jitted(template: Callable[..., Any], names: dict[str, Any]) -> Any:
-    return numba.njit(**OPTIONS)(bound(template, names))
+    return numba.njit(**INLINED)(bound(template, names))

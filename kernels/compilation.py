@@ -26,6 +26,8 @@ from numba.core.serialize import dumps
 from edgelstm.kernels.simd.target import CPU, FEATURES
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+# What a kernel is put together from: a call would pass every vector through memory.
+INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
 SUFFIX = ".kernel"
 _digest_bytes = hashlib.sha256().digest_size
 

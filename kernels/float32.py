@@ -8,6 +8,7 @@ from typing import Any
 import numba
 
 from edgelstm.kernels import activations
+from edgelstm.kernels.compilation import INLINED
 from edgelstm.kernels.fused import Listing, payload
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
@@ -42,7 +43,7 @@ from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.vectors import above, below, splat_f32
 
 Y_BYTES = 4
-jit = numba.njit(nogil=True, error_model="numpy")
+jit = numba.njit(**INLINED)
 
 # Bound by build.py.
 GATES: Any = None  # how many

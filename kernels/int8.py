@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
+from edgelstm.kernels.compilation import INLINED
 from edgelstm.kernels.fused import Listing, payload
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
@@ -71,7 +72,7 @@ from edgelstm.kernels.simd.words import (
 
 Y_BYTES = 1
 N_GATES = 4  # the cells that have an int8 form are LSTMs
-jit = numba.njit(nogil=True, error_model="numpy")
+jit = numba.njit(**INLINED)
 (
     TABLES,  # address, see packing.activation_tables
     HIDDEN_ZERO,  # zero point of h
