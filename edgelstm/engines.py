@@ -18,10 +18,9 @@ from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
 from edgelstm.network import Network, split_point
 from edgelstm.quantized import QuantizedNetwork, Scale
-from edgelstm.stages import FusedStage, ProgramStage, Stage, cores
+from edgelstm.stages import FusedStage, ProgramStage, Stage, States, Step, cores, writable
 
 AnyNetwork = Network | QuantizedNetwork
-States = dict[str, dict[str, NDArray[Any]]]
 
 
 class Engine(Protocol):
@@ -34,10 +33,11 @@ class Engine(Protocol):
         step, and moves the states on.
         """
 
-    def step_call(self) -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    def step_call(self) -> Step:
         """A function that runs one step of one sequence, x (input_size,) to y (output_size,).
 
-        Both C order, of the type of `advance`'s x and result. It looks at neither shape nor type.
+        It returns False, or raises `TypeError`, and does nothing, where it cannot take them as they
+        are: of other sizes or types, not in C order, read-only.
         """
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
@@ -73,13 +73,9 @@ class ReferenceEngine:
         self._states = after
         return y
 
-    def step_call(self) -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    def step_call(self) -> Step:
         """See `Engine`."""
-
-        def step(x: NDArray[Any], y: NDArray[Any]) -> None:
-            y[...] = self.advance(x.reshape(1, 1, -1)).reshape(-1)
-
-        return step
+        return lambda x, y: False
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
@@ -151,28 +147,33 @@ class NumbaEngine:
                 x = x[:, -1:]
         return x[:, 0] if self._last >= 0 else x
 
-    def step_call(self) -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    def step_call(self) -> Step:
         """See `Engine`."""
-        stages = [stage.step_call() for _, stage in self._stages]
-        if len(stages) == 1:
-            return stages[0]
+        first, *others = (stage.step_call() for _, stage in self._stages)
+        if not others:
+            return first
+        rows = self._rows[:-1]
 
-        def step(x: NDArray[Any], y: NDArray[Any]) -> None:
-            for run, row in zip(stages, self._rows[:-1], strict=False):
-                run(x, row)
-                x = row
-            stages[-1](x, y)
+        def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
+            if y.shape != self._rows[-1].shape or not first(x, rows[0]):
+                return False
+            for run, x_row, y_row in zip(others, rows, [*rows[1:], y], strict=True):
+                run(x_row, y_row)
+            return True
 
         return step
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
+        x = writable(x, x.dtype)
         bad: int = self._quantize(x.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
         return bad
 
     def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
         """See `Engine`."""
-        self._dequantize(y.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
+        self._dequantize(
+            writable(y, y.dtype).reshape(-1), scale.scale, scale.zero_point, out.reshape(-1)
+        )
 
     def states(self) -> States:
         """See `Engine`."""

@@ -63,11 +63,9 @@ class Session:
         # What the kernels read and write: raw integers, or float32.
         self._type = np.dtype(np.float32 if self._input is None else self._input.type)
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
-        self._step_call = self._engine.step_call() if batch is None else None
-        self._step_strides = (self._type.itemsize,)
+        self._step_call = self._engine.step_call() if batch is None else _refuse
+        self._x = np.empty(self._step_shape, self._type)
         self._known_out: Array | None = None  # the last `out`, which was found to be in order
-        self._x_q = np.empty(self._step_shape, self._type)
-        self._y_q = np.empty(self._out_shape, self._y_type)
 
     @property
     def _lead(self) -> tuple[int, ...]:
@@ -87,55 +85,49 @@ class Session:
             ModelError: x_t or out has another shape or type, or x_t is not finite and the network
                 is of integers.
         """
-        if (
-            self._step_call is None
-            or type(x_t) is not np.ndarray
-            or x_t.dtype is not self._type
-            or x_t.shape != self._step_shape
-            or x_t.strides != self._step_strides
-        ):
+        if type(x_t) is not np.ndarray or x_t.dtype is not self._type:
             return self._step_converted(np.asarray(x_t), out)
-        if out is None:
-            out = np.empty(self._out_shape, self._y_type)
-        elif out is not self._known_out:
-            if not self._check_out(out, self._y_type):
-                self._step_call(x_t, self._y_q)
-                out[...] = self._y_q
-                return out
-            self._known_out = out
-        self._step_call(x_t, out)
-        return out
+        y = out
+        if y is None:
+            y = np.empty(self._out_shape, self._y_type)
+        elif y is not self._known_out:
+            self._check_out(y, self._y_type)
+            self._known_out = y
+        try:
+            if self._step_call(x_t, y):
+                return y
+        except TypeError:
+            pass
+        return self._step_converted(x_t, out)
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
-        """Everything but one sequence of one step in the kernels' own type."""
+        """A step of any x_t and out that fit the network."""
         if x_t.shape != self._step_shape:
             raise ModelError(f"x_t has shape {x_t.shape}; {self._step_shape} is needed")
         raw = self._input is None or x_t.dtype == self._type
         kind = self._y_type if raw else np.dtype(np.float32)
         if out is not None:
             self._check_out(out, kind)
-        if self._step_call is None:
-            y = self._advance(x_t.reshape(-1, 1, self._network.input_size))
-            y = y.reshape(self._out_shape)
-        else:
-            y = self._step_one(x_t, raw)
+        y = self._step_copied(x_t, raw=raw)
         if out is None:
             return y
         out[...] = y
         return out
 
-    def _step_one(self, x_t: Array, raw: bool) -> Array:
-        assert self._step_call is not None
+    def _step_copied(self, x_t: Array, *, raw: bool) -> Array:
+        """A step from the session's own buffer."""
         if raw:
-            y = np.empty(self._out_shape, self._y_type)
-            self._step_call(np.ascontiguousarray(x_t, self._type), y)
-            return y
-        self._quantize(x_t, self._x_q)
-        self._step_call(self._x_q, self._y_q)
-        return self._dequantized(self._y_q)
+            self._x[...] = _as_float32(x_t) if self._input is None else x_t
+        else:
+            self._quantize(x_t, self._x)
+        y = np.empty(self._out_shape, self._y_type)
+        if not self._step_call(self._x, y):
+            x = self._x.reshape(-1, 1, self._network.input_size)
+            y = self._engine.advance(x).reshape(self._out_shape).astype(self._y_type)
+        return y if raw else self._dequantized(y)
 
-    def _check_out(self, out: Array, kind: np.dtype[Any]) -> bool:
-        """Whether a kernel may write to it directly; `ModelError` if nothing may."""
+    def _check_out(self, out: Array, kind: np.dtype[Any]) -> None:
+        """`ModelError` if the result cannot be written there."""
         if (
             not isinstance(out, np.ndarray)
             or out.shape != self._out_shape
@@ -146,7 +138,6 @@ class Session:
             raise ModelError(
                 f"out is {got}; a writable array of {kind} of shape {self._out_shape} is needed"
             )
-        return out.flags.c_contiguous
 
     def run(self, x: Array) -> Array:
         """A whole sequence from the present state; shapes as in the function `run`."""
@@ -175,12 +166,12 @@ class Session:
     def _quantize(self, x: Array, out: Array) -> None:
         """Real values to the network's integers."""
         assert self._input is not None
-        if x.dtype in (np.int8, np.int16):
+        if x.dtype.char in "bh":
             raise ModelError(
                 f"x is {x.dtype}, but this network's raw integers are {self._input.type}; "
                 f"give {self._input.type}, or real values as float32"
             )
-        bad = self._engine.quantize(np.ascontiguousarray(_as_float32(x)), self._input, out)
+        bad = self._engine.quantize(_as_float32(x), self._input, out)
         if bad:
             raise ModelError(
                 f"x holds {bad} values that are not finite; integers have no NaN or infinity"
@@ -189,7 +180,7 @@ class Session:
     def _dequantized(self, y: Array) -> Array:
         assert self._output is not None
         out = np.empty(y.shape, np.float32)
-        self._engine.dequantize(np.ascontiguousarray(y), self._output, out)
+        self._engine.dequantize(y, self._output, out)
         return out
 
     def reset(self) -> None:
@@ -266,6 +257,10 @@ class Session:
             layer, _, state = name.rpartition(".")
             new.setdefault(layer, {})[state] = array
         self.state = new
+
+
+def _refuse(x: Array, y: Array) -> bool:
+    return False
 
 
 def _as_float32(x: Array) -> NDArray[np.float32]:

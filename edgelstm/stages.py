@@ -14,7 +14,7 @@ from edgelstm.program import encode
 from edgelstm.quantized import QuantizedNetwork
 
 States = dict[str, dict[str, NDArray[Any]]]
-Step = Callable[[NDArray[Any], NDArray[Any]], None]
+Step = Callable[[NDArray[Any], NDArray[Any]], bool]
 # Below, waking a thread costs more than it brings.
 LEAST_MACS_PER_WORKER = 2_000_000
 
@@ -24,6 +24,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def writable(x: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+    """x as the kernels take it: C order, and not read-only, which is another type to numba."""
+    x = np.ascontiguousarray(x, kind)
+    return x if x.flags.writeable else x.copy()
 
 
 @functools.cache
@@ -60,7 +66,7 @@ class Stage(Protocol):
         """(batch, steps, input_size) -> (batch, steps, output_size)."""
 
     def step_call(self) -> Step:
-        """One step of one sequence."""
+        """See `engines.Engine`."""
 
     def states(self) -> States:
         """Copies."""
@@ -85,7 +91,7 @@ class FusedStage:
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
-        x = np.ascontiguousarray(x, self.type)
+        x = writable(x, self.type)
         y = np.empty((*x.shape[:2], self.output_size), self.type)
 
         def work(k: int) -> None:
@@ -97,7 +103,7 @@ class FusedStage:
 
     def step_call(self) -> Step:
         """See `Stage`."""
-        return functools.partial(self._layer.entry, self._layer.rows[0])
+        return functools.partial(self._layer.kernel, self._layer.rows[0])
 
     def states(self) -> States:
         """See `Stage`."""
@@ -134,7 +140,7 @@ class ProgramStage:
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
-        x = np.ascontiguousarray(x, self._values.dtype)
+        x = writable(x, self._values.dtype)
         y = np.empty((*x.shape[:2], self.output_size), x.dtype)
         ends = [len(x) * k // self._workers for k in range(self._workers + 1)]
 
@@ -155,10 +161,13 @@ class ProgramStage:
         x_row = np.empty((1, 1, self._input_size), kind)
         y_row = np.empty((1, 1, self.output_size), kind)
 
-        def step(x: NDArray[Any], y: NDArray[Any]) -> None:
+        def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
+            if x.shape != x_row.shape[2:] or y.shape != y_row.shape[2:]:
+                return False
             x_row[0, 0] = x
             self._call(self._values, self._scratch[0], x_row, y_row)
             y[...] = y_row[0, 0]
+            return True
 
         return step
 

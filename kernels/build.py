@@ -62,7 +62,7 @@ def kernel(cell: Cell, format_name: str) -> Any:
     name = f"{made.name}_{digest((cell.equations.__code__.co_filename,), facts)}"
     if name not in _kernels:
         values = types.Array(VALUES[format_name], 1, "C")
-        signature = types.void(types.Array(types.int64, 1, "C"), values, values)
+        signature = types.boolean(types.Array(types.int64, 1, "C"), values, values)
         _kernels[name] = compiled(
             layer.kernel, signature, name, lambda: _parts(cell, made, format_name)
         )

@@ -6,6 +6,7 @@ module level with some of its globals replaced, and its file's name holds the ha
 file of this folder, of the cell's equations, of numba's version and of the target.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -78,7 +79,7 @@ def compiled(
         parts: Makes the names to be bound; called only where the code has to be compiled.
 
     Returns:
-        The entry point, which does not look at the types of what it is given.
+        A dispatcher that never compiles: `TypeError` for arguments of other types.
     """
     made = numba.njit(**OPTIONS)(template)
     cache = _FileCache(folder() / f"{name}{SUFFIX}")
@@ -87,7 +88,8 @@ def compiled(
         made = numba.njit(**OPTIONS)(bound(template, parts()))
         made._cache = cache
     made.compile(signature)
-    return made.overloads[signature.args].entry_point
+    made.disable_compile()
+    return made
 
 
 class _FileCache(NullCache):
@@ -135,7 +137,8 @@ class _FileCache(NullCache):
             os.replace(beside, self._path)
         except OSError as error:
             _warn(f"{self._path.parent} cannot be written ({error})")
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink()
 
 
 _warned = False

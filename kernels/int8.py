@@ -243,7 +243,7 @@ def tanh(P, z):
 
 @jit
 def tanh_of_cell(P, c):
-    """The distance (3 c << left) + round >> right is a product of pairs, (c, 1) (3 << left, round)."""
+    """The distance (3 c << left) + round >> right is (c, 1) . (3 << left, round) per lane."""
     one, factors = splat_words(1), splat_i32(P[TANH_FACTORS])
     d = multiply_pairs(interleave_first(c, one), factors) >> P[TANH_RIGHT]
     e = multiply_pairs(interleave_second(c, one), factors) >> P[TANH_RIGHT]

@@ -70,9 +70,11 @@ def kernel(p, x, y):
     """Runs a layer over a sequence, from the state that P points to, which it leaves advanced.
 
     p: int64 parameters; x: (steps * inputs,), y: (steps * hidden,), both C order, in the types of
-    the format.
+    the format. Returns whether they fit each other; nothing is done where they do not.
     """
     P = parameters(p)
+    if x.shape[0] * P[HIDDEN] != y.shape[0] * P[INPUTS]:
+        return False
     steps, start, flip = 1, 0, P[FLIP]
     if x.shape[0] != P[INPUTS]:  # a division would be seen in a single step
         steps = x.shape[0] // P[INPUTS]
@@ -98,3 +100,4 @@ def kernel(p, x, y):
                 advance(P, sums(P, terms, g, h, given), g * PAIR, h, h_next, y_row)
         start += n
     p[FLIP] = flip
+    return True

@@ -202,10 +202,15 @@ class Layer:
     """`batch` sequences of one layer: their states, and per worker the scratch that they share.
 
     Sequence b belongs to worker b % workers; one worker runs its sequences one after the other.
+
+    Attributes:
+        type: Of x and y.
+        kernel: See `layer.kernel`.
+        rows: Its parameters, sequence by sequence.
     """
 
     def __init__(self, packed: Packed, batch: int, workers: int = 1) -> None:
-        self._packed, self._kernel = packed, kernel(packed.cell, packed.format_name)
+        self._packed, self.kernel = packed, kernel(packed.cell, packed.format_name)
         integer = packed.format_name == "int8"
         self.type = np.dtype(np.int8 if integer else np.float32)
         state_types = (np.int8, np.int16) if integer else (np.float32, np.float32)
@@ -239,19 +244,13 @@ class Layer:
             scratch[hybrid.ROUNDED] = aligned((p.units,), np.int8)
         return scratch
 
-    @property
-    def entry(self) -> Any:
-        """The compiled function (parameters, x, y) of one sequence."""
-        return self._kernel
-
     def advance(self, b: int, x: Array, y: Array) -> None:
         """Runs sequence b on.
 
         x: (steps, input_size), y: (steps, hidden_size), of `type`, C order.
         """
-        assert x.dtype == y.dtype == self.type
-        assert x.size * self._packed.hidden_size == y.size * self._packed.input_size
-        self._kernel(self.rows[b], x.reshape(-1), y.reshape(-1))
+        fits = self.kernel(self.rows[b], x.reshape(-1), y.reshape(-1))
+        assert fits
 
     def reset(self) -> None:
         """Every state to where it begins."""

@@ -6,6 +6,7 @@ NUMBA_CPU_FEATURES change what the code generator has.
 """
 
 import llvmlite.binding as llvm
+from numba.core import config
 from numba.core.registry import cpu_target
 
 
@@ -18,6 +19,35 @@ def _generated() -> tuple[str, frozenset[str]]:
 
 def _host() -> frozenset[str]:
     return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
+
+
+# What a processor's name lets the code generator use, beside the features that are listed.
+_SSE, _AVX2 = ("sse4.2",), ("avx2", "fma")
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd")
+IMPLIED = {
+    "generic": (),
+    "x86-64": (),
+    "nehalem": _SSE,
+    "x86-64-v2": _SSE,
+    "haswell": _AVX2,
+    "broadwell": _AVX2,
+    "skylake": _AVX2,
+    "x86-64-v3": _AVX2,
+    "skylake-avx512": _AVX512,
+    "x86-64-v4": _AVX512,
+    "cascadelake": (*_AVX512, "avx512vnni"),
+}
+
+
+def _lacking() -> list[str]:
+    """What the code generator was told to use and the processor lacks: it would end in SIGILL."""
+    # 64bit, cx16 and the like describe the processor's mode; only one of the lists has them.
+    of_vectors = ("sse", "ssse3", "avx", "fma", "f16c", "amx", "neon", "dotprod", "sve", "i8mm")
+    wanted = {f for f in FEATURES if f.startswith(of_vectors)}
+    name = config.CPU_NAME
+    if name and name not in ("host", llvm.get_host_cpu_name()):
+        wanted |= set(IMPLIED.get(name, (f"all that '{name}' implies",)))
+    return sorted(wanted - _host())
 
 
 def _lanes(features: frozenset[str]) -> int:
@@ -39,10 +69,7 @@ def _dot4(cpu: str, features: frozenset[str], lanes: int) -> str:
 
 
 CPU, FEATURES = _generated()
-# What the code generator was told to use and the processor lacks: code would end in SIGILL.
-# 64bit, cx16 and the like describe the processor's mode and are in one of the lists alone.
-VECTOR_FEATURES = ("sse", "ssse3", "avx", "fma", "f16c", "amx", "neon", "dotprod", "sve")
-LACKING = sorted(f for f in FEATURES - _host() if f.startswith(VECTOR_FEATURES))
+LACKING = _lacking()
 LANES = _lanes(FEATURES)
 PAIR = 2 * LANES  # units that are computed at once: a group
 DOT4 = _dot4(CPU, FEATURES, LANES)
