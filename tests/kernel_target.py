@@ -1,7 +1,7 @@
 """Run in a child process with restricted features: `python -m tests.kernel_target`.
 
-Prints one JSON object: lanes, form of the int8 products, values that differ from the oracle, and the
-largest errors of the float kernels. What instructions are used is settled when numba starts.
+Prints one JSON object: lanes, form of the int8 products, values that differ from the oracle, and
+the largest errors of the float kernels. What instructions are used is settled when numba starts.
 """
 
 import json

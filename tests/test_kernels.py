@@ -1,4 +1,4 @@
-"""The fused kernels: equal to the oracles over sizes, scales and ways of calling; what is refused."""
+"""The fused kernels: equal to the oracles however they are called; what is refused."""
 
 import dataclasses
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def integers(network: QuantizedNetwork, n: int, steps: int, seed: int = 3) -> An
 
 
 def random_int8(rng: np.random.Generator) -> QuantizedNetwork:
-    """Any size from 1 to 300, weights up to hard saturation, any cell scale, now and then a clip."""
+    """Any size from 1 to 300, weights up to hard saturation, any cell scale, at times a clip."""
     sizes = (int(rng.integers(1, 301)), int(rng.integers(1, 301)))
     gain, clip = float(rng.choice([0.3, 1, 6, 40])), float(rng.choice([0, 0, 0.25, 3]))
     network = random_network(

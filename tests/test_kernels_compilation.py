@@ -54,7 +54,8 @@ def test_a_damaged_file_is_compiled_anew_with_one_warning(how: str, tmp_path: Pa
     for path in (tmp_path / "edgelstm").iterdir():
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 4
-        path.write_bytes({"cut": content[:900], "bit": content, "empty": b""}[how])
+        damaged = {"cut": content[:900], "bit": content, "empty": bytearray()}
+        path.write_bytes(damaged[how])
     got = run(tmp_path)
     assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "is damaged" in got
     assert run(tmp_path) == "[5, -2, 3] 1 found 0"
