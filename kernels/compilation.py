@@ -22,6 +22,7 @@ import llvmlite
 import numba
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from edgelstm.kernels.simd.target import CPU, FEATURES
@@ -107,8 +108,11 @@ class _FileCache(NullCache):
         return str(self._path.parent)
 
     def holds(self, sig, target_context):
-        """Reads the file; whether it can be used."""
-        target_context.refresh()
+        """Reads the file; whether it can be used.
+
+        Finished code needs numba's runtime, not its registries, which take longer than all else.
+        """
+        rtsys.initialize(target_context)
         try:
             stored = self._path.read_bytes()
         except FileNotFoundError:
