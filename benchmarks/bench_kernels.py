@@ -28,8 +28,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks import report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
-from edgelstm.comparison import dequantized  # noqa: E402
-from edgelstm.execution import run  # noqa: E402
+from edgelstm.execution import dequantized, run  # noqa: E402
 from edgelstm.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
@@ -143,7 +142,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> int:
     """Runs the benchmark; returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", help="indices into the six sizes, such as 0,3")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-peers", action="store_true")
@@ -151,8 +150,8 @@ def main() -> int:
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plot", type=pathlib.Path, help="needs edgelstm[plots]")
     args = parser.parse_args()
-    chosen = range(len(SIZES)) if not args.sizes else [int(k) for k in args.sizes.split(",")]
-    chosen = CI_SIZES if args.ci else chosen
+    chosen = [int(k) for k in args.sizes.split(",")] if args.sizes else list(range(len(SIZES)))
+    chosen = list(CI_SIZES) if args.ci else chosen
     results = []
     for k in chosen:
         print(f"{SIZES[k]} ...", file=sys.stderr, flush=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types
 from numba.extending import intrinsic
 
 from edgelstm.kernels.packing import aligned
@@ -31,7 +30,7 @@ _jit: Any = numba.njit(nogil=True)
 def _chains(kind: Any) -> Any:
     """CHAINS accumulators, no loads."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def chains(typingctx: Any, n: Any, seed: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             start = splat(builder, args[1], LANES)
@@ -60,17 +59,17 @@ def _chains(kind: Any) -> Any:
 _chains_f32, _chains_i8 = _chains(products.FLOAT32), _chains(products.INT8)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _peak_f32(n: Any) -> Any:
     return _chains_f32(n, np.float32(n % 7))
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _peak_i8(n: Any) -> Any:
     return _chains_i8(n, np.int32(n % 7))
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _stream_f32(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> None:
     """w: address of n rows of 8 vectors; x: n float32."""
     z = splat_f32(0.0)
@@ -83,7 +82,7 @@ def _stream_f32(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> No
     store_rows(address(out), 0, sums, 0, 1)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _stream_i8(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> None:
     """w: address of n rows of 8 vectors; x: n words of 4 int8."""
     z = splat_i32(0)

@@ -1,4 +1,4 @@
-"""What `bench_kernels` measures of ours: sessions, bare kernels, the program kernels, plain loops."""
+"""What `bench_kernels` measures of ours: sessions, bare kernels, programs, plain loops."""
 
 import dataclasses
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def task(input_size: int, hidden_size: int) -> Task:
     lstm = Network((Recurrent("lstm1", "lstm", w, u, b, np.zeros_like(b)),), last_step=False)
     part = slice(0, 3 * hidden_size)
     gru_layer = Recurrent("gru1", "gru", w[part], u[part], b[part], b[part])
-    networks = {
+    networks: dict[str, Any] = {
         "float32": lstm,
         "int8": quantize(lstm, x, "int8"),
         "hybrid": quantize(lstm, None, "hybrid"),
@@ -123,7 +123,8 @@ def _program(given: Task, mode: str) -> Contestant:
 
     def sequence() -> Array:
         stage.reset()
-        return stage.advance(x[None])[0]
+        y: Array = stage.advance(x[None])[0]
+        return y
 
     return Contestant(f"program, {mode}", mode, "plain", sequence, lambda: step(row, y_row))
 

@@ -38,7 +38,9 @@ def _onnx(given: Task, mode: str, operator: str) -> bytes:
 
     biases = np.concatenate([blocks(layer.bias_ih), blocks(layer.bias_hh)])
     constants = {"W": blocks(layer.weight_ih), "R": blocks(layer.weight_hh), "B": biases}
-    options = {"hidden_size": n} | ({"linear_before_reset": 1} if operator == "GRU" else {})
+    options: dict[str, Any] = {"hidden_size": n} | (
+        {"linear_before_reset": 1} if operator == "GRU" else {}
+    )
     outputs = ["y", *(f"{s}_out" for s in states)]
     node = helper.make_node(operator, ["x", "W", "R", "B", "", *states], outputs, **options)
 
@@ -166,9 +168,8 @@ def _torch(given: Task) -> Iterator[Contestant]:
     lstm.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dynamic = torch.ao.quantization.quantize_dynamic(
-            torch.nn.Sequential(lstm), {torch.nn.LSTM}, torch.qint8
-        )[0]
+        quantize_dynamic: Any = torch.ao.quantization.quantize_dynamic
+        dynamic = quantize_dynamic(torch.nn.Sequential(lstm), {torch.nn.LSTM}, torch.qint8)[0]
     yield Contestant("torch", "float32", "peer", *_torch_calls(lstm, given))
     yield Contestant("torch dynamic", "hybrid", "peer", *_torch_calls(dynamic, given))
 

@@ -1,5 +1,6 @@
 """Compiled kernels on disk: found again, never stale, and a folder in any state harms nobody."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgelstm.cells import CELLS
 from edgelstm.kernels import compilation
 
 # A small kernel, so that compiling it takes no time; `run` says what came of it.
@@ -90,3 +92,20 @@ def test_another_option_or_target_is_another_kernel(monkeypatch: pytest.MonkeyPa
     changed = compilation.digest((), "")
     monkeypatch.setattr(compilation, "FEATURES", frozenset({"sse2"}))
     assert len({before, changed, compilation.digest((), "")}) == 3
+
+
+@pytest.mark.slow
+def test_doctor_compiles_ahead_and_says_where(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgelstm", "doctor", "--warm", "--json"],
+        env={**os.environ, "PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kernels = json.loads(done.stdout)["kernels"]
+    files = list((tmp_path / "edgelstm").glob("*.kernel"))
+    assert kernels["cache"] == str(tmp_path / "edgelstm")
+    assert kernels["cache_files"] == len(files) > len(CELLS)
+    assert kernels["cache_bytes"] == sum(p.stat().st_size for p in files)
+    assert "lanes" in kernels["instruction_set"]
