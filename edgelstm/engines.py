@@ -4,6 +4,7 @@ An engine owns the running state of `batch` sequences. `numba` runs the compiled
 `reference` the oracles in NumPy; at integer precisions both give the same bits.
 """
 
+import dataclasses
 import importlib.util
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 
 from edgelstm import forward, reference
 from edgelstm.errors import ModelError
-from edgelstm.network import Network
-from edgelstm.program import encode
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.fixedpoint import quantize_reals
+from edgelstm.fusion import packed_layer
+from edgelstm.network import Network, split_point
+from edgelstm.quantized import QuantizedNetwork, Scale
+from edgelstm.stages import FusedStage, ProgramStage, Stage, States, Step, cores, writable
 
 AnyNetwork = Network | QuantizedNetwork
-States = dict[str, dict[str, NDArray[Any]]]
 
 
 class Engine(Protocol):
@@ -31,8 +33,24 @@ class Engine(Protocol):
         step, and moves the states on.
         """
 
+    def step_call(self) -> Step:
+        """A function that runs one step of one sequence, x (input_size,) to y (output_size,).
+
+        It returns False, or raises `TypeError`, and does nothing, where it cannot take them as they
+        are: of other sizes or types, not in C order, read-only.
+        """
+
+    def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
+        """x as integers of `scale`, to `out` of its shape; returns how many are not finite."""
+
+    def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
+        """The real values of integers, to `out` of their shape."""
+
     def states(self) -> States:
-        """Layer to state to (batch, hidden_size): views, not copies."""
+        """Layer to state to (batch, hidden_size): copies."""
+
+    def set_states(self, new: States) -> None:
+        """Takes what `states` gives."""
 
     def reset(self) -> None:
         """Every state back to its start."""
@@ -55,9 +73,30 @@ class ReferenceEngine:
         self._states = after
         return y
 
+    def step_call(self) -> Step:
+        """See `Engine`."""
+        return lambda x, y: False
+
+    def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
+        """See `Engine`."""
+        finite = np.isfinite(x)
+        clean = np.where(finite, x, np.float32(0))
+        out[...] = quantize_reals(clean, scale.scale, scale.zero_point, scale.limits)
+        return int(x.size - finite.sum())
+
+    def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
+        """See `Engine`."""
+        out[...] = (y.astype(np.float64) - scale.zero_point) * scale.scale
+
     def states(self) -> States:
         """See `Engine`."""
-        return self._states
+        return {k: {s: v.copy() for s, v in states.items()} for k, states in self._states.items()}
+
+    def set_states(self, new: States) -> None:
+        """See `Engine`."""
+        for layer, states in self._states.items():
+            for name, value in states.items():
+                value[...] = new[layer][name]
 
     def reset(self) -> None:
         """See `Engine`."""
@@ -68,48 +107,93 @@ class ReferenceEngine:
 
 
 class NumbaEngine:
-    """The compiled kernels."""
+    """The compiled kernels: layers one after the other, each with its fused kernel if it has one.
+
+    Neighbours without one share a program. Sequences are spread over the cores.
+    """
 
     def __init__(self, network: AnyNetwork, batch: int) -> None:
-        self._network, self._program = network, encode(network)
-        self._values = np.empty((batch, self._program.start.size), self._program.start.dtype)
-        self._run = _integer_run if self._values.dtype == np.int16 else _float_run
-        self._rounded = np.empty(self._program.start.size, np.int16)
-        self.reset()
+        split = split_point(network.layers)
+        self._last = split if network.last_step else -1
+        self._stages: list[tuple[int, Stage]] = []
+        layers: tuple[Any, ...] = network.layers
+        workers, k = max(1, min(batch, cores())), 0
+        while k < len(layers):
+            packed = packed_layer(layers[k])
+            end = k + 1
+            while packed is None and end < len(layers) and end != self._last:
+                if packed_layer(layers[end]) is not None:
+                    break
+                end += 1
+            stage: Stage
+            if packed is None:
+                part = _part(network, layers[k:end])
+                stage = ProgramStage(part, batch, workers)
+            else:
+                stage = FusedStage(layers[k].name, packed, batch, workers)
+            self._stages.append((end, stage))
+            k = end
+        self._rows = [np.empty(s.output_size, s.type) for _, s in self._stages]
+        if isinstance(network, QuantizedNetwork) and network.input is not None:
+            from edgelstm.kernels import conversion
+
+            self._quantize, self._dequantize = conversion.quantizer(), conversion.dequantizer()
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Engine`."""
-        x = np.ascontiguousarray(x, self._values.dtype)
-        every_step = not self._network.last_step
-        result, steps = self._program.result, x.shape[1] if every_step else 1
-        y = np.empty((len(x), steps, result.size), x.dtype)
-        self._run(self._program, self._values, self._rounded, (x, y, result.start, every_step))
-        return y if every_step else y[:, 0]
+        for end, stage in self._stages:
+            x = stage.advance(x)
+            if end == self._last:
+                x = x[:, -1:]
+        return x[:, 0] if self._last >= 0 else x
+
+    def step_call(self) -> Step:
+        """See `Engine`."""
+        first, *others = (stage.step_call() for _, stage in self._stages)
+        if not others:
+            return first
+        rows = self._rows[:-1]
+
+        def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
+            if y.shape != self._rows[-1].shape or not first(x, rows[0]):
+                return False
+            for run, x_row, y_row in zip(others, rows, [*rows[1:], y], strict=True):
+                run(x_row, y_row)
+            return True
+
+        return step
+
+    def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
+        """See `Engine`."""
+        x = writable(x, x.dtype)
+        bad: int = self._quantize(x.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
+        return bad
+
+    def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
+        """See `Engine`."""
+        self._dequantize(
+            writable(y, y.dtype).reshape(-1), scale.scale, scale.zero_point, out.reshape(-1)
+        )
 
     def states(self) -> States:
         """See `Engine`."""
-        return {
-            layer: {s: self._values[:, p.start : p.start + p.size] for s, p in places.items()}
-            for layer, places in self._program.states.items()
-        }
+        return {layer: s for _, stage in self._stages for layer, s in stage.states().items()}
+
+    def set_states(self, new: States) -> None:
+        """See `Engine`."""
+        for _, stage in self._stages:
+            stage.set_states(new)
 
     def reset(self) -> None:
         """See `Engine`."""
-        self._values[:] = self._program.start
+        for _, stage in self._stages:
+            stage.reset()
 
 
-def _integer_run(program: Any, values: Any, rounded: Any, call: tuple[Any, ...]) -> None:
-    from edgelstm.kernels import integer_program
-
-    kernel: Any = integer_program.run
-    kernel(program.rows, *program.constants, values, *call)
-
-
-def _float_run(program: Any, values: Any, rounded: Any, call: tuple[Any, ...]) -> None:
-    from edgelstm.kernels import float_program
-
-    kernel: Any = float_program.run
-    kernel(program.rows, *program.constants, values, rounded, *call)
+def _part(network: Any, layers: tuple[Any, ...]) -> AnyNetwork:
+    """Some of its layers, at every step."""
+    part: AnyNetwork = dataclasses.replace(network, layers=layers, last_step=False)
+    return part
 
 
 ENGINES: dict[str, Callable[[AnyNetwork, int], Engine]] = {
@@ -122,7 +206,8 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
     """An engine of `ENGINES`; None is `numba` where it is installed, else `reference`.
 
     Raises:
-        ModelError: The name is unknown, or numba is asked for and not installed.
+        ModelError: The name is unknown, or numba is asked for and not installed, or told to use
+            instructions that this processor lacks.
     """
     has_numba = importlib.util.find_spec("numba") is not None
     if name is None:
@@ -133,4 +218,17 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
         raise ModelError(
             "engine 'numba' needs numba: pip install numba; engine='reference' works without it"
         )
+    if name == "numba":
+        check_target()
     return ENGINES[name](network, batch)
+
+
+def check_target() -> None:
+    """`ModelError` if numba was told to use instructions that this processor lacks."""
+    from edgelstm.kernels.simd import target
+
+    if target.LACKING:
+        raise ModelError(
+            f"NUMBA_CPU_NAME or NUMBA_CPU_FEATURES ask for {', '.join(target.LACKING)}, which this "
+            "processor does not have; unset them, or use engine='reference'"
+        )

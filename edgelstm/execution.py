@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
-from edgelstm.fixedpoint import quantize_reals
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 
 Array = NDArray[Any]
@@ -60,6 +59,13 @@ class Session:
         self._input = network.input if isinstance(network, QuantizedNetwork) else None
         self._output = network.output if isinstance(network, QuantizedNetwork) else None
         self._step_shape = (*self._lead, network.input_size)
+        self._out_shape = (*self._lead, network.output_size)
+        # What the kernels read and write: raw integers, or float32.
+        self._type = np.dtype(np.float32 if self._input is None else self._input.type)
+        self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
+        self._step_call = self._engine.step_call() if batch is None else _refuse
+        self._x = np.empty(self._step_shape, self._type)
+        self._known_out: Array | None = None  # the last `out`, which was found to be in order
 
     @property
     def _lead(self) -> tuple[int, ...]:
@@ -74,20 +80,64 @@ class Session:
 
         Returns:
             (output_size,), or (batch, output_size).
+
+        Raises:
+            ModelError: x_t or out has another shape or type, or x_t is not finite and the network
+                is of integers.
         """
-        x_t = np.asarray(x_t)
+        if type(x_t) is not np.ndarray or x_t.dtype is not self._type:
+            return self._step_converted(np.asarray(x_t), out)
+        y = out
+        if y is None:
+            y = np.empty(self._out_shape, self._y_type)
+        elif y is not self._known_out:
+            self._check_out(y, self._y_type)
+            self._known_out = y
+        try:
+            if self._step_call(x_t, y):
+                return y
+        except TypeError:
+            pass
+        return self._step_converted(x_t, out)
+
+    def _step_converted(self, x_t: Array, out: Array | None) -> Array:
+        """A step of any x_t and out that fit the network."""
         if x_t.shape != self._step_shape:
             raise ModelError(f"x_t has shape {x_t.shape}; {self._step_shape} is needed")
-        y = self._advance(x_t.reshape(-1, 1, self._network.input_size))
-        y = y.reshape(*self._lead, self._network.output_size)
+        raw = self._input is None or x_t.dtype == self._type
+        kind = self._y_type if raw else np.dtype(np.float32)
+        if out is not None:
+            self._check_out(out, kind)
+        y = self._step_copied(x_t, raw=raw)
         if out is None:
             return y
-        if out.shape != y.shape or out.dtype != y.dtype:
-            raise ModelError(
-                f"out is {out.dtype} of shape {out.shape}; {y.dtype} of shape {y.shape} is needed"
-            )
         out[...] = y
         return out
+
+    def _step_copied(self, x_t: Array, *, raw: bool) -> Array:
+        """A step from the session's own buffer."""
+        if raw:
+            self._x[...] = _as_float32(x_t) if self._input is None else x_t
+        else:
+            self._quantize(x_t, self._x)
+        y = np.empty(self._out_shape, self._y_type)
+        if not self._step_call(self._x, y):
+            x = self._x.reshape(-1, 1, self._network.input_size)
+            y = self._engine.advance(x).reshape(self._out_shape).astype(self._y_type)
+        return y if raw else self._dequantized(y)
+
+    def _check_out(self, out: Array, kind: np.dtype[Any]) -> None:
+        """`ModelError` if the result cannot be written there."""
+        if (
+            not isinstance(out, np.ndarray)
+            or out.shape != self._out_shape
+            or out.dtype != kind
+            or not out.flags.writeable
+        ):
+            got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out)
+            raise ModelError(
+                f"out is {got}; a writable array of {kind} of shape {self._out_shape} is needed"
+            )
 
     def run(self, x: Array) -> Array:
         """A whole sequence from the present state; shapes as in the function `run`."""
@@ -107,16 +157,31 @@ class Session:
         """(batch, steps, input_size) of any type to the result, integers if x is raw integers."""
         if self._input is None:
             return self._engine.advance(_as_float32(x)).astype(np.float32, copy=False)
-        assert self._output is not None
-        if x.dtype == self._input.type:
-            return self._engine.advance(x).astype(self._output.type)
-        if x.dtype in (np.int8, np.int16):
+        if x.dtype == self._type:
+            return self._engine.advance(x).astype(self._y_type, copy=False)
+        x_q = np.empty(x.shape, self._type)
+        self._quantize(x, x_q)
+        return self._dequantized(self._engine.advance(x_q).astype(self._y_type, copy=False))
+
+    def _quantize(self, x: Array, out: Array) -> None:
+        """Real values to the network's integers."""
+        assert self._input is not None
+        if x.dtype.char in "bh":
             raise ModelError(
                 f"x is {x.dtype}, but this network's raw integers are {self._input.type}; "
                 f"give {self._input.type}, or real values as float32"
             )
-        y = self._engine.advance(_quantized(_as_float32(x), self._input))
-        return dequantized(y, self._output)
+        bad = self._engine.quantize(_as_float32(x), self._input, out)
+        if bad:
+            raise ModelError(
+                f"x holds {bad} values that are not finite; integers have no NaN or infinity"
+            )
+
+    def _dequantized(self, y: Array) -> Array:
+        assert self._output is not None
+        out = np.empty(y.shape, np.float32)
+        self._engine.dequantize(y, self._output, out)
+        return out
 
     def reset(self) -> None:
         """Every state back to its start: zero."""
@@ -135,13 +200,15 @@ class Session:
 
     @state.setter
     def state(self, new: Mapping[str, Mapping[str, Array]]) -> None:
-        checked = [
-            (value, self._checked_state(layer, name, new, value))
-            for layer, states in self._engine.states().items()
-            for name, value in states.items()
-        ]
-        for value, given in checked:
-            value[...] = given.reshape(value.shape)
+        self._engine.set_states(
+            {
+                layer: {
+                    name: self._checked_state(layer, name, new, value).reshape(value.shape)
+                    for name, value in states.items()
+                }
+                for layer, states in self._engine.states().items()
+            }
+        )
 
     def _checked_state(
         self, layer: str, name: str, new: Mapping[str, Mapping[str, Array]], value: Array
@@ -192,19 +259,14 @@ class Session:
         self.state = new
 
 
+def _refuse(x: Array, y: Array) -> bool:
+    return False
+
+
 def _as_float32(x: Array) -> NDArray[np.float32]:
     if x.dtype.kind not in "fiub":
         raise ModelError(f"x is of type {x.dtype}; numbers are needed")
     return x.astype(np.float32, copy=False)
-
-
-def _quantized(x: NDArray[np.float32], scale: Scale) -> NDArray[np.int64]:
-    if not np.isfinite(x).all():
-        raise ModelError(
-            f"x holds {x.size - int(np.isfinite(x).sum())} values that are not finite; "
-            "integers have no NaN or infinity"
-        )
-    return quantize_reals(x, scale.scale, scale.zero_point, scale.limits)
 
 
 def dequantized(y: Array, scale: Scale) -> NDArray[np.float32]:

@@ -4,8 +4,13 @@ A program is a list of rows, one operation each, on vectors that lie one after t
 `values`. AFFINE_ROUNDED is the hybrid form: int8 weights, and the vector rounded to 8 bits.
 """
 
+import functools
+from typing import Any
+
 import numba as nb
 import numpy as np
+
+from edgelstm.kernels.compilation import OPTIONS, compiled, digest
 
 # Kinds of operations
 (
@@ -25,13 +30,11 @@ import numpy as np
 ) = range(13)
 # Columns of a row: see integer_program.py; CONSTANT: where the clip, the peephole's
 # weights or the weights' scale stand.
-KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT, LAST = range(10)
-ROW_LENGTH = 10
+KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT = range(9)
+ROW_LENGTH = 9
 
 # Not finite stays not finite: no nnan, no ninf.
-_jit = nb.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
-)
+_jit = nb.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS)
 _one = np.float32(1)
 _half = np.float32(0.5)
 
@@ -68,12 +71,11 @@ def _affine_rounded(row, weights_q, biases, constants, values, rounded):
 @_jit
 def _round(v, rounded):
     """Fills `rounded`; returns the size of a step, NaN if a value is not finite."""
-    largest = np.float32(0)
+    largest, finite = np.float32(0), True
     for k in range(v.shape[0]):
         magnitude = abs(v[k])
-        if not magnitude <= largest:  # also for NaN, which nothing takes back
-            largest = magnitude
-    finite = largest < np.inf
+        finite = finite and magnitude < np.inf
+        largest = max(largest, magnitude)
     inverse = np.float32(127) / largest if finite and largest > 0 else np.float32(0)
     for k in range(v.shape[0]):
         rounded[k] = np.int16(np.rint(v[k] * inverse)) if finite else np.int16(0)
@@ -131,13 +133,12 @@ def _softmax(row, values):
         values[out + j] /= total
 
 
-@_jit
-def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, result, every_step):
+def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, result):
     """Runs the program over sequences, from the states in `values`, which it leaves advanced.
 
     rows: int64 (n, ROW_LENGTH); weights, biases, constants: float32; weights_q: int8; values:
     float32 (batch, n_values), x at its start; rounded: int16, scratch for the longest vector;
-    x: float32 (batch, steps, input_size); y: float32 (batch, steps or 1, output_size), read off
+    x: float32 (batch, steps, input_size); y: float32 (batch, steps, output_size), read off
     `values` at `result`. All C order.
     """
     batch, steps, inputs = x.shape
@@ -146,11 +147,8 @@ def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, resu
         row_values = values[b]
         for t in range(steps):
             row_values[:inputs] = x[b, t]
-            last = t == steps - 1
             for k in range(rows.shape[0]):
                 row = rows[k]
-                if row[LAST] and not last:
-                    continue
                 if row[KIND] == AFFINE:
                     _affine(row, weights, biases, row_values)
                 elif row[KIND] == AFFINE_ROUNDED:
@@ -159,7 +157,24 @@ def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, resu
                     _softmax(row, row_values)
                 else:
                     _elementwise(row, constants, row_values)
-            if every_step:
-                y[b, t] = row_values[result : result + outputs]
-            elif last:
-                y[b, 0] = row_values[result : result + outputs]
+            y[b, t] = row_values[result : result + outputs]
+
+
+@functools.cache
+def kernel() -> Any:
+    """`run`, compiled."""
+    i64, f32 = nb.int64, nb.float32
+    sequences = f32[:, :, ::1]
+    signature = nb.void(
+        i64[:, ::1],
+        f32[::1],
+        nb.int8[::1],
+        f32[::1],
+        f32[::1],
+        f32[:, ::1],
+        nb.int16[::1],
+        sequences,
+        sequences,
+        i64,
+    )
+    return compiled(run, signature, f"float_program_{digest((), '')}", dict)

@@ -5,14 +5,19 @@ A program is a list of rows, one operation each, on vectors that lie one after t
 defined in edgelstm/fixedpoint.py, and tests hold both equal.
 """
 
+import functools
+from typing import Any
+
 import numba as nb
 import numpy as np
+
+from edgelstm.kernels.compilation import OPTIONS, compiled, digest
 
 # Kinds of operations
 AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
 # Columns of a row. OUT, A, B: where vectors start in `values`; SIZE: elements of the result;
 # COLUMNS: elements of A in an affine; WEIGHT, BIAS: where an affine's constants start; TABLE_ROW:
-# which table; LAST: 1 if the operation runs at the last step alone.
+# which table.
 (
     KIND,
     OUT,
@@ -28,12 +33,11 @@ AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
     ZERO,
     LOW,
     HIGH,
-    LAST,
-) = range(15)
-ROW_LENGTH = 15
+) = range(14)
+ROW_LENGTH = 14
 
-_jit = nb.njit(cache=True, nogil=True, error_model="numpy")
-_inline = nb.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+_jit = nb.njit(**OPTIONS)
+_inline = nb.njit(inline="always", **OPTIONS)
 
 
 @_inline
@@ -81,14 +85,12 @@ def _elementwise(row, tables, values):
             out[j] = min(max(np.int64(a[j]), low), high)
 
 
-@_jit
-def run(rows, weights, biases, tables, values, x, y, result, every_step):
+def run(rows, weights, biases, tables, values, x, y, result):
     """Runs the program over sequences, from the states in `values`, which it leaves advanced.
 
     rows: int64 (n, ROW_LENGTH); weights: int8; biases: int32; tables: int16, 65536
     entries each; values: int16 (batch, n_values), x at its start; x: int16 (batch, steps,
-    input_size); y: int16 (batch, steps or 1, output_size), read off `values` at
-    `result`. All C order.
+    input_size); y: int16 (batch, steps, output_size), read off `values` at `result`. All C order.
     """
     batch, steps, inputs = x.shape
     outputs = y.shape[2]
@@ -96,32 +98,20 @@ def run(rows, weights, biases, tables, values, x, y, result, every_step):
         row_values = values[b]
         for t in range(steps):
             row_values[:inputs] = x[b, t]
-            last = t == steps - 1
             for k in range(rows.shape[0]):
                 row = rows[k]
-                if row[LAST] and not last:
-                    continue
                 if row[KIND] == AFFINE:
                     _affine(row, weights, biases, row_values)
                 else:
                     _elementwise(row, tables, row_values)
-            if every_step:
-                y[b, t] = row_values[result : result + outputs]
-            elif last:
-                y[b, 0] = row_values[result : result + outputs]
+            y[b, t] = row_values[result : result + outputs]
 
 
-@_jit
-def quantize(x, scale, zero, low, high, out):
-    """clip(round_half_even(x / scale) + zero) of each value; returns how many are not finite.
-
-    x: float32 (n,); scale: float64; out: int16 (n,).
-    """
-    bad = 0
-    for k in range(x.shape[0]):
-        v = np.float64(x[k])
-        if not np.isfinite(v):
-            bad += 1
-            v = np.float64(0)
-        out[k] = np.int64(min(max(np.rint(v / scale) + zero, low), high))
-    return bad
+@functools.cache
+def kernel() -> Any:
+    """`run`, compiled."""
+    i64, i32, i16, i8 = nb.int64, nb.int32, nb.int16, nb.int8
+    signature = nb.void(
+        i64[:, ::1], i8[::1], i32[::1], i16[::1], i16[:, ::1], i16[:, :, ::1], i16[:, :, ::1], i64
+    )
+    return compiled(run, signature, f"integer_program_{digest((), '')}", dict)

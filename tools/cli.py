@@ -161,11 +161,15 @@ def devices(
 
 
 @app.command()
-def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Show what is installed, what is missing for what, and the line that installs it."""
+def doctor(
+    warm: Annotated[bool, typer.Option("--warm", help="Compile every kernel now.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what is installed, what is missing for what, where compiled kernels are."""
     from edgelstm.tools import doctor as command
 
-    raise typer.Exit(command.main(as_json=as_json, quiet=quiet))
+    raise typer.Exit(command.main(warm=warm, as_json=as_json, quiet=quiet))
 
 
 def _split(names: str | None) -> tuple[str, ...] | None:

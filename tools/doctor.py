@@ -1,11 +1,17 @@
 """`edgelstm doctor`: what is installed, and what is missing for what."""
 
 import importlib.metadata
+import importlib.util
 import platform
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 import edgelstm
+from edgelstm.cells import CELLS
+from edgelstm.network import Dense, Network, Recurrent
+from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.tools import output, tables
 
@@ -21,8 +27,10 @@ PACKAGES = (
 )
 
 
-def main(*, as_json: bool, quiet: bool) -> int:
+def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
+    if warm:
+        _warm()
     found = list(_packages()) + list(_runtimes())
     machine = {
         "edgelstm": edgelstm.__version__,
@@ -30,16 +38,70 @@ def main(*, as_json: bool, quiet: bool) -> int:
         "machine": platform.machine(),
         "system": platform.platform(),
     }
+    kernels = _kernels()
     if as_json:
-        output.print_json({"machine": machine, "packages": found})
+        output.print_json({"machine": machine, "kernels": kernels, "packages": found})
     elif not quiet:
         out = output.console()
         out.print(tables.table("Machine", ("", ""), machine.items()))
+        out.print()
+        out.print(tables.table("Kernels", ("", ""), _kernel_rows(kernels)))
         out.print()
         columns = ("package", "version", "for", "missing: how to get it")
         rows = [(p["name"], p["version"] or "-", p["for"], p["obstacle"] or "") for p in found]
         out.print(tables.table("Packages", columns, rows))
     return 0
+
+
+def _kernels() -> dict[str, Any]:
+    """What the compiled kernels use, and where they are kept."""
+    if importlib.util.find_spec("numba") is None:
+        return {"obstacle": "numba is not installed"}
+    from edgelstm.kernels import compilation
+    from edgelstm.kernels.simd import target
+
+    folder = compilation.folder()
+    files = list(folder.glob(f"*{compilation.SUFFIX}"))
+    return {
+        "processor": target.CPU.split()[-1],
+        "instruction_set": target.describe(),
+        "lacking": target.LACKING,
+        "cache": str(folder),
+        "cache_files": len(files),
+        "cache_bytes": sum(p.stat().st_size for p in files),
+        "obstacle": None,
+    }
+
+
+def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
+    if kernels["obstacle"]:
+        return [("obstacle", kernels["obstacle"])]
+    size = kernels["cache_bytes"] / 1024
+    rows = [
+        ("processor", kernels["processor"]),
+        ("instruction set", kernels["instruction_set"]),
+        ("cache", kernels["cache"]),
+        ("in the cache", f"{kernels['cache_files']} kernels, {size:,.0f} KiB"),
+    ]
+    return rows + [("cannot run", ", ".join(kernels["lacking"]))] * bool(kernels["lacking"])
+
+
+def _warm() -> None:
+    """Compiles every kernel, so that no later process has to."""
+    x = np.ones((1, 2, 2), np.float32)
+    for cell_name, spec in CELLS.items():
+        rows = np.zeros((2 * len(spec.gates), 2), np.float32)
+        biases = rows[:, 0].copy()
+        layers = (
+            Recurrent("layer", cell_name, rows, rows, biases, biases),
+            Dense("dense", rows[:2], biases[:2]),
+        )
+        network = Network(layers, last_step=False)
+        for precision in PRECISIONS.values():
+            if precision.weight_type == "float32":
+                edgelstm.run(network, x)
+            elif precision.supports(cell_name):
+                edgelstm.run(edgelstm.quantize(network, x, precision.name), x)
 
 
 def _packages() -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ becomes a row that says where it reads and writes. What the columns mean stands 
 
 from typing import Any
 
-from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.network import Dense, Network, Recurrent
 from edgelstm.plan import recurrent_plan
 from edgelstm.precision import FLOAT32
 from edgelstm.program import floats, integers
@@ -15,7 +15,7 @@ from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurr
 
 
 def encode(network: Network | QuantizedNetwork) -> Program:
-    """The program of a network; integer precisions have TFLM's arithmetic.
+    """The program of a network, each layer at every step; integers have TFLM's arithmetic.
 
     Raises:
         ModelError: An operation that the kernel of this precision does not have.
@@ -23,10 +23,8 @@ def encode(network: Network | QuantizedNetwork) -> Program:
     integer = isinstance(network, QuantizedNetwork) and network.input is not None
     rows: Any = integers if integer else floats
     builder = rows.builder()
-    split = split_point(network.layers)
     slot = builder.place(network.input_size)
-    for k, layer in enumerate(network.layers):
-        builder.last = network.last_step and k >= split
+    for layer in network.layers:
         if isinstance(layer, Dense | QuantizedDense):
             slot = rows.dense(builder, layer, slot)
         else:

@@ -40,11 +40,10 @@ class Builder:
 
     Attributes:
         kernel: The module of kernels/ whose columns the rows have.
-        last: What the column LAST of new rows holds.
     """
 
     def __init__(self, kernel: Any) -> None:
-        self.kernel, self.last = kernel, False
+        self.kernel = kernel
         self.states: dict[str, dict[str, Slot]] = {}
         self._rows: list[NDArray[np.int64]] = []
         self._pools: dict[str, list[NDArray[Any]]] = {}
@@ -82,7 +81,7 @@ class Builder:
     def row(self, kind: str, out: Slot, *args: Slot, **columns: int) -> None:
         """Appends one operation; `kind` and the columns are names in the kernel's module."""
         row, kernel = np.zeros(self.kernel.ROW_LENGTH, np.int64), self.kernel
-        row[kernel.KIND], row[kernel.LAST] = getattr(kernel, kind), self.last
+        row[kernel.KIND] = getattr(kernel, kind)
         row[kernel.OUT], row[kernel.SIZE] = out.start, out.size
         for column, slot in zip((kernel.A, kernel.B), args, strict=False):
             row[column] = slot.start

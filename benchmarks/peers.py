@@ -1,0 +1,219 @@
+"""The runtimes that a user would pick instead, each with one thread and the same weights."""
+
+import logging
+import pathlib
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contestants import Array, Contestant, Task
+from edgelstm.formats import write
+
+GATES_OF_ONNX = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}  # of i f g o, of r z n
+
+
+def peers(given: Task) -> Iterator[Contestant]:
+    """Every peer that is installed; the others are named on standard output."""
+    for build in (_onnxruntime, _litert, _torch, _openvino):
+        try:
+            yield from build(given)
+        except ImportError as error:
+            print(f"left out: {error}")
+
+
+# ---- ONNX Runtime: one LSTM or GRU operator and nothing else
+
+
+def _onnx(given: Task, mode: str, operator: str) -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    layer, n = given.networks[mode].layers[0], given.hidden_size
+    order, states = GATES_OF_ONNX[operator], ["h0", "c0"][: 1 + (operator == "LSTM")]
+
+    def blocks(a: Array) -> Array:
+        return np.concatenate([np.split(a, len(order))[k] for k in order])
+
+    biases = np.concatenate([blocks(layer.bias_ih), blocks(layer.bias_hh)])
+    constants = {"W": blocks(layer.weight_ih), "R": blocks(layer.weight_hh), "B": biases}
+    options: dict[str, Any] = {"hidden_size": n} | (
+        {"linear_before_reset": 1} if operator == "GRU" else {}
+    )
+    outputs = ["y", *(f"{s}_out" for s in states)]
+    node = helper.make_node(operator, ["x", "W", "R", "B", "", *states], outputs, **options)
+
+    def value(name: str, shape: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    graph = helper.make_graph(
+        [node],
+        operator,
+        [value("x", ["steps", 1, given.input_size]), *(value(s, [1, 1, n]) for s in states)],
+        [value("y", ["steps", 1, 1, n]), *(value(o, [1, 1, n]) for o in outputs[1:])],
+        [numpy_helper.from_array(a[None], name) for name, a in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _onnxruntime(given: Task) -> Iterator[Contestant]:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    lstm = _onnx(given, "float32", "LSTM")
+    yield from _ort_rows(given, "ONNX Runtime", "float32", lstm)
+    yield from _ort_rows(given, "ONNX Runtime GRU", "gru", _onnx(given, "gru", "GRU"))
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = pathlib.Path(folder, "f.onnx"), pathlib.Path(folder, "q.onnx")
+        source.write_bytes(lstm)
+        logging.disable(logging.WARNING)
+        quantize_dynamic(source, made, weight_type=QuantType.QInt8)
+        logging.disable(logging.NOTSET)
+        yield from _ort_rows(given, "ONNX Runtime dynamic", "hybrid", made.read_bytes())
+
+
+def _ort_rows(given: Task, name: str, mode: str, content: bytes) -> Iterator[Contestant]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    runner = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    states = [i.name for i in runner.get_inputs()][1:]
+    zero, rows = np.zeros((1, 1, given.hidden_size), np.float32), given.x[:, None].copy()
+    start = dict.fromkeys(states, zero)
+
+    def sequence() -> Array:
+        y: Array = runner.run(["y"], {"x": rows, **start})[0][:, 0, 0]
+        return y
+
+    yield Contestant(name, mode, "peer", sequence, _ort_bound_step(runner, given, states))
+
+
+def _ort_bound_step(runner: Any, given: Task, states: list[str]) -> Callable[[], None]:
+    """Two bindings that hand the states to and fro: nothing is copied."""
+    from onnxruntime import OrtValue
+
+    n = given.hidden_size
+    x = OrtValue.ortvalue_from_numpy(given.x[:1, None].copy())
+    y = OrtValue.ortvalue_from_numpy(np.zeros((1, 1, 1, n), np.float32))
+    values = [
+        [OrtValue.ortvalue_from_numpy(np.zeros((1, 1, n), np.float32)) for _ in states]
+        for _ in range(2)
+    ]
+    bindings = []
+    for k in range(2):
+        binding = runner.io_binding()
+        binding.bind_ortvalue_input("x", x)
+        binding.bind_ortvalue_output("y", y)
+        for state, old, new in zip(states, values[k], values[1 - k], strict=True):
+            binding.bind_ortvalue_input(state, old)
+            binding.bind_ortvalue_output(f"{state}_out", new)
+        bindings.append(binding)
+
+    def step() -> None:
+        runner.run_with_iobinding(bindings[0])
+        bindings.reverse()
+
+    return step
+
+
+# ---- LiteRT: the files that edgelstm writes
+
+
+def _litert(given: Task) -> Iterator[Contestant]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    for mode in ("float32", "hybrid", "int8"):
+        with tempfile.TemporaryDirectory() as folder:
+            x = given.input(mode)
+            opened = []
+            for steps in (len(x), 1):
+                path = write(given.networks[mode], pathlib.Path(folder, "m.tflite"), steps=steps)
+                opened.append(Interpreter(model_content=path.read_bytes(), num_threads=1))
+                opened[-1].allocate_tensors()
+            yield Contestant(f"LiteRT {mode}", mode, "peer", *_litert_calls(opened, x))
+
+
+def _litert_calls(opened: list[Any], x: Array) -> tuple[Callable[[], Array], Callable[[], Any]]:
+    ends = [(i.get_input_details()[0]["index"], i.get_output_details()[0]["index"]) for i in opened]
+    whole, single = x[None].copy(), x[None, :1].copy()
+
+    def call(k: int, data: Array) -> Array:
+        opened[k].set_tensor(ends[k][0], data)
+        opened[k].invoke()
+        y: Array = opened[k].get_tensor(ends[k][1])[0]
+        return y
+
+    def sequence() -> Array:
+        opened[0].reset_all_variables()
+        return call(0, whole)
+
+    return sequence, lambda: call(1, single)
+
+
+# ---- torch
+
+
+def _torch(given: Task) -> Iterator[Contestant]:
+    import torch
+
+    torch.set_num_threads(1)
+    layer = given.networks["float32"].layers[0]
+    lstm = torch.nn.LSTM(given.input_size, given.hidden_size)
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    lstm.load_state_dict({f"{k}_l0": torch.from_numpy(getattr(layer, k)) for k in names})
+    lstm.eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantize_dynamic: Any = torch.ao.quantization.quantize_dynamic
+        dynamic = quantize_dynamic(torch.nn.Sequential(lstm), {torch.nn.LSTM}, torch.qint8)[0]
+    yield Contestant("torch", "float32", "peer", *_torch_calls(lstm, given))
+    yield Contestant("torch dynamic", "hybrid", "peer", *_torch_calls(dynamic, given))
+
+
+def _torch_calls(module: Any, given: Task) -> tuple[Callable[[], Array], Callable[[], Any]]:
+    import torch
+
+    rows, zero = torch.from_numpy(given.x[:, None].copy()), torch.zeros(1, 1, given.hidden_size)
+    row, state = rows[:1].clone(), [(zero, zero)]
+
+    def sequence() -> Array:
+        with torch.inference_mode():
+            y: Array = module(rows, (zero, zero))[0][:, 0].numpy()
+        return y
+
+    def step() -> None:
+        with torch.inference_mode():
+            state[0] = module(row, state[0])[1]
+
+    return sequence, step
+
+
+# ---- OpenVINO
+
+
+def _openvino(given: Task) -> Iterator[Contestant]:
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    core, requests = openvino.Core(), []
+    for steps in (len(given.x), 1):
+        model = core.read_model(_onnx(given, "float32", "LSTM"))
+        model.reshape({"x": [steps, 1, given.input_size]})
+        requests.append(core.compile_model(model, "CPU", settings).create_infer_request())
+    zero = np.zeros((1, 1, given.hidden_size), np.float32)
+    rows, state = given.x[:, None].copy(), [zero, zero]
+
+    def sequence() -> Array:
+        requests[0].infer([rows, zero, zero], share_inputs=True)
+        y: Array = requests[0].get_output_tensor(0).data[:, 0, 0]
+        return y
+
+    def step() -> None:
+        requests[1].infer([rows[:1], *state], share_inputs=True)
+        state[:] = [requests[1].get_output_tensor(k).data.copy() for k in (1, 2)]
+
+    yield Contestant("OpenVINO", "float32", "peer", sequence, step)

@@ -1,0 +1,112 @@
+"""Tables and a plot of what `bench_kernels` measured."""
+
+import pathlib
+from typing import Any
+
+MODES = ("float32", "int8", "hybrid", "gru")
+RUNS = ("sequence", "step")
+# Whose limit: weights are float32, or int8.
+FORM = {"float32": "float32", "gru": "float32", "int8": "int8", "hybrid": "int8"}
+GATES = {"gru": 3 / 4}  # of an LSTM's weights
+# int8 reads and gives integers, hybrid real values: a user of int8 may pick either form's peers.
+RIVALS = {"int8": ("int8", "hybrid")}
+
+
+def rows(result: dict[str, Any], mode: str, run: str, side: str) -> list[dict[str, Any]]:
+    """The rows of one table."""
+    modes = RIVALS.get(mode, (mode,)) if side == "peer" else (mode,)
+    return [
+        r for r in result["rows"] if r["mode"] in modes and r["run"] == run and r["side"] == side
+    ]
+
+
+def best(result: dict[str, Any], mode: str, run: str, side: str) -> dict[str, Any] | None:
+    """The fastest of a side."""
+    return min(rows(result, mode, run, side), key=lambda r: r["median_us"], default=None)
+
+
+def ratio(result: dict[str, Any], mode: str, run: str, side: str) -> float:
+    """The fastest of a side / ours; NaN where there is none."""
+    mine, other = best(result, mode, run, "ours"), best(result, mode, run, side)
+    return other["median_us"] / mine["median_us"] if mine and other else float("nan")
+
+
+def bound(result: dict[str, Any], mode: str, run: str) -> float:
+    """Microseconds."""
+    return float(result["bounds_us"][FORM[mode]][run] * GATES.get(mode, 1))
+
+
+def tables(found: dict[str, Any]) -> str:
+    """Every table as Markdown."""
+    about = found["machine"]
+    lines = [
+        f"{about['cpu']}, code for {about['code_for']}, {about['instruction_set']}; "
+        f"one thread, load {about['load']:.1f}"
+    ]
+    for run in RUNS:
+        for mode in MODES:
+            lines += _table(found["results"], mode, run)
+    return "\n".join(lines)
+
+
+def _table(results: list[dict[str, Any]], mode: str, run: str) -> list[str]:
+    sizes = [f"({i}, {h})" for i, h in (r["size"] for r in results)]
+    lines = ["", f"### {mode}, {run}: us per step (tenth fastest to tenth slowest round)", ""]
+    lines += [_row("", sizes), "|---|" + "---:|" * len(sizes)]
+    for side in ("ours", "extra", "plain", "peer"):
+        for one in rows(results[0], mode, run, side):
+            cells = [_figure(r, one["name"], run) for r in results]
+            lines.append(_row(one["name"], cells))
+    lines.append(_row("bound", [f"{bound(r, mode, run):.3f}" for r in results]))
+    mine = [best(r, mode, run, "ours") for r in results]
+    over = [m["median_us"] / bound(r, mode, run) for m, r in zip(mine, results, strict=True) if m]
+    lines.append(_row("ours / bound", [f"{v:.2f}" for v in over]))
+    for side, name in (("plain", "best plain loops / ours"), ("peer", "best peer / ours")):
+        ratios = [ratio(r, mode, run, side) for r in results]
+        if ratios[0] == ratios[0]:
+            lines.append(_row(name, [f"**{v:.2f}**" for v in ratios]))
+    return lines
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return "| " + " | ".join([name, *cells]) + " |"
+
+
+def _figure(result: dict[str, Any], name: str, run: str) -> str:
+    found = [r for r in result["rows"] if r["name"] == name and r["run"] == run]
+    if not found:
+        return "-"
+    return "{median_us:.3g} ({p10_us:.3g}-{p90_us:.3g})".format(**found[0])
+
+
+def plot(found: dict[str, Any], path: pathlib.Path) -> None:
+    """Time per step over the hidden size, both on log scales, with the bound drawn in."""
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        raise SystemExit('a plot needs matplotlib: pip install "edgelstm[plots]"') from None
+
+    results = found["results"]
+    hidden = [r["size"][1] for r in results]
+    figure, axes = pyplot.subplots(len(RUNS), len(MODES), figsize=(16, 8), sharex=True)
+    for line, run in zip(axes, RUNS, strict=True):
+        for axis, mode in zip(line, MODES, strict=True):
+            for side, style in (("ours", "o-"), ("plain", "x:"), ("peer", "s--")):
+                for one in rows(results[0], mode, run, side):
+                    times = [_median(r, one["name"], run) for r in results]
+                    axis.loglog(hidden, times, style, label=one["name"])
+            axis.loglog(hidden, [bound(r, mode, run) for r in results], "k-", label="bound")
+            axis.set_title(f"{mode}, {run}")
+            axis.set_xticks(hidden, [str(h) for h in hidden])
+            axis.legend(fontsize=6)
+        line[0].set_ylabel("us per step")
+    figure.suptitle("{cpu}, {instruction_set}, one thread".format(**found["machine"]))
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+
+
+def _median(result: dict[str, Any], name: str, run: str) -> float:
+    return next(
+        (r["median_us"] for r in result["rows"] if r["name"] == name and r["run"] == run),
+        float("nan"),
+    )

@@ -1,0 +1,157 @@
+"""Compiled kernels kept on disk: one file per kernel, named by a hash of everything it depends on.
+
+numba's own cache does not notice an edit in a file that a kernel imports, nor another option of a
+decorator, and never finds functions that were made by a factory. Here a kernel is a template at
+module level with some of its globals replaced, and its file's name holds the hash of every source
+file of this folder, of the cell's equations, of numba's version and of the target.
+"""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import pickle
+import sys
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
+from numba.core.serialize import dumps
+
+from edgelstm.kernels.simd.target import CPU, FEATURES
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+# What a kernel is put together from: a call would pass every vector through memory.
+INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
+SUFFIX = ".kernel"
+_digest_bytes = hashlib.sha256().digest_size
+
+
+def folder() -> pathlib.Path:
+    """Where compiled kernels lie: NUMBA_CACHE_DIR if it is set, else the user's cache folder."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return pathlib.Path(os.environ["NUMBA_CACHE_DIR"]) / "edgelstm"
+    if sys.platform == "win32":
+        return pathlib.Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "edgelstm"
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edgelstm"
+
+
+def digest(sources: tuple[str, ...], facts: str) -> str:
+    """Hash of this folder's sources, further source files, and whatever else decides the code."""
+    own = pathlib.Path(__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(own.rglob("*.py")):
+        total.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
+    for source in sources:
+        total.update(pathlib.Path(source).read_bytes())
+    versions = (
+        numba.__version__,
+        llvmlite.__version__,
+        sys.version_info[:2],
+        CPU,
+        sorted(FEATURES),
+    )
+    total.update(repr((facts, OPTIONS, versions)).encode())
+    return total.hexdigest()[:24]
+
+
+def bound(template: Callable[..., Any], parts: Mapping[str, Any]) -> Any:
+    """The template with `parts` in place of globals of these names."""
+    code, space = template.__code__, {**template.__globals__, **parts}
+    return FunctionType(code, space, template.__name__)
+
+
+def compiled(
+    template: Callable[..., Any], signature: Any, name: str, parts: Callable[[], Mapping[str, Any]]
+) -> Any:
+    """The template as machine code, from disk where it is there.
+
+    Args:
+        template: A function at module level.
+        signature: numba types of its arguments.
+        name: Of the file; holds the `digest`.
+        parts: Makes the names to be bound; called only where the code has to be compiled.
+
+    Returns:
+        A dispatcher that never compiles: `TypeError` for arguments of other types.
+    """
+    made = numba.njit(**OPTIONS)(template)
+    cache = _FileCache(folder() / f"{name}{SUFFIX}")
+    made._cache = cache
+    if not cache.holds(signature, made.targetctx):
+        made = numba.njit(**OPTIONS)(bound(template, parts()))
+        made._cache = cache
+    made.compile(signature)
+    made.disable_compile()
+    return made
+
+
+class _FileCache(NullCache):
+    """What a dispatcher asks before and tells after it compiles; for one function and signature.
+
+    A file that cannot be used costs a compilation, never an error.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path, self._found = path, None
+
+    @property
+    def cache_path(self):
+        """The folder."""
+        return str(self._path.parent)
+
+    def holds(self, sig, target_context):
+        """Reads the file; whether it can be used.
+
+        Finished code needs numba's runtime, not its registries, which take longer than all else.
+        """
+        rtsys.initialize(target_context)
+        try:
+            stored = self._path.read_bytes()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            _warn(f"{self._path} cannot be read ({error})")
+            return False
+        check, content = stored[:_digest_bytes], stored[_digest_bytes:]
+        if hashlib.sha256(content).digest() != check:
+            _warn(f"{self._path} is damaged")
+            return False
+        self._found = CompileResult._rebuild(target_context, *pickle.loads(content))
+        return True
+
+    def load_overload(self, sig, target_context):
+        """See numba."""
+        return self._found
+
+    def save_overload(self, sig, data):
+        """See numba. Written beside and renamed: other processes see a whole file or none."""
+        content = dumps(data._reduce())
+        beside = self._path.with_suffix(f".{uuid.uuid4().hex[:16]}.tmp")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside.write_bytes(hashlib.sha256(content).digest() + content)
+            os.replace(beside, self._path)
+        except OSError as error:
+            _warn(f"{self._path.parent} cannot be written ({error})")
+            with contextlib.suppress(OSError):
+                beside.unlink()
+
+
+_warned = False
+
+
+def _warn(what: str) -> None:
+    """Once per process."""
+    global _warned
+    if not _warned:
+        _warned = True
+        message = f"{what}: kernels are compiled anew, which takes seconds in each process"
+        warnings.warn(message, RuntimeWarning, stacklevel=6)

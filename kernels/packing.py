@@ -1,0 +1,81 @@
+"""Weights, biases and tables in the order in which the kernels read them, made once at load.
+
+A group is 2 * lanes units. Its weights are one stream, [k][2 halves][gates][lanes][per word], so
+that all gates of a unit end in the same lane. Sizes are padded with zeros.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+CACHE_LINE = 64
+# Below, the weights stay in the innermost cache and prefetching costs; above, it does not keep up.
+PREFETCH_BYTES = (40_000, 12_000_000)
+
+
+def padded(n: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-n // multiple) * multiple
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
+    """A zeroed array that begins on a cache line."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    start = -buffer.ctypes.data % CACHE_LINE
+    part: Array = buffer[start : start + n_bytes].view(dtype)
+    return part.reshape(shape)
+
+
+def natural(lanes: int) -> NDArray[np.int64]:
+    """Units of a group as they lie in its two vectors, in order."""
+    return np.arange(2 * lanes)
+
+
+def narrowed(lanes: int) -> NDArray[np.int64]:
+    """Units of a group as they must lie so that narrowing two vectors to one puts them in order.
+
+    Narrowing takes four lanes of the first, four of the second, and so on.
+    """
+    return np.arange(2 * lanes).reshape(-1, 2, 4).transpose(1, 0, 2).ravel()
+
+
+def pack(w: Array, hidden_size: int, lanes: int, *, per_word: int, order: Array) -> Array:
+    """(n_gates * hidden_size, k) -> [group][k / per_word][2][n_gates][lanes][per_word], flat.
+
+    Args:
+        w: Weights, or biases as one column.
+        hidden_size: Units.
+        lanes: Of one vector.
+        per_word: Inputs in one word: 1 float32, 4 int8.
+        order: `natural` or `narrowed`.
+    """
+    n_gates, k = len(w) // hidden_size, w.shape[1]
+    units, words = padded(hidden_size, 2 * lanes), padded(k, per_word) // per_word
+    full = np.zeros((n_gates, units, words * per_word), w.dtype)
+    full[:, :hidden_size, :k] = w.reshape(n_gates, hidden_size, k)
+    groups = full.reshape(n_gates, units // (2 * lanes), 2 * lanes, words, per_word)[:, :, order]
+    groups = groups.reshape(n_gates, -1, 2, lanes, words, per_word)
+    out = aligned((full.size,), w.dtype)
+    out[:] = groups.transpose(1, 4, 2, 0, 3, 5).ravel()
+    return out
+
+
+def wants_prefetch(*weights: Array) -> bool:
+    """Whether the kernels should ask for weights ahead of their use."""
+    low, high = PREFETCH_BYTES
+    return low < sum(w.nbytes for w in weights) < high
+
+
+def activation_tables(sigmoid_table: Array) -> Array:
+    """int16 (2, 256): T[u] - 32768 and T[u + 1] - T[u]; entry 255 is the saturated value.
+
+    Args:
+        sigmoid_table: uint16 values, 256 entries.
+    """
+    out, values = aligned((2, 256), np.int16), sigmoid_table.astype(np.int64)
+    out[0] = np.append(values[:255] - 32768, 32767)
+    out[1] = np.append(np.diff(values), 0)
+    return out

@@ -1,0 +1,285 @@
+"""Loads and stores of vectors. Addresses are integers, so that loops carry no array structs."""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import RequireLiteralValue
+from numba.extending import intrinsic
+
+from edgelstm.kernels.simd.vectors import (
+    ELEMENT_BYTES,
+    F32,
+    I8,
+    I32,
+    I64,
+    VOID,
+    call,
+    const64,
+    constant,
+    emit_fmadd,
+    f32v,
+    i8v,
+    i32v,
+    octets,
+    splat,
+    words,
+)
+
+PARAMETERS = types.CPointer(types.int64)
+
+
+@intrinsic
+def address(typingctx, array):
+    """Where an array's elements begin."""
+
+    def codegen(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, I64)
+
+    return types.intp(array), codegen
+
+
+@intrinsic
+def parameters(typingctx, array):
+    """An int64 array as a pointer, which a struct may hold: numba counts references of arrays."""
+
+    def codegen(context, builder, sig, args):
+        return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+    return PARAMETERS(array), codegen
+
+
+@intrinsic
+def bytes_at(typingctx, base):
+    """An address as a pointer to uint8."""
+    return types.CPointer(types.uint8)(
+        types.intp
+    ), lambda context, builder, sig, args: builder.inttoptr(args[0], I8.as_pointer())
+
+
+def pointer(builder, base, offset, vec):
+    """Address and offset in elements -> pointer to one vector."""
+    start = builder.inttoptr(base, I8.as_pointer())
+    at = builder.gep(start, [builder.mul(offset, const64(ELEMENT_BYTES[vec.element]))])
+    return builder.bitcast(at, vec.llvm.as_pointer())
+
+
+def load_at(builder, base, offset_bytes, vector_type, align):
+    """One vector at a constant distance from a pointer to bytes."""
+    at = builder.bitcast(builder.gep(base, [const64(offset_bytes)]), vector_type.as_pointer())
+    value = builder.load(at)
+    value.align = align
+    return value
+
+
+def prefetch(builder, base, offset_bytes):
+    """Asks for a cache line ahead of its use."""
+    at = builder.gep(base, [const64(offset_bytes)])
+    call(builder, "llvm.prefetch.p0", VOID, [at, *(ir.Constant(I32, v) for v in (0, 3, 1))])
+
+
+def _load(vec):
+    @intrinsic
+    def load(typingctx, base, offset):
+        def codegen(context, builder, sig, args):
+            value = builder.load(pointer(builder, *args, vec))
+            value.align = ELEMENT_BYTES[vec.element]
+            return value
+
+        return vec(types.intp, types.intp), codegen
+
+    return load
+
+
+def _store(vec):
+    @intrinsic
+    def store(typingctx, base, offset, value):
+        def codegen(context, builder, sig, args):
+            made = builder.store(args[2], pointer(builder, *args[:2], vec))
+            made.align = ELEMENT_BYTES[vec.element]
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, vec), codegen
+
+    return store
+
+
+load_f32, load_words = _load(f32v), _load(words)
+store_f32, store_i8, store_words, store_octets = (_store(v) for v in (f32v, i8v, words, octets))
+
+
+def _first_lanes(builder, count, lanes):
+    lane = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", lane, splat(builder, count, lanes))
+
+
+def _store_first(vec):
+    @intrinsic
+    def store_first(typingctx, base, offset, value, count):
+        """The first `count` lanes only: rows of the caller are not padded."""
+
+        def codegen(context, builder, sig, args):
+            mask = _first_lanes(builder, args[3], vec.lanes)
+            align = ir.Constant(I32, ELEMENT_BYTES[vec.element])
+            at = pointer(builder, *args[:2], vec)
+            name = f"llvm.masked.store.v{vec.lanes}{vec.element}.p0"
+            call(builder, name, VOID, [args[2], at, align, mask])
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, vec, types.intp), codegen
+
+    return store_first
+
+
+store_first_f32, store_first_octets = _store_first(f32v), _store_first(octets)
+
+
+@intrinsic
+def load_first_f32(typingctx, base, offset, count):
+    """The first `count` lanes, 0 in the others."""
+
+    def codegen(context, builder, sig, args):
+        mask = _first_lanes(builder, args[2], f32v.lanes)
+        align, zero = ir.Constant(I32, 4), constant(f32v.llvm, 0.0)
+        name = f"llvm.masked.load.v{f32v.lanes}f32.p0"
+        return call(
+            builder, name, f32v.llvm, [pointer(builder, *args[:2], f32v), align, mask, zero]
+        )
+
+    return f32v(types.intp, types.intp, types.intp), codegen
+
+
+def _load_many(vec):
+    @intrinsic
+    def load_many(typingctx, base, offset, count):
+        """`count` (literal) vectors, one after the other, as a tuple."""
+        if not isinstance(count, types.Literal):
+            raise RequireLiteralValue("count")
+        n = count.literal_value
+
+        def codegen(context, builder, sig, args):
+            start = builder.bitcast(pointer(builder, *args[:2], vec), I8.as_pointer())
+            align = ELEMENT_BYTES[vec.element]
+            loaded = [load_at(builder, start, k * vec.bytes, vec.llvm, align) for k in range(n)]
+            return cgutils.pack_array(builder, loaded)
+
+        return types.UniTuple(vec, n)(types.intp, types.intp, count), codegen
+
+    return load_many
+
+
+load_many_f32, load_many_i32, load_many_words = (_load_many(v) for v in (f32v, i32v, words))
+
+
+@intrinsic
+def store_rows(typingctx, base, offset, values, stride, rows):
+    """A tuple of vectors as `rows` (literal) rows that begin `stride` elements apart."""
+    if not isinstance(rows, types.Literal):
+        raise RequireLiteralValue("rows")
+    vec, per_row = values.dtype, values.count // rows.literal_value
+
+    def codegen(context, builder, sig, args):
+        base_, offset_, values_, stride_ = args[:4]
+        for k in range(values.count):
+            element = const64(k % per_row * vec.lanes)
+            row = builder.mul(stride_, const64(k // per_row))
+            at = pointer(builder, base_, builder.add(builder.add(offset_, row), element), vec)
+            made = builder.store(builder.extract_value(values_, k), at)
+            made.align = ELEMENT_BYTES[vec.element]
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, values, types.intp, rows), codegen
+
+
+# ---- scalars
+
+
+@intrinsic
+def load_scalar(typingctx, base, offset):
+    """One float32."""
+
+    def codegen(context, builder, sig, args):
+        start = builder.inttoptr(args[0], F32.as_pointer())
+        return builder.load(builder.gep(start, [args[1]]))
+
+    return types.float32(types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_scalar(typingctx, base, offset, value):
+    """One float32."""
+
+    def codegen(context, builder, sig, args):
+        start = builder.inttoptr(args[0], F32.as_pointer())
+        builder.store(args[2], builder.gep(start, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float32), codegen
+
+
+@intrinsic
+def scalar_of_bits(typingctx, bits):
+    """The float32 of an int32's bits."""
+    return types.float32(types.int32), lambda context, builder, sig, args: builder.bitcast(
+        args[0], F32
+    )
+
+
+# ---- tuples of vectors
+
+
+@intrinsic
+def join(typingctx, sums, base, offset, joined):
+    """Where the second sums begin: the first of a joined gate, else a bias from memory.
+
+    joined: literal, a letter 1 or 0 per gate; `sums` is a tuple of them, repeated.
+    """
+    if not isinstance(joined, types.Literal):
+        raise RequireLiteralValue("joined")
+    flags, vec = joined.literal_value, sums.dtype
+
+    def codegen(context, builder, sig, args):
+        start = builder.bitcast(pointer(builder, args[1], args[2], vec), I8.as_pointer())
+        out = [
+            builder.extract_value(args[0], k)
+            if flags[k % len(flags)] == "1"
+            else load_at(builder, start, k * vec.bytes, vec.llvm, 4)
+            for k in range(sums.count)
+        ]
+        return cgutils.pack_array(builder, out)
+
+    return sums(sums, types.intp, types.intp, joined), codegen
+
+
+@intrinsic
+def splat_many(typingctx, base, offset, factor, count):
+    """`count` (literal) float32 from memory, times `factor`, each in every lane of a vector."""
+    if not isinstance(count, types.Literal):
+        raise RequireLiteralValue("count")
+
+    def codegen(context, builder, sig, args):
+        start = builder.inttoptr(args[0], F32.as_pointer())
+        start = builder.gep(start, [args[1]])
+        out = []
+        for k in range(count.literal_value):
+            value = builder.fmul(builder.load(builder.gep(start, [const64(k)])), args[2])
+            out.append(splat(builder, value, f32v.lanes))
+        return cgutils.pack_array(builder, out)
+
+    result = types.UniTuple(f32v, count.literal_value)
+    return result(types.intp, types.intp, types.float32, count), codegen
+
+
+@intrinsic
+def scaled(typingctx, sums, scales, start):
+    """start + float(sums) * scales, where the scales repeat."""
+    n = scales.count
+
+    def codegen(context, builder, sig, args):
+        out = []
+        for k in range(sums.count):
+            value = builder.sitofp(builder.extract_value(args[0], k), f32v.llvm)
+            scale = builder.extract_value(args[1], k % n)
+            out.append(emit_fmadd(builder, value, scale, builder.extract_value(args[2], k)))
+        return cgutils.pack_array(builder, out)
+
+    return start(sums, scales, start), codegen

@@ -1,0 +1,214 @@
+"""Matrix products on packed weights: a row of weight vectors times one broadcast word of input.
+
+A word is one float32, or four int8. `Kind` says what a lane does with it.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import RequireLiteralValue
+from numba.extending import intrinsic
+
+from edgelstm.kernels.simd.memory import load_at, prefetch
+from edgelstm.kernels.simd.target import DOT4, LANES
+from edgelstm.kernels.simd.vectors import (
+    F32,
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    Vec,
+    call,
+    const64,
+    constant,
+    emit_fmadd,
+    f32v,
+    i32v,
+    splat,
+)
+
+VECTOR_BYTES = 4 * LANES
+BYTES = ir.VectorType(I8, VECTOR_BYTES)
+
+
+# ---- four int8 products per int32 lane: (acc, x, w) -> acc, x the same in every lane
+
+
+def _vnni(builder, acc, x, w):
+    """x unsigned: stored as value + 128. Wraps in 32 bits, never saturates."""
+    return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * LANES}", acc.type, [acc, x, w])
+
+
+def _pairs(builder, acc, x, w):
+    """|x|, unsigned, times w with x's sign: exact, as w is never -128 (2 * 128 * 127 < 2^15)."""
+    bits, half = 32 * LANES, ir.VectorType(I16, 2 * LANES)
+    size = call(builder, f"llvm.abs.v{4 * LANES}i8", x.type, [x, ir.Constant(I1, 0)])
+    if bits == 512:
+        zero = constant(x.type, 0)
+        negative = builder.icmp_signed("<", x, zero)
+        signed = builder.select(negative, builder.sub(zero, w), w)
+    else:
+        name = {256: "llvm.x86.avx2.psign.b", 128: "llvm.x86.ssse3.psign.b.128"}[bits]
+        signed = call(builder, name, x.type, [w, x])
+    by_two, by_four = {
+        512: ("avx512.pmaddubs.w.512", "avx512.pmaddw.d.512"),
+        256: ("avx2.pmadd.ub.sw", "avx2.pmadd.wd"),
+        128: ("ssse3.pmadd.ub.sw.128", "sse2.pmadd.wd"),
+    }[bits]
+    pairs = call(builder, f"llvm.x86.{by_two}", half, [size, signed])
+    return builder.add(
+        acc, call(builder, f"llvm.x86.{by_four}", acc.type, [pairs, constant(half, 1)])
+    )
+
+
+def _sdot(builder, acc, x, w):
+    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, [acc, w, x])
+
+
+def _shifts(builder, acc, x, w):
+    """Any target: byte k of each lane by shifts."""
+    x, w = (builder.bitcast(v, acc.type) for v in (x, w))
+    down = constant(acc.type, 24)
+    for k in range(4):
+        up = constant(acc.type, 24 - 8 * k)
+        parts = (builder.ashr(builder.shl(v, up), down) for v in (x, w))
+        acc = builder.add(acc, builder.mul(*parts))
+    return acc
+
+
+emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "shifts": _shifts}[DOT4]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Accumulators, how weights lie in memory, a word of input, and acc + x * w."""
+
+    vec: Vec
+    stream: Any
+    word: Any
+    multiply_add: Callable[..., Any]
+
+
+FLOAT32 = Kind(f32v, f32v.llvm, F32, lambda builder, acc, x, w: emit_fmadd(builder, w, x, acc))
+INT8 = Kind(
+    i32v,
+    BYTES,
+    I32,
+    lambda builder, acc, x, w: emit_dot4(builder, acc, builder.bitcast(x, BYTES), w),
+)
+
+
+# ---- loops
+
+
+def emit_loop(builder, n, initial, body):
+    """for i in range(n): values = body(i, values), every value in a phi, so in a register."""
+    before = builder.block
+    loop, done = builder.append_basic_block("loop"), builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed(">", n, const64(0)), loop, done)
+    builder.position_at_end(loop)
+    i = builder.phi(I64)
+    i.add_incoming(const64(0), before)
+    values = [builder.phi(v.type) for v in initial]
+    results = body(i, values)
+    i_next, last = builder.add(i, const64(1)), builder.block
+    i.add_incoming(i_next, last)
+    builder.cbranch(builder.icmp_signed("<", i_next, n), loop, done)
+    builder.position_at_end(done)
+    out = [builder.phi(v.type) for v in initial]
+    for value, after, start, result in zip(values, out, initial, results, strict=True):
+        value.add_incoming(start, before)
+        value.add_incoming(result, last)
+        after.add_incoming(start, before)
+        after.add_incoming(result, last)
+    return out
+
+
+def _broadcast(builder, kind, row, i):
+    word = builder.load(builder.gep(row, [i]))
+    word.align = 1
+    return splat(builder, word, LANES)
+
+
+def _gemv(kind):
+    @intrinsic
+    def gemv(typingctx, accumulators, w, x, n, ahead_bytes):
+        """accumulators[j] + sum over k < n of w[k][j] * x[k].
+
+        w: address of [n][vectors][lanes]; x: address of n words; ahead_bytes: literal, how far
+        ahead each cache line is asked for, 0 for not.
+        """
+        if not isinstance(ahead_bytes, types.Literal):
+            raise RequireLiteralValue("ahead_bytes")
+        vectors, ahead = accumulators.count, ahead_bytes.literal_value
+
+        def codegen(context, builder, sig, args):
+            start = [builder.extract_value(args[0], j) for j in range(vectors)]
+            weights = builder.inttoptr(args[1], I8.as_pointer())
+            inputs = builder.inttoptr(args[2], kind.word.as_pointer())
+
+            def body(i, acc):
+                row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
+                x_all = _broadcast(builder, kind, inputs, i)
+                out = []
+                for j in range(vectors):
+                    at = j * VECTOR_BYTES
+                    if ahead and at % 64 == 0:
+                        prefetch(builder, row, at + ahead)
+                    w_j = load_at(builder, row, at, kind.stream, 1)
+                    out.append(kind.multiply_add(builder, acc[j], x_all, w_j))
+                return out
+
+            return cgutils.pack_array(builder, emit_loop(builder, args[3], start, body))
+
+        return accumulators(accumulators, types.intp, types.intp, types.intp, ahead_bytes), codegen
+
+    return gemv
+
+
+def _gemm(kind):
+    @intrinsic
+    def gemm(typingctx, start, w, x, x_stride, n, rows):
+        """As gemv for `rows` (literal) rows of x, `x_stride` words apart: a tuple row after row.
+
+        Broadcasts come first, then each weight vector is used once per row: 3 x 8 accumulators,
+        3 broadcasts and 1 weight vector fit 32 registers; the other order spills.
+        """
+        if not isinstance(rows, types.Literal):
+            raise RequireLiteralValue("rows")
+        n_rows, vectors = rows.literal_value, start.count
+
+        def codegen(context, builder, sig, args):
+            first, w_, x_, x_stride_, n_ = args[:5]
+            weights = builder.inttoptr(w_, I8.as_pointer())
+            inputs = builder.inttoptr(x_, kind.word.as_pointer())
+            x_rows = [
+                builder.gep(inputs, [builder.mul(x_stride_, const64(m))]) for m in range(n_rows)
+            ]
+            initial = [builder.extract_value(first, j) for j in range(vectors)] * n_rows
+
+            def body(i, acc):
+                row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
+                words = [_broadcast(builder, kind, x_row, i) for x_row in x_rows]
+                out = list(acc)
+                for j in range(vectors):
+                    w_j = load_at(builder, row, j * VECTOR_BYTES, kind.stream, 1)
+                    for m in range(n_rows):
+                        k = m * vectors + j
+                        out[k] = kind.multiply_add(builder, acc[k], words[m], w_j)
+                return out
+
+            return cgutils.pack_array(builder, emit_loop(builder, n_, initial, body))
+
+        result = types.UniTuple(start.dtype, n_rows * vectors)
+        return result(start, *[types.intp] * 4, rows), codegen
+
+    return gemm
+
+
+gemv_f32, gemv_i8 = _gemv(FLOAT32), _gemv(INT8)
+gemm_f32, gemm_i8 = _gemm(FLOAT32), _gemm(INT8)

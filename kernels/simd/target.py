@@ -1,0 +1,87 @@
+"""What the code generator may use, and so how wide vectors are and how int8 products are formed.
+
+Never decide by the processor alone: an intrinsic that the code generator has no instruction for
+aborts the process, and so does an instruction that the processor lacks. NUMBA_CPU_NAME and
+NUMBA_CPU_FEATURES change what the code generator has.
+"""
+
+import llvmlite.binding as llvm
+from numba.core import config
+from numba.core.registry import cpu_target
+
+
+def _generated() -> tuple[str, frozenset[str]]:
+    """Triple and features that code is generated for."""
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    given = frozenset(f[1:] for f in features.split(",") if f.startswith("+"))
+    return f"{triple} {name}", given
+
+
+def _host() -> frozenset[str]:
+    return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
+
+
+# What a processor's name lets the code generator use, beside the features that are listed.
+_SSE, _AVX2 = ("sse4.2",), ("avx2", "fma")
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd")
+IMPLIED = {
+    "generic": (),
+    "x86-64": (),
+    "nehalem": _SSE,
+    "x86-64-v2": _SSE,
+    "haswell": _AVX2,
+    "broadwell": _AVX2,
+    "skylake": _AVX2,
+    "x86-64-v3": _AVX2,
+    "skylake-avx512": _AVX512,
+    "x86-64-v4": _AVX512,
+    "cascadelake": (*_AVX512, "avx512vnni"),
+}
+
+
+def _lacking() -> list[str]:
+    """What the code generator was told to use and the processor lacks: it would end in SIGILL."""
+    # 64bit, cx16 and the like describe the processor's mode; only one of the lists has them.
+    of_vectors = ("sse", "ssse3", "avx", "fma", "f16c", "amx", "neon", "dotprod", "sve", "i8mm")
+    wanted = {f for f in FEATURES if f.startswith(of_vectors)}
+    name = config.CPU_NAME
+    if name and name not in ("host", llvm.get_host_cpu_name()):
+        wanted |= set(IMPLIED.get(name, (f"all that '{name}' implies",)))
+    return sorted(wanted - _host())
+
+
+def _lanes(features: frozenset[str]) -> int:
+    """Values of 32 bits in one register."""
+    if {"avx512f", "avx512bw", "avx512vl"} <= features:
+        return 16
+    return 8 if "avx2" in features else 4
+
+
+def _dot4(cpu: str, features: frozenset[str], lanes: int) -> str:
+    """How four int8 products are added to each int32 lane; see products.py."""
+    if "avx512vnni" in features and (lanes == 16 or "avx512vl" in features):
+        return "vnni"
+    if "avxvnni" in features and lanes == 8:
+        return "vnni"
+    if "ssse3" in features:
+        return "pairs"
+    return "sdot" if cpu.startswith("aarch64") and "dotprod" in features else "shifts"
+
+
+CPU, FEATURES = _generated()
+LACKING = _lacking()
+LANES = _lanes(FEATURES)
+PAIR = 2 * LANES  # units that are computed at once: a group
+DOT4 = _dot4(CPU, FEATURES, LANES)
+# vpdpbusd multiplies unsigned by signed: activations are stored as value + 128 there.
+OFFSET = 128 if DOT4 == "vnni" else 0
+SMALLEST_WEIGHT = -127 if DOT4 == "pairs" else -128  # a sign is moved from x to the weight there
+# Steps whose input products are formed together: 3 rows of 8 accumulators need 32 registers.
+TILE_ROWS = 3 if LANES == 16 or CPU.startswith("aarch64") else 1
+X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
+
+
+def describe() -> str:
+    """One line for people: lanes and products."""
+    form = {"vnni": "VNNI", "pairs": "pairwise products", "sdot": "SDOT", "shifts": "shifts"}[DOT4]
+    return f"{LANES} lanes of 32 bits, int8 by {form}"

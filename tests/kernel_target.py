@@ -1,0 +1,60 @@
+"""Run in a child process with restricted features: `python -m tests.kernel_target`.
+
+Prints one JSON object: lanes, form of the int8 products, values that differ from the oracle, and
+the largest errors of the float kernels. What instructions are used is settled when numba starts.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from edgelstm.execution import Session, run
+from edgelstm.forward import forward
+from edgelstm.kernels.simd import target
+from edgelstm.quantization import quantize
+from tests.networks import random_input, random_network
+
+SIZES = [(1, 1), (5, 16), (13, 33), (40, 64), (7, 20, 50)]
+
+
+def integers(sizes: tuple[int, ...], gain: float) -> int:
+    """Values of an int8 network that differ from the oracle's, in sequences and in single steps."""
+    network = random_network("lstm", sizes, gain=gain)
+    quantized = quantize(network, random_input(network, 4, 30))
+    x = np.random.default_rng(3).integers(-128, 128, (2, 30, sizes[0])).astype(np.int8)
+    expected = run(quantized, x, engine="reference")
+    session = Session(quantized)
+    steps = np.stack([session.step(x_t) for x_t in x[0]])
+    wrong = np.count_nonzero(run(quantized, x) != expected)
+    return int(wrong + np.count_nonzero(steps != expected[0]))
+
+
+def floats(cell_name: str, sizes: tuple[int, ...]) -> float:
+    """Largest error of a float network."""
+    network = random_network(cell_name, sizes)
+    x = random_input(network, 2, 30)
+    return float(np.abs(run(network, x) - forward(network, x)).max())
+
+
+def hybrid(sizes: tuple[int, ...]) -> float:
+    """Largest error of a hybrid network."""
+    network = quantize(random_network("lstm", sizes), None, "hybrid")
+    x = random_input(network, 2, 30)
+    return float(np.abs(run(network, x) - run(network, x, engine="reference")).max())
+
+
+def main() -> None:
+    """Prints what was found."""
+    found: dict[str, Any] = {
+        "lanes": target.LANES,
+        "dot4": target.DOT4,
+        "mismatches": sum(integers(s, gain) for s in SIZES for gain in (1, 12)),
+        "float32": max(floats(cell, s) for cell in ("lstm", "gru") for s in SIZES),
+        "hybrid": max(hybrid(s) for s in SIZES),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

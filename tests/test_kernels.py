@@ -1,0 +1,237 @@
+"""The fused kernels: equal to the oracles however they are called; what is refused."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelstm import stages
+from edgelstm.cell import CellSpec, sigmoid, tanh, trace
+from edgelstm.cells import CELLS
+from edgelstm.execution import Session, run
+from edgelstm.forward import forward
+from edgelstm.fusion import packed_layer
+from edgelstm.quantization import quantize
+from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from tests.networks import random_input, random_network
+
+FUSED = ("lstm", "lstm_coupled", "gru", "rnn")
+CELL_LOG2 = range(-15, -8)
+
+
+def with_cell_scale(network: QuantizedNetwork, log2: int) -> QuantizedNetwork:
+    """The same integers with another scale of the cell state."""
+    layers = []
+    for layer in network.layers:
+        assert isinstance(layer, QuantizedRecurrent)
+        cell = Scale(2.0**log2, 0, "int16")
+        roles = layer.plan.roles
+        scales = {v: cell if roles[v] == "cell" else s for v, s in layer.scales.items()}
+        layers.append(dataclasses.replace(layer, scales=scales))
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+def integers(network: QuantizedNetwork, n: int, steps: int, seed: int = 3) -> Any:
+    """Over the whole range, and in half of the sequences mostly at its ends."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, steps, network.input_size)) * 60
+    x[n // 2 :] *= 5
+    return np.clip(np.rint(x), -128, 127).astype(np.int8)
+
+
+def random_int8(rng: np.random.Generator) -> QuantizedNetwork:
+    """Any size from 1 to 300, weights up to hard saturation, any cell scale, at times a clip."""
+    sizes = (int(rng.integers(1, 301)), int(rng.integers(1, 301)))
+    gain, clip = float(rng.choice([0.3, 1, 6, 40])), float(rng.choice([0, 0, 0.25, 3]))
+    network = random_network(
+        "lstm", sizes, gain=gain, cell_clip=clip, seed=int(rng.integers(1 << 30))
+    )
+    quantized = quantize(network, random_input(network, 4, 20))
+    return with_cell_scale(quantized, int(rng.choice(CELL_LOG2)))
+
+
+@pytest.mark.slow
+def test_a_million_int8_values_equal_the_oracle() -> None:
+    rng, values = np.random.default_rng(11), 0
+    while values < 1_000_000:
+        network = random_int8(rng)
+        x = integers(network, 4, 40)
+        expected = run(network, x, engine="reference")
+        assert np.array_equal(run(network, x), expected)
+        session = Session(network)
+        assert np.array_equal([session.step(x_t) for x_t in x[-1]], expected[-1])
+        values += expected.size + expected[-1].size
+    print(f"{values:,} values")
+
+
+@pytest.mark.parametrize("log2", CELL_LOG2)
+@pytest.mark.parametrize("gain", [1, 12])
+def test_every_cell_scale_equals_the_oracle(log2: int, gain: float) -> None:
+    network = random_network("lstm", (9, 37), gain=gain)
+    quantized = with_cell_scale(quantize(network, random_input(network, 4, 20)), log2)
+    x = integers(quantized, 4, 50)
+    session = Session(quantized, batch=4)
+    assert np.array_equal(session.run(x), run(quantized, x, engine="reference"))
+    reference = Session(quantized, batch=4, engine="reference")
+    reference.run(x)
+    for state in ("h", "c"):
+        assert np.array_equal(session.state["lstm1"][state], reference.state["lstm1"][state])
+
+
+@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 17), (20, 100), (64, 256)], ids=str)
+def test_float32_is_within_a_millionth(cell_name: str, sizes: tuple[int, ...]) -> None:
+    network = random_network(cell_name, sizes)
+    x = random_input(network, 2, 60)
+    # Rounding of sums of up to 320 products; the states stay within +-1.
+    assert np.abs(run(network, x) - forward(network, x)).max() < 1e-6
+
+
+def test_which_cells_are_fused() -> None:
+    for name in CELLS:
+        packed = packed_layer(random_network(name, (3, 4)).layers[0])
+        assert (packed is not None) == (name in FUSED)
+
+
+def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
+    lstm = random_network("lstm", sizes, outputs=3)
+    calibration = random_input(lstm, 4, 9)
+    return [
+        lstm,
+        quantize(lstm, calibration),
+        quantize(lstm, None, "hybrid"),
+        random_network("gru", sizes, outputs=3),
+        random_network("gru_reset_before", sizes),
+    ]
+
+
+FORMS = pytest.mark.parametrize(
+    "network", every_form(), ids=["float32", "int8", "hybrid", "gru", "gru_reset_before"]
+)
+
+
+@FORMS
+def test_sequence_steps_and_batch_give_the_same_bits(network: Any) -> None:
+    x = random_input(network, 5, 70)
+    expected = np.stack([run(network, row) for row in x])
+    assert np.array_equal(run(network, x), expected)
+    session = Session(network)
+    assert np.array_equal([session.step(x_t) for x_t in x[0]], expected[0])
+    parts = Session(network, batch=5)
+    got = [parts.run(x[:, a:b]) for a, b in ((0, 1), (1, 4), (4, 31), (31, 70))]
+    assert np.array_equal(np.concatenate(got, 1), expected)
+
+
+@FORMS
+def test_threads_give_the_bits_of_one_core(network: Any, monkeypatch: Any) -> None:
+    x = random_input(network, 7, 30)
+    expected = run(network, x)
+    monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
+    monkeypatch.setattr("edgelstm.engines.cores", lambda: 3)
+    assert np.array_equal(run(network, x), expected)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("form", [0, 2, 3], ids=["float32", "hybrid", "gru"])
+def test_one_value_that_is_not_finite_is_seen_in_the_result(form: int, bad: float) -> None:
+    network = every_form()[form]
+    x = random_input(network, 1, 20)[0]
+    x[5, 2] = bad
+    y = run(network, x)
+    assert np.isfinite(y[:5]).all()
+    saturates = np.isinf(bad) and form != 2  # an infinite sum is the end of a gate's range
+    assert saturates or np.isnan(y[5:]).all()
+
+
+def test_a_hybrid_program_sees_one_value_that_is_not_a_number() -> None:
+    network = quantize(random_network("lstm", (4, 5), outputs=2), None, "hybrid")
+    program = stages.ProgramStage(network, 1)
+    x = random_input(network, 1, 4)
+    x[0, 0, 1] = np.nan
+    assert np.isnan(program.advance(x)).all()
+
+
+def test_the_result_may_lie_where_the_input_does() -> None:
+    for network in every_form((16, 16))[:4]:
+        recurrent: Any = dataclasses.replace(network, layers=network.layers[:1])
+        x = random_input(recurrent, 1, 6)[0]
+        if recurrent is network or isinstance(network, QuantizedNetwork) and network.input:
+            x = np.rint(x * 30).astype(np.int8)
+        expected, session = run(recurrent, x), Session(recurrent)
+        for t, x_t in enumerate(x.copy()):
+            session.step(x_t, out=x_t)
+            assert np.array_equal(x_t, expected[t])
+
+
+def test_arrays_that_a_kernel_cannot_take_as_they_are_give_the_same() -> None:
+    network = every_form()[0]
+    x = random_input(network, 1, 8)[0]
+    expected = run(network, x)
+    forms: list[Callable[[Any], Any]] = [
+        lambda v: v.astype(np.float64),
+        lambda v: np.stack([v, v], 1)[:, 0],
+        lambda v: v.astype(">f4"),
+        lambda v: v.tolist(),
+        lambda v: np.frombuffer(v.tobytes(), np.float32),
+    ]
+    for form in forms:
+        session = Session(network)
+        assert np.array_equal([session.step(form(x_t)) for x_t in x], expected)
+    session, out = Session(network), np.zeros((3, 2), np.float32)[:, 1]
+    assert np.array_equal(session.step(x[0], out=out), expected[0])
+    read_only = np.frombuffer(x.tobytes(), np.float32).reshape(x.shape)
+    assert np.array_equal(run(network, read_only), expected)
+
+
+def test_a_kernel_refuses_sizes_that_do_not_fit() -> None:
+    from edgelstm.kernels.recurrent import Layer
+
+    layer = Layer(packed_layer(random_network("lstm", (5, 16)).layers[0]), 1)
+    x, y = np.zeros(10, np.float32), np.full(16, 7, np.float32)
+    assert not layer.kernel(layer.rows[0], x, y)
+    assert (y == 7).all()
+    with pytest.raises(TypeError):
+        layer.kernel(layer.rows[0], x.astype(np.float64), y)
+
+
+def test_equations_that_are_not_in_the_list_do_not_compile() -> None:
+    from numba.core.errors import TypingError
+
+    from edgelstm.kernels import build
+
+    def swapped(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
+        r = sigmoid(W.r(x) + U.r(h))
+        return (tanh(W.n(x) + U.n(r * h)),)
+
+    def listed(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
+        r = sigmoid(W.r(x) + U.r(h))
+        return (tanh(W.n(x) + r * U.n(h)),)
+
+    spec = CellSpec("swapped", ("r", "n"), ("h",), listed)
+    traced = trace(spec)
+    cell = build.Cell(
+        "swapped",
+        swapped,
+        {"sigmoid": sigmoid, "tanh": tanh},
+        spec.gates,
+        spec.states,
+        traced.new_states,
+        traced.ops,
+        (),
+        False,
+    )
+    with pytest.raises(TypingError, match="the traced equations have no"):
+        build.kernel(cell, "float32")
+
+
+def test_weights_are_packed_once_per_layer() -> None:
+    network = random_network("lstm", (5, 16))
+    assert packed_layer(network.layers[0]) is packed_layer(network.layers[0])
+
+
+def test_a_network_without_fused_layers_is_one_program() -> None:
+    network = random_network("gru_reset_before", (4, 6, 5), outputs=2, last_step=True)
+    x = random_input(network, 2, 9)
+    assert np.abs(run(network, x) - forward(network, x)).max() < 2e-6  # as in test_execution.py

@@ -1,0 +1,111 @@
+"""Compiled kernels on disk: found again, never stale, and a folder in any state harms nobody."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgelstm.cells import CELLS
+from edgelstm.kernels import compilation
+
+# A small kernel, so that compiling it takes no time; `run` says what came of it.
+CODE = """
+import warnings
+import numba, numpy as np
+from edgelstm.kernels import compilation, conversion
+made = []
+compiled_before = compilation.bound
+compilation.bound = lambda *a: made.append(1) or compiled_before(*a)
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    kernel = conversion.quantizer()
+    conversion.dequantizer()
+out = np.zeros(3, np.int8)
+bad = kernel(np.array([1, -2.5, np.nan], np.float32), 0.5, 3, out)
+print(out.tolist(), bad, "compiled" if made else "found", len(seen), *(w.message for w in seen))
+"""
+
+
+def start(cache: Path) -> subprocess.Popen[str]:
+    settings = {"PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(cache: Path) -> str:
+    out, _ = start(cache).communicate()
+    return out.strip()
+
+
+def test_the_next_process_finds_what_was_compiled(tmp_path: Path) -> None:
+    assert run(tmp_path) == "[5, -2, 3] 1 compiled 0"
+    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+    assert len(list((tmp_path / "edgelstm").iterdir())) == 2
+
+
+@pytest.mark.parametrize("how", ["cut", "bit", "empty"])
+def test_a_damaged_file_is_compiled_anew_with_one_warning(how: str, tmp_path: Path) -> None:
+    run(tmp_path)
+    for path in (tmp_path / "edgelstm").iterdir():
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 4
+        damaged = {"cut": content[:900], "bit": content, "empty": bytearray()}
+        path.write_bytes(damaged[how])
+    got = run(tmp_path)
+    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "is damaged" in got
+    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+
+
+def test_a_folder_that_cannot_be_written_costs_one_warning(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    got = run(blocked)
+    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "cannot be" in got
+
+
+def test_processes_that_start_at_once_share_a_folder(tmp_path: Path) -> None:
+    together = [start(tmp_path) for _ in range(3)]
+    assert {p.communicate()[0].strip() for p in together} == {"[5, -2, 3] 1 compiled 0"}
+    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+
+
+def test_an_edit_of_any_source_is_another_kernel(tmp_path: Path) -> None:
+    equations = tmp_path / "cell.py"
+    equations.write_text("a")
+    before = compilation.digest((str(equations),), "facts")
+    assert compilation.digest((str(equations),), "facts") == before
+    assert compilation.digest((str(equations),), "other facts") != before
+    equations.write_text("b")
+    assert compilation.digest((str(equations),), "facts") != before
+
+
+def test_another_option_or_target_is_another_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = compilation.digest((), "")
+    monkeypatch.setitem(compilation.OPTIONS, "fastmath", True)
+    changed = compilation.digest((), "")
+    monkeypatch.setattr(compilation, "FEATURES", frozenset({"sse2"}))
+    assert len({before, changed, compilation.digest((), "")}) == 3
+
+
+@pytest.mark.slow
+def test_doctor_compiles_ahead_and_says_where(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgelstm", "doctor", "--warm", "--json"],
+        env={**os.environ, "PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kernels = json.loads(done.stdout)["kernels"]
+    files = list((tmp_path / "edgelstm").glob("*.kernel"))
+    assert kernels["cache"] == str(tmp_path / "edgelstm")
+    assert kernels["cache_files"] == len(files) > len(CELLS)
+    assert kernels["cache_bytes"] == sum(p.stat().st_size for p in files)
+    assert "lanes" in kernels["instruction_set"]
