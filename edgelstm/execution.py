@@ -100,7 +100,7 @@ class Session:
             raise ModelError(
                 "x has no steps; a network that reads the last step needs at least one"
             )
-        y = self._advance(x.reshape(self._batch or 1, x.shape[-2], size))
+        y = self._advance(x.reshape(1 if self._batch is None else self._batch, x.shape[-2], size))
         return y.reshape(*lead, *y.shape[1:])
 
     def _advance(self, x: Array) -> Array:

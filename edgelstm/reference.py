@@ -1,11 +1,9 @@
-"""The oracles of every integer kernel and file: the traced list, as each runtime rounds it.
+"""The oracles of every quantized kernel and file: the traced list, as each runtime rounds it.
 
-One interpreter, one `Arithmetic` record per runtime. Formats come from the quantized network, and
-every rounding from fixedpoint.py.
+One interpreter; formats come from the quantized network, and every rounding from the runtime's
+`Arithmetic`.
 """
 
-import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import fixedpoint as fx
+from edgelstm.arithmetic import TFLM, Arithmetic
 from edgelstm.cell import Op
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import Int64s
@@ -25,84 +24,6 @@ from edgelstm.quantized import (
     QuantizedRecurrent,
     Scale,
 )
-
-
-def _double_ratio(first: float, second: float, out: float) -> float:
-    return first * second / out
-
-
-def _single_ratio(first: float, second: float, out: float) -> float:
-    """Every step in float32, as LiteRT's Prepare computes it."""
-    return float(np.float32(np.float32(first) * np.float32(second)) / np.float32(out))
-
-
-def _requantized(acc: Int64s, ratio: float) -> Int64s:
-    return fx.requantize(acc, *fx.quantize_multiplier(ratio))
-
-
-def _ties_up(acc: Int64s, ratio: float) -> Int64s:
-    return fx.requantize_ties_up(acc, *fx.quantize_multiplier(ratio))
-
-
-def _shifted(acc: Int64s, ratio: float) -> Int64s:
-    """Into the cell, where every scale is a power of two: a rounding shift."""
-    return fx.wrap16(fx.divide_by_power(acc, 1 - math.frexp(ratio)[1]))
-
-
-Rescale = Callable[[Int64s, float], Int64s]
-Table = Callable[[Any, int], Int64s]
-
-
-@dataclasses.dataclass(frozen=True)
-class Arithmetic:
-    """How one runtime rounds an integer LSTM and the dense layers around it.
-
-    Attributes:
-        ratio: (scale, scale, scale of the result) -> the real factor of a product.
-        affine: Rescales a gate's accumulator.
-        cell: Rescales a product that is added to the cell state.
-        output: Rescales the product that becomes the output.
-        sigmoid, tanh: (int16, log2 of its scale) -> Q0.15.
-        saturates_recurrent: U h is cut to int16 before it is added to W x.
-        dense: Rescales a dense layer's accumulator.
-        dense_ratio: As `ratio`, for dense layers.
-    """
-
-    ratio: Callable[[float, float, float], float]
-    affine: Rescale
-    cell: Rescale
-    output: Rescale
-    sigmoid: Table
-    tanh: Table
-    saturates_recurrent: bool
-    dense: Rescale
-    dense_ratio: Callable[[float, float, float], float] = _double_ratio
-
-
-# TensorFlow Lite Micro's reference kernels: the project's `int8`.
-TFLM = Arithmetic(
-    ratio=_double_ratio,
-    affine=_requantized,
-    cell=_requantized,
-    output=_requantized,
-    sigmoid=fx.table_sigmoid,
-    tanh=fx.table_tanh,
-    saturates_recurrent=True,
-    dense=_requantized,
-)
-# LiteRT with its default delegate, which takes the dense layers.
-LITERT = Arithmetic(
-    ratio=_single_ratio,
-    affine=_requantized,
-    cell=_shifted,
-    output=_requantized,
-    sigmoid=fx.fixed_sigmoid,
-    tanh=fx.fixed_tanh,
-    saturates_recurrent=False,
-    dense=fx.requantize_real,
-)
-# tflite-runtime 2.14: the same LSTM, dense layers by ruy.
-TFLITE_RUNTIME = dataclasses.replace(LITERT, dense=_ties_up)
 
 
 def initial_states(network: QuantizedNetwork, batch: int) -> States:
@@ -152,9 +73,13 @@ def advance(
     split, after = split_point(network.layers), dict(states)
     for k, layer in enumerate(network.layers):
         if isinstance(layer, QuantizedDense):
-            y = _hybrid_dense(layer, y) if layer.input is None else _dense(layer, y, arithmetic)
+            run_dense = _hybrid_dense if layer.input is None else _dense
+            y = run_dense(layer, y, arithmetic)
         else:
-            step = _hybrid_step(layer) if not layer.scales else _integer_step(layer, arithmetic)
+            if not layer.scales and arithmetic.hybrid.whole_sequence:
+                y = arithmetic.hybrid.rounded(y, (-2, -1))
+            make_step = _integer_step if layer.scales else _hybrid_step
+            step = make_step(layer, arithmetic)
             y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], step)
         if network.last_step and k + 1 == split:
             y = y[:, -1]
@@ -266,25 +191,23 @@ def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real
 
 
-def _hybrid_step(layer: QuantizedRecurrent) -> Step:
-    plan = layer.plan
+def _hybrid_step(layer: QuantizedRecurrent, arithmetic: Arithmetic) -> Step:
+    plan, hybrid = layer.plan, arithmetic.hybrid
     weights = {"ih": layer.weight_ih.astype(np.float64), "hh": layer.weight_hh.astype(np.float64)}
     for op in plan.ops:
         if op.side:
             weights[op.side][plan.rows(op.gate)] *= layer.weight_scales[f"{op.side} {op.gate}"]
     biases = {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)}
     affine = affines(plan, weights, biases)
-    return lambda values: evaluate(
-        plan, values, lambda op, v: affine(op, rounded8(v)), layer.cell_clip
-    )
+
+    def rounding_affine(op: Op, v: Doubles) -> Doubles:
+        is_rounded = hybrid.whole_sequence and op.args == ("x",)
+        return affine(op, v if is_rounded else hybrid.rounded(v, (-1,)))
+
+    return lambda values: evaluate(plan, values, rounding_affine, layer.cell_clip)
 
 
-def _hybrid_dense(layer: QuantizedDense, x: Doubles) -> Doubles:
+def _hybrid_dense(layer: QuantizedDense, x: Doubles, arithmetic: Arithmetic) -> Doubles:
     weight = layer.weight.T * np.float64(layer.weight_scale)
-    return activate(rounded8(x) @ weight + layer.bias, layer.activation)
-
-
-def rounded8(v: Doubles) -> Doubles:
-    """Each row rounded to 255 steps, of the size of its largest magnitude / 127."""
-    scale = np.abs(v).max(-1, keepdims=True) / 127
-    return np.asarray(np.rint(v / np.where(scale == 0, 1, scale)) * scale)
+    x = arithmetic.hybrid.rounded(x, (-1,)) if arithmetic.hybrid.dense else x
+    return activate(x @ weight + layer.bias, layer.activation)

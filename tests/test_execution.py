@@ -151,6 +151,13 @@ def test_dense_before_a_recurrent_layer_runs_on_every_step() -> None:
     assert np.array_equal(run(quantized, x), run(quantized, x, engine="reference"))
 
 
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+@pytest.mark.parametrize("network", networks(), ids=["float32", "int8", "hybrid", "gru"])
+def test_an_empty_batch_gives_an_empty_result(network: Any, engine: str) -> None:
+    y = run(network, np.zeros((0, 4, 5), np.float32), engine=engine)
+    assert y.shape == (0, 4, network.output_size)
+
+
 def test_an_empty_sequence_gives_an_empty_result() -> None:
     network = random_network("lstm", (5, 8))
     assert run(network, np.zeros((0, 5), np.float32)).shape == (0, 8)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgelstm.arithmetic import LITERT
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tflite import facts
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.network import Dense
 from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
-from edgelstm.reference import LITERT, run_integers
+from edgelstm.reference import run_integers
 from tests.networks import golden_lstm, random_input, random_network
 from tests.tflite_files import (
     NETWORKS,

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgelstm.arithmetic import LITERT, TFLM
 from edgelstm.formats.tflite.write import encode
 from edgelstm.network import Dense, Network, Recurrent
 from edgelstm.quantization import quantize
-from edgelstm.reference import LITERT, TFLM, run_integers
+from edgelstm.reference import run_integers
 from tests.networks import random_input, random_network
 from tests.tflite_files import AnyNetwork, Litert, Tflm, content_of, int8
 

@@ -22,6 +22,8 @@ from edgelstm.tools import profile_tables
 from edgelstm.tools.profiler import Options, Shape, main
 from tests.pages import Tables
 
+BUNDLED = pathlib.Path(__file__).parents[1] / "edgelstm" / "data" / "japanese_vowels.safetensors"
+
 KEYS = [
     *("model", "precision", "device", "command", "version", "parameters", "layers", "total"),
     *("sequence", "traffic", "fit", "latency_us", "energy_uj", "energy_net_uj", "energy_reason"),
@@ -191,7 +193,7 @@ def test_several_devices_and_two_models_stand_side_by_side(
     assert "Side by side" in text
     assert text.count("lstm1: lstm 40 -> 64") == 1
     assert "Side by side" in page(options, tmp_path)
-    model = pathlib.Path("edgelstm/data/japanese_vowels.safetensors")
+    model = BUNDLED
     two = report(Options(models=(model, model)), capsys)["profiles"]
     assert len(two) == 2
     assert two[0]["total"] == two[1]["total"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgelstm import reference
+from edgelstm.arithmetic import LITERT, TFLM, Arithmetic
 from edgelstm.fixedpoint import quantize_multiplier, requantize64
-from edgelstm.reference import LITERT, TFLM, Arithmetic
 from tests.networks import GOLDEN_WEIGHT_SCALES, GOLDEN_X, golden_lstm
 
 X = np.array([GOLDEN_X])

@@ -41,7 +41,12 @@ def _npy(path: pathlib.Path) -> dict[str, Array]:
 
 def _csv(path: pathlib.Path) -> dict[str, Array]:
     try:
-        rows = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float32)
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        if not lines:
+            raise ModelError(f"{path} is empty; one time step a line is needed")
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float32)
+    except ModelError:
+        raise
     except (ValueError, OSError, UnicodeDecodeError) as error:
         text = str(error).splitlines()[0]
         raise ModelError(

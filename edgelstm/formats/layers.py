@@ -5,7 +5,7 @@ alone does not fit at the other.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -128,15 +128,19 @@ def finish(signal: Signal) -> Network:
 
 
 def follow(
-    graph: Callable[[int, int], Network], last_step: bool | None, activation: str | None
+    graph: Callable[[int, int], Network],
+    last_step: bool | None,
+    activation: str | None,
+    sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Network:
     """The network of a graph, from following it at two sizes.
 
     Args:
         graph: Gives the network for a size of the input's first two axes.
         last_step, activation: What the caller expects, or None; a graph says both itself.
+        sizes: The two sizes.
     """
-    network, again = (graph(*size) for size in SIZES)
+    network, again = (graph(*size) for size in sizes)
     if not _equal(network, again):
         raise ModelError("computes something else at other sizes of batch and steps")
     if last_step is not None and last_step != network.last_step:

@@ -1,7 +1,6 @@
-"""What all readers share: a file's bytes, its tensors as float32, errors that say where."""
+"""What all readers share: tensors as float32, and errors that say where, in one line."""
 
 import contextlib
-import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,15 +22,7 @@ def at(where: str) -> Iterator[None]:
         raise ModelError(" ".join(f"{where}: {error}".splitlines())) from None
 
 
-def read_bytes(path: pathlib.Path) -> bytes:
-    """The file's content; `ModelError` if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}") from None
-
-
-def one_line(error: BaseException) -> str:
+def one_line(error: object) -> str:
     """The first line of an error's text, or its type: what fits into an error of one line."""
     return next(iter(str(error).strip().splitlines()), "").strip()[:200] or type(error).__name__
 

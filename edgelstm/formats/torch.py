@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.state_dict import to_network
-from edgelstm.formats.tensors import at, from_torch_tensor, one_line, read_bytes
+from edgelstm.formats.tensors import at, from_torch_tensor, one_line
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -47,10 +47,9 @@ def read_safetensors(path: pathlib.Path, last_step: bool | None, activation: str
     import safetensors
 
     with at(path.name):
-        content = read_bytes(path)
         try:
-            found = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
-        except Exception as error:  # safetensors has one class for all, below no common one
+            found = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        except Exception as error:  # its Rust part raises kinds of its own
             raise ModelError(f"is not a .safetensors file: {one_line(error)}") from None
         tensors = {name: _from_safetensors(name, tensor) for name, tensor in found}
     return to_network(tensors, path.name, last_step=last_step, activation=activation)
@@ -76,7 +75,8 @@ def read_pt(path: pathlib.Path, last_step: bool | None, activation: str | None) 
                 warnings.simplefilter("ignore")
                 loaded = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
         except Exception as error:  # torch raises whatever its parts raise
-            raise ModelError(f"torch cannot load it: {one_line(error)}") from None
+            reason = str(error).split("WeightsUnpickler error:")[-1]  # before it stands advice
+            raise ModelError(f"torch cannot load it: {one_line(reason)}") from None
         tensors = {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
     return to_network(tensors, path.name, last_step=last_step, activation=activation)
 
@@ -171,10 +171,8 @@ def _tensors(value: dict[Any, Any]) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
-    import torch
-
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise ModelError(f"tensor '{name}' is sparse, quantized or without values")
+    if tensor.is_quantized:
+        raise ModelError(f"tensor '{name}' is quantized; save the model before")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ModelError(f"tensor '{name}' claims more values than the file holds")
     return from_torch_tensor(tensor)

@@ -170,12 +170,6 @@ def _same(x: Signal, *_: Any, **options: Any) -> Signal:
     return x
 
 
-def _dropout(x: Signal, p: float, train: bool) -> Signal:
-    if train and p > 0:
-        raise ModelError("drops values in eval mode too; give it training=self.training")
-    return x
-
-
 def _linear(x: Signal, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Signal:
     if isinstance(weight, Signal) or isinstance(bias, Signal):
         raise ModelError("its weights depend on the input")
@@ -232,19 +226,16 @@ def _transpose(x: Signal, a: int, b: int) -> Signal:
     return permute(x, order)
 
 
-def _flatten(x: Signal, first: int = 0, last: int = -1) -> Signal:
-    rank = len(x.axes)
-    first, last = first % rank, last % rank
-    return reshape(x, (*x.shape[:first], -1, *x.shape[last + 1 :]))
-
-
 def _slice(
     x: Signal, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Signal:
     return cut(x, dim, start, end, step=step)
 
 
-ADVICE = {"aten.log_softmax.int": "; leave it off, the largest output stays the largest"}
+ADVICE = {
+    "aten.log_softmax.int": "; leave it off, the largest output stays the largest",
+    "aten.native_dropout.default": "; give dropout training=self.training",
+}
 OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.lstm.input": _lstm,
     "aten.gru.input": _gru,
@@ -252,8 +243,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.relu.default": lambda x: activate(x, "relu"),
     "aten.sigmoid.default": lambda x: activate(x, "sigmoid"),
     "aten.softmax.int": lambda x, dim, dtype=None: activate(x, "softmax", dim),
-    "aten._softmax.default": lambda x, dim, half: activate(x, "softmax", dim),
-    "aten.dropout.default": _dropout,
     "aten.select.int": lambda x, dim, index: select(x, dim, index),
     "aten.slice.Tensor": _slice,
     "aten.squeeze.default": _squeeze,
@@ -264,17 +253,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.transpose.int": _transpose,
     "aten.t.default": lambda x: _transpose(x, 0, -1),
     "aten.view.default": reshape,
-    "aten.reshape.default": reshape,
     "aten._unsafe_view.default": reshape,
-    "aten.flatten.using_ints": _flatten,
-    "aten.sym_size.int": lambda x, dim: x.shape[dim],
     "aten._assert_tensor_metadata.default": lambda *_, **__: None,
-    **{
-        f"aten.{name}": _same
-        for name in ("clone.default", "contiguous.default", "detach.default", "alias.default")
-    },
-    **{
-        f"aten.{name}": _same
-        for name in ("to.dtype", "to.dtype_layout", "to.device", "_to_copy.default")
-    },
+    "aten.clone.default": _same,
+    "aten.detach.default": _same,
+    "aten.alias.default": _same,
+    "aten._to_copy.default": _same,
 }

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import fixedpoint as fx
+from edgelstm.arithmetic import TFLM
 from edgelstm.cell import Op
 from edgelstm.errors import ModelError
 from edgelstm.program.builder import Builder, Program, Slot
 from edgelstm.quantization import integer_clip
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
-from edgelstm.reference import TFLM
 
 WIDE = {"LOW": -32768, "HIGH": 32767}
 POOLS = {"weights": "int8", "biases": "int32", "tables": "int16"}

@@ -21,16 +21,14 @@ class OnnxFile:
         """`initial_states`: by names of inputs; a state not given starts at 0."""
         self._session = session
         self._x, *self._states = session.get_inputs()
-        self._initial_states = initial_states
+        self._start = {s.name: _initial(s, initial_states.get(s.name, 0)) for s in self._states}
         names = [f"{state.name}_out" for state in self._states]
         self._outputs = [session.get_outputs()[0].name, *names]
-        self._now = self._initial(1)
+        self._now = self._start
 
     def run(self, sequences: Array) -> Array:
-        """See `OpenedFile`."""
-        if not isinstance(self._x.shape[0], int):
-            return self._feed(sequences, self._initial(len(sequences)))[0]
-        return np.stack([self._feed(x[None], self._initial(1))[0][0] for x in sequences])
+        """See `OpenedFile`. One by one: DynamicQuantizeLSTM has one input scale for a batch."""
+        return np.stack([self._feed(x[None], self._start)[0][0] for x in sequences])
 
     def step(self, x_t: Array) -> Array:
         """See `OpenedFile`."""
@@ -39,20 +37,17 @@ class OnnxFile:
 
     def reset(self) -> None:
         """See `OpenedFile`."""
-        self._now = self._initial(1)
-
-    def _initial(self, batch: int) -> dict[str, Array]:
-        """States at the start, each with `batch` in the place of its symbolic axes."""
-        states = {}
-        for state in self._states:
-            shape = [size if isinstance(size, int) else batch for size in state.shape]
-            value = np.asarray(self._initial_states.get(state.name, 0), TYPES[state.type])
-            states[state.name] = np.broadcast_to(value, shape)
-        return states
+        self._now = self._start
 
     def _feed(self, x: Array, states: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         y, *new = self._session.run(self._outputs, {self._x.name: x, **states})
         return y, {state.name: value for state, value in zip(self._states, new, strict=True)}
+
+
+def _initial(state: Any, value: Any) -> Array:
+    """A state at its start, with batch 1 in the place of its symbolic axes."""
+    shape = [size if isinstance(size, int) else 1 for size in state.shape]
+    return np.broadcast_to(np.asarray(value, TYPES[state.type]), shape)
 
 
 def open_onnx(path: Path, initial_states: Mapping[str, Array]) -> OnnxFile:

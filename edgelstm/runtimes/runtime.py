@@ -34,6 +34,35 @@ class OpenedFile(Protocol):
         """Returns to the initial state."""
 
 
+class CalledFile:
+    """An `OpenedFile` whose state stays inside its interpreter.
+
+    Args:
+        invoke: One call of the interpreter, batch 1.
+        reset: Returns the interpreter's state to its start.
+    """
+
+    def __init__(self, invoke: Callable[[Array], Array], reset: Callable[[], object]) -> None:
+        self._invoke, self._reset = invoke, reset
+
+    def run(self, sequences: Array) -> Array:
+        """See `OpenedFile`."""
+        return np.stack([self._run_one(x) for x in sequences])
+
+    def _run_one(self, x: Array) -> Array:
+        self.reset()
+        y: Array = self._invoke(x[None])[0]
+        return y
+
+    def step(self, x_t: Array) -> Array:
+        """See `OpenedFile`."""
+        return self._invoke(x_t[None, None]).reshape(-1)
+
+    def reset(self) -> None:
+        """See `OpenedFile`."""
+        self._reset()
+
+
 Opener = Callable[[Path, Mapping[str, Array]], OpenedFile]
 
 

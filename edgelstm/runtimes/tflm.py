@@ -4,10 +4,11 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgelstm.runtimes.runtime import Array
+from edgelstm.runtimes.runtime import Array, CalledFile
 
 # More than any microcontroller has. Pages of it that are not used take no memory.
 LARGE_ARENA_BYTES = 1 << 28
@@ -15,48 +16,24 @@ ALIGNMENT_BYTES = 16
 PROBE_S = 20
 
 
-class MicroFile:
-    """An `OpenedFile`; the state stays inside the interpreter."""
-
-    def __init__(self, content: bytes, arena_bytes: int) -> None:
-        """Raises, or ends the process, if the arena is too small."""
-        from tflite_micro.python.tflite_micro import runtime
-
-        self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
-
-    def run(self, sequences: Array) -> Array:
-        """See `OpenedFile`."""
-        return np.stack([self._run_one(x) for x in sequences])
-
-    def _run_one(self, x: Array) -> Array:
-        self.reset()
-        y: Array = self._invoke(x[None])[0]
-        return y
-
-    def step(self, x_t: Array) -> Array:
-        """See `OpenedFile`."""
-        return self._invoke(x_t[None, None]).reshape(-1)
-
-    def reset(self) -> None:
-        """See `OpenedFile`."""
-        self._interpreter.reset()
-
-    def run_sawtooth(self) -> Array:
-        """Output for an input that is not constant."""
-        details = self._interpreter.get_input_details(0)
-        x = np.resize(np.arange(-8, 8), details["shape"])
-        return self._invoke(x.astype(details["dtype"]))
-
-    def _invoke(self, x: Array) -> Array:
-        self._interpreter.set_input(x, 0)
-        self._interpreter.invoke()
-        y: Array = self._interpreter.get_output(0)
-        return y
-
-
-def open_tflm(path: Path, initial_states: Mapping[str, Array]) -> MicroFile:
+def open_tflm(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
     """Opens a file with an arena that is always large enough."""
-    return MicroFile(path.read_bytes(), LARGE_ARENA_BYTES)
+    interpreter = _interpreter(path.read_bytes(), LARGE_ARENA_BYTES)
+    return CalledFile(lambda x: _invoke(interpreter, x), interpreter.reset)
+
+
+def _interpreter(content: bytes, arena_bytes: int) -> Any:
+    """Raises, or ends the process, if the arena is too small."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+
+
+def _invoke(interpreter: Any, x: Array) -> Array:
+    interpreter.set_input(x, 0)
+    interpreter.invoke()
+    y: Array = interpreter.get_output(0)
+    return y
 
 
 def least_arena_bytes(content: bytes) -> int:
@@ -92,4 +69,8 @@ def _fits(content: bytes, arena_bytes: int, expected: bytes) -> bool:
 
 
 def _probe(content: bytes, arena_bytes: int) -> bytes:
-    return MicroFile(content, arena_bytes).run_sawtooth().tobytes()
+    """Output for an input that is not constant."""
+    interpreter = _interpreter(content, arena_bytes)
+    details = interpreter.get_input_details(0)
+    x = np.resize(np.arange(-8, 8), details["shape"])
+    return _invoke(interpreter, x.astype(details["dtype"])).tobytes()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from edgelstm.formats.onnx.folding import LARGEST, fold
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.signal import Signal, Unread, start
-from edgelstm.formats.tensors import at, one_line, read_bytes, rounding
+from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
@@ -57,9 +59,7 @@ def read(
         if any(entry.key == read_integer.KEY for entry in model.metadata_props):
             return read_integer.read(model)
         graph = _graph(model, path.parent)
-        network = follow(
-            lambda batch, steps: _network(graph, (batch, steps)), last_step, activation
-        )
+        network = _at_any_size(graph, last_step, activation)
         assumed = (*network.assumed, *rounding(graph.tensors.values()))
         if len(graph.outputs) > 1:
             assumed += (
@@ -68,13 +68,40 @@ def read(
         return dataclasses.replace(network, assumed=assumed)
 
 
+def _at_any_size(graph: _Graph, last_step: bool | None, activation: str | None) -> Network:
+    """Also where a Reshape holds the size of the exporter's example instead of a free one.
+
+    torch.onnx.export(dynamo=True) of torch 2.13 writes such files for `batch_first=False`.
+    """
+
+    def at_sizes(batch: int, steps: int) -> Network:
+        return _network(graph, (batch, steps))
+
+    try:
+        return follow(at_sizes, last_step, activation)
+    except ModelError as refused:
+        for axis, size in _sizes_in_reshapes(graph):
+            sizes = [(size, other) if axis == 0 else (other, size) for other in (5, 7)]
+            with contextlib.suppress(ModelError):
+                network = follow(at_sizes, last_step, activation, sizes)
+                assumed = f"the file fits a size of {size} on axis {axis} alone; here any size does"
+                return dataclasses.replace(network, assumed=(*network.assumed, assumed))
+        raise refused
+
+
+def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
+    """(axis of the input, size): the first few sizes that constant shapes name."""
+    shapes = [node.input[1] for node in graph.nodes if node.op_type == "Reshape" and node.input[1:]]
+    arrays = [graph.tensors[name].ravel()[:8] for name in shapes if name in graph.tensors]
+    named = {int(n) for array in arrays for n in array if array.dtype == np.int64 and n > 1}
+    return itertools.product((0, 1), sorted(named)[:4])
+
+
 def _load(path: pathlib.Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        return onnx.load_model_from_string(read_bytes(path))
-    except ModelError:
-        raise
+        return onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf's own class, which has no common base
         raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
 
@@ -126,8 +153,7 @@ def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
     """The states of a streaming file of our own start at zero; others' inputs are not known."""
     if not graph.is_own:
         return Unread(f"the input '{value.name}', but a network here takes one input alone")
-    hidden_size = value.type.tensor_type.shape.dim[-1].dim_value
-    return np.zeros((batch, min(hidden_size, LARGEST // batch)), np.float32)
+    return np.zeros((batch, 1), np.float32)  # that they are zero is all that is asked
 
 
 def _input(value: onnx.ValueInfoProto, sizes: tuple[int, int]) -> Signal:
@@ -151,7 +177,7 @@ def _run(
     graph: _Graph, node: onnx.NodeProto, values: Mapping[str, Any]
 ) -> tuple[list[Any], tuple[Any, ...]]:
     """The node's inputs, and its results."""
-    operator = node.op_type
+    operator = str(node.op_type)  # protobuf gives bytes where a text is not UTF-8
     if operator in QUANTIZED or "Integer" in operator or operator.startswith("QLinear"):
         raise ModelError("quantized ONNX files of others are not read; export the float model")
     if node.domain not in ("", "ai.onnx"):

@@ -57,7 +57,7 @@ def to_array(tensor: onnx.TensorProto, folder: pathlib.Path) -> NDArray[Any]:
 
 def _external(tensor: onnx.TensorProto, folder: pathlib.Path, needed: int) -> NDArray[np.uint8]:
     """The tensor's part of a file that lies, links resolved, in the model's folder."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     location, name = entries.get("location", ""), tensor.name
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", needed))

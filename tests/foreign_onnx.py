@@ -1,0 +1,65 @@
+"""ONNX graphs as other programs may write them: one recurrent layer, and nodes around it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+from onnx.numpy_helper import from_array
+
+INPUTS, HIDDEN, OUTPUTS = 5, 4, 3
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def constants(n_gates: int = 4) -> Arrays:
+    """W, R, B of a recurrent node, M and C of a dense layer, and small numbers."""
+    rng = np.random.default_rng(n_gates)
+    rows = n_gates * HIDDEN
+    shapes = {
+        "W": (1, rows, INPUTS),
+        "R": (1, rows, HIDDEN),
+        "B": (1, 2 * rows),
+        "M": (HIDDEN, OUTPUTS),
+        "C": (OUTPUTS,),
+    }
+    arrays: Arrays = {k: rng.normal(size=v).astype(np.float32) for k, v in shapes.items()}
+    return arrays | {"zero": np.array([0]), "one": np.array([1]), "end": np.array(-1)}
+
+
+def lstm(*more: str, name: str = "LSTM_3", **attributes: Any) -> onnx.NodeProto:
+    """From x to Y, Y_h, Y_c; `more` are inputs behind B."""
+    outputs = ["Y", "Y_h", "Y_c"]
+    attributes = {"hidden_size": HIDDEN, **attributes}
+    return make_node("LSTM", ["x", "W", "R", "B", *more], outputs, name, **attributes)
+
+
+def node(operator: str, inputs: str, output: str = "y", **attributes: Any) -> onnx.NodeProto:
+    """A node called after its operator and its output."""
+    return make_node(operator, inputs.split(), [output], f"{operator}_{output}", **attributes)
+
+
+def save(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    arrays: Arrays | None = None,
+    *,
+    output: str = "y",
+    x_shape: tuple[str | int, ...] = ("steps", "batch", INPUTS),
+    x_type: int = TensorProto.FLOAT,
+    opset: int = 18,
+) -> Path:
+    """Writes a graph from the input x to one output."""
+    graph = make_graph(
+        nodes,
+        "graph",
+        [make_tensor_value_info("x", x_type, x_shape)],
+        [make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        [from_array(value, name) for name, value in (arrays or constants()).items()],
+    )
+    model = make_model(graph, opset_imports=[make_opsetid("", opset)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return path
