@@ -13,7 +13,7 @@ def recurrent(cell_name: str, input_size: int, hidden_size: int, name: str = "la
 
 
 def dense(
-    input_size: int, output_size: int, activation: str | None = None, *, name: str = "dense1"
+    input_size: int, output_size: int, activation: str | None = None, name: str = "dense1"
 ) -> Dense:
     return Dense(name, zeros(output_size, input_size), zeros(output_size), activation)
 
@@ -29,8 +29,8 @@ def lstm(input_size: int, hidden_size: int) -> Network:
 AD_SIZES = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
 AD = Network(
     tuple(
-        dense(i, o, "relu", name=f"dense{k}")
-        for k, (i, o) in enumerate(zip(AD_SIZES, AD_SIZES[1:], strict=False), 1)
+        dense(i, o, "relu", f"dense{k + 1}")
+        for k, (i, o) in enumerate(zip(AD_SIZES, AD_SIZES[1:], strict=False))
     ),
     last_step=False,
 )

@@ -126,13 +126,19 @@ def test_a_gru_exports_in_float_and_says_what_is_left_out(tmp_path: Path, capsys
 
 
 def test_what_does_not_fit_is_exit_1_with_the_files_written(
-    tmp_path: Path, capsys: Captured
+    model: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    path = write(random_network("lstm", (64, 360)), tmp_path / "big.npz")
-    words = ["--device", "stm32f446", "--steps", "2", "-o", tmp_path / "out"]
-    assert run("export", path, *words) == 1
-    assert "FAILED: does not fit stm32f446" in capsys.readouterr().out
-    assert (tmp_path / "out/big_int8.tflite").exists()
+    own = tmp_path / "own.toml"
+    source = 'basis = "assumed", source = "a chip of this test"'
+    own.write_text(
+        'name = "tiny"\nkind = "mcu"\ncore = "cortex-m4"\n'
+        f"clock.mhz = {{ low = 64, typical = 64, high = 64, {source} }}\n"
+        f"memory.flash_kib = {{ low = 16, typical = 16, high = 16, {source} }}\n"
+    )
+    words = ["--device", own, "--formats", "tflite", "-o", tmp_path / "out"]
+    assert run("export", model, *words) == 1
+    assert "FAILED: does not fit tiny" in capsys.readouterr().out
+    assert (tmp_path / "out/speech_int8.tflite").exists()
 
 
 def test_warnings_name_gates_that_saturate(

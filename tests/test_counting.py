@@ -109,7 +109,7 @@ def test_a_plain_rnn_writes_its_output_as_int8() -> None:
 def test_columns_add_up(cell_name: str, precision: str) -> None:
     layers = (
         recurrent(cell_name, 7, 33),
-        recurrent(cell_name, 33, 5, "layer2"),
+        recurrent(cell_name, 33, 5, "second"),
         dense(5, 4, "sigmoid"),
     )
     counts = count(Network(layers, last_step=True), steps=9, precision=precision)

@@ -79,6 +79,7 @@ DOORS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_one_module_gives_the_same_network_through_every_door(kind: str, tmp_path: Path) -> None:
     module = Net(last_of_output, kind, n_layers=2)

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
-    ("cells", "precision", "counts", "arithmetic"),
+    ("cells", "precision", "arithmetic", "counts"),
     ("network",),
     ("plan", "shapes", "equations"),
     ("forward", "quantized"),
