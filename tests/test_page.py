@@ -14,6 +14,8 @@ from edgelstm.tools import charts
 from edgelstm.tools.profiler import Options, Shape, main
 from tests.pages import Tables
 
+BUNDLED = pathlib.Path(__file__).parents[1] / "edgelstm" / "data" / "japanese_vowels.safetensors"
+
 OPTIONS = Options(
     shape=Shape("lstm", 40, 64, layers=2, outputs=9),
     devices=("stm32u575", "rpi-5"),
@@ -72,7 +74,7 @@ def test_tags_are_nested(page: pathlib.Path) -> None:
 
 def test_names_of_files_are_text_not_markup(tmp_path: pathlib.Path) -> None:
     model = tmp_path / "<b>&.safetensors"
-    shutil.copy("edgelstm/data/japanese_vowels.safetensors", model)
+    shutil.copy(BUNDLED, model)
     path = tmp_path / "page.html"
     main(Options(models=(model,), html=path), as_json=False, quiet=True)
     assert "<b>&" not in path.read_text()

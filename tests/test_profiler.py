@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-import tomllib
 from typing import Any
 
 import pytest
@@ -17,10 +16,11 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.counts import COLUMNS
 from edgelstm.device import device_names
-from edgelstm.errors import ModelError
 from edgelstm.tools import profile_tables
 from edgelstm.tools.profiler import Options, Shape, main
 from tests.pages import Tables
+
+BUNDLED = pathlib.Path(__file__).parents[1] / "edgelstm" / "data" / "japanese_vowels.safetensors"
 
 KEYS = [
     *("model", "precision", "device", "command", "version", "parameters", "layers", "total"),
@@ -191,7 +191,7 @@ def test_several_devices_and_two_models_stand_side_by_side(
     assert "Side by side" in text
     assert text.count("lstm1: lstm 40 -> 64") == 1
     assert "Side by side" in page(options, tmp_path)
-    model = pathlib.Path("edgelstm/data/japanese_vowels.safetensors")
+    model = BUNDLED
     two = report(Options(models=(model, model)), capsys)["profiles"]
     assert len(two) == 2
     assert two[0]["total"] == two[1]["total"]
@@ -234,74 +234,6 @@ def test_ten_layers_of_fifty_million_parameters_take_little_time_and_memory() ->
     assert seconds < 1
     assert kib < 300_000
     assert time.perf_counter() - began < 10
-
-
-# ---- what cannot be used
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (Options(shape=Shape("lstn", 4, 5)), "cell 'lstn' is unknown"),
-        (Options(shape=Shape("lstm", 0, 5)), "input is 0"),
-        (Options(shape=Shape("lstm", 4, -5)), "hidden is -5"),
-        (Options(shape=Shape("lstm", 4)), "--hidden missing"),
-        (Options(shape=Shape(hidden=4)), "--cell, --input missing"),
-        (Options(shape=Shape("lstm", 4, 5), models=(pathlib.Path("x"),)), "do not go with sizes"),
-        (Options(models=(pathlib.Path("x"),) * 3), "at most 2"),
-        (Options(models=(pathlib.Path("nothing.onnx"),)), "does not exist"),
-        (Options(precision="int4"), "precision 'int4' is unknown"),
-        (Options(steps=0), "steps is 0"),
-        (Options(csv=True), "give one of them"),
-    ],
-)
-def test_unusable_options_are_named(options: Options, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
-        main(options, as_json=options.csv, quiet=True)
-
-
-DEVICE = """name = "mine"
-kind = "mcu"
-core = "cortex-m4"
-[clock]
-mhz = { low = 80, typical = 80, high = 80, basis = "datasheet", source = "its front page" }
-[power]
-"""
-FIGURE = '{{ low = {}, typical = 11, high = 12, basis = "measured"{} }}\n'
-SOURCE = ', source = "a meter"'
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("active_w = " + FIGURE.format(10, SOURCE), "mine.toml: power.active_w is unknown"),
-        ("active_mw = " + FIGURE.format(10, ""), "mine.toml: power.active_mw: source missing"),
-        ("active_mw = " + FIGURE.format('"low"', SOURCE), "mine.toml: power.active_mw: low is 'lo"),
-        ("active_mw = " + FIGURE.format(14, SOURCE), "mine.toml: power.active_mw: low 14.0 is ab"),
-        ("active_mw = 11\n", "mine.toml: power.active_mw is 11"),
-    ],
-)
-def test_a_device_file_that_is_wrong_is_one_line_with_file_and_key(
-    line: str, said: str, tmp_path: pathlib.Path
-) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(DEVICE + line)
-    command = [sys.executable, "-m", "edgelstm", "profile", "--device", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: {said}")
-
-
-def test_a_device_of_ones_own_names_the_missing_figure(
-    capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
-) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(DEVICE)
-    assert tomllib.loads(DEVICE)["name"] == "mine"
-    found = report(Options(devices=(str(path),)), capsys)
-    assert found["energy_reason"] == "mine: speed.cycles_per_mac_int8 not known"
 
 
 def test_options_reach_the_command() -> None:

@@ -125,9 +125,6 @@ def profile(network: AnyNetwork, name: str, device: Device, options: Options) ->
         battery=options.battery,
     )
     kernels = options.kernels or "published"
-    steps, runtime = options.steps or 1, RUNTIMES[kernels]
-    fitted = fit(network, device, precision=counts.precision, steps=steps, runtime=runtime)
-    parts = memory_map(network, device, precision=counts.precision, steps=steps, runtime=runtime)
     situation = Situation(counts, energy, device, options.kernels, options.clock_mhz, options.cores)
     report: Report = {
         "model": name,
@@ -137,15 +134,13 @@ def profile(network: AnyNetwork, name: str, device: Device, options: Options) ->
         "version": edgelstm.__version__,
         **counts.to_dict(),
         "traffic": [level.to_dict() for level in traffic(counts, device, options.kernels)],
-        "fit": fitted.to_dict(),
+        **_memory(network, counts, device, options),
         **energy.to_dict(),
         "advice": [advice.to_dict() for advice in advise(situation)],
         "core": device.core,
         "kernels": None if device.kind == "sbc" else kernels,
         "clock_mhz": options.clock_mhz or device.clock.typical,
         "assumed": list(network.assumed),
-        "memory": [dataclasses.asdict(part) for part in parts],
-        "runtimes": _runtimes(network, counts, device, steps),
         "shares": _shares(counts, energy, device, kernels),
         "roofline": _roofline(counts, device, options),
         "assumptions": assumptions.rows(device, kernels),
@@ -153,6 +148,20 @@ def profile(network: AnyNetwork, name: str, device: Device, options: Options) ->
     if options.compare_counters:
         report["counters"] = [found.to_dict() for found in foreign_counts(counts)]
     return report
+
+
+def _memory(
+    network: AnyNetwork, counts: Counts, device: Device, options: Options
+) -> dict[str, Any]:
+    """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
+    precision, steps = counts.precision, options.steps or 1
+    own = RUNTIMES[options.kernels or "published"]
+    parts = memory_map(network, device, precision=precision, steps=steps, runtime=own)
+    return {
+        "fit": fit(network, device, precision=precision, steps=steps, runtime=own).to_dict(),
+        "memory": [dataclasses.asdict(part) for part in parts],
+        "runtimes": _runtimes(network, counts, device, steps),
+    }
 
 
 def _runtimes(

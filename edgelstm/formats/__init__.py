@@ -13,6 +13,7 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.facts import FileFacts
+from edgelstm.formats.tensors import at
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantized import QuantizedNetwork
 
@@ -72,7 +73,8 @@ def read(
             executed.
     """
     path = pathlib.Path(path)
-    reader = _function(path.suffix, "reader")
+    with at(str(path)):
+        reader = _function(path.suffix, "reader")
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ModelError(f"{path} {what}; give a file that holds a trained network")
@@ -85,7 +87,9 @@ def read(
 def facts(path: str | os.PathLike[str]) -> FileFacts:
     """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
     path = pathlib.Path(path)
-    found: FileFacts = _function(path.suffix, "facts")(path)
+    with at(str(path)):
+        about = _function(path.suffix, "facts")
+    found: FileFacts = about(path)
     return found
 
 
