@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import hybrid, int8, layer, packing
+from edgelstm.kernels import hybrid, layer, packing
+from edgelstm.kernels import int8_arithmetic as int8
 from edgelstm.kernels.build import Cell, kernel
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
