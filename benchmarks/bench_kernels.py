@@ -134,7 +134,7 @@ def machine() -> dict[str, Any]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "cpu": model or platform.processor(),
-        "code_for": target.CPU.split()[-1],
+        "code_for": target.CPU,
         "instruction_set": target.describe(),
         "load": load,
     }

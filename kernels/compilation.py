@@ -25,7 +25,7 @@ from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-from edgelstm.kernels.simd.target import CPU, FEATURES
+from edgelstm.kernels.simd.target import CPU, FEATURES, TRIPLE
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 # What a kernel is put together from: a call would pass every vector through memory.
@@ -51,14 +51,9 @@ def digest(sources: tuple[str, ...], facts: str) -> str:
         total.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
     for source in sources:
         total.update(pathlib.Path(source).read_bytes())
-    versions = (
-        numba.__version__,
-        llvmlite.__version__,
-        sys.version_info[:2],
-        CPU,
-        sorted(FEATURES),
-    )
-    total.update(repr((facts, OPTIONS, versions)).encode())
+    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:2])
+    target = (TRIPLE, CPU, sorted(FEATURES))
+    total.update(repr((facts, OPTIONS, target, versions)).encode())
     return total.hexdigest()[:24]
 
 

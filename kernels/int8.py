@@ -1,8 +1,7 @@
 """The int8 format: the arithmetic of TensorFlow Lite Micro's LSTM, bit for bit, in int16 lanes.
 
-What each rounding means stands in edgelstm/fixedpoint.py; tests hold both equal. A gate is the
-saturating sum of two rescaled products (Q3.12), activations are read from tables (Q0.15), and the
-cell is int16 with a scale 2^p.
+A gate is the saturating sum of two rescaled products (Q3.12), activations are read from tables
+(Q0.15), and the cell is int16 with a scale 2^p: see int8_arithmetic.py.
 """
 
 from typing import Any
@@ -11,8 +10,8 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
-from edgelstm.kernels.compilation import INLINED
 from edgelstm.kernels.fused import Listing, payload
+from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, OPERATIONS, jit, narrow
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     BIAS_HH,
@@ -22,7 +21,6 @@ from edgelstm.kernels.layer import (
     H_WORDS,
     HIDDEN,
     INPUTS,
-    OWN,
     PREFETCH,
     SCRATCH,
     TILE,
@@ -44,51 +42,12 @@ from edgelstm.kernels.simd.memory import (
 )
 from edgelstm.kernels.simd.products import gemm_i8, gemv_i8
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR
-from edgelstm.kernels.simd.vectors import abs_i32, splat_i32, splat_words
 from edgelstm.kernels.simd.words import (
-    abs_words,
-    add_saturating,
-    average_unsigned,
     flip_octets,
-    interleave_first,
-    interleave_second,
-    max_words,
-    min_unsigned,
-    min_words,
-    multiply_high,
-    multiply_high_i32,
-    multiply_high_unsigned,
-    multiply_pairs,
-    multiply_rounded,
-    pack_saturating,
-    pack_unsigned,
-    shift_unsigned,
-    slope_192,
-    slope_256,
-    value_192,
-    value_256,
     words_to_octets,
 )
 
 Y_BYTES = 1
-N_GATES = 4  # the cells that have an int8 form are LSTMs
-jit = numba.njit(**INLINED)
-(
-    TABLES,  # address, see packing.activation_tables
-    HIDDEN_ZERO,  # zero point of h
-    CELL_LOW,  # limits of the cell state
-    CELL_HIGH,
-    TANH_FACTORS,  # 3 << left in the low half, the rounding in the high half
-    TANH_RIGHT,
-    SHARE_SHIFT,  # a product of two activations is this many bits finer than the cell
-) = range(OWN, OWN + 7)
-# Per gate, and once for the output: left shift, multiplier, right shift, half of 2^right.
-IH = OWN + 7
-HH = IH + 4 * N_GATES
-OUT = HH + 4 * N_GATES
-N_SLOTS = OUT + 4
-KEEP_SHIFT = 15  # of forget gate times cell
-
 # Bound by build.py.
 VECTORS: Any = None
 ROWS: Any = None
@@ -98,38 +57,6 @@ u_products: Any = None
 x_value: Any = None
 h_value: Any = None
 c_value: Any = None
-
-
-# ---- rescaling
-
-
-@jit
-def requantize(v, P, slot):
-    """Two roundings, by the four numbers at `slot`. |v| 2^left + half < 2^31 was checked at load.
-
-    Rounding to nearest, ties away from zero, is a right shift of v + half - (v < 0). The sign is
-    taken from v, off the critical path: where v and the product differ in sign both ways give 0.
-    """
-    half = P[slot + 3]
-    negative = (v >> 31) & -min(half, 1)
-    return (multiply_high_i32(v << P[slot], P[slot + 1]) + (negative + half)) >> P[slot + 2]
-
-
-@jit
-def divide_product(p, shift):
-    """p / 2^shift, ties away from zero, for |p| <= 2^30."""
-    return (p + ((p >> 31) | 1) + (1 << (shift - 1))) >> shift
-
-
-@jit
-def narrow(P, sums, slot):
-    """Rescaled sums of a group as int16, gate by gate."""
-    return (
-        pack_saturating(requantize(sums[0], P, slot), requantize(sums[4], P, slot)),
-        pack_saturating(requantize(sums[1], P, slot + 4), requantize(sums[5], P, slot + 4)),
-        pack_saturating(requantize(sums[2], P, slot + 8), requantize(sums[6], P, slot + 8)),
-        pack_saturating(requantize(sums[3], P, slot + 12), requantize(sums[7], P, slot + 12)),
-    )
 
 
 # ---- products
@@ -209,102 +136,6 @@ def advance(P, both, unit, h, h_next, y_row):
         store_octets(y_row, unit, made)
     else:
         store_first_octets(y_row, unit, made, P[HIDDEN] - unit)
-
-
-@jit
-def with_sign(v, sign):
-    """-v where sign is -1, v where it is 0."""
-    return (v ^ sign) - sign
-
-
-@jit
-def sigmoid(P, z):
-    """Q3.12 -> Q0.15. Value + slope * fraction, rounded: one high product and one average."""
-    a = min_unsigned(abs_words(z), splat_words(32767))
-    u = multiply_high_unsigned(a, splat_words(384))  # 3 a >> 9; the low half is (3 a & 511) << 7
-    rise = multiply_high_unsigned(a * 384, slope_192(P[TABLES], u))
-    return with_sign(average_unsigned(value_192(P[TABLES], u), rise), z >> 15) + 16384
-
-
-@jit
-def tanh_of_distance(tables, d):
-    """d: uint16, distance from 0 in units of 1 / (12 * 2^9)."""
-    u = shift_unsigned(d, splat_words(8))
-    fraction = shift_unsigned(d << 8, splat_words(1))
-    return value_256(tables, u) + multiply_rounded(fraction, slope_256(tables, u))
-
-
-@jit
-def tanh(P, z):
-    """Q3.12 -> Q0.15. 21845 keeps 3 a in 16 bits and is already saturated."""
-    a = min_unsigned(abs_words(z), splat_words(21845))
-    return with_sign(tanh_of_distance(P[TABLES], a + a + a), z >> 15)
-
-
-@jit
-def tanh_of_cell(P, c):
-    """The distance (3 c << left) + round >> right is (c, 1) . (3 << left, round) per lane."""
-    one, factors = splat_words(1), splat_i32(P[TANH_FACTORS])
-    d = multiply_pairs(interleave_first(c, one), factors) >> P[TANH_RIGHT]
-    e = multiply_pairs(interleave_second(c, one), factors) >> P[TANH_RIGHT]
-    distance = pack_unsigned(abs_i32(d), abs_i32(e))
-    return with_sign(tanh_of_distance(P[TABLES], distance), c >> 15)
-
-
-@jit
-def product(a, b):
-    """int16 x int16 -> int32, of the first and of the second half of the lanes."""
-    low, high = a * b, multiply_high(a, b)
-    return interleave_first(low, high), interleave_second(low, high)
-
-
-@jit
-def kept_share(P, a, b):
-    """Gate times cell, in the cell's scale."""
-    p = product(a, b)
-    return divide_product(p[0], KEEP_SHIFT), divide_product(p[1], KEEP_SHIFT)
-
-
-@jit
-def new_share(P, a, b):
-    """Gate times candidate, in the cell's scale."""
-    p, shift = product(a, b), P[SHARE_SHIFT]
-    return divide_product(p[0], shift), divide_product(p[1], shift)
-
-
-@jit
-def cell_sum(P, a, b):
-    """Two shares; neither saturates on its own."""
-    c = max_words(pack_saturating(a[0] + b[0], a[1] + b[1]), splat_words(P[CELL_LOW]))
-    return min_words(c, splat_words(P[CELL_HIGH]))
-
-
-@jit
-def output(P, a, b):
-    """Gate times tanh of the cell, in the scale of h."""
-    p = product(a, b)
-    h = pack_saturating(requantize(p[0], P, OUT), requantize(p[1], P, OUT))
-    h = add_saturating(h, splat_words(P[HIDDEN_ZERO]))
-    return min_words(max_words(h, splat_words(-128)), splat_words(127))
-
-
-@jit
-def gate_sum(P, a, b):
-    """Two terms, each saturated before."""
-    return add_saturating(a, b)
-
-
-# By kind of operation, and roles of result and arguments.
-OPERATIONS = {
-    ("add", "sum", "sum", "sum"): gate_sum,
-    ("add", "cell", "cell", "cell"): cell_sum,
-    ("mul", "cell", "activation", "cell"): kept_share,
-    ("mul", "cell", "activation", "activation"): new_share,
-    ("mul", "output", "activation", "activation"): output,
-    ("sigmoid", "activation", "sum"): sigmoid,
-    ("tanh", "activation", "sum"): tanh,
-    ("tanh", "activation", "cell"): tanh_of_cell,
-}
 
 
 def compute(listing: Listing, op: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import hybrid, int8, layer, packing
+from edgelstm.kernels import hybrid, layer, packing
+from edgelstm.kernels import int8_arithmetic as int8
 from edgelstm.kernels.build import Cell, kernel
 from edgelstm.kernels.packing import aligned, pack, padded
-from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
 
 Array = NDArray[Any]
 CHUNK = 24
@@ -192,7 +193,7 @@ def _packed(
         layer.H_WORDS: units // per_word,
         layer.H_BYTES: units * (1 if format_name == "int8" else 4),
         layer.CHUNK: CHUNK,
-        layer.PREFETCH: packing.wants_prefetch(arrays[layer.W_IH], arrays[layer.W_HH]),
+        layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH], arrays[layer.W_HH]),
     }
     zeros = {state: h_zero if k == 0 else 0 for k, state in enumerate(cell.states)}
     return Packed(cell, format_name, input_size, hidden_size, arrays, numbers, zeros)

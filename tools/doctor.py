@@ -63,7 +63,7 @@ def _kernels() -> dict[str, Any]:
     folder = compilation.folder()
     files = list(folder.glob(f"*{compilation.SUFFIX}"))
     return {
-        "processor": target.CPU.split()[-1],
+        "processor": target.CPU,
         "instruction_set": target.describe(),
         "lacking": target.LACKING,
         "cache": str(folder),

@@ -10,11 +10,11 @@ from numba.core import config
 from numba.core.registry import cpu_target
 
 
-def _generated() -> tuple[str, frozenset[str]]:
-    """Triple and features that code is generated for."""
+def _generated() -> tuple[str, str, frozenset[str]]:
+    """Triple, processor and features that code is generated for."""
     triple, name, features = cpu_target.target_context.codegen().magic_tuple()
     given = frozenset(f[1:] for f in features.split(",") if f.startswith("+"))
-    return f"{triple} {name}", given
+    return triple, name, given
 
 
 def _host() -> frozenset[str]:
@@ -57,7 +57,7 @@ def _lanes(features: frozenset[str]) -> int:
     return 8 if "avx2" in features else 4
 
 
-def _dot4(cpu: str, features: frozenset[str], lanes: int) -> str:
+def _dot4(triple: str, features: frozenset[str], lanes: int) -> str:
     """How four int8 products are added to each int32 lane; see products.py."""
     if "avx512vnni" in features and (lanes == 16 or "avx512vl" in features):
         return "vnni"
@@ -65,19 +65,19 @@ def _dot4(cpu: str, features: frozenset[str], lanes: int) -> str:
         return "vnni"
     if "ssse3" in features:
         return "pairs"
-    return "sdot" if cpu.startswith("aarch64") and "dotprod" in features else "shifts"
+    return "sdot" if triple.startswith("aarch64") and "dotprod" in features else "shifts"
 
 
-CPU, FEATURES = _generated()
+TRIPLE, CPU, FEATURES = _generated()
 LACKING = _lacking()
 LANES = _lanes(FEATURES)
 PAIR = 2 * LANES  # units that are computed at once: a group
-DOT4 = _dot4(CPU, FEATURES, LANES)
+DOT4 = _dot4(TRIPLE, FEATURES, LANES)
 # vpdpbusd multiplies unsigned by signed: activations are stored as value + 128 there.
 OFFSET = 128 if DOT4 == "vnni" else 0
 SMALLEST_WEIGHT = -127 if DOT4 == "pairs" else -128  # a sign is moved from x to the weight there
 # Steps whose input products are formed together: 3 rows of 8 accumulators need 32 registers.
-TILE_ROWS = 3 if LANES == 16 or CPU.startswith("aarch64") else 1
+TILE_ROWS = 3 if LANES == 16 or TRIPLE.startswith("aarch64") else 1
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 
 
