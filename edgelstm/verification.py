@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgelstm import reference
 from edgelstm.arithmetic import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.comparison import snr_db
+from edgelstm.counting import count
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.formats import AnyNetwork, facts, read
@@ -47,6 +48,7 @@ FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
 HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
 HYBRID_SNR_DB = 25.0
 FAILED = ("differs", "crashed")
+AFFORDABLE_MACS = 2 * 10**9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,7 @@ def verify(
     path: str | os.PathLike[str],
     network: AnyNetwork | None = None,
     *,
-    n_sequences: int = 128,
+    n_sequences: int | None = None,
     steps: int | None = None,
     tell: Told | None = None,
 ) -> Verification:
@@ -110,7 +112,8 @@ def verify(
     Args:
         path: A `.tflite` or `.onnx` file.
         network: What the file should compute; None: the network that is read from the file.
-        n_sequences: Random sequences, half inside the calibrated range, half far outside.
+        n_sequences: Random sequences, half inside the calibrated range, half far outside; None: up
+            to 128, fewer for large networks, which TFLM's reference kernels run slowly.
         steps: Steps of each, for files that do not fix them; None: 32.
         tell: Called with (file, runtime) before each runtime.
 
@@ -127,13 +130,21 @@ def verify(
             "give a .tflite or .onnx file"
         )
     about = facts(path)
-    x = random_sequences(twin, n_sequences, _steps(path, about, steps))
+    n_steps = _steps(path, about, steps)
+    n = _affordable(twin, n_steps) if n_sequences is None else n_sequences
+    x = random_sequences(twin, n, n_steps)
     results = []
     for name in names:
         if tell:
             tell(path.name, name)
         results.append(_verify_in(name, path, twin, (about, x)))
     return Verification(tuple(results))
+
+
+def _affordable(network: AnyNetwork, steps: int) -> int:
+    """2 to 128 sequences: as many as stay within a few seconds of the slowest runtime."""
+    macs = count(network, precision=None if isinstance(network, QuantizedNetwork) else "float32")
+    return int(np.clip(AFFORDABLE_MACS // max(macs.total.macs * steps, 1), 2, 128))
 
 
 def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:

@@ -137,7 +137,7 @@ def profile(
 @app.command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
-    sequences: Annotated[int, typer.Option(help="Random sequences per file.")] = 128,
+    sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,
     steps: Annotated[int | None, typer.Option(help="For files that do not fix them.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -115,5 +115,12 @@ def _interval(interval: Mapping[str, float | None] | None, unit: str, per_step: 
     if interval is None:
         return f"not known: {per_step['reason']}"
     low, typical, high = (interval[k] for k in ("low", "typical", "high"))
-    middle = "" if typical is None else f", typically {typical:.3g} {unit}"
-    return f"{low:.3g} to {high:.3g} {unit}{middle} ({per_step['basis']})"
+    middle = "" if typical is None else f", typically {_three(typical)} {unit}"
+    return f"{_three(low)} to {_three(high)} {unit}{middle} ({per_step['basis']})"
+
+
+def _three(number: float | None) -> str:
+    """Three significant digits, without an exponent."""
+    if number is None:
+        return "-"
+    return f"{float(f'{number:.3g}'):,.0f}" if number >= 1000 else f"{number:.3g}"

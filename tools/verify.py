@@ -14,7 +14,7 @@ from edgelstm.verification import Verification, verify
 
 def main(
     files: Sequence[pathlib.Path],
-    n_sequences: int,
+    n_sequences: int | None,
     steps: int | None,
     *,
     as_json: bool,
@@ -38,7 +38,9 @@ def _bundled_files(folder: pathlib.Path, tell: Tell) -> list[pathlib.Path]:
     return [write(network, folder / f"{bundled.NAME}_int8.{s}") for s in ("tflite", "onnx")]
 
 
-def _verify(path: pathlib.Path, n_sequences: int, steps: int | None, tell: Tell) -> Verification:
+def _verify(
+    path: pathlib.Path, n_sequences: int | None, steps: int | None, tell: Tell
+) -> Verification:
     return verify(
         path,
         n_sequences=n_sequences,
