@@ -10,9 +10,9 @@ import numpy as np
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.network import Dense, Network, Recurrent
 from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
+from edgelstm.shapes import shapes
 from edgelstm.tools import output, tables
 
 # Distribution, what for, the line that installs it.
@@ -89,14 +89,8 @@ def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
 def _warm() -> None:
     """Compiles every kernel, so that no later process has to."""
     x = np.ones((1, 2, 2), np.float32)
-    for cell_name, spec in CELLS.items():
-        rows = np.zeros((2 * len(spec.gates), 2), np.float32)
-        biases = rows[:, 0].copy()
-        layers = (
-            Recurrent("layer", cell_name, rows, rows, biases, biases),
-            Dense("dense", rows[:2], biases[:2]),
-        )
-        network = Network(layers, last_step=False)
+    for cell_name in CELLS:
+        network = shapes(cell_name, 2, 2, outputs=2)
         for precision in PRECISIONS.values():
             if precision.weight_type == "float32":
                 edgelstm.run(network, x)
