@@ -121,6 +121,15 @@ def accuracy(
     Raises:
         ModelError: Labels that are not one class per sequence.
     """
+    check_labels(network, inputs, labels)
+    predicted = np.concatenate([_classes(network, run(network, x)) for x in inputs])
+    return float((predicted == labels).mean())
+
+
+def check_labels(
+    network: Network | QuantizedNetwork, inputs: Sequence[NDArray[np.float32]], labels: Array
+) -> None:
+    """`ModelError` unless labels are one class of the network for each sequence."""
     n = sum(len(x) for x in inputs)
     if labels.shape != (n,) or labels.dtype.kind not in "iub" or not n:
         raise ModelError(
@@ -133,8 +142,6 @@ def accuracy(
             f"labels reach from {labels.min()} to {labels.max()}; "
             f"a network of {network.output_size} outputs has classes 0 to {classes - 1}"
         )
-    predicted = np.concatenate([_classes(network, run(network, x)) for x in inputs])
-    return float((predicted == labels).mean())
 
 
 def _classes(network: Network | QuantizedNetwork, y: Array) -> Array:

@@ -96,7 +96,7 @@ _CHOICES = {
 }
 _REQUIRED = ("name", "kind", "core", "clock.mhz")
 _PARTS = ("low", "typical", "high", "basis", "source")
-_MAX_FILE_BYTES = 1 << 20
+_MAX_FILE_BYTES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _text(path: pathlib.Path) -> str:
         raise DeviceError(f"{path}: there is no such file; `edgelstm devices` lists known names")
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise DeviceError(f"{path.name}: the file is above 1 MiB; a device needs a few KiB")
+            raise DeviceError(f"{path.name}: the file is above 64 KiB; a device needs a few")
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceError(f"{path.name}: cannot be read as text: {error}") from None
@@ -217,6 +217,8 @@ def _text(path: pathlib.Path) -> str:
 
 def _parse(text: str, file: str) -> Device:
     """A device from its TOML text; `file` is how errors call it."""
+    if any(line.partition("=")[0].count(".") > 8 for line in text.splitlines()):
+        raise DeviceError(f"{file}: a key has more than 8 dots; keys are as in `clock.mhz`")
     try:
         values = _flat(tomllib.loads(text))
     except (ValueError, RecursionError) as error:

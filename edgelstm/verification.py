@@ -47,7 +47,7 @@ ORACLES: dict[str, Arithmetic] = {
 FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
 HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
 HYBRID_SNR_DB = 25.0
-FAILED = ("differs", "crashed")
+FAILED = ("differs", "crashed", "refused")
 AFFORDABLE_MACS = 2 * 10**9
 
 
@@ -88,7 +88,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Nothing differs and nothing crashed."""
+        """Nothing differs, crashes or is refused; what is not installed does not count."""
         return not any(v.status in FAILED for v in self.verified)
 
     def to_dict(self) -> dict[str, Any]:

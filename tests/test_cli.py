@@ -125,6 +125,15 @@ def test_a_gru_exports_in_float_and_says_what_is_left_out(tmp_path: Path, capsys
     assert not (tmp_path / "int8").exists()
 
 
+def test_a_dropped_softmax_is_said(tmp_path: Path, capsys: Captured) -> None:
+    network = random_network("lstm", (5, 8), outputs=3, activation="softmax", last_step=True)
+    path = write(network, tmp_path / "net.npz")
+    assert run("export", path, "--formats", "TFLITE,tflite", "-o", tmp_path, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["skipped"] == ["softmax: the results are logits, with the same largest class"]
+    assert len(report["artifacts"]) == 1 and report["verified"]
+
+
 def test_what_does_not_fit_is_exit_1_with_the_files_written(
     model: Path, tmp_path: Path, capsys: Captured
 ) -> None:
@@ -207,7 +216,7 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "short": (calibrated("short.npy"), "not as long as its shape"),
         "mixed": (calibrated("mixed.npz"), "array 'b' of"),
         "words": (calibrated("words.csv"), "not a table of numbers"),
-        "nothing": (calibrated("nothing.csv"), "nothing.csv is empty"),
+        "empty table": (calibrated("nothing.csv"), "nothing.csv is empty"),
         "suffix": (calibrated("file"), "calibration is read from .npy, .npz, .csv"),
         "labels": (calibrated("zero.npy", "--labels", tmp / "no.npy"), "labels are read from"),
         "labels alone": (["export", model, "--labels", tmp / "labels.npy"], "needs --calibration"),
@@ -217,8 +226,16 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "format": (["export", model, "--formats", "pt", *folder], "'.pt' are not written"),
         "target": (["export", model, "--target", "x", *folder], "target 'x' is unknown"),
         "head": (["export", model, "--head", "first", *folder], "last or each is needed"),
-        "steps": (["export", model, "--steps", "-1", *folder], "at least 1"),
+        "steps": (["export", model, "--steps", "-1", *folder], "from 1 to 100,000"),
         "text": (["export", model, "--steps", "many", *folder], "--steps"),
+        "too long": (["export", model, "--steps", 10**10, *folder], "from 1 to 100,000"),
+        "hybrid": (
+            ["export", model, "--precision", "hybrid", "--device", "rp2040", *folder],
+            "no runtime of a microcontroller runs hybrid",
+        ),
+        "half": (["export", model, "--formats", "onnx,foo", *folder], "'.foo' are not written"),
+        "long name": (["export", tmp / ("x" * 300 + ".npz"), *folder], "name too long"),
+        "nothing": ([], "a command is needed"),
         "folder": (["export", model, "-o", tmp / "file" / "x"], "cannot be made"),
         "option": (["export", "--nope"], "--nope"),
         "command": (["exprot"], "exprot"),
@@ -232,9 +249,10 @@ def test_bad_input_is_exit_2_with_one_error_line(
     model: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     for name, (words, expected) in bad_inputs(tmp_path).items():
-        code, printed = run(*words, *["--quiet"] * (name != "command")), capsys.readouterr()
+        quiet = ["--quiet"] * (name not in ("command", "nothing"))
+        code, printed = run(*words, *quiet), capsys.readouterr()
         lines = printed.err.splitlines()
-        assert (code, printed.out) == (2, ""), name
+        assert code == 2 and (name == "nothing" or printed.out == ""), name
         assert [line for line in lines if line.startswith("error: ")] == lines[-1:], name
         assert expected in lines[-1], name
         assert not (tmp_path / "never").exists(), name

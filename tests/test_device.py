@@ -187,5 +187,5 @@ def test_unreadable_files_are_refused(tmp_path: pathlib.Path) -> None:
         read_device(binary)
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * (1 << 20) + b"#")
-    with pytest.raises(DeviceError, match="above 1 MiB"):
+    with pytest.raises(DeviceError, match="above 64 KiB"):
         read_device(large)

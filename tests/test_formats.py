@@ -47,7 +47,7 @@ def test_default_steps_are_those_of_calibration(tmp_path: Path) -> None:
     assert default_steps(quantized, streaming=False) == 17
     assert facts(write(quantized, tmp_path / "net.tflite")).steps == 17
     assert facts(write(quantized, tmp_path / "net.tflite", streaming=True)).streaming
-    with pytest.raises(ModelError, match=re.escape("steps is 0; it must be at least 1")):
+    with pytest.raises(ModelError, match=re.escape("steps is 0; it must be from 1 to 100,000")):
         write(network, tmp_path / "net.tflite", steps=0)
     with pytest.raises(ModelError, match="or left out, when streaming"):
         write(network, tmp_path / "net.tflite", steps=5, streaming=True)

@@ -173,7 +173,9 @@ def doctor(
 
 
 def _split(names: str | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(n.strip().lstrip(".") for n in names.split(","))
+    if names is None:
+        return None
+    return tuple(dict.fromkeys(n.strip().lstrip(".").lower() for n in names.split(",")))
 
 
 def main() -> None:
@@ -191,12 +193,14 @@ def _run() -> int:
     except BrokenPipeError:
         return 141
     except MemoryError:
-        return _fail("out of memory; give a smaller model or fewer sequences")
+        return _fail("out of memory; give a smaller model, fewer steps or less data")
+    except OSError as error:
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except Exception as error:
         message = getattr(error, "format_message", None)  # a mistake in the options
         if message is None:
             raise
-        return _fail(message())
+        return _fail(message() or "a command is needed; `edgelstm -h` lists them")
     return code if isinstance(code, int) else 0
 
 

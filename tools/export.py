@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.comparison import accuracy, compare, saturation
+from edgelstm.comparison import accuracy, check_labels, compare, saturation
 from edgelstm.counting import count
 from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.energy import estimate
@@ -24,6 +25,7 @@ from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.tools import output, tables
+from edgelstm.tools.cautions import cautions
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     Data,
@@ -33,16 +35,11 @@ from edgelstm.tools.request import (
     read_data,
     read_network,
 )
-from edgelstm.verification import SERVES, Verified, verify
+from edgelstm.verification import FAILED, SERVES, Verified, verify
 
 DEFAULT_DEVICE = "stm32u575"
 HYBRID_DEVICE = "rpi-4b"
 WRITTEN = ("tflite", "onnx")
-LOW_SNR_DB = 20.0
-RANDOM = (
-    "calibration is random normal input: fit for counting and checking, not for accuracy; "
-    "give --calibration FILE with real input"
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +76,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         report, failures = check(exported, request, tell)
     path = request.out / f"{exported.name}_{exported.precision}_report.json"
     write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
-    for text in _warnings(report):
+    for text in cautions(report):
         output.warn(text)
     if as_json:
         output.print_json(report)
@@ -96,6 +93,11 @@ def write_files(request: Request, tell: Tell) -> Exported:
     default = HYBRID_DEVICE if precision == "hybrid" else DEFAULT_DEVICE
     device = read_device(request.device or default)
     check_exportable(device)
+    if precision == "hybrid" and device.kind != "sbc":
+        raise ModelError(
+            f"no runtime of a microcontroller runs hybrid networks, and {device.name} is one; "
+            f"use --precision int8, or --device {HYBRID_DEVICE}"
+        )
     data = read_data(network, request, precision)
     original = network if isinstance(network, Network) else None
     to_quantize = quantizable(network, precision)
@@ -106,12 +108,23 @@ def write_files(request: Request, tell: Tell) -> Exported:
     if steps is None:
         steps = default_steps(network, request.streaming)
         steps = steps if request.streaming else data.steps or steps
+    if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
+        skipped.append("softmax: the results are logits, with the same largest class")
+    if data.labels is not None:
+        check_labels(network, data.tested, data.labels)
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
-    for format_name in _formats(request, skipped):
-        tell(f"writing .{format_name}")
-        _write(exported, request, format_name)
-    if not exported.paths:
+    contents = [
+        (path, content)
+        for format_name in _formats(request, skipped)
+        for path, content in _encoded(exported, request, format_name)
+    ]
+    if not contents:
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
+    _make_folder(request.out)
+    for path, content in contents:
+        tell(f"writing {path.name}")
+        write_whole(path, content)
+        exported.paths.append(path)
     return exported
 
 
@@ -135,7 +148,9 @@ def _make_folder(folder: pathlib.Path) -> None:
         ) from error
 
 
-def _write(exported: Exported, request: Request, format_name: str) -> None:
+def _encoded(
+    exported: Exported, request: Request, format_name: str
+) -> Iterator[tuple[pathlib.Path, bytes]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     path = request.out / f"{exported.name}_{exported.precision}.{format_name}"
     try:
@@ -150,10 +165,8 @@ def _write(exported: Exported, request: Request, format_name: str) -> None:
         if request.formats or request.target:
             raise
         exported.skipped.append(f"{format_name}: {error}")
-        return
-    _make_folder(request.out)
-    write_whole(path, content)
-    exported.paths.append(path)
+    else:
+        yield path, content
 
 
 def check(exported: Exported, request: Request, tell: Tell) -> tuple[dict[str, Any], list[str]]:
@@ -274,27 +287,8 @@ def _failures(
     failures = [
         f"{v.artifact} in {v.runtime}: {v.reason}"
         for v in verified
-        if v.status in ("differs", "crashed") or (v.status == "refused" and v.runtime == target)
+        if v.status in FAILED and (v.status != "refused" or target in (None, v.runtime))
     ]
     if fitted.fits is False:
         failures.append(f"does not fit {device.name}")
     return failures
-
-
-def _warnings(report: dict[str, Any]) -> list[str]:
-    measured, warnings = report["accuracy"], []
-    if measured["calibration"] == "random":
-        warnings.append(RANDOM)
-    for gate in measured["saturation"]:
-        if gate["recurrent_cut"]:
-            warnings.append(
-                f"layer '{gate['layer']}', gate {gate['gate']}: {gate['recurrent_cut']:.2%} of the "
-                "recurrent parts left +-8 in calibration; there TFLM, CMSIS-NN and LiteRT differ"
-            )
-    snr = measured["snr_db"]
-    if snr is not None and snr < LOW_SNR_DB:
-        warnings.append(
-            f"the signal-to-noise ratio against float is {snr:.1f} dB, below {LOW_SNR_DB:.0f} dB; "
-            "check the calibration data, or use --precision hybrid or float32"
-        )
-    return warnings

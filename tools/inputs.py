@@ -10,6 +10,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.npz import read_array, read_arrays
 
 Array = NDArray[Any]
+LARGEST_CSV_BYTES = 2**25
 
 
 def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
@@ -40,6 +41,8 @@ def _npy(path: pathlib.Path) -> dict[str, Array]:
 
 
 def _csv(path: pathlib.Path) -> dict[str, Array]:
+    if path.stat().st_size > LARGEST_CSV_BYTES:
+        raise ModelError(f"{path} is above {LARGEST_CSV_BYTES:,} B; give the sequences as .npy")
     try:
         lines = [line for line in path.read_text().splitlines() if line.strip()]
         if not lines:

@@ -109,9 +109,13 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
 
 
 def _batch(array: NDArray[Any], path: pathlib.Path) -> NDArray[np.float32]:
-    batch = array.astype(np.float32) if array.ndim == 3 else array.astype(np.float32)[None]
+    with np.errstate(over="ignore"):
+        batch = array.astype(np.float32)
+    batch = batch if batch.ndim == 3 else batch[None]
     if not np.isfinite(batch).all():
-        raise ModelError(f"{path} holds values that are not finite; remove or repair them")
+        raise ModelError(
+            f"{path} holds values that are not finite in float32; remove or repair them"
+        )
     return batch
 
 

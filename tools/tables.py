@@ -27,7 +27,7 @@ def print_export(report: Report, path: pathlib.Path, failures: Sequence[str]) ->
     """The report of `export`."""
     out = console()
     where = f"{report['precision']}, {report['steps']} steps a call, for {report['device']}"
-    out.print(f"[bold]{report['model']}[/bold]  {where}\n", soft_wrap=True)
+    out.print(f"{report['model']}  {where}\n", markup=False, style="bold", soft_wrap=True)
     out.print(
         table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
     )

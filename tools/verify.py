@@ -25,6 +25,8 @@ def main(
         chosen = list(files) or _bundled_files(pathlib.Path(folder), tell)
         done = [_verify(path, n_sequences, steps, tell) for path in chosen]
     verified = [v.to_dict() for verification in done for v in verification.verified]
+    if not any(v["values"] for v in verified):
+        output.warn("no value was checked: `edgelstm doctor` says how to install the runtimes")
     if as_json:
         output.print_json({"verified": verified})
     elif not quiet:

@@ -37,6 +37,8 @@ class Format:
     targets: tuple[str, ...] = ()
 
 
+MOST_STEPS = 100_000  # of one call: runtimes keep every step of a layer in memory
+
 FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),
     ".pt": Format(reader="torch:read_pt"),
@@ -137,8 +139,8 @@ def encode(
     if target is not None and target_suffix(target) != suffix.lower():
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
-    if steps < 1 or (streaming and steps != 1):
-        needed = "1, or left out, when streaming" if streaming else "at least 1"
+    if not isinstance(steps, int) or not 1 <= steps <= (1 if streaming else MOST_STEPS):
+        needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
         raise ModelError(f"steps is {steps}; it must be {needed}")
     content: bytes = encoder(network, steps=steps, streaming=streaming, target=target)
     return content

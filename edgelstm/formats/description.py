@@ -189,8 +189,15 @@ def _quantized_recurrent(
         weight_scales,
         {k: v for k, v in scales.items() if v is not None},
         shape.cell_clip,
-        {str(g): Saturation(*map(int, s)) for g, s in item["saturation"].items()},
+        {str(g): _saturation(s) for g, s in item["saturation"].items()},
     )
+
+
+def _saturation(stored: Any) -> Saturation:
+    values, sums_cut, recurrent_cut = map(int, stored)
+    if not 0 < values >= max(sums_cut, recurrent_cut):
+        raise ValueError(f"saturation {stored}")
+    return Saturation(values, sums_cut, recurrent_cut)
 
 
 def _typed(arrays: Mapping[str, NDArray[Any]], name: str, kind: str) -> NDArray[Any]:

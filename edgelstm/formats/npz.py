@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.description import describe, named_arrays, restore
+from edgelstm.formats.tensors import at
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
@@ -41,9 +42,10 @@ def read(
         return to_network(arrays, path.name, last_step=last_step, activation=activation)
     try:
         described = json.loads(arrays.pop(DESCRIPTION).tobytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path.name}: the array 'edgelstm' is not JSON: {error}") from error
-    network = restore(described, arrays)
+    with at(path.name):
+        network = restore(described, arrays)
     if last_step not in (None, network.last_step) or activation is not None:
         raise ModelError(
             f"{path.name} says itself where its head reads and which activations it has; "
