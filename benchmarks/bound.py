@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.simd import products
 from edgelstm.kernels.simd.memory import address, store_rows
-from edgelstm.kernels.simd.products import VECTOR_BYTES, emit_loop, gemv_f32, gemv_i8
+from edgelstm.kernels.simd.products import VECTOR_BYTES, emit_loop, product_f32, product_i8
 from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.vectors import I32, splat, splat_f32, splat_i32
 
@@ -76,9 +76,9 @@ def _stream_f32(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> No
     sums = (z, z, z, z, z, z, z, z)
     for _ in range(repeat):
         if ahead:
-            sums = gemv_f32(sums, w, address(x), n, 1024)
+            sums = product_f32(sums, w, address(x), 0, n, 1, 1024)
         else:
-            sums = gemv_f32(sums, w, address(x), n, 0)
+            sums = product_f32(sums, w, address(x), 0, n, 1, 0)
     store_rows(address(out), 0, sums, 0, 1)
 
 
@@ -89,9 +89,9 @@ def _stream_i8(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> Non
     sums = (z, z, z, z, z, z, z, z)
     for _ in range(repeat):
         if ahead:
-            sums = gemv_i8(sums, w, address(x), n, 1024)
+            sums = product_i8(sums, w, address(x), 0, n, 1, 1024)
         else:
-            sums = gemv_i8(sums, w, address(x), n, 0)
+            sums = product_i8(sums, w, address(x), 0, n, 1, 0)
     store_rows(address(out), 0, sums, 0, 1)
 
 

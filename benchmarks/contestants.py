@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgelstm import stages
 from edgelstm.execution import Session
 from edgelstm.fusion import packed_layer
-from edgelstm.kernels.recurrent import Layer
+from edgelstm.kernels.running import Running
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantization import quantize
 
@@ -101,9 +101,10 @@ def _session(given: Task, mode: str) -> Contestant:
 
 def _entry(given: Task, mode: str) -> Contestant:
     """The compiled function without Python around it."""
-    layer, x = Layer(packed_layer(given.networks[mode].layers[0]), 1), given.input(mode)
+    layer, x = Running(packed_layer(given.networks[mode].layers[0]), 1), given.input(mode)
     y = np.zeros((STEPS, given.hidden_size), x.dtype)
-    kernel, parameters, flat, flat_y = layer.kernel, layer.rows[0], x.reshape(-1), y.reshape(-1)
+    kernel, parameters = layer.kernel, layer.parameters[0]
+    flat, flat_y = x.reshape(-1), y.reshape(-1)
     row, y_row = x[0].copy(), y[0].copy()
 
     def sequence() -> Array:

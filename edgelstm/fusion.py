@@ -1,8 +1,8 @@
 """Which layers have a fused kernel, and their weights packed for it.
 
-A fused kernel is a cell's own equations compiled on vectors. A layer has one where its cell is
-written for the precision and every product of a step reads the input or an old state; everything
-else is run by the program kernels.
+A fused kernel is a cell's own equations compiled on vectors. Every float32 layer has one; an
+integer or hybrid layer where its cell and its scales are written for. The program kernels run
+everything else.
 """
 
 import weakref
@@ -21,6 +21,7 @@ from edgelstm.quantization import integer_clip
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
 
 AnyLayer = Recurrent | Dense | QuantizedRecurrent | QuantizedDense
+HYBRID_CELLS = ("lstm", "gru")
 INT8_CELLS = ("lstm",)
 _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -38,26 +39,19 @@ def packed_layer(layer: AnyLayer) -> Any:
 
 
 def _pack(layer: Recurrent | QuantizedRecurrent) -> Any:
-    from edgelstm.kernels import build, fused
-
-    plan = recurrent_plan(layer, FLOAT32) if isinstance(layer, Recurrent) else layer.plan
-    if any(op.kind == "scale" or op.side not in (None, "ih", "hh") for op in plan.ops):
-        return None  # peepholes and projections
-    cell = _cell(plan, clips=layer.cell_clip > 0)
-    form = _form(layer)
-    if form is None or not fused.has_fused_form(build.listing(cell, form)):
-        return None
     if isinstance(layer, Recurrent):
-        return _pack_float32(cell, plan, layer)
+        return _pack_float32(layer)
+    form = _form(layer)
+    if form is None:
+        return None
+    cell = _cell(layer.plan, clips=layer.cell_clip > 0)
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
 
 
-def _form(layer: Recurrent | QuantizedRecurrent) -> str | None:
+def _form(layer: QuantizedRecurrent) -> str | None:
     """The format of kernels/ that has the layer's arithmetic."""
-    if isinstance(layer, Recurrent):
-        return "float32"
     if not layer.scales:
-        return "hybrid"
+        return "hybrid" if layer.plan.cell_name in HYBRID_CELLS else None
     fixed = {"sum": ("int16", -12), "activation": ("int16", -15)}
     for value, role in layer.plan.roles.items():
         scale = layer.scales[value]
@@ -84,19 +78,29 @@ def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
         traced.ops,
         tuple(plan.roles.items()),
         clips,
+        spec.peepholes,
+        any(op.side == "hr" for op in plan.ops),
     )
 
 
-def _pack_float32(cell: Any, plan: RecurrentPlan, layer: Recurrent) -> Any:
+def _pack_float32(layer: Recurrent) -> Any:
     from edgelstm.kernels import recurrent
 
+    plan = recurrent_plan(layer, FLOAT32)
     given = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     biases = {side: np.zeros_like(bias) for side, bias in given.items()}
     for op in plan.ops:
-        if op.side:
+        if op.side in biases:
             biases[op.side][plan.rows(op.gate)] = plan.bias(op, given)
     return recurrent.pack_float32(
-        cell, (layer.weight_ih, layer.weight_hh), (biases["ih"], biases["hh"]), layer.cell_clip
+        _cell(plan, clips=layer.cell_clip > 0),
+        recurrent.Float32Layer(
+            (layer.weight_ih, layer.weight_hh),
+            (biases["ih"], biases["hh"]),
+            layer.cell_clip,
+            layer.weight_hr,
+            layer.weight_peephole,
+        ),
     )
 
 

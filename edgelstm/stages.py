@@ -82,41 +82,41 @@ class FusedStage:
     """One recurrent layer."""
 
     def __init__(self, name: str, packed: Any, batch: int, workers: int) -> None:
-        from edgelstm.kernels import recurrent
+        from edgelstm.kernels.running import Running
 
-        self._name, self._packed, self._batch, self._workers = name, packed, batch, workers
-        self._layer = recurrent.Layer(packed, batch, workers)
-        self.type: np.dtype[Any] = self._layer.type
-        self.output_size: int = packed.hidden_size
+        self._name, self._packed, self._workers = name, packed, workers
+        self._running = Running(packed, batch, workers)
+        self.type: np.dtype[Any] = self._running.type
+        self.output_size: int = packed.output_size
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
         x = writable(x, self.type)
         y = np.empty((*x.shape[:2], self.output_size), self.type)
 
-        def work(k: int) -> None:
-            for b in range(k, self._batch, self._workers):
-                self._layer.advance(b, x[b], y[b])
-
-        _share(work, self._workers, x[..., 0].size * self._packed.macs)
+        _share(
+            lambda k: self._running.advance(k, x, y),
+            self._workers,
+            x[..., 0].size * self._packed.macs,
+        )
         return y
 
     def step_call(self) -> Step:
         """See `Stage`."""
-        return functools.partial(self._layer.kernel, self._layer.rows[0])
+        return functools.partial(self._running.kernel, self._running.parameters[0])
 
     def states(self) -> States:
         """See `Stage`."""
-        return {self._name: {s: self._layer.state(s) for s in self._packed.cell.states}}
+        return {self._name: {s: self._running.state(s) for s in self._packed.cell.states}}
 
     def set_states(self, new: States) -> None:
         """See `Stage`."""
         for state in self._packed.cell.states:
-            self._layer.set_state(state, new[self._name][state])
+            self._running.set_state(state, new[self._name][state])
 
     def reset(self) -> None:
         """See `Stage`."""
-        self._layer.reset()
+        self._running.reset()
 
 
 class ProgramStage:

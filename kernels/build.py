@@ -4,15 +4,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba.core import types
+from numba.core.errors import TypingError
 
-from edgelstm.kernels import float32, fused, hybrid, int8, layer
-from edgelstm.kernels.compilation import INLINED, OPTIONS, bound, compiled, digest
-from edgelstm.kernels.fused import Listing
+from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases
+from edgelstm.kernels.compilation import Parts, compiled, digest
+from edgelstm.kernels.listing import Listing, phases_of
 from edgelstm.kernels.simd.target import TILE_ROWS
 
 FORMATS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": int8}
+HOIST_FROM = 4
 VALUES = {"float32": types.float32, "hybrid": types.float32, "int8": types.int8}
 
 
@@ -24,7 +25,8 @@ class Cell:
         name: Of the cell.
         equations: As in `edgelstm.cell.CellSpec`.
         functions: `sigmoid` and `tanh`: the objects that the equations call.
-        gates, states, new_states, ops, roles, clips: See `fused.Listing`.
+        gates, states, new_states, ops, roles, clips, peepholes: See `listing.Listing`.
+        projects: h is multiplied by a matrix behind the equations.
     """
 
     name: str
@@ -36,56 +38,95 @@ class Cell:
     ops: tuple[Any, ...]
     roles: tuple[tuple[str, str], ...]
     clips: bool
+    peepholes: tuple[str, ...] = ()
+    projects: bool = False
 
 
 def listing(cell: Cell, format_name: str) -> Listing:
     """The cell's operations in a format."""
+    marks = f"{'_clipped' if cell.clips else ''}{'_projected' if cell.projects else ''}"
+    form = FORMATS[format_name]
     return Listing(
-        f"{cell.name}_{format_name}{'_clipped' if cell.clips else ''}",
+        f"{cell.name}_{format_name}{marks}",
         cell.gates,
         cell.states,
         cell.new_states,
         cell.ops,
         cell.roles,
         cell.clips,
-        FORMATS[format_name].compute,
+        form.compute,
+        cell.peepholes,
+        phases.capture if form is float32 else None,
     )
+
+
+def has_phases(cell: Cell, format_name: str) -> bool:
+    """Whether a step takes more than one pass over the units."""
+    return cell.projects or len(phases_of(listing(cell, format_name)).values) > 1
 
 
 _kernels: dict[str, Any] = {}
 
 
-def kernel(cell: Cell, format_name: str) -> Any:
-    """The compiled kernel of a cell in a format; see `layer.kernel` for its arguments."""
+def kernel(cell: Cell, format_name: str, *, together: bool = False) -> Any:
+    """The compiled kernel of a cell in a format.
+
+    Args:
+        cell: Of one phase, except in `float32`.
+        format_name: Of `FORMATS`.
+        together: `layer.side_by_side` instead of `layer.one_sequence`.
+
+    Raises:
+        numba.core.errors.TypingError: An operation has no place or no form.
+    """
     made = listing(cell, format_name)
-    facts = repr((made.name, made.gates, made.states, made.new_states, made.ops, made.roles))
-    name = f"{made.name}_{digest((cell.equations.__code__.co_filename,), facts)}"
+    several = has_phases(cell, format_name)
+    if several and (together or format_name != "float32"):
+        raise TypingError(f"{made.name}: several phases are written for one float32 sequence")
+    facts = repr(dataclasses.astuple(cell)[3:])
+    kind = "batch" if together else "sequence"
+    source = cell.equations.__code__.co_filename
+    name = f"{made.name}_{kind}_{digest((source,), facts)}"
     if name not in _kernels:
         values = types.Array(VALUES[format_name], 1, "C")
         signature = types.boolean(types.Array(types.int64, 1, "C"), values, values)
+        template = layer.side_by_side if together else layer.one_sequence
         _kernels[name] = compiled(
-            layer.kernel, signature, name, lambda: _parts(cell, made, format_name)
+            template, signature, name, lambda: _parts(cell, format_name, name)
         )
     return _kernels[name]
 
 
-def _parts(cell: Cell, made: Listing, format_name: str) -> dict[str, Any]:
+def _parts(cell: Cell, format_name: str, name: str) -> dict[str, Any]:
     """Every name that the templates leave open."""
+    made, form = listing(cell, format_name), FORMATS[format_name]
     fused.define(made, cell.functions)
-    form, gates = FORMATS[format_name], len(cell.gates)
-    names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "Y_BYTES": form.Y_BYTES}
-    names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
-    names |= {f"{v}_value": fused.named(made, v) for v in ("x", *cell.states)}
-    names["step"] = numba.njit(**INLINED)(cell.equations)
-    for name, value in form.bind(made).items():
-        names[name] = _jitted(value, names) if callable(value) else value
+    parts = Parts(name, _constants(made, format_name))
+    names, several = parts.names, has_phases(cell, format_name)
+    names["step"] = parts.inlined(cell.equations)
+    for key, value in form.bind(made).items():
+        names[key] = parts.inlined(value) if callable(value) else value
     for template in form.TEMPLATES:
-        names[template.__name__] = _jitted(template, names)
-    for name, rows in (("tile_rows", TILE_ROWS), ("tile_row", 1)):
-        names[name] = numba.njit(**OPTIONS)(bound(form.tile_at, {**names, "ROWS": rows}))
-    names["hoist"] = numba.njit(**OPTIONS)(bound(layer.hoist, names))
+        names[template.__name__] = parts.inlined(template)
+    names["recurrent_rows"] = parts.called(form.recurrent_rows, ROWS=TILE_ROWS)
+    names["tile_rows"] = parts.called(form.tile_at, ROWS=TILE_ROWS)
+    names["tile_row"] = parts.called(form.tile_at, ROWS=1)
+    for template in (layer.hoist, layer.hoist_side_by_side):
+        names[template.__name__] = parts.called(template)
+    names["HOIST_FROM"] = 1 if several else HOIST_FROM
+    if several:
+        names["first_phase"] = phases.first(made, parts, projects=cell.projects)
+    step = phases.step_of_phases if several else layer.step_of_groups
+    names["step_once"] = parts.inlined(step)
+    names["step_side_by_side"] = parts.inlined(layer.step_side_by_side)
     return names
 
 
-def _jitted(template: Callable[..., Any], names: dict[str, Any]) -> Any:
-    return numba.njit(**INLINED)(bound(template, names))
+def _constants(made: Listing, format_name: str) -> dict[str, Any]:
+    """Numbers, and the ways from vectors to the values of the equations."""
+    gates = len(made.gates)
+    names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "ROWS": TILE_ROWS}
+    names |= {"Y_BYTES": FORMATS[format_name].Y_BYTES}
+    names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.states)}
+    names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
+    return names | {"peepholes": fused.peepholes(made)}

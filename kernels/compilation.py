@@ -7,6 +7,7 @@ file of this folder, of the cell's equations, of numba's version and of the targ
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -57,10 +58,41 @@ def digest(sources: tuple[str, ...], facts: str) -> str:
     return total.hexdigest()[:24]
 
 
-def bound(template: Callable[..., Any], parts: Mapping[str, Any]) -> Any:
-    """The template with `parts` in place of globals of these names."""
+def bound(template: Callable[..., Any], parts: Mapping[str, Any], kernel: str) -> Any:
+    """The template with `parts` in place of globals of these names.
+
+    Args:
+        template: A function at module level.
+        parts: What stands for the names that it leaves open.
+        kernel: Name of the file that the code goes to. It becomes part of the function's name: what
+            numba adds to tell functions of one name apart begins anew in each process, and of two
+            files whose code has the same names a process would run one for both.
+    """
     code, space = template.__code__, {**template.__globals__, **parts}
-    return FunctionType(code, space, template.__name__)
+    made = FunctionType(code, space, template.__name__)
+    made.__qualname__ = f"{template.__name__}_{kernel}"
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What the templates of one kernel leave open; a template sees what was added before it.
+
+    Attributes:
+        kernel: Name of the kernel's file.
+        names: What stands for each name.
+    """
+
+    kernel: str
+    names: dict[str, Any]
+
+    def inlined(self, template: Callable[..., Any], **more: Any) -> Any:
+        """The template as jitted code that becomes part of what calls it."""
+        return numba.njit(**INLINED)(bound(template, self.names | more, self.kernel))
+
+    def called(self, template: Callable[..., Any], **more: Any) -> Any:
+        """The template as a jitted function of its own."""
+        return numba.njit(**OPTIONS)(bound(template, self.names | more, self.kernel))
 
 
 def compiled(
@@ -81,7 +113,7 @@ def compiled(
     cache = _FileCache(folder() / f"{name}{SUFFIX}")
     made._cache = cache
     if not cache.holds(signature, made.targetctx):
-        made = numba.njit(**OPTIONS)(bound(template, parts()))
+        made = numba.njit(**OPTIONS)(bound(template, parts(), name))
         made._cache = cache
     made.compile(signature)
     made.disable_compile()

@@ -9,37 +9,40 @@ import numba
 
 from edgelstm.kernels import activations
 from edgelstm.kernels.compilation import INLINED
-from edgelstm.kernels.fused import Listing, payload
+from edgelstm.kernels.fused import payload
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
-    CELL,
+    CHUNK,
     CLIP,
     GROUPS,
     H_WORDS,
-    HIDDEN,
     INPUTS,
+    OUTPUTS,
+    PEEPHOLES,
     PREFETCH,
     SCRATCH,
+    TILE,
     W_HH,
     W_IH,
     WORDS,
     X_ROWS,
 )
+from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     address,
-    join,
     load_f32,
-    load_many_f32,
+    load_rows_f32,
     load_scalar,
     store_f32,
     store_first_f32,
     store_rows,
     store_scalar,
 )
-from edgelstm.kernels.simd.products import gemm_f32, gemv_f32
-from edgelstm.kernels.simd.target import LANES
+from edgelstm.kernels.simd.products import product_f32
+from edgelstm.kernels.simd.target import LANES, PAIR
+from edgelstm.kernels.simd.tuples import join
 from edgelstm.kernels.simd.vectors import above, below, splat_f32
 
 Y_BYTES = 4
@@ -56,19 +59,26 @@ u_products: Any = None
 x_value: Any = None
 h_value: Any = None
 c_value: Any = None
+peepholes: Any = None
+weights_of: Any = None  # two_weights or three_weights
 new_h: Any = None  # one_state or two_states
 
 
 # ---- products
 
 
-def input_rows(P, x, start, n):
-    """The product reads x itself; one step is copied, as its y may lie where its x does."""
+def input_rows(P, x, start, n, row):
+    """The product reads x itself; a lone step is copied, as its y may lie where its x does."""
     rows = address(x) + start * P[INPUTS] * 4
-    if n > 1 or start > 0:
+    if x.shape[0] != P[INPUTS]:
         return rows
     copy_row(rows, P[INPUTS], P[X_ROWS])
     return P[X_ROWS]
+
+
+def x_words(P, steps):
+    """Sequences follow each other as they are."""
+    return steps * P[WORDS]
 
 
 @jit
@@ -83,62 +93,93 @@ def copy_row(source, count, out):
         k += 1
 
 
-def begin_step(P, t, h):
+def prepare(P, h, row):
+    """The product reads h itself."""
+
+
+def given_in(P, t, row):
     """Nothing is needed."""
     return 0
 
 
-def tile_at(P, rows, t, g):
-    """Input products and biases of ROWS steps, for one group."""
+def tile_at(P, rows, apart, out, out_apart, g):
+    """Input products and biases of ROWS rows, for one group."""
     k, at = P[WORDS], g * VECTORS * LANES
-    start = load_many_f32(P[BIAS_IH], at, VECTORS)
-    made = gemm_f32(start, P[W_IH] + 4 * at * k, rows + t * k * 4, k, k, ROWS)
+    start = load_rows_f32(P[BIAS_IH], at, 0, VECTORS, ROWS)
+    made = product_f32(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
     stride = P[GROUPS] * VECTORS * LANES
-    store_rows(P[SCRATCH], t * stride + at, made, stride, ROWS)
+    store_rows(P[SCRATCH], out * stride + at, made, out_apart * stride, ROWS)
 
 
-def narrow_tile(P, n, g):
+def narrow_tile(P, first, n, g):
     """They are stored as they are."""
 
 
-def load_terms(P, t, g):
+def load_terms(P, row, g):
     """Stored input products of one group."""
-    return load_many_f32(P[SCRATCH], (t * P[GROUPS] + g) * VECTORS * LANES, VECTORS)
+    return load_rows_f32(P[SCRATCH], (row * P[GROUPS] + g) * VECTORS * LANES, 0, VECTORS, 1)
 
 
 def input_terms(P, row, g):
     """The same, formed now."""
     at = g * VECTORS * LANES
-    start = load_many_f32(P[BIAS_IH], at, VECTORS)
-    return gemv_f32(start, P[W_IH] + 4 * at * P[WORDS], row, P[WORDS], 0)
+    start = load_rows_f32(P[BIAS_IH], at, 0, VECTORS, 1)
+    return product_f32(start, P[W_IH] + 4 * at * P[WORDS], row, 0, P[WORDS], 1, 0)
 
 
-def sums(P, terms, g, h, given):
-    """Adds the recurrent products, onto the input's where a gate is joined."""
+def recurrent(P, terms, g, h):
+    """Products of h, onto the input's where a gate is joined."""
     at = g * VECTORS * LANES
-    w = P[W_HH] + 4 * at * P[H_WORDS]
-    start = join(terms, P[BIAS_HH], at, JOINED)
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], join(terms, P[BIAS_HH], at, JOINED)
     if P[PREFETCH]:
-        recurrent = gemv_f32(start, w, h, P[H_WORDS], AHEAD_BYTES)
-    else:
-        recurrent = gemv_f32(start, w, h, P[H_WORDS], 0)
-    return terms, recurrent
+        return product_f32(start, w, h, 0, P[H_WORDS], 1, AHEAD_BYTES)
+    return product_f32(start, w, h, 0, P[H_WORDS], 1, 0)
+
+
+def recurrent_rows(P, t, g, h):
+    """The same of ROWS sequences."""
+    at, stride = g * VECTORS * LANES, P[GROUPS] * VECTORS * LANES
+    terms = load_rows_f32(P[SCRATCH], t * stride + at, P[CHUNK] * stride, VECTORS, ROWS)
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], join(terms, P[BIAS_HH], at, JOINED)
+    made = product_f32(start, w, h, 2 * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
+
+
+def made_rows(P, row):
+    """Those of one sequence."""
+    return load_rows_f32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+
+
+def finish(P, terms, made, g, given):
+    """They are what the gates need."""
+    return terms, made
 
 
 # ---- the cell
 
 
-def one_state(P, W, U, unit, h):
+def two_weights(both, first, unit):
+    """What the equations call W and U."""
+    return w_products(both[0], first, unit), u_products(both[1], first, unit)
+
+
+def three_weights(both, first, unit):
+    """W, U and P."""
+    W, U = w_products(both[0], first, unit), u_products(both[1], first, unit)
+    return W, U, peepholes(unit)
+
+
+def one_state(P, weights, unit, h, c_row):
     """New h of one vector of units."""
-    new = step(W, U, x_value(0, P), h_value(load_f32(h, unit), P))
+    new = step(*weights, x_value(0, P), h_value(load_f32(h, unit), P))
     return payload(new[0])
 
 
-def two_states(P, W, U, unit, h):
+def two_states(P, weights, unit, h, c_row):
     """New h of one vector of units; the second state advances in place."""
-    c = c_value(load_f32(P[CELL], unit), P)
-    new = step(W, U, x_value(0, P), h_value(load_f32(h, unit), P), c)
-    store_f32(P[CELL], unit, payload(new[1]))
+    c = c_value(load_f32(c_row, unit), P)
+    new = step(*weights, x_value(0, P), h_value(load_f32(h, unit), P), c)
+    store_f32(c_row, unit, payload(new[1]))
     return payload(new[0])
 
 
@@ -146,18 +187,18 @@ def two_states(P, W, U, unit, h):
 def keep(P, new, unit, h_next, y_row):
     """Stores h for the next step and for the caller, whose rows are not padded."""
     store_f32(h_next, unit, new)
-    if unit + LANES <= P[HIDDEN]:
+    if unit + LANES <= P[OUTPUTS]:
         store_f32(y_row, unit, new)
     else:
-        store_first_f32(y_row, unit, new, P[HIDDEN] - unit)
+        store_first_f32(y_row, unit, new, P[OUTPUTS] - unit)
 
 
-def advance(P, both, unit, h, h_next, y_row):
+def advance(P, both, unit, h, h_next, y_row, c_row):
     """The two vectors of a group, one after the other."""
-    first = new_h(P, w_products(both[0], 0), u_products(both[1], 0), unit, h)
+    first = new_h(P, weights_of(both, 0, unit), unit, h, c_row)
     keep(P, first, unit, h_next, y_row)
     unit += LANES
-    second = new_h(P, w_products(both[0], GATES), u_products(both[1], GATES), unit, h)
+    second = new_h(P, weights_of(both, GATES, unit), unit, h, c_row)
     keep(P, second, unit, h_next, y_row)
 
 
@@ -188,11 +229,17 @@ OPERATIONS = {
 
 def compute(listing: Listing, op: Any) -> Any:
     """See `Listing.compute`."""
+    if op.kind == "scale":
+        return _scale(listing.peepholes.index(op.gate))
     if any(op == listing.joined(gate) for gate in listing.gates):
         return _second
     if listing.clips and op.result == listing.new_states[1]:
         return _clipped(OPERATIONS[op.kind])
     return OPERATIONS[op.kind]
+
+
+def _scale(row: int) -> Any:
+    return jit(lambda P, v, unit: v * load_f32(P[PEEPHOLES], row * P[GROUPS] * PAIR + unit))
 
 
 def _clipped(operation: Any) -> Any:
@@ -201,19 +248,16 @@ def _clipped(operation: Any) -> Any:
 
 def bind(listing: Listing) -> dict[str, Any]:
     """What the templates need to know of a cell."""
-    states = {1: one_state, 2: two_states}[len(listing.states)]
     joined = "".join("1" if listing.joined(gate) else "0" for gate in listing.gates)
-    return {"JOINED": joined, "new_h": states}
+    return {
+        "JOINED": joined,
+        "weights_of": three_weights if listing.peepholes else two_weights,
+        "new_h": {1: one_state, 2: two_states}[len(listing.states)],
+    }
 
 
 # Each may use those before it.
 TEMPLATES = (
-    input_rows,
-    begin_step,
-    tile_at,
-    narrow_tile,
-    load_terms,
-    input_terms,
-    sums,
-    advance,
+    *(input_rows, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
+    *(recurrent, made_rows, finish, advance),
 )

@@ -6,72 +6,17 @@ in that list while it is being compiled, and `Listing.compute` says what it does
 mechanism serves all cells and all formats, and what has no place in the list does not compile.
 """
 
-import dataclasses
 import operator
 from collections.abc import Callable
 from typing import Any
 
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.core.errors import RequireLiteralValue, TypingError
+from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic, overload, overload_method, register_model
 
+from edgelstm.kernels.listing import Listing, phases_of
 from edgelstm.kernels.simd.memory import PARAMETERS
-
-
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """A cell to be compiled in one format.
-
-    Attributes:
-        name: Of the cell and the format: no two listings share one.
-        gates: Letters, in the order of the weights.
-        states: Names; the first is the output.
-        new_states: Results that become the states.
-        ops: In order: `edgelstm.cell.Op`, or whatever has its attributes.
-        roles: Value and role, see edgelstm/precision.py.
-        clips: The new cell state is cut to the layer's limit.
-        compute: (listing, operation) -> jitted (P, *vectors) -> vectors.
-    """
-
-    name: str
-    gates: tuple[str, ...]
-    states: tuple[str, ...]
-    new_states: tuple[str, ...]
-    ops: tuple[Any, ...]
-    roles: tuple[tuple[str, str], ...]
-    clips: bool
-    compute: Callable[["Listing", Any], Any]
-
-    def role(self, value: str) -> str:
-        """What a value is for."""
-        return dict(self.roles)[value]
-
-    def find(self, kind: str, args: tuple[str, ...], gate: str | None = None) -> Any:
-        """The operation that does this; a `TypingError` ends the compilation where none does."""
-        for op in self.ops:
-            if (op.kind, op.args, op.gate) == (kind, args, gate):
-                return op
-        raise TypingError(f"{self.name}: the traced equations have no {kind} of {args}")
-
-    def joined(self, gate: str) -> Any:
-        """The add in which both products of a gate meet, and nothing else: one sum holds both."""
-        products = {op.result for op in self.ops if op.gate == gate}
-        found = [op for op in self.ops if op.kind == "add" and set(op.args) == products]
-        used = [op for op in self.ops if products & set(op.args)]
-        return found[0] if len(products) == 2 and used == found else None
-
-
-def has_fused_form(listing: Listing) -> bool:
-    """Whether every product reads the input or an old state.
-
-    A product of a value that is computed within the step needs that value for all units first; the
-    kernels here go through the units once, so such a cell is run by the program kernels.
-    """
-    given = {"ih": "x", "hh": listing.states[0]}
-    at_hand = all(op.args == (given[op.kind[-2:]],) for op in listing.ops if op.gate)
-    return at_hand and len(listing.states) <= 2
-
 
 # ---- values
 
@@ -129,42 +74,42 @@ def parameters_of(typingctx, value):
     return PARAMETERS(value), codegen
 
 
-# ---- W and U
+# ---- W, U and P
 
 
 class Products(types.Type):
-    """W or U after its product: one vector per gate."""
+    """W or U after its product: one vector per gate, of `LANES` units from `unit` on."""
 
-    def __init__(self, listing, side, vectors):
-        self.listing, self.side, self.vectors = listing, side, vectors
-        super().__init__(name=f"Products<{listing.name} {side} {vectors}>")
+    def __init__(self, listing, side, phase, vectors):
+        self.listing, self.side, self.phase, self.vectors = listing, side, phase, vectors
+        super().__init__(name=f"Products<{listing.name} {side} {phase} {vectors}>")
 
 
 @register_model(Products)
 class ProductsModel(models.StructModel):
-    """The vectors, gate after gate."""
+    """The vectors, gate after gate, and which units they are."""
 
     def __init__(self, manager, fe_type):
-        super().__init__(manager, fe_type, [("vectors", fe_type.vectors)])
+        super().__init__(manager, fe_type, [("vectors", fe_type.vectors), ("unit", types.intp)])
 
 
-def products(listing, side):
-    """The jitted function (tuple of vectors, literal position of the first) -> Products."""
+def products(listing, side, phase=0):
+    """The jitted function (tuple of vectors, literal position of the first, unit) -> Products."""
 
     @intrinsic
-    def make(typingctx, vectors, first):
+    def make(typingctx, vectors, first, unit):
         if not isinstance(first, types.Literal):
             raise RequireLiteralValue("first")
         n, start = len(listing.gates), first.literal_value
-        kind = Products(listing, side, types.UniTuple(vectors.dtype, n))
+        kind = Products(listing, side, phase, types.UniTuple(vectors.dtype, n))
 
         def codegen(context, builder, sig, args):
             out = cgutils.create_struct_proxy(kind)(context, builder)
             picked = [builder.extract_value(args[0], start + k) for k in range(n)]
-            out.vectors = cgutils.pack_array(builder, picked)
+            out.vectors, out.unit = cgutils.pack_array(builder, picked), args[2]
             return out._getvalue()
 
-        return kind(vectors, first), codegen
+        return kind(vectors, first, types.intp), codegen
 
     return make
 
@@ -181,18 +126,88 @@ def _picker(k):
     return pick
 
 
+@intrinsic
+def unit_of(typingctx, gates):
+    """The first of the units that Products or Peepholes are of."""
+
+    def codegen(context, builder, sig, args):
+        return cgutils.create_struct_proxy(gates)(context, builder, args[0]).unit
+
+    return types.intp(gates), codegen
+
+
+class Peepholes(types.Type):
+    """P: weights in memory, one row per gate."""
+
+    def __init__(self, listing):
+        self.listing = listing
+        super().__init__(name=f"Peepholes<{listing.name}>")
+
+
+@register_model(Peepholes)
+class PeepholesModel(models.StructModel):
+    """Which units they are."""
+
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, [("unit", types.intp)])
+
+
+def peepholes(listing):
+    """The jitted function unit -> Peepholes."""
+
+    @intrinsic
+    def make(typingctx, unit):
+        kind = Peepholes(listing)
+
+        def codegen(context, builder, sig, args):
+            out = cgutils.create_struct_proxy(kind)(context, builder)
+            out.unit = args[0]
+            return out._getvalue()
+
+        return kind(types.intp), codegen
+
+    return make
+
+
 _letters: set[str] = set()
 
 
 def _define_gate(letter: str) -> None:
-    """`W.letter(v)`: the product was made before; only which one it is has to be found."""
+    """`W.letter(v)`: the product was made before; only which one it is has to be found.
+
+    In a phase before that of its product nothing depends on the result; if it is the next one's,
+    the value is kept for it.
+    """
 
     @overload_method(Products, letter)
     def gate(self, v):
-        op = self.listing.find(f"affine_{self.side}", (v.value,), letter)
-        pick = _picker(self.listing.gates.index(letter))
-        make = named(self.listing, op.result)
+        listing = self.listing
+        op = listing.find(f"affine_{self.side}", (v.value,), letter)
+        later = phases_of(listing).of.get(op.result, 0) - self.phase
+        pick = _picker(listing.gates.index(letter))
+        make = named(listing, op.result)
+        if later == 1:
+            capture = listing.capture(self.phase + 1)
+
+            def form(self, v):
+                P = parameters_of(v)
+                capture(P, payload(v), unit_of(self))
+                return make(pick(self), P)
+
+            return form
         return lambda self, v: make(pick(self), parameters_of(v))
+
+    @overload_method(Peepholes, letter)
+    def peephole(self, v):
+        listing = self.listing
+        op = listing.find("scale", (v.value,), letter)
+        scale, make = listing.compute(listing, op), named(listing, op.result)
+
+        def form(self, v):
+            P = parameters_of(v)
+            return make(scale(P, payload(v), unit_of(self)), P)
+
+        return form
 
 
 # ---- operations

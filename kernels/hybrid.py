@@ -6,39 +6,39 @@ import numpy as np
 
 from edgelstm.kernels import float32
 from edgelstm.kernels.float32 import advance, jit
-from edgelstm.kernels.fused import Listing
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
+    CHUNK,
     GROUPS,
     H_WORDS,
     INPUTS,
     OWN,
     PREFETCH,
     SCRATCH,
+    TILE,
     W_HH,
     W_IH,
     WORDS,
     X_ROWS,
 )
+from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     address,
-    join,
     load_f32,
     load_first_f32,
-    load_many_f32,
-    load_many_i32,
+    load_rows_f32,
+    load_rows_i32,
     load_scalar,
     scalar_of_bits,
-    scaled,
-    splat_many,
     store_i8,
     store_rows,
     store_scalar,
 )
-from edgelstm.kernels.simd.products import gemm_i8, gemv_i8
+from edgelstm.kernels.simd.products import product_i8
 from edgelstm.kernels.simd.target import LANES, OFFSET
+from edgelstm.kernels.simd.tuples import join, scaled, splat_many
 from edgelstm.kernels.simd.vectors import (
     bits_as_i32,
     f32_to_i32,
@@ -52,12 +52,13 @@ from edgelstm.kernels.simd.vectors import (
 Y_BYTES = 4
 (
     WEIGHT_SCALES,  # address of float32 (2 * gates,): of weight_ih, then of weight_hh
-    X_SCALES,  # address of float32 (CHUNK,): step sizes of the rounded x
+    X_SCALES,  # address of float32: step sizes of the rounded rows of x
     ROUNDED,  # address of the rounded h
     OFFSETS_IH,  # packed int32: what the products of the stored inputs have too much
     OFFSETS_HH,
-) = range(OWN, OWN + 5)
-N_SLOTS = OWN + 5
+    H_SCALES,  # address of float32 (ROWS,): step sizes of the rounded h
+) = range(OWN, OWN + 6)
+N_SLOTS = OWN + 6
 MAGNITUDE = 0x7FFFFFFF  # without the sign; not finite from INFINITE on
 INFINITE = 0x7F800000
 
@@ -105,58 +106,84 @@ def round_row(v, count, out):
     return largest / np.float32(127) if finite else np.float32(np.nan)
 
 
-def input_rows(P, x, start, n):
+def input_rows(P, x, start, n, row):
     """n rows of x, rounded."""
     for t in range(n):
-        row = address(x) + (start + t) * P[INPUTS] * 4
-        size = round_row(row, P[INPUTS], P[X_ROWS] + t * P[WORDS] * 4)
-        store_scalar(P[X_SCALES], t, size)
-    return P[X_ROWS]
+        source = address(x) + (start + t) * P[INPUTS] * 4
+        size = round_row(source, P[INPUTS], P[X_ROWS] + (row + t) * P[WORDS] * 4)
+        store_scalar(P[X_SCALES], row + t, size)
+    return P[X_ROWS] + row * P[WORDS] * 4
 
 
-def begin_step(P, t, h):
-    """Rounds h; the real sizes of one step of the two products, gate by gate."""
+def x_words(P, steps):
+    """Rounded rows of a sequence's chunk follow each other."""
+    return P[CHUNK] * P[WORDS]
+
+
+def prepare(P, h, row):
+    """Rounds h."""
+    size = round_row(h, P[H_WORDS] * 4, P[ROUNDED] + row * P[H_WORDS] * 4)
+    store_scalar(P[H_SCALES], row, size)
+
+
+def given_in(P, t, row):
+    """The real sizes of one step of the two products, gate by gate."""
     of_x = splat_many(P[WEIGHT_SCALES], 0, load_scalar(P[X_SCALES], t), GATES)
-    size = round_row(h, P[H_WORDS] * 4, P[ROUNDED])
-    return of_x, splat_many(P[WEIGHT_SCALES], GATES, size, GATES)
+    return of_x, splat_many(P[WEIGHT_SCALES], GATES, load_scalar(P[H_SCALES], row), GATES)
 
 
-def tile_at(P, rows, t, g):
-    """Input products of ROWS steps, for one group."""
+def tile_at(P, rows, apart, out, out_apart, g):
+    """Input products of ROWS rows, for one group."""
     k, at = P[WORDS], g * VECTORS * LANES
-    start = load_many_i32(P[OFFSETS_IH], at, VECTORS)
-    made = gemm_i8(start, P[W_IH] + 4 * at * k, rows + t * k * 4, k, k, ROWS)
+    start = load_rows_i32(P[OFFSETS_IH], at, 0, VECTORS, ROWS)
+    made = product_i8(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
     stride = P[GROUPS] * VECTORS * LANES
-    store_rows(P[SCRATCH], t * stride + at, made, stride, ROWS)
+    store_rows(P[SCRATCH], out * stride + at, made, out_apart * stride, ROWS)
 
 
-def narrow_tile(P, n, g):
+def narrow_tile(P, first, n, g):
     """They are stored as they are."""
 
 
-def load_terms(P, t, g):
+def load_terms(P, row, g):
     """Stored input products of one group."""
-    return load_many_i32(P[SCRATCH], (t * P[GROUPS] + g) * VECTORS * LANES, VECTORS)
+    return load_rows_i32(P[SCRATCH], (row * P[GROUPS] + g) * VECTORS * LANES, 0, VECTORS, 1)
 
 
 def input_terms(P, row, g):
     """The same, formed now."""
     at = g * VECTORS * LANES
-    start = load_many_i32(P[OFFSETS_IH], at, VECTORS)
-    return gemv_i8(start, P[W_IH] + 4 * at * P[WORDS], row, P[WORDS], 0)
+    start = load_rows_i32(P[OFFSETS_IH], at, 0, VECTORS, 1)
+    return product_i8(start, P[W_IH] + 4 * at * P[WORDS], row, 0, P[WORDS], 1, 0)
 
 
-def sums(P, terms, g, h, given):
+def recurrent(P, terms, g, h):
+    """Products of the rounded h."""
+    at = g * VECTORS * LANES
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[OFFSETS_HH], at, 0, VECTORS, 1)
+    if P[PREFETCH]:
+        return product_i8(start, w, P[ROUNDED], 0, P[H_WORDS], 1, AHEAD_BYTES)
+    return product_i8(start, w, P[ROUNDED], 0, P[H_WORDS], 1, 0)
+
+
+def recurrent_rows(P, t, g, h):
+    """The same of ROWS sequences."""
+    at = g * VECTORS * LANES
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[OFFSETS_HH], at, 0, VECTORS, ROWS)
+    made = product_i8(start, w, P[ROUNDED], P[H_WORDS], P[H_WORDS], ROWS, 0)
+    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
+
+
+def made_rows(P, row):
+    """Those of one sequence."""
+    return load_rows_i32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+
+
+def finish(P, terms, made, g, given):
     """Real gate sums from the two integer products."""
     at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_many_i32(P[OFFSETS_HH], at, VECTORS)
-    if P[PREFETCH]:
-        products = gemv_i8(start, w, P[ROUNDED], P[H_WORDS], AHEAD_BYTES)
-    else:
-        products = gemv_i8(start, w, P[ROUNDED], P[H_WORDS], 0)
-    of_x = scaled(terms, given[0], load_many_f32(P[BIAS_IH], at, VECTORS))
-    of_h = scaled(products, given[1], join(of_x, P[BIAS_HH], at, JOINED))
-    return of_x, of_h
+    of_x = scaled(terms, given[0], load_rows_f32(P[BIAS_IH], at, 0, VECTORS, 1))
+    return of_x, scaled(made, given[1], join(of_x, P[BIAS_HH], at, JOINED))
 
 
 compute = float32.compute
@@ -168,12 +195,6 @@ def bind(listing: Listing) -> dict[str, Any]:
 
 
 TEMPLATES = (
-    input_rows,
-    begin_step,
-    tile_at,
-    narrow_tile,
-    load_terms,
-    input_terms,
-    sums,
-    advance,
+    *(input_rows, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
+    *(recurrent, made_rows, finish, advance),
 )

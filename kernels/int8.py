@@ -10,17 +10,17 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
-from edgelstm.kernels.fused import Listing, payload
+from edgelstm.kernels.fused import payload
+from edgelstm.kernels.hybrid import x_words
 from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, OPERATIONS, jit, narrow
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
-    CELL,
     GROUPS,
     H_WORDS,
-    HIDDEN,
     INPUTS,
+    OUTPUTS,
     PREFETCH,
     SCRATCH,
     TILE,
@@ -29,18 +29,19 @@ from edgelstm.kernels.layer import (
     WORDS,
     X_ROWS,
 )
+from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     address,
     bytes_at,
-    load_many_i32,
-    load_many_words,
+    load_rows_i32,
+    load_rows_words,
     load_words,
     store_first_octets,
     store_octets,
     store_rows,
     store_words,
 )
-from edgelstm.kernels.simd.products import gemm_i8, gemv_i8
+from edgelstm.kernels.simd.products import product_i8
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR
 from edgelstm.kernels.simd.words import (
     flip_octets,
@@ -62,12 +63,13 @@ c_value: Any = None
 # ---- products
 
 
-def input_rows(P, x, start, n):
+def input_rows(P, x, start, n, row):
     """n rows of x as the product reads them."""
     first, source = address(x), start * P[INPUTS]
     for t in range(n):
-        copy_row(first + source + t * P[INPUTS], P[INPUTS], P[X_ROWS] + t * P[WORDS] * 4)
-    return P[X_ROWS]
+        out = P[X_ROWS] + (row + t) * P[WORDS] * 4
+        copy_row(first + source + t * P[INPUTS], P[INPUTS], out)
+    return P[X_ROWS] + row * P[WORDS] * 4
 
 
 @jit
@@ -79,63 +81,85 @@ def copy_row(source, count, out):
         rows[k] = x[k] ^ np.uint8(OFFSET)
 
 
-def begin_step(P, t, h):
+def prepare(P, h, row):
+    """The product reads h itself."""
+
+
+def given_in(P, t, row):
     """Nothing is needed."""
     return 0
 
 
-def tile_at(P, rows, t, g):
-    """Input products of ROWS steps, for one group, to TILE."""
+def tile_at(P, rows, apart, out, out_apart, g):
+    """Input products of ROWS rows, for one group, to TILE."""
     k, at = P[WORDS], g * VECTORS * LANES
-    start = load_many_i32(P[BIAS_IH], at, VECTORS)
-    made = gemm_i8(start, P[W_IH] + 4 * at * k, rows + t * k * 4, k, k, ROWS)
-    store_rows(P[TILE], t * VECTORS * LANES, made, VECTORS * LANES, ROWS)
+    start = load_rows_i32(P[BIAS_IH], at, 0, VECTORS, ROWS)
+    made = product_i8(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
+    store_rows(P[TILE], out * VECTORS * LANES, made, out_apart * VECTORS * LANES, ROWS)
 
 
-def narrow_tile(P, n, g):
+def narrow_tile(P, first, n, g):
     """Rescales them here, off the chain from one step to the next."""
-    for t in range(n):
-        made = narrow(P, load_many_i32(P[TILE], t * VECTORS * LANES, VECTORS), IH)
-        store_rows(P[SCRATCH], (t * P[GROUPS] + g) * N_GATES * PAIR, made, 0, 1)
+    for row in range(first, first + n):
+        made = narrow(P, made_rows(P, row), IH)
+        store_rows(P[SCRATCH], (row * P[GROUPS] + g) * N_GATES * PAIR, made, 0, 1)
 
 
-def load_terms(P, t, g):
+def load_terms(P, row, g):
     """Stored input terms of one group."""
-    return load_many_words(P[SCRATCH], (t * P[GROUPS] + g) * N_GATES * PAIR, N_GATES)
+    return load_rows_words(P[SCRATCH], (row * P[GROUPS] + g) * N_GATES * PAIR, 0, N_GATES, 1)
 
 
 def input_terms(P, row, g):
     """The same, formed now."""
     at = g * VECTORS * LANES
-    start = load_many_i32(P[BIAS_IH], at, VECTORS)
-    return narrow(P, gemv_i8(start, P[W_IH] + 4 * at * P[WORDS], row, P[WORDS], 0), IH)
+    start = load_rows_i32(P[BIAS_IH], at, 0, VECTORS, 1)
+    w = P[W_IH] + 4 * at * P[WORDS]
+    return narrow(P, product_i8(start, w, row, 0, P[WORDS], 1, 0), IH)
 
 
-def sums(P, terms, g, h, given):
-    """Adds the recurrent terms."""
+def recurrent(P, terms, g, h):
+    """Products of h."""
     at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_many_i32(P[BIAS_HH], at, VECTORS)
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[BIAS_HH], at, 0, VECTORS, 1)
     if P[PREFETCH]:
-        products = gemv_i8(start, w, h, P[H_WORDS], AHEAD_BYTES)
-    else:
-        products = gemv_i8(start, w, h, P[H_WORDS], 0)
-    return terms, narrow(P, products, HH)
+        return product_i8(start, w, h, 0, P[H_WORDS], 1, AHEAD_BYTES)
+    return product_i8(start, w, h, 0, P[H_WORDS], 1, 0)
+
+
+def recurrent_rows(P, t, g, h):
+    """The same of ROWS sequences."""
+    at = g * VECTORS * LANES
+    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[BIAS_HH], at, 0, VECTORS, ROWS)
+    made = product_i8(start, w, h, 2 * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
+
+
+def made_rows(P, row):
+    """Those of one sequence."""
+    return load_rows_i32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+
+
+def finish(P, terms, made, g, given):
+    """Rescales the recurrent terms."""
+    return terms, narrow(P, made, HH)
 
 
 # ---- the cell
 
 
-def advance(P, both, unit, h, h_next, y_row):
+def advance(P, both, unit, h, h_next, y_row, c_row):
     """A whole group."""
-    c = c_value(load_words(P[CELL], unit), P)
-    new = step(w_products(both[0], 0), u_products(both[1], 0), x_value(0, P), h_value(0, P), c)
-    store_words(P[CELL], unit, payload(new[1]))
+    c = c_value(load_words(c_row, unit), P)
+    W, U = w_products(both[0], 0, unit), u_products(both[1], 0, unit)
+    new = step(W, U, x_value(0, P), h_value(0, P), c)
+    store_words(c_row, unit, payload(new[1]))
     made = words_to_octets(payload(new[0]))
     store_octets(h_next, unit, flip_octets(made) if OFFSET else made)
-    if unit + PAIR <= P[HIDDEN]:
+    if unit + PAIR <= P[OUTPUTS]:
         store_octets(y_row, unit, made)
     else:
-        store_first_octets(y_row, unit, made, P[HIDDEN] - unit)
+        store_first_octets(y_row, unit, made, P[OUTPUTS] - unit)
 
 
 def compute(listing: Listing, op: Any) -> Any:
@@ -152,13 +176,8 @@ def bind(listing: Listing) -> dict[str, Any]:
     return {}
 
 
+# Each may use those before it.
 TEMPLATES = (
-    input_rows,
-    begin_step,
-    tile_at,
-    narrow_tile,
-    load_terms,
-    input_terms,
-    sums,
-    advance,
+    *(input_rows, x_words, prepare, given_in, made_rows, narrow_tile, load_terms, input_terms),
+    *(recurrent, finish, advance),
 )

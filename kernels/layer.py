@@ -1,7 +1,9 @@
 """The kernel of one recurrent layer: steps and groups of units, for any cell and format.
 
-`kernel` and `hoist` are templates: the names below that are None are bound to the functions of a
-format (float32.py, hybrid.py, int8.py) and to a cell's compiled equations by build.py.
+`one_sequence` runs a sequence, `side_by_side` several at once, so that each weight that is read
+serves all of them; both give the same bits. They are templates: the names below that are None are
+bound to the functions of a format (float32.py, hybrid.py, int8.py) and to a cell's compiled
+equations by build.py.
 """
 
 from typing import Any
@@ -9,15 +11,16 @@ from typing import Any
 from edgelstm.kernels.simd.memory import address, parameters
 from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
 
-# One int64 array P per sequence carries every dimension and address into the kernel. Sizes of rows
-# are in words: one float32, or four int8.
+# One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
+# one float32, or four int8. Of sequences side by side, the addresses are those of the first.
 (
     INPUTS,  # values of a row of x
     WORDS,  # the same in words
-    HIDDEN,  # units, and values of a row of y
+    OUTPUTS,  # values of a row of y
     GROUPS,  # of 2 * lanes units, the last one padded
-    H_WORDS,  # padded units in words
+    H_WORDS,  # padded h in words
     H_BYTES,  # of one row of h
+    C_BYTES,  # of one row of the second state
     W_IH,  # weights, packed
     W_HH,
     BIAS_IH,  # packed; what the two halves of a joined gate add stands in BIAS_IH
@@ -25,79 +28,146 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     H_BUFFERS,  # h as the product reads it: two rows, read and written in turn
     FLIP,  # which of the two holds the present h
     CELL,  # the second state, padded units
-    X_ROWS,  # CHUNK rows of x as the product reads them, where that is not x itself
-    SCRATCH,  # input products of up to CHUNK steps
-    TILE,  # the same of one group, where they are narrowed on the way to SCRATCH
+    X_ROWS,  # rows of x as the product reads them, where that is not x itself
+    SCRATCH,  # input products of up to CHUNK steps of each sequence
+    TILE,  # sums of one group, on their way
     CHUNK,  # steps whose input products are formed together
     PREFETCH,  # whether weights are asked for ahead of their use
     CLIP,  # address of the float32 limit of the cell state
+    PEEPHOLES,  # float32 weights, padded units per gate
     OWN,  # first slot that a format uses for itself
-) = range(20)
-HOIST_FROM = 4  # steps from which forming input products together is worth it
+) = range(22)
 AHEAD_BYTES = 1024
+WORD_BYTES = 4
 
 # Bound by build.py.
-input_rows: Any = None  # (P, x, first step, steps) -> address of the rows as the product reads them
-begin_step: Any = None  # (P, step of the chunk, h) -> what `sums` needs in this step
-tile_rows: Any = None  # (P, rows, step, group): input products of TILE_ROWS steps
-tile_row: Any = None  # (P, rows, step, group): of one
-narrow_tile: Any = None  # (P, steps, group): from TILE to SCRATCH
-load_terms: Any = None  # (P, step, group) -> the stored input products
-input_terms: Any = None  # (P, row, group) -> the same of one step, formed now
-sums: Any = None  # (P, terms, group, h, what `begin_step` gave) -> (vectors of W, vectors of U)
-advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row): the cell
+HOIST_FROM: Any = None  # steps from which forming input products together is worth it
+ROWS: Any = None  # sequences side by side
 Y_BYTES: Any = None  # of one value of y
-WORD_BYTES = 4
+input_rows: Any = None  # (P, x, first step, steps, row) -> address of the rows, ready
+x_words: Any = None  # (P, steps) -> words from a sequence's first row to the next sequence's
+tile_rows: Any = None  # (P, rows, words apart, out, rows apart, group): products of TILE_ROWS rows
+tile_row: Any = None  # (P, rows, words apart, out, rows apart, group): of one
+narrow_tile: Any = None  # (P, first, steps, group): from TILE to SCRATCH
+load_terms: Any = None  # (P, row, group) -> the stored input products
+input_terms: Any = None  # (P, row, group) -> the same of one step, formed now
+prepare: Any = None  # (P, h, row): makes h ready for its product
+given_in: Any = None  # (P, step, row) -> what `finish` needs in this step
+recurrent: Any = None  # (P, terms, group, h) -> products of h of one sequence
+recurrent_rows: Any = None  # (P, step, group, h): of ROWS sequences, to TILE
+made_rows: Any = None  # (P, row) -> those of one sequence
+finish: Any = None  # (P, terms, made, group, given) -> (vectors of W, vectors of U)
+advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row, c_row): the cell
+step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): one step
 
 
 def hoist(P, rows, n):
-    """Input products of n steps, TILE_ROWS steps at a time.
+    """Input products of n steps of one sequence, TILE_ROWS steps at a time.
 
     P: parameters; rows: address of n rows of words.
     """
     for g in range(P[GROUPS]):
         t = 0
         while t + TILE_ROWS <= n:
-            tile_rows(P, rows, t, g)
+            tile_rows(P, rows + t * P[WORDS] * WORD_BYTES, P[WORDS], t, 1, g)
             t += TILE_ROWS
         while t < n:
-            tile_row(P, rows, t, g)
+            tile_row(P, rows + t * P[WORDS] * WORD_BYTES, P[WORDS], t, 1, g)
             t += 1
-        narrow_tile(P, n, g)
+        narrow_tile(P, 0, n, g)
 
 
-def kernel(p, x, y):
+def hoist_side_by_side(P, rows, apart, n):
+    """Input products of n steps of ROWS sequences, whose rows lie `apart` words from each other."""
+    for g in range(P[GROUPS]):
+        for t in range(n):
+            tile_rows(P, rows + t * P[WORDS] * WORD_BYTES, apart, t, P[CHUNK], g)
+        for r in range(ROWS):
+            narrow_tile(P, r * P[CHUNK], n, g)
+
+
+def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
+    """One step of one sequence: each group of units is computed whole."""
+    prepare(P, h, 0)
+    given, groups = given_in(P, t, 0), P[GROUPS]
+    for k in range(groups):
+        g = groups - 1 - k if backwards else k
+        if hoisted:
+            terms = load_terms(P, t, g)
+        else:
+            terms = input_terms(P, rows + t * P[WORDS] * WORD_BYTES, g)
+        both = finish(P, terms, recurrent(P, terms, g, h), g, given)
+        advance(P, both, g * PAIR, h, h_next, y_row, P[CELL])
+
+
+def one_sequence(p, x, y):
     """Runs a layer over a sequence, from the state that P points to, which it leaves advanced.
 
-    p: int64 parameters; x: (steps * inputs,), y: (steps * hidden,), both C order, in the types of
+    p: int64 parameters; x: (steps * inputs,), y: (steps * outputs,), both C order, in the types of
     the format. Returns whether they fit each other; nothing is done where they do not.
     """
     P = parameters(p)
-    if x.shape[0] * P[HIDDEN] != y.shape[0] * P[INPUTS]:
+    if x.shape[0] * P[OUTPUTS] != y.shape[0] * P[INPUTS]:
         return False
     steps, start, flip = 1, 0, P[FLIP]
     if x.shape[0] != P[INPUTS]:  # a division would be seen in a single step
         steps = x.shape[0] // P[INPUTS]
-    groups, h_bytes = P[GROUPS], P[H_BYTES]
+    h_bytes = P[H_BYTES]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, x, start, n)
+        rows = input_rows(P, x, start, n, 0)
         hoisted = n >= HOIST_FROM
         if hoisted:
             hoist(P, rows, n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
-            y_row = address(y) + (start + t) * P[HIDDEN] * Y_BYTES
-            given = begin_step(P, t, h)
-            for k in range(groups):
-                # Every other step runs backwards: what was used last is still in the inner cache.
-                g = groups - 1 - k if flip else k
-                if hoisted:
-                    terms = load_terms(P, t, g)
-                else:
-                    terms = input_terms(P, rows + t * P[WORDS] * WORD_BYTES, g)
-                advance(P, sums(P, terms, g, h, given), g * PAIR, h, h_next, y_row)
+            y_row = address(y) + (start + t) * P[OUTPUTS] * Y_BYTES
+            # Every other step runs backwards: what was used last is still in the inner cache.
+            step_once(P, rows, t, hoisted, h, h_next, y_row, flip)
+        start += n
+    p[FLIP] = flip
+    return True
+
+
+def step_side_by_side(P, t, h, h_next, y_row, y_bytes, backwards):
+    """One step of ROWS sequences: their products together, then each one's cell."""
+    h_bytes, groups = 2 * P[H_BYTES], P[GROUPS]
+    for r in range(ROWS):
+        prepare(P, h + r * h_bytes, r)
+    for k in range(groups):
+        g = groups - 1 - k if backwards else k
+        recurrent_rows(P, t, g, h)
+        for r in range(ROWS):
+            row = r * P[CHUNK] + t
+            both = finish(P, load_terms(P, row, g), made_rows(P, r), g, given_in(P, row, r))
+            h_r, h_next_r = h + r * h_bytes, h_next + r * h_bytes
+            y_r, c_r = y_row + r * y_bytes, P[CELL] + r * P[C_BYTES]
+            advance(P, both, g * PAIR, h_r, h_next_r, y_r, c_r)
+
+
+def side_by_side(p, x, y):
+    """As `one_sequence`, for ROWS sequences.
+
+    x: (ROWS * steps * inputs,), y: (ROWS * steps * outputs,): one sequence after the other.
+    """
+    P = parameters(p)
+    steps = x.shape[0] // (ROWS * P[INPUTS])
+    if x.shape[0] != ROWS * steps * P[INPUTS] or y.shape[0] != ROWS * steps * P[OUTPUTS]:
+        return False
+    start, flip, h_bytes = 0, P[FLIP], P[H_BYTES]
+    y_bytes = steps * P[OUTPUTS] * Y_BYTES
+    while start < steps:
+        n = min(P[CHUNK], steps - start)
+        rows = input_rows(P, x, start, n, 0)
+        for r in range(1, ROWS):
+            input_rows(P, x, r * steps + start, n, r * P[CHUNK])
+        hoist_side_by_side(P, rows, x_words(P, steps), n)
+        for t in range(n):
+            h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
+            flip = 1 - flip
+            y_row = address(y) + (start + t) * P[OUTPUTS] * Y_BYTES
+            step_side_by_side(P, t, h, h_next, y_row, y_bytes, flip)
         start += n
     p[FLIP] = flip
     return True

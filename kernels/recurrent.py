@@ -1,4 +1,4 @@
-"""One recurrent layer ready to run: packed weights, states, scratch, its kernel's parameters."""
+"""One recurrent layer packed for its kernel: weights, biases and numbers in their slots."""
 
 import dataclasses
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import hybrid, layer, packing
+from edgelstm.kernels import hybrid, layer, packing, phases
 from edgelstm.kernels import int8_arithmetic as int8
-from edgelstm.kernels.build import Cell, kernel
+from edgelstm.kernels.build import Cell, has_phases, listing
+from edgelstm.kernels.listing import phases_of
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
 
 Array = NDArray[Any]
-CHUNK = 24
 INT32 = 2**31
 
 
@@ -23,7 +23,7 @@ class Packed:
 
     Attributes:
         cell, format_name: What is compiled.
-        input_size, hidden_size: Of the layer.
+        input_size, hidden_size, output_size: Of the layer.
         arrays: Slot of the parameters to the array whose address stands there.
         numbers: Slot to a number.
         zeros: State to the value it begins at.
@@ -33,6 +33,7 @@ class Packed:
     format_name: str
     input_size: int
     hidden_size: int
+    output_size: int
     arrays: dict[int, Array]
     numbers: dict[int, int]
     zeros: dict[str, int]
@@ -43,18 +44,66 @@ class Packed:
         return padded(self.hidden_size, PAIR)
 
     @property
+    def h_units(self) -> int:
+        """Room for h: equations may read as many units as there are."""
+        return max(self.units, padded(self.output_size, PAIR))
+
+    @property
     def macs(self) -> int:
         """Products of one step."""
-        return sum(self.arrays[slot].size for slot in (layer.W_IH, layer.W_HH))
+        return sum(array.size for array in self.arrays.values())
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether its kernel takes one sequence at a time."""
+        return has_phases(self.cell, self.format_name)
 
 
-def pack_float32(
-    cell: Cell, weights: tuple[Array, Array], biases: tuple[Array, Array], clip: float
-) -> Packed:
-    """A layer in float32: weights and biases of the input and of h, stacked gate after gate."""
-    arrays = _weights(weights, per_word=1, order=packing.natural(LANES))
-    arrays |= _biases(biases, len(weights[1][0]), packing.natural(LANES))
-    return _packed(cell, "float32", weights, arrays | {layer.CLIP: _limit(clip)}, {})
+@dataclasses.dataclass(frozen=True, eq=False)
+class Float32Layer:
+    """A layer in float32.
+
+    Attributes:
+        weights, biases: Of the input and of h, stacked gate after gate.
+        clip: Of the cell state.
+        projection: (output_size, hidden_size), or None.
+        peepholes: (peephole gates * hidden_size,), or None.
+    """
+
+    weights: tuple[Array, Array]
+    biases: tuple[Array, Array]
+    clip: float
+    projection: Array | None = None
+    peepholes: Array | None = None
+
+
+def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
+    """A layer in float32."""
+    order = packing.natural(LANES)
+    hidden_size = len(given.weights[0]) // len(cell.gates)
+    arrays = _weights(given.weights, hidden_size, per_word=1, order=order)
+    arrays |= _biases(given.biases, hidden_size, order)
+    if has_phases(cell, "float32"):
+        del arrays[layer.W_HH]
+        arrays |= _phase_weights(cell, given, hidden_size)
+    if given.peepholes is not None:
+        rows = given.peepholes.reshape(-1, hidden_size)
+        arrays[layer.PEEPHOLES] = aligned((len(rows), padded(hidden_size, PAIR)), np.float32)
+        arrays[layer.PEEPHOLES][:, :hidden_size] = rows
+    return _packed(cell, "float32", given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
+
+
+def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[int, Array]:
+    """weight_hh phase by phase, and the projection."""
+    made, order, arrays = listing(cell, "float32"), packing.natural(LANES), {}
+    gates = _wide(given.weights[1]).reshape(len(cell.gates), hidden_size, -1)
+    for number in range(len(phases_of(made).values)):
+        rows = np.concatenate([gates[k] for k in phases.due(made, number)])
+        arrays[phases.WEIGHTS + number] = pack(rows, hidden_size, LANES, per_word=1, order=order)
+    if given.projection is not None:
+        wide = _wide(given.projection)
+        arrays[phases.W_HR] = pack(wide, len(wide), LANES, per_word=1, order=order)
+    return arrays
 
 
 def pack_hybrid(
@@ -67,7 +116,8 @@ def pack_hybrid(
 ) -> Packed:
     """A layer with int8 weights; scales: float32 (2 * gates,), of weight_ih, then weight_hh."""
     order, hidden_size = packing.natural(LANES), len(weights[1][0])
-    arrays = _weights(weights, per_word=4, order=order) | _biases(biases, hidden_size, order)
+    arrays = _weights(weights, hidden_size, per_word=4, order=order)
+    arrays |= _biases(biases, hidden_size, order)
     sums = [(-OFFSET * w.sum(1, np.int64)).astype(np.int32) for w in weights]
     offsets = _biases((sums[0], sums[1]), hidden_size, order)
     arrays[hybrid.OFFSETS_IH] = offsets[layer.BIAS_IH]
@@ -111,7 +161,7 @@ def pack_int8(
         (b - zero * w.astype(np.int64).sum(1)).astype(np.int32)
         for w, b, zero in zip(weights, biases, zeros, strict=True)
     ]
-    arrays = _weights(weights, per_word=4, order=order)
+    arrays = _weights(weights, hidden_size, per_word=4, order=order)
     arrays |= _biases((folded[0], folded[1]), hidden_size, order)
     arrays[int8.TABLES] = packing.activation_tables(scales.sigmoid_table)
     numbers = _cell_numbers(scales) | dict(enumerate(slots, int8.IH))
@@ -150,16 +200,22 @@ def _slots(
     return out
 
 
-def _weights(weights: tuple[Array, Array], *, per_word: int, order: Array) -> dict[int, Array]:
-    """The recurrent weights read a padded h."""
+def _weights(
+    weights: tuple[Array, Array], hidden_size: int, *, per_word: int, order: Array
+) -> dict[int, Array]:
+    """Of the input, and of h."""
     w_ih, w_hh = weights
-    hidden_size = w_hh.shape[1]
-    wide = np.zeros((len(w_hh), padded(hidden_size, PAIR)), w_hh.dtype)
-    wide[:, :hidden_size] = w_hh
     return {
         slot: pack(w, hidden_size, LANES, per_word=per_word, order=order)
-        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, wide))
+        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh)))
     }
+
+
+def _wide(w: Array) -> Array:
+    """With columns for the padding of what it multiplies."""
+    wide = np.zeros((len(w), padded(w.shape[1], PAIR)), w.dtype)
+    wide[:, : w.shape[1]] = w
+    return wide
 
 
 def _biases(biases: tuple[Array, Array], hidden_size: int, order: Array) -> dict[int, Array]:
@@ -182,102 +238,22 @@ def _packed(
     *,
     h_zero: int = 0,
 ) -> Packed:
-    hidden_size, input_size = weights[1].shape[1], weights[0].shape[1]
+    input_size, output_size = weights[0].shape[1], weights[1].shape[1]
+    hidden_size = len(weights[0]) // len(cell.gates)
     per_word = 1 if format_name == "float32" else 4
-    units = padded(hidden_size, PAIR)
+    h_bytes, c_bytes = (1, 2) if format_name == "int8" else (4, 4)
+    units, outputs = padded(hidden_size, PAIR), padded(output_size, PAIR)
     numbers = numbers | {
         layer.INPUTS: input_size,
         layer.WORDS: padded(input_size, per_word) // per_word,
-        layer.HIDDEN: hidden_size,
+        layer.OUTPUTS: output_size,
         layer.GROUPS: units // PAIR,
-        layer.H_WORDS: units // per_word,
-        layer.H_BYTES: units * (1 if format_name == "int8" else 4),
-        layer.CHUNK: CHUNK,
-        layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH], arrays[layer.W_HH]),
+        layer.H_WORDS: outputs // per_word,
+        layer.H_BYTES: max(units, outputs) * h_bytes,
+        layer.C_BYTES: units * c_bytes,
+        layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),
     }
+    if phases.W_HR in arrays:
+        numbers[phases.OUT_GROUPS] = outputs // PAIR
     zeros = {state: h_zero if k == 0 else 0 for k, state in enumerate(cell.states)}
-    return Packed(cell, format_name, input_size, hidden_size, arrays, numbers, zeros)
-
-
-class Layer:
-    """`batch` sequences of one layer: their states, and per worker the scratch that they share.
-
-    Sequence b belongs to worker b % workers; one worker runs its sequences one after the other.
-
-    Attributes:
-        type: Of x and y.
-        kernel: See `layer.kernel`.
-        rows: Its parameters, sequence by sequence.
-    """
-
-    def __init__(self, packed: Packed, batch: int, workers: int = 1) -> None:
-        self._packed, self.kernel = packed, kernel(packed.cell, packed.format_name)
-        integer = packed.format_name == "int8"
-        self.type = np.dtype(np.int8 if integer else np.float32)
-        state_types = (np.int8, np.int16) if integer else (np.float32, np.float32)
-        self._h = aligned((batch, 2, packed.units), state_types[0])
-        self._c = aligned((batch, packed.units), state_types[1])
-        self._scratch = [self._new_scratch() for _ in range(workers)]
-        self._P = np.zeros((batch, hybrid.N_SLOTS if not integer else int8.N_SLOTS), np.int64)
-        for slot, number in packed.numbers.items():
-            self._P[:, slot] = number
-        for slot, array in packed.arrays.items():
-            self._P[:, slot] = array.ctypes.data
-        for b in range(batch):
-            self._P[b, layer.H_BUFFERS] = self._h[b].ctypes.data
-            self._P[b, layer.CELL] = self._c[b].ctypes.data
-            for slot, array in self._scratch[b % workers].items():
-                self._P[b, slot] = array.ctypes.data
-        self.rows = list(self._P)
-        self.reset()
-
-    def _new_scratch(self) -> dict[int, Array]:
-        """Whole vectors are written: rows of x are as long as that."""
-        p = self._packed
-        gates, words = len(p.cell.gates), p.numbers[layer.WORDS]
-        scratch = {
-            layer.SCRATCH: aligned((CHUNK, gates * p.units), np.int32),
-            layer.TILE: aligned((CHUNK, gates * PAIR), np.int32),
-            layer.X_ROWS: aligned((CHUNK * 4 * words + 4 * LANES,), np.int8),
-        }
-        if p.format_name == "hybrid":
-            scratch[hybrid.X_SCALES] = aligned((CHUNK,), np.float32)
-            scratch[hybrid.ROUNDED] = aligned((p.units,), np.int8)
-        return scratch
-
-    def advance(self, b: int, x: Array, y: Array) -> None:
-        """Runs sequence b on.
-
-        x: (steps, input_size), y: (steps, hidden_size), of `type`, C order.
-        """
-        fits = self.kernel(self.rows[b], x.reshape(-1), y.reshape(-1))
-        assert fits
-
-    def reset(self) -> None:
-        """Every state to where it begins."""
-        for state, value in self._packed.zeros.items():
-            self._values(state)[...] = value
-
-    def _values(self, state: str) -> Array:
-        return self._h if state == self._packed.cell.states[0] else self._c
-
-    def state(self, name: str) -> Array:
-        """(batch, hidden_size), a copy, as the network stores it."""
-        values = self._values(name)
-        if values is self._h:
-            flips = self._P[:, layer.FLIP]
-            values = self._h[np.arange(len(flips)), flips]
-        values = values[:, : self._packed.hidden_size].copy()
-        return self._flipped(values) if name == self._packed.cell.states[0] else values
-
-    def set_state(self, name: str, new: Array) -> None:
-        """From (batch, hidden_size)."""
-        size = self._packed.hidden_size
-        if name == self._packed.cell.states[0]:
-            self._h[:, :, :size] = self._flipped(new.astype(self._h.dtype))[:, None]
-        else:
-            self._c[:, :size] = new
-
-    def _flipped(self, h: Array) -> Array:
-        """h as the kernel holds it, or back: the product may want int8 with its sign flipped."""
-        return h ^ np.int8(-128) if OFFSET and h.dtype == np.int8 else h
+    return Packed(cell, format_name, input_size, hidden_size, output_size, arrays, numbers, zeros)

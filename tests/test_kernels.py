@@ -13,11 +13,11 @@ from edgelstm.cells import CELLS
 from edgelstm.execution import Session, run
 from edgelstm.forward import forward
 from edgelstm.fusion import packed_layer
+from edgelstm.network import Network
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
-from tests.networks import random_input, random_network
+from tests.networks import random_input, random_network, random_recurrent
 
-FUSED = ("lstm", "lstm_coupled", "gru", "rnn")
 CELL_LOG2 = range(-15, -8)
 
 
@@ -89,10 +89,30 @@ def test_float32_is_within_a_millionth(cell_name: str, sizes: tuple[int, ...]) -
     assert np.abs(run(network, x) - forward(network, x)).max() < 1e-6
 
 
-def test_which_cells_are_fused() -> None:
-    for name in CELLS:
-        packed = packed_layer(random_network(name, (3, 4)).layers[0])
-        assert (packed is not None) == (name in FUSED)
+@pytest.mark.parametrize("cell_name", ["lstm", "lstm_peephole", "lstm_coupled"])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 40, 7), (5, 16, 33), (8, 33, 16)], ids=str)
+def test_a_projected_layer_is_within_a_millionth(
+    cell_name: str, sizes: tuple[int, int, int]
+) -> None:
+    rng, (inputs, hidden, outputs) = np.random.default_rng(5), sizes
+    layers = (
+        random_recurrent(cell_name, inputs, hidden, rng, name="a", projection=outputs),
+        random_recurrent(
+            cell_name, outputs, hidden, rng, name="b", projection=outputs, cell_clip=0.3
+        ),
+    )
+    network = Network(layers, last_step=False)
+    x = random_input(network, 4, 40)
+    expected = run(network, x)
+    assert np.abs(expected - forward(network, x)).max() < 1e-6
+    session = Session(network)
+    assert np.array_equal([session.step(x_t) for x_t in x[0]], expected[0])
+    assert {s: v.shape for s, v in session.state["b"].items()} == {"h": (outputs,), "c": (hidden,)}
+
+
+@pytest.mark.parametrize("cell_name", CELLS)
+def test_every_cell_has_a_fused_kernel_in_float32(cell_name: str) -> None:
+    assert packed_layer(random_network(cell_name, (3, 4)).layers[0]) is not None
 
 
 def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
@@ -104,11 +124,14 @@ def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
         quantize(lstm, None, "hybrid"),
         random_network("gru", sizes, outputs=3),
         random_network("gru_reset_before", sizes),
+        random_network("lstm_peephole", sizes),
     ]
 
 
 FORMS = pytest.mark.parametrize(
-    "network", every_form(), ids=["float32", "int8", "hybrid", "gru", "gru_reset_before"]
+    "network",
+    every_form(),
+    ids=["float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole"],
 )
 
 
@@ -186,20 +209,37 @@ def test_arrays_that_a_kernel_cannot_take_as_they_are_give_the_same() -> None:
 
 
 def test_a_kernel_refuses_sizes_that_do_not_fit() -> None:
-    from edgelstm.kernels.recurrent import Layer
+    from edgelstm.kernels.running import Running
 
-    layer = Layer(packed_layer(random_network("lstm", (5, 16)).layers[0]), 1)
+    layer = Running(packed_layer(random_network("lstm", (5, 16)).layers[0]), 1)
     x, y = np.zeros(10, np.float32), np.full(16, 7, np.float32)
-    assert not layer.kernel(layer.rows[0], x, y)
+    assert not layer.kernel(layer.parameters[0], x, y)
     assert (y == 7).all()
     with pytest.raises(TypeError):
-        layer.kernel(layer.rows[0], x.astype(np.float64), y)
+        layer.kernel(layer.parameters[0], x.astype(np.float64), y)
+
+
+def compile_cell(spec: CellSpec, equations: Callable[..., Any]) -> None:
+    """A cell with the list of `spec` and other equations."""
+    from edgelstm.kernels import build
+
+    traced = trace(spec)
+    cell = build.Cell(
+        name=spec.name,
+        equations=equations,
+        functions={"sigmoid": sigmoid, "tanh": tanh},
+        gates=spec.gates,
+        states=spec.states,
+        new_states=traced.new_states,
+        ops=traced.ops,
+        roles=(),
+        clips=False,
+    )
+    build.kernel(cell, "float32")
 
 
 def test_equations_that_are_not_in_the_list_do_not_compile() -> None:
     from numba.core.errors import TypingError
-
-    from edgelstm.kernels import build
 
     def swapped(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
         r = sigmoid(W.r(x) + U.r(h))
@@ -209,21 +249,38 @@ def test_equations_that_are_not_in_the_list_do_not_compile() -> None:
         r = sigmoid(W.r(x) + U.r(h))
         return (tanh(W.n(x) + r * U.n(h)),)
 
-    spec = CellSpec("swapped", ("r", "n"), ("h",), listed)
-    traced = trace(spec)
-    cell = build.Cell(
-        "swapped",
-        swapped,
-        {"sigmoid": sigmoid, "tanh": tanh},
-        spec.gates,
-        spec.states,
-        traced.new_states,
-        traced.ops,
-        (),
-        False,
-    )
     with pytest.raises(TypingError, match="the traced equations have no"):
-        build.kernel(cell, "float32")
+        compile_cell(CellSpec("swapped", ("r", "n"), ("h",), listed), swapped)
+
+
+def input_of_a_value(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
+    return (tanh(W.n(sigmoid(U.r(h)))),)
+
+
+def two_values_at_once(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:
+    r = sigmoid(W.r(x))
+    return (tanh(U.n(r) + U.m(r * h)),)
+
+
+def three_states(W: Any, U: Any, x: Any, h: Any, c: Any, d: Any) -> tuple[Any, Any, Any]:
+    return tanh(W.n(x) + U.n(h)), d, c
+
+
+@pytest.mark.parametrize(
+    "equations, states, why",
+    [
+        (input_of_a_value, ("h",), "weight_ih multiplies v1, which is not x"),
+        (two_values_at_once, ("h",), "two values are multiplied in phase 1"),
+        (three_states, ("h", "c", "d"), "3 states; two have a place"),
+    ],
+)
+def test_a_cell_that_has_no_place_is_an_error_before_it_compiles(
+    equations: Callable[..., Any], states: tuple[str, ...], why: str
+) -> None:
+    from numba.core.errors import TypingError
+
+    with pytest.raises(TypingError, match=why):
+        compile_cell(CellSpec("new", ("r", "n", "m"), states, equations), equations)
 
 
 def test_weights_are_packed_once_per_layer() -> None:
@@ -231,7 +288,8 @@ def test_weights_are_packed_once_per_layer() -> None:
     assert packed_layer(network.layers[0]) is packed_layer(network.layers[0])
 
 
-def test_a_network_without_fused_layers_is_one_program() -> None:
-    network = random_network("gru_reset_before", (4, 6, 5), outputs=2, last_step=True)
+def test_a_program_gives_what_the_fused_kernels_give() -> None:
+    network = random_network("gru_reset_before", (4, 6, 5), outputs=2)
     x = random_input(network, 2, 9)
-    assert np.abs(run(network, x) - forward(network, x)).max() < 2e-6  # as in test_execution.py
+    got = stages.ProgramStage(network, 2).advance(x)
+    assert np.abs(got - forward(network, x)).max() < 2e-6  # as in test_execution.py

@@ -76,6 +76,63 @@ def test_processes_that_start_at_once_share_a_folder(tmp_path: Path) -> None:
     assert run(tmp_path) == "[5, -2, 3] 1 found 0"
 
 
+# Kernels of both cells take the same types: what one process compiles first, and the other too,
+# has the same names in both files but for what edgelstm adds.
+CELL = """
+import sys
+import numpy as np
+from edgelstm.execution import run
+from edgelstm.forward import forward
+from edgelstm.kernels import compilation
+from tests.networks import random_input, random_network
+made = []
+compiled_before = compilation.bound
+compilation.bound = lambda *a: made.append(1) or compiled_before(*a)
+for name in sys.argv[1:]:
+    network = random_network(name, (5, 20))
+    x = random_input(network, 1, 9)
+    print(name, bool(np.abs(run(network, x) - forward(network, x)).max() < 1e-6))
+print("compiled" if made else "found")
+"""
+
+
+@pytest.mark.slow
+def test_kernels_that_two_processes_compiled_stay_apart_in_a_third(tmp_path: Path) -> None:
+    def cells(*names: str) -> str:
+        settings = {"PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", CELL, *names],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return " ".join(done.stdout.split())
+
+    assert cells("rnn") == "rnn True compiled"
+    assert cells("gru") == "gru True compiled"
+    assert cells("rnn", "gru") == "rnn True gru True found"
+
+
+def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
+    from edgelstm.fusion import packed_layer
+    from edgelstm.kernels.build import kernel
+    from tests.networks import random_network
+
+    packed = packed_layer(random_network("rnn", (3, 4)).layers[0])
+    # Not from the disk: code that was read has no list of functions.
+    name, made = "", None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+        patch.setattr("edgelstm.kernels.build._kernels", {})
+        made = kernel(packed.cell, "float32")
+        name = next(p.stem for p in (tmp_path / "edgelstm").iterdir())
+    library = made.overloads[made.signatures[0]].library
+    found = [f.name for f in library._final_module.functions if not f.is_declaration]
+    assert [f for f in found if name not in f and not f.startswith("NRT_")] == []
+    assert len(found) > 3
+
+
 def test_an_edit_of_any_source_is_another_kernel(tmp_path: Path) -> None:
     equations = tmp_path / "cell.py"
     equations.write_text("a")

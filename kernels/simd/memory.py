@@ -15,7 +15,6 @@ from edgelstm.kernels.simd.vectors import (
     call,
     const64,
     constant,
-    emit_fmadd,
     f32v,
     i8v,
     i32v,
@@ -148,26 +147,30 @@ def load_first_f32(typingctx, base, offset, count):
     return f32v(types.intp, types.intp, types.intp), codegen
 
 
-def _load_many(vec):
+def _load_rows(vec):
     @intrinsic
-    def load_many(typingctx, base, offset, count):
-        """`count` (literal) vectors, one after the other, as a tuple."""
-        if not isinstance(count, types.Literal):
-            raise RequireLiteralValue("count")
-        n = count.literal_value
+    def load_rows(typingctx, base, offset, stride, count, rows):
+        """A tuple of `rows` rows of `count` vectors (both literal), `stride` elements apart."""
+        for name, value in (("count", count), ("rows", rows)):
+            if not isinstance(value, types.Literal):
+                raise RequireLiteralValue(name)
+        n, n_rows = count.literal_value, rows.literal_value
 
         def codegen(context, builder, sig, args):
-            start = builder.bitcast(pointer(builder, *args[:2], vec), I8.as_pointer())
-            align = ELEMENT_BYTES[vec.element]
-            loaded = [load_at(builder, start, k * vec.bytes, vec.llvm, align) for k in range(n)]
-            return cgutils.pack_array(builder, loaded)
+            align, out = ELEMENT_BYTES[vec.element], []
+            for m in range(n_rows):
+                offset_ = builder.add(args[1], builder.mul(args[2], const64(m)))
+                start = builder.bitcast(pointer(builder, args[0], offset_, vec), I8.as_pointer())
+                out += [load_at(builder, start, k * vec.bytes, vec.llvm, align) for k in range(n)]
+            return cgutils.pack_array(builder, out)
 
-        return types.UniTuple(vec, n)(types.intp, types.intp, count), codegen
+        result = types.UniTuple(vec, n * n_rows)
+        return result(types.intp, types.intp, types.intp, count, rows), codegen
 
-    return load_many
+    return load_rows
 
 
-load_many_f32, load_many_i32, load_many_words = (_load_many(v) for v in (f32v, i32v, words))
+load_rows_f32, load_rows_i32, load_rows_words = (_load_rows(v) for v in (f32v, i32v, words))
 
 
 @intrinsic
@@ -222,64 +225,3 @@ def scalar_of_bits(typingctx, bits):
     return types.float32(types.int32), lambda context, builder, sig, args: builder.bitcast(
         args[0], F32
     )
-
-
-# ---- tuples of vectors
-
-
-@intrinsic
-def join(typingctx, sums, base, offset, joined):
-    """Where the second sums begin: the first of a joined gate, else a bias from memory.
-
-    joined: literal, a letter 1 or 0 per gate; `sums` is a tuple of them, repeated.
-    """
-    if not isinstance(joined, types.Literal):
-        raise RequireLiteralValue("joined")
-    flags, vec = joined.literal_value, sums.dtype
-
-    def codegen(context, builder, sig, args):
-        start = builder.bitcast(pointer(builder, args[1], args[2], vec), I8.as_pointer())
-        out = [
-            builder.extract_value(args[0], k)
-            if flags[k % len(flags)] == "1"
-            else load_at(builder, start, k * vec.bytes, vec.llvm, 4)
-            for k in range(sums.count)
-        ]
-        return cgutils.pack_array(builder, out)
-
-    return sums(sums, types.intp, types.intp, joined), codegen
-
-
-@intrinsic
-def splat_many(typingctx, base, offset, factor, count):
-    """`count` (literal) float32 from memory, times `factor`, each in every lane of a vector."""
-    if not isinstance(count, types.Literal):
-        raise RequireLiteralValue("count")
-
-    def codegen(context, builder, sig, args):
-        start = builder.inttoptr(args[0], F32.as_pointer())
-        start = builder.gep(start, [args[1]])
-        out = []
-        for k in range(count.literal_value):
-            value = builder.fmul(builder.load(builder.gep(start, [const64(k)])), args[2])
-            out.append(splat(builder, value, f32v.lanes))
-        return cgutils.pack_array(builder, out)
-
-    result = types.UniTuple(f32v, count.literal_value)
-    return result(types.intp, types.intp, types.float32, count), codegen
-
-
-@intrinsic
-def scaled(typingctx, sums, scales, start):
-    """start + float(sums) * scales, where the scales repeat."""
-    n = scales.count
-
-    def codegen(context, builder, sig, args):
-        out = []
-        for k in range(sums.count):
-            value = builder.sitofp(builder.extract_value(args[0], k), f32v.llvm)
-            scale = builder.extract_value(args[1], k % n)
-            out.append(emit_fmadd(builder, value, scale, builder.extract_value(args[2], k)))
-        return cgutils.pack_array(builder, out)
-
-    return start(sums, scales, start), codegen

@@ -32,6 +32,7 @@ from edgelstm.kernels.simd.vectors import (
 )
 
 VECTOR_BYTES = 4 * LANES
+CACHE_LINE = 64
 BYTES = ir.VectorType(I8, VECTOR_BYTES)
 
 
@@ -134,81 +135,52 @@ def _broadcast(builder, kind, row, i):
     return splat(builder, word, LANES)
 
 
-def _gemv(kind):
+def _product(kind):
     @intrinsic
-    def gemv(typingctx, accumulators, w, x, n, ahead_bytes):
-        """accumulators[j] + sum over k < n of w[k][j] * x[k].
+    def product(typingctx, start, w, x, x_stride, n, rows, ahead_bytes):
+        """start + sum over k < n of w[k][j] * x[row][k], for each of `rows` (literal) rows.
 
-        w: address of [n][vectors][lanes]; x: address of n words; ahead_bytes: literal, how far
-        ahead each cache line is asked for, 0 for not.
-        """
-        if not isinstance(ahead_bytes, types.Literal):
-            raise RequireLiteralValue("ahead_bytes")
-        vectors, ahead = accumulators.count, ahead_bytes.literal_value
-
-        def codegen(context, builder, sig, args):
-            start = [builder.extract_value(args[0], j) for j in range(vectors)]
-            weights = builder.inttoptr(args[1], I8.as_pointer())
-            inputs = builder.inttoptr(args[2], kind.word.as_pointer())
-
-            def body(i, acc):
-                row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
-                x_all = _broadcast(builder, kind, inputs, i)
-                out = []
-                for j in range(vectors):
-                    at = j * VECTOR_BYTES
-                    if ahead and at % 64 == 0:
-                        prefetch(builder, row, at + ahead)
-                    w_j = load_at(builder, row, at, kind.stream, 1)
-                    out.append(kind.multiply_add(builder, acc[j], x_all, w_j))
-                return out
-
-            return cgutils.pack_array(builder, emit_loop(builder, args[3], start, body))
-
-        return accumulators(accumulators, types.intp, types.intp, types.intp, ahead_bytes), codegen
-
-    return gemv
-
-
-def _gemm(kind):
-    @intrinsic
-    def gemm(typingctx, start, w, x, x_stride, n, rows):
-        """As gemv for `rows` (literal) rows of x, `x_stride` words apart: a tuple row after row.
+        start: a tuple of vectors, row after row; w: address of [n][vectors of a row][lanes]; x:
+        address of n words per row, rows `x_stride` words apart; ahead_bytes: literal, how far ahead
+        each cache line of w is asked for, 0 for not. Every row is summed up in the same order,
+        however many there are.
 
         Broadcasts come first, then each weight vector is used once per row: 3 x 8 accumulators,
         3 broadcasts and 1 weight vector fit 32 registers; the other order spills.
         """
-        if not isinstance(rows, types.Literal):
-            raise RequireLiteralValue("rows")
-        n_rows, vectors = rows.literal_value, start.count
+        for name, value in (("rows", rows), ("ahead_bytes", ahead_bytes)):
+            if not isinstance(value, types.Literal):
+                raise RequireLiteralValue(name)
+        n_rows, ahead = rows.literal_value, ahead_bytes.literal_value
+        vectors = start.count // n_rows
 
         def codegen(context, builder, sig, args):
-            first, w_, x_, x_stride_, n_ = args[:5]
-            weights = builder.inttoptr(w_, I8.as_pointer())
-            inputs = builder.inttoptr(x_, kind.word.as_pointer())
+            weights = builder.inttoptr(args[1], I8.as_pointer())
+            inputs = builder.inttoptr(args[2], kind.word.as_pointer())
             x_rows = [
-                builder.gep(inputs, [builder.mul(x_stride_, const64(m))]) for m in range(n_rows)
+                builder.gep(inputs, [builder.mul(args[3], const64(m))]) for m in range(n_rows)
             ]
-            initial = [builder.extract_value(first, j) for j in range(vectors)] * n_rows
+            initial = [builder.extract_value(args[0], j) for j in range(start.count)]
 
             def body(i, acc):
                 row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
                 words = [_broadcast(builder, kind, x_row, i) for x_row in x_rows]
                 out = list(acc)
                 for j in range(vectors):
-                    w_j = load_at(builder, row, j * VECTOR_BYTES, kind.stream, 1)
+                    at = j * VECTOR_BYTES
+                    if ahead and at % CACHE_LINE == 0:
+                        prefetch(builder, row, at + ahead)
+                    w_j = load_at(builder, row, at, kind.stream, 1)
                     for m in range(n_rows):
                         k = m * vectors + j
                         out[k] = kind.multiply_add(builder, acc[k], words[m], w_j)
                 return out
 
-            return cgutils.pack_array(builder, emit_loop(builder, n_, initial, body))
+            return cgutils.pack_array(builder, emit_loop(builder, args[4], initial, body))
 
-        result = types.UniTuple(start.dtype, n_rows * vectors)
-        return result(start, *[types.intp] * 4, rows), codegen
+        return start(start, *[types.intp] * 4, rows, ahead_bytes), codegen
 
-    return gemm
+    return product
 
 
-gemv_f32, gemv_i8 = _gemv(FLOAT32), _gemv(INT8)
-gemm_f32, gemm_i8 = _gemm(FLOAT32), _gemm(INT8)
+product_f32, product_i8 = _product(FLOAT32), _product(INT8)
