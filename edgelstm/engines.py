@@ -36,8 +36,8 @@ class Engine(Protocol):
     def step_call(self) -> Step:
         """A function that runs one step of one sequence, x (input_size,) to y (output_size,).
 
-        It returns False, or raises `TypeError`, and does nothing, where it cannot take them as they
-        are: of other sizes or types, not in C order, read-only.
+        It returns False and does nothing where it cannot take them as they are: of other sizes or
+        types, not in C order, read-only. They are NumPy arrays, not of a subclass.
         """
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
@@ -152,13 +152,16 @@ class NumbaEngine:
         first, *others = (stage.step_call() for _, stage in self._stages)
         if not others:
             return first
-        rows = self._rows[:-1]
+        rows, result = self._rows, self._rows[-1]
+        hops = tuple(zip(others, rows, rows[1:], strict=False))
 
         def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
-            if y.shape != self._rows[-1].shape or not first(x, rows[0]):
+            fits = y.dtype == result.dtype and y.shape == result.shape and y.flags.writeable
+            if not fits or not first(x, rows[0]):
                 return False
-            for run, x_row, y_row in zip(others, rows, [*rows[1:], y], strict=True):
+            for run, x_row, y_row in hops:
                 run(x_row, y_row)
+            y[...] = result
             return True
 
         return step

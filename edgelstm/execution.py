@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.stages import Step
 
 Array = NDArray[Any]
+Ndarray = np.ndarray
 
 
 def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
@@ -63,9 +65,8 @@ class Session:
         # What the kernels read and write: raw integers, or float32.
         self._type = np.dtype(np.float32 if self._input is None else self._input.type)
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
-        self._step_call = self._engine.step_call() if batch is None else _refuse
+        self._step_call: Step = self._first_step if batch is None else _refuse
         self._x = np.empty(self._step_shape, self._type)
-        self._known_out: Array | None = None  # the last `out`, which was found to be in order
 
     @property
     def _lead(self) -> tuple[int, ...]:
@@ -85,20 +86,16 @@ class Session:
             ModelError: x_t or out has another shape or type, or x_t is not finite and the network
                 is of integers.
         """
-        if type(x_t) is not np.ndarray or x_t.dtype is not self._type:
-            return self._step_converted(np.asarray(x_t), out)
-        y = out
-        if y is None:
-            y = np.empty(self._out_shape, self._y_type)
-        elif y is not self._known_out:
-            self._check_out(y, self._y_type)
-            self._known_out = y
-        try:
-            if self._step_call(x_t, y):
+        if type(x_t) is Ndarray:
+            y = np.empty(self._out_shape, self._y_type) if out is None else out
+            if type(y) is Ndarray and self._step_call(x_t, y):
                 return y
-        except TypeError:
-            pass
-        return self._step_converted(x_t, out)
+        return self._step_converted(np.asarray(x_t), out)
+
+    def _first_step(self, x: Array, y: Array) -> bool:
+        """Loads the kernel of single steps, which whole sequences do not need."""
+        self._step_call = self._engine.step_call()
+        return self._step_call(x, y)
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
         """A step of any x_t and out that fit the network."""

@@ -103,7 +103,8 @@ class FusedStage:
 
     def step_call(self) -> Step:
         """See `Stage`."""
-        return functools.partial(self._running.kernel, self._running.parameters[0])
+        step: Step = self._running.step_call()
+        return step
 
     def states(self) -> States:
         """See `Stage`."""
@@ -163,6 +164,8 @@ class ProgramStage:
 
         def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
             if x.shape != x_row.shape[2:] or y.shape != y_row.shape[2:]:
+                return False
+            if x.dtype != self.type or y.dtype != self.type or not y.flags.writeable:
                 return False
             x_row[0, 0] = x
             self._call(self._values, self._scratch[0], x_row, y_row)

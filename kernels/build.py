@@ -10,9 +10,11 @@ from numba.core.errors import TypingError
 from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases
 from edgelstm.kernels.compilation import Parts, compiled, digest
 from edgelstm.kernels.listing import Listing, phases_of
+from edgelstm.kernels.simd.arrays import ndarray
 from edgelstm.kernels.simd.target import TILE_ROWS
 
 FORMATS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": int8}
+KINDS = {"sequence": layer.one_sequence, "step": layer.one_step, "batch": layer.side_by_side}
 HOIST_FROM = 4
 VALUES = {"float32": types.float32, "hybrid": types.float32, "int8": types.int8}
 
@@ -68,32 +70,38 @@ def has_phases(cell: Cell, format_name: str) -> bool:
 _kernels: dict[str, Any] = {}
 
 
-def kernel(cell: Cell, format_name: str, *, together: bool = False) -> Any:
+def kernel(cell: Cell, format_name: str, kind: str) -> Any:
     """The compiled kernel of a cell in a format.
 
     Args:
         cell: Of one phase, except in `float32`.
         format_name: Of `FORMATS`.
-        together: `layer.side_by_side` instead of `layer.one_sequence`.
+        kind: Of `KINDS`.
+
+    Returns:
+        A dispatcher; for `step`, what numba calls a function's entry point: it takes its arguments
+        without looking at their types.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
     """
     made = listing(cell, format_name)
     several = has_phases(cell, format_name)
-    if several and (together or format_name != "float32"):
+    if several and (kind == "batch" or format_name != "float32"):
         raise TypingError(f"{made.name}: several phases are written for one float32 sequence")
     facts = repr(dataclasses.astuple(cell)[3:])
-    kind = "batch" if together else "sequence"
     source = cell.equations.__code__.co_filename
     name = f"{made.name}_{kind}_{digest((source,), facts)}"
     if name not in _kernels:
         values = types.Array(VALUES[format_name], 1, "C")
         signature = types.boolean(types.Array(types.int64, 1, "C"), values, values)
-        template = layer.side_by_side if together else layer.one_sequence
-        _kernels[name] = compiled(
-            template, signature, name, lambda: _parts(cell, format_name, name)
+        if kind == "step":
+            signature = types.boolean(ndarray, ndarray, ndarray)
+        made_kernel = compiled(
+            KINDS[kind], signature, name, lambda: _parts(cell, format_name, name)
         )
+        entry = made_kernel.overloads[signature.args].entry_point
+        _kernels[name] = entry if kind == "step" else made_kernel
     return _kernels[name]
 
 
@@ -126,7 +134,7 @@ def _constants(made: Listing, format_name: str) -> dict[str, Any]:
     """Numbers, and the ways from vectors to the values of the equations."""
     gates = len(made.gates)
     names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "ROWS": TILE_ROWS}
-    names |= {"Y_BYTES": FORMATS[format_name].Y_BYTES}
+    names |= {name: getattr(FORMATS[format_name], name) for name in ("INPUT_BYTES", "Y_BYTES")}
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     return names | {"peepholes": fused.peepholes(made)}

@@ -31,7 +31,6 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
-    address,
     load_f32,
     load_rows_f32,
     load_scalar,
@@ -45,7 +44,7 @@ from edgelstm.kernels.simd.target import LANES, PAIR
 from edgelstm.kernels.simd.tuples import join
 from edgelstm.kernels.simd.vectors import above, below, splat_f32
 
-Y_BYTES = 4
+INPUT_BYTES = Y_BYTES = 4
 jit = numba.njit(**INLINED)
 
 # Bound by build.py.
@@ -67,12 +66,14 @@ new_h: Any = None  # one_state or two_states
 # ---- products
 
 
-def input_rows(P, x, start, n, row):
-    """The product reads x itself; a lone step is copied, as its y may lie where its x does."""
-    rows = address(x) + start * P[INPUTS] * 4
-    if x.shape[0] != P[INPUTS]:
-        return rows
-    copy_row(rows, P[INPUTS], P[X_ROWS])
+def input_rows(P, source, n, row):
+    """The product reads x itself."""
+    return source
+
+
+def input_row(P, source):
+    """Copied."""
+    copy_row(source, P[INPUTS], P[X_ROWS])
     return P[X_ROWS]
 
 
@@ -258,6 +259,6 @@ def bind(listing: Listing) -> dict[str, Any]:
 
 # Each may use those before it.
 TEMPLATES = (
-    *(input_rows, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
+    *(input_rows, input_row, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
     *(recurrent, made_rows, finish, advance),
 )

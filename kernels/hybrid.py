@@ -25,7 +25,6 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
-    address,
     load_f32,
     load_first_f32,
     load_rows_f32,
@@ -49,7 +48,7 @@ from edgelstm.kernels.simd.vectors import (
     splat_i32,
 )
 
-Y_BYTES = 4
+INPUT_BYTES = Y_BYTES = 4
 (
     WEIGHT_SCALES,  # address of float32 (2 * gates,): of weight_ih, then of weight_hh
     X_SCALES,  # address of float32: step sizes of the rounded rows of x
@@ -106,13 +105,18 @@ def round_row(v, count, out):
     return largest / np.float32(127) if finite else np.float32(np.nan)
 
 
-def input_rows(P, x, start, n, row):
+def input_rows(P, source, n, row):
     """n rows of x, rounded."""
     for t in range(n):
-        source = address(x) + (start + t) * P[INPUTS] * 4
-        size = round_row(source, P[INPUTS], P[X_ROWS] + (row + t) * P[WORDS] * 4)
+        out = P[X_ROWS] + (row + t) * P[WORDS] * 4
+        size = round_row(source + t * P[INPUTS] * 4, P[INPUTS], out)
         store_scalar(P[X_SCALES], row + t, size)
     return P[X_ROWS] + row * P[WORDS] * 4
+
+
+def input_row(P, source):
+    """Rounded too."""
+    return input_rows(P, source, 1, 0)
 
 
 def x_words(P, steps):
@@ -195,6 +199,6 @@ def bind(listing: Listing) -> dict[str, Any]:
 
 
 TEMPLATES = (
-    *(input_rows, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
+    *(input_rows, input_row, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
     *(recurrent, made_rows, finish, advance),
 )

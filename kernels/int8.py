@@ -31,7 +31,6 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
-    address,
     bytes_at,
     load_rows_i32,
     load_rows_words,
@@ -48,7 +47,7 @@ from edgelstm.kernels.simd.words import (
     words_to_octets,
 )
 
-Y_BYTES = 1
+INPUT_BYTES = Y_BYTES = 1
 # Bound by build.py.
 VECTORS: Any = None
 ROWS: Any = None
@@ -63,13 +62,16 @@ c_value: Any = None
 # ---- products
 
 
-def input_rows(P, x, start, n, row):
+def input_rows(P, source, n, row):
     """n rows of x as the product reads them."""
-    first, source = address(x), start * P[INPUTS]
     for t in range(n):
-        out = P[X_ROWS] + (row + t) * P[WORDS] * 4
-        copy_row(first + source + t * P[INPUTS], P[INPUTS], out)
+        copy_row(source + t * P[INPUTS], P[INPUTS], P[X_ROWS] + (row + t) * P[WORDS] * 4)
     return P[X_ROWS] + row * P[WORDS] * 4
+
+
+def input_row(P, source):
+    """Copied too."""
+    return input_rows(P, source, 1, 0)
 
 
 @jit
@@ -178,6 +180,16 @@ def bind(listing: Listing) -> dict[str, Any]:
 
 # Each may use those before it.
 TEMPLATES = (
-    *(input_rows, x_words, prepare, given_in, made_rows, narrow_tile, load_terms, input_terms),
+    *(
+        input_rows,
+        input_row,
+        x_words,
+        prepare,
+        given_in,
+        made_rows,
+        narrow_tile,
+        load_terms,
+        input_terms,
+    ),
     *(recurrent, finish, advance),
 )

@@ -1,13 +1,14 @@
-"""The kernel of one recurrent layer: steps and groups of units, for any cell and format.
+"""The kernels of one recurrent layer: steps and groups of units, for any cell and format.
 
-`one_sequence` runs a sequence, `side_by_side` several at once, so that each weight that is read
-serves all of them; both give the same bits. They are templates: the names below that are None are
-bound to the functions of a format (float32.py, hybrid.py, int8.py) and to a cell's compiled
-equations by build.py.
+`one_sequence` runs a sequence, `one_step` a step of one, `side_by_side` several sequences at once,
+so that each weight that is read serves all of them. All give the same bits. They are templates: the
+names below that are None are bound to the functions of a format (float32.py, hybrid.py, int8.py)
+and to a cell's compiled equations by build.py.
 """
 
 from typing import Any
 
+from edgelstm.kernels.simd.arrays import READABLE, WRITEABLE, parameters_of_array, row_of
 from edgelstm.kernels.simd.memory import address, parameters
 from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
 
@@ -35,8 +36,9 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     PREFETCH,  # whether weights are asked for ahead of their use
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
+    TYPE,  # address of the dtype of x and y
     OWN,  # first slot that a format uses for itself
-) = range(22)
+) = range(23)
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
 
@@ -44,7 +46,9 @@ WORD_BYTES = 4
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
 ROWS: Any = None  # sequences side by side
 Y_BYTES: Any = None  # of one value of y
-input_rows: Any = None  # (P, x, first step, steps, row) -> address of the rows, ready
+INPUT_BYTES: Any = None  # of one value of x
+input_rows: Any = None  # (P, source, steps, row) -> address of rows of x, ready for the product
+input_row: Any = None  # (P, source) -> the same of a lone one, which y may overwrite
 x_words: Any = None  # (P, steps) -> words from a sequence's first row to the next sequence's
 tile_rows: Any = None  # (P, rows, words apart, out, rows apart, group): products of TILE_ROWS rows
 tile_row: Any = None  # (P, rows, words apart, out, rows apart, group): of one
@@ -109,13 +113,11 @@ def one_sequence(p, x, y):
     P = parameters(p)
     if x.shape[0] * P[OUTPUTS] != y.shape[0] * P[INPUTS]:
         return False
-    steps, start, flip = 1, 0, P[FLIP]
-    if x.shape[0] != P[INPUTS]:  # a division would be seen in a single step
-        steps = x.shape[0] // P[INPUTS]
+    steps, start, flip = x.shape[0] // P[INPUTS], 0, P[FLIP]
     h_bytes = P[H_BYTES]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, x, start, n, 0)
+        rows = input_rows(P, address(x) + start * P[INPUTS] * INPUT_BYTES, n, 0)
         hoisted = n >= HOIST_FROM
         if hoisted:
             hoist(P, rows, n)
@@ -127,6 +129,26 @@ def one_sequence(p, x, y):
             step_once(P, rows, t, hoisted, h, h_next, y_row, flip)
         start += n
     p[FLIP] = flip
+    return True
+
+
+def one_step(p, x, y):
+    """As `one_sequence`, for one step; its arguments are read as arrays.py says.
+
+    p: int64 parameters; x: (inputs,), y: (outputs,), which may be x.
+    """
+    P = parameters_of_array(p)
+    x_row = row_of(x, P[INPUTS], P[TYPE], READABLE)
+    y_row = row_of(y, P[OUTPUTS], P[TYPE], READABLE | WRITEABLE)
+    if x_row == 0 or y_row == 0:
+        return False
+    rows, flip = input_row(P, x_row), P[FLIP]
+    hoisted = HOIST_FROM == 1
+    if hoisted:
+        hoist(P, rows, 1)
+    h, h_next = P[H_BUFFERS] + flip * P[H_BYTES], P[H_BUFFERS] + (1 - flip) * P[H_BYTES]
+    P[FLIP] = 1 - flip
+    step_once(P, rows, 0, hoisted, h, h_next, y_row, 1 - flip)
     return True
 
 
@@ -159,9 +181,10 @@ def side_by_side(p, x, y):
     y_bytes = steps * P[OUTPUTS] * Y_BYTES
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, x, start, n, 0)
+        rows = input_rows(P, address(x) + start * P[INPUTS] * INPUT_BYTES, n, 0)
         for r in range(1, ROWS):
-            input_rows(P, x, r * steps + start, n, r * P[CHUNK])
+            source = address(x) + (r * steps + start) * P[INPUTS] * INPUT_BYTES
+            input_rows(P, source, n, r * P[CHUNK])
         hoist_side_by_side(P, rows, x_words(P, steps), n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes

@@ -10,6 +10,7 @@ from edgelstm.kernels import hybrid, int8_arithmetic, layer, phases
 from edgelstm.kernels.build import kernel
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.recurrent import Packed
+from edgelstm.kernels.simd.arrays import layout_is_known
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
 
 Array = NDArray[Any]
@@ -52,18 +53,29 @@ class Running:
             p[slot] = number
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
-        p[layer.CHUNK] = CHUNK // count
+        p[layer.CHUNK], p[layer.TYPE] = CHUNK // count, id(self.type)
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p
 
     @functools.cached_property
     def kernel(self) -> Any:
         """Of one sequence."""
-        return kernel(self._packed.cell, self._packed.format_name)
+        return kernel(self._packed.cell, self._packed.format_name, "sequence")
 
     @functools.cached_property
     def _kernel_of_rows(self) -> Any:
-        return kernel(self._packed.cell, self._packed.format_name, together=True)
+        return kernel(self._packed.cell, self._packed.format_name, "batch")
+
+    def step_call(self) -> Any:
+        """(x, y) -> whether they fit: runs one step of the first sequence.
+
+        x: (input_size,), y: (output_size,): NumPy arrays and nothing else. Where their type, shape
+        or layout is not what the kernel reads, it does nothing and returns False.
+        """
+        if not layout_is_known():
+            return lambda x, y: False
+        step = kernel(self._packed.cell, self._packed.format_name, "step")
+        return functools.partial(step, self.parameters[0])
 
     def advance(self, worker: int, x: Array, y: Array) -> None:
         """Runs a worker's sequences on.

@@ -219,6 +219,50 @@ def test_a_kernel_refuses_sizes_that_do_not_fit() -> None:
         layer.kernel(layer.parameters[0], x.astype(np.float64), y)
 
 
+def read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+UNFIT = {
+    "short": np.zeros(4, np.float32),
+    "long": np.zeros(6, np.float32),
+    "of another type": np.zeros(5, np.int32),
+    "of two axes": np.zeros((5, 5), np.float32),
+    "of four axes": np.zeros((5, 1, 1, 1), np.float32),
+    "without axes": np.float32(1) + np.zeros((), np.float32)[...],
+    "with gaps": np.zeros((5, 2), np.float32)[:, 0],
+    "backwards": np.zeros(5, np.float32)[::-1],
+    "of the other byte order": np.zeros(5, ">f4"),
+    "unaligned": np.zeros(21, np.uint8)[1:].view(np.float32),
+}
+
+
+@pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
+def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
+    from edgelstm.kernels.running import Running
+
+    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0]), 1)
+    step, fit = running.step_call(), np.ones(5, np.float32)
+    y, before = np.full(5, 7, np.float32), unfit.copy()
+    assert not step(unfit, y) and not step(fit, unfit)
+    assert not step(fit, read_only(fit.copy()))
+    assert (y == 7).all() and np.array_equal(unfit, before)
+    assert not running.state("h").any()
+    assert step(fit, y) and running.state("h").any()
+
+
+def test_steps_are_the_same_where_arrays_are_laid_out_otherwise(monkeypatch: Any) -> None:
+    for network in every_form():
+        x = random_input(network, 1, 6)[0]
+        expected = run(network, x)
+        with monkeypatch.context() as patch:
+            patch.setattr("edgelstm.kernels.running.layout_is_known", lambda: False)
+            session = Session(network)
+            got = [session.step(x_t) for x_t in x]
+        assert np.array_equal(got, expected)
+
+
 def compile_cell(spec: CellSpec, equations: Callable[..., Any]) -> None:
     """A cell with the list of `spec` and other equations."""
     from edgelstm.kernels import build
@@ -235,7 +279,7 @@ def compile_cell(spec: CellSpec, equations: Callable[..., Any]) -> None:
         roles=(),
         clips=False,
     )
-    build.kernel(cell, "float32")
+    build.kernel(cell, "float32", "sequence")
 
 
 def test_equations_that_are_not_in_the_list_do_not_compile() -> None:

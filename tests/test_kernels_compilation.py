@@ -125,7 +125,7 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
         patch.setattr("edgelstm.kernels.build._kernels", {})
-        made = kernel(packed.cell, "float32")
+        made = kernel(packed.cell, "float32", "sequence")
         name = next(p.stem for p in (tmp_path / "edgelstm").iterdir())
     library = made.overloads[made.signatures[0]].library
     found = [f.name for f in library._final_module.functions if not f.is_declaration]
