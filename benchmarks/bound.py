@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.simd import products
-from edgelstm.kernels.simd.memory import address, store_rows
+from edgelstm.kernels.simd.memory import store_rows
 from edgelstm.kernels.simd.products import VECTOR_BYTES, emit_loop, product_f32, product_i8
 from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.vectors import I32, splat, splat_f32, splat_i32
@@ -71,28 +71,28 @@ def _peak_i8(n: Any) -> Any:
 
 @_jit
 def _stream_f32(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> None:
-    """w: address of n rows of 8 vectors; x: n float32."""
+    """w: address of n rows of 8 vectors; x, out: addresses of n, and of 8 vectors of, float32."""
     z = splat_f32(0.0)
     sums = (z, z, z, z, z, z, z, z)
     for _ in range(repeat):
         if ahead:
-            sums = product_f32(sums, w, address(x), 0, n, 1, 1024)
+            sums = product_f32(sums, w, x, 0, n, 1, 1024)
         else:
-            sums = product_f32(sums, w, address(x), 0, n, 1, 0)
-    store_rows(address(out), 0, sums, 0, 1)
+            sums = product_f32(sums, w, x, 0, n, 1, 0)
+    store_rows(out, 0, sums, 0, 1)
 
 
 @_jit
 def _stream_i8(w: Any, x: Any, out: Any, n: Any, repeat: Any, ahead: Any) -> None:
-    """w: address of n rows of 8 vectors; x: n words of 4 int8."""
+    """w: address of n rows of 8 vectors; x: address of n words of 4 int8; out: of 8 vectors."""
     z = splat_i32(0)
     sums = (z, z, z, z, z, z, z, z)
     for _ in range(repeat):
         if ahead:
-            sums = product_i8(sums, w, address(x), 0, n, 1, 1024)
+            sums = product_i8(sums, w, x, 0, n, 1, 1024)
         else:
-            sums = product_i8(sums, w, address(x), 0, n, 1, 0)
-    store_rows(address(out), 0, sums, 0, 1)
+            sums = product_i8(sums, w, x, 0, n, 1, 0)
+    store_rows(out, 0, sums, 0, 1)
 
 
 def _fastest(function: Callable[..., Any], *arguments: Any) -> float:
@@ -120,7 +120,8 @@ def stream_gb_per_s(n_bytes: int, form: str) -> float:
     x, out = np.zeros(rows, np.float32), np.zeros(8 * LANES, np.float32)
     repeat = max(1, int(6e7 // w.nbytes))
     stream = _stream_i8 if form == "int8" else _stream_f32
-    times = [_fastest(stream, w.ctypes.data, x, out, rows, repeat, ahead) for ahead in (0, 1)]
+    places = (w.ctypes.data, x.ctypes.data, out.ctypes.data)
+    times = [_fastest(stream, *places, rows, repeat, ahead) for ahead in (0, 1)]
     return w.nbytes * repeat / min(times) / 1e9
 
 

@@ -101,16 +101,15 @@ def _session(given: Task, mode: str) -> Contestant:
 
 def _entry(given: Task, mode: str) -> Contestant:
     """The compiled function without Python around it."""
-    layer, x = Running(packed_layer(given.networks[mode].layers[0]), 1), given.input(mode)
-    y = np.zeros((STEPS, given.hidden_size), x.dtype)
-    kernel, parameters, step = layer.kernel, layer.parameters[0], layer.step_call()
-    flat, flat_y = x.reshape(-1), y.reshape(-1)
-    row, y_row = x[0].copy(), y[0].copy()
+    layer, x = Running(packed_layer(given.networks[mode].layers[0]), 1), given.input(mode)[None]
+    y: Array = np.zeros((1, STEPS, given.hidden_size), layer.type)
+    step, row, y_row = layer.step_call(), x[0, 0].copy(), y[0, 0].copy()
 
     def sequence() -> Array:
         layer.reset()
-        kernel(parameters, flat, flat_y)
-        return y
+        layer.advance(0, x, y)
+        first: Array = y[0]
+        return first
 
     return Contestant(f"kernel alone, {mode}", mode, "extra", sequence, lambda: step(row, y_row))
 

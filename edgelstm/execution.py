@@ -138,9 +138,9 @@ class Session:
 
     def run(self, x: Array) -> Array:
         """A whole sequence from the present state; shapes as in the function `run`."""
-        x, size = np.asarray(x), self._network.input_size
-        lead = x.shape[: len(self._lead)]
-        if x.ndim != len(lead) + 2 or x.shape[-1] != size or lead != self._lead:
+        x, size, axes = np.asarray(x), self._step_shape[-1], len(self._step_shape)
+        lead = x.shape[: axes - 1]
+        if x.ndim != axes + 1 or x.shape[-1] != size or lead != self._step_shape[:-1]:
             needed = ", ".join([*map(str, self._lead), "steps", str(size)])
             raise ModelError(f"x has shape {x.shape}; ({needed}) is needed")
         if self._network.last_step and x.shape[-2] == 0:

@@ -31,11 +31,17 @@ def packed_layer(layer: AnyLayer) -> Any:
 
     Packed once per layer object, however many sessions run it.
     """
-    if isinstance(layer, Dense | QuantizedDense):
+    if isinstance(layer, Dense | QuantizedDense) or not _can_read_arrays():
         return None
     if layer not in _packed:
         _packed[layer] = _pack(layer)
     return _packed[layer]
+
+
+def _can_read_arrays() -> bool:
+    from edgelstm.kernels.simd.arrays import layout_is_known
+
+    return layout_is_known()
 
 
 def _pack(layer: Recurrent | QuantizedRecurrent) -> Any:

@@ -43,7 +43,7 @@ def _share(work: Callable[[int], None], workers: int, macs: int) -> None:
     The kernels release the GIL. Every sequence is computed by one thread: the bits do not depend on
     how many there are.
     """
-    if workers == 1 or macs < LEAST_MACS_PER_WORKER * workers:
+    if macs < LEAST_MACS_PER_WORKER * workers:
         for k in range(workers):
             work(k)
         return
@@ -91,14 +91,15 @@ class FusedStage:
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
-        x = writable(x, self.type)
-        y = np.empty((*x.shape[:2], self.output_size), self.type)
-
-        _share(
-            lambda k: self._running.advance(k, x, y),
-            self._workers,
-            x[..., 0].size * self._packed.macs,
-        )
+        if x.dtype is not self.type or not x.flags.c_contiguous:
+            x = np.array(x, self.type, order="C")
+        batch, steps, _ = x.shape
+        y = np.empty((batch, steps, self.output_size), self.type)
+        if self._workers == 1:
+            self._running.advance(0, x, y)
+        else:
+            macs = batch * steps * self._packed.macs
+            _share(lambda k: self._running.advance(k, x, y), self._workers, macs)
         return y
 
     def step_call(self) -> Step:

@@ -16,7 +16,6 @@ from edgelstm.kernels.simd.target import TILE_ROWS
 FORMATS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": int8}
 KINDS = {"sequence": layer.one_sequence, "step": layer.one_step, "batch": layer.side_by_side}
 HOIST_FROM = 4
-VALUES = {"float32": types.float32, "hybrid": types.float32, "int8": types.int8}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +78,8 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         kind: Of `KINDS`.
 
     Returns:
-        A dispatcher; for `step`, what numba calls a function's entry point: it takes its arguments
-        without looking at their types.
+        What numba calls the function's entry point: it does not look at the types of its
+        arguments, which are NumPy arrays and nothing else.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
@@ -93,15 +92,11 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
     source = cell.equations.__code__.co_filename
     name = f"{made.name}_{kind}_{digest((source,), facts)}"
     if name not in _kernels:
-        values = types.Array(VALUES[format_name], 1, "C")
-        signature = types.boolean(types.Array(types.int64, 1, "C"), values, values)
-        if kind == "step":
-            signature = types.boolean(ndarray, ndarray, ndarray)
+        signature = types.boolean(ndarray, ndarray, ndarray)
         made_kernel = compiled(
             KINDS[kind], signature, name, lambda: _parts(cell, format_name, name)
         )
-        entry = made_kernel.overloads[signature.args].entry_point
-        _kernels[name] = entry if kind == "step" else made_kernel
+        _kernels[name] = made_kernel.overloads[signature.args].entry_point
     return _kernels[name]
 
 

@@ -8,8 +8,17 @@ and to a cell's compiled equations by build.py.
 
 from typing import Any
 
-from edgelstm.kernels.simd.arrays import READABLE, WRITEABLE, parameters_of_array, row_of
-from edgelstm.kernels.simd.memory import address, parameters
+import numba
+
+from edgelstm.kernels.compilation import INLINED
+from edgelstm.kernels.simd.arrays import (
+    READABLE,
+    WRITEABLE,
+    address,
+    data_of,
+    length_of,
+    parameters,
+)
 from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
 
 # One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
@@ -37,10 +46,12 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
     TYPE,  # address of the dtype of x and y
+    FIRST,  # which sequence of x and y is the first
     OWN,  # first slot that a format uses for itself
-) = range(23)
+) = range(24)
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
+jit = numba.njit(**INLINED)
 
 # Bound by build.py.
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
@@ -104,43 +115,59 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
         advance(P, both, g * PAIR, h, h_next, y_row, P[CELL])
 
 
+@jit
+def steps_of(P, x, y, sequences):
+    """Steps of x and y, -1 where they fit neither each other nor the layer.
+
+    sequences: how many of them a kernel runs, from P[FIRST] on.
+    """
+    x_at, y_at = data_of(x, 3, P[TYPE], READABLE), data_of(y, 3, P[TYPE], READABLE | WRITEABLE)
+    if x_at == 0 or y_at == 0:
+        return -1
+    if length_of(x, 2) != P[INPUTS] or length_of(y, 2) != P[OUTPUTS]:
+        return -1
+    last, steps = P[FIRST] + sequences, length_of(x, 1)
+    if last > length_of(x, 0) or last > length_of(y, 0) or steps != length_of(y, 1):
+        return -1
+    return steps
+
+
 def one_sequence(p, x, y):
     """Runs a layer over a sequence, from the state that P points to, which it leaves advanced.
 
-    p: int64 parameters; x: (steps * inputs,), y: (steps * outputs,), both C order, in the types of
-    the format. Returns whether they fit each other; nothing is done where they do not.
+    p: int64 parameters; x: (batch, steps, inputs), y: (batch, steps, outputs), in the type of the
+    format, C order; they are read as arrays.py says. Returns whether they fit; nothing is done
+    where they do not.
     """
     P = parameters(p)
-    if x.shape[0] * P[OUTPUTS] != y.shape[0] * P[INPUTS]:
+    steps = steps_of(P, x, y, 1)
+    if steps < 0:
         return False
-    steps, start, flip = x.shape[0] // P[INPUTS], 0, P[FLIP]
-    h_bytes = P[H_BYTES]
+    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
+    x_at = address(x) + P[FIRST] * steps * x_bytes
+    y_at = address(y) + P[FIRST] * steps * y_bytes
+    start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, address(x) + start * P[INPUTS] * INPUT_BYTES, n, 0)
+        rows = input_rows(P, x_at + start * x_bytes, n, 0)
         hoisted = n >= HOIST_FROM
         if hoisted:
             hoist(P, rows, n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
-            y_row = address(y) + (start + t) * P[OUTPUTS] * Y_BYTES
             # Every other step runs backwards: what was used last is still in the inner cache.
-            step_once(P, rows, t, hoisted, h, h_next, y_row, flip)
+            step_once(P, rows, t, hoisted, h, h_next, y_at + (start + t) * y_bytes, flip)
         start += n
-    p[FLIP] = flip
+    P[FLIP] = flip
     return True
 
 
 def one_step(p, x, y):
-    """As `one_sequence`, for one step; its arguments are read as arrays.py says.
-
-    p: int64 parameters; x: (inputs,), y: (outputs,), which may be x.
-    """
-    P = parameters_of_array(p)
-    x_row = row_of(x, P[INPUTS], P[TYPE], READABLE)
-    y_row = row_of(y, P[OUTPUTS], P[TYPE], READABLE | WRITEABLE)
-    if x_row == 0 or y_row == 0:
+    """As `one_sequence`, for one step. x: (inputs,), y: (outputs,), which may be x."""
+    P = parameters(p)
+    x_row, y_row = data_of(x, 1, P[TYPE], READABLE), data_of(y, 1, P[TYPE], READABLE | WRITEABLE)
+    if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
         return False
     rows, flip = input_row(P, x_row), P[FLIP]
     hoisted = HOIST_FROM == 1
@@ -169,28 +196,26 @@ def step_side_by_side(P, t, h, h_next, y_row, y_bytes, backwards):
 
 
 def side_by_side(p, x, y):
-    """As `one_sequence`, for ROWS sequences.
-
-    x: (ROWS * steps * inputs,), y: (ROWS * steps * outputs,): one sequence after the other.
-    """
+    """As `one_sequence`, for ROWS sequences, which follow each other in x and y."""
     P = parameters(p)
-    steps = x.shape[0] // (ROWS * P[INPUTS])
-    if x.shape[0] != ROWS * steps * P[INPUTS] or y.shape[0] != ROWS * steps * P[OUTPUTS]:
+    steps = steps_of(P, x, y, ROWS)
+    if steps < 0:
         return False
-    start, flip, h_bytes = 0, P[FLIP], P[H_BYTES]
-    y_bytes = steps * P[OUTPUTS] * Y_BYTES
+    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
+    x_at = address(x) + P[FIRST] * steps * x_bytes
+    y_at = address(y) + P[FIRST] * steps * y_bytes
+    start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, address(x) + start * P[INPUTS] * INPUT_BYTES, n, 0)
+        rows = input_rows(P, x_at + start * x_bytes, n, 0)
         for r in range(1, ROWS):
-            source = address(x) + (r * steps + start) * P[INPUTS] * INPUT_BYTES
-            input_rows(P, source, n, r * P[CHUNK])
+            input_rows(P, x_at + (r * steps + start) * x_bytes, n, r * P[CHUNK])
         hoist_side_by_side(P, rows, x_words(P, steps), n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
-            y_row = address(y) + (start + t) * P[OUTPUTS] * Y_BYTES
-            step_side_by_side(P, t, h, h_next, y_row, y_bytes, flip)
+            y_row = y_at + (start + t) * y_bytes
+            step_side_by_side(P, t, h, h_next, y_row, steps * y_bytes, flip)
         start += n
-    p[FLIP] = flip
+    P[FLIP] = flip
     return True

@@ -1,6 +1,7 @@
 """One recurrent layer packed for its kernel: weights, biases and numbers in their slots."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Packed:
         """Room for h: equations may read as many units as there are."""
         return max(self.units, padded(self.output_size, PAIR))
 
-    @property
+    @functools.cached_property
     def macs(self) -> int:
         """Products of one step."""
         return sum(array.size for array in self.arrays.values())

@@ -10,7 +10,6 @@ from edgelstm.kernels import hybrid, int8_arithmetic, layer, phases
 from edgelstm.kernels.build import kernel
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.recurrent import Packed
-from edgelstm.kernels.simd.arrays import layout_is_known
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
 
 Array = NDArray[Any]
@@ -53,7 +52,7 @@ class Running:
             p[slot] = number
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
-        p[layer.CHUNK], p[layer.TYPE] = CHUNK // count, id(self.type)
+        p[layer.CHUNK], p[layer.TYPE], p[layer.FIRST] = CHUNK // count, id(self.type), first
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p
 
@@ -72,20 +71,18 @@ class Running:
         x: (input_size,), y: (output_size,): NumPy arrays and nothing else. Where their type, shape
         or layout is not what the kernel reads, it does nothing and returns False.
         """
-        if not layout_is_known():
-            return lambda x, y: False
         step = kernel(self._packed.cell, self._packed.format_name, "step")
         return functools.partial(step, self.parameters[0])
 
     def advance(self, worker: int, x: Array, y: Array) -> None:
         """Runs a worker's sequences on.
 
-        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order.
+        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, that very object,
+        in C order.
         """
         for first, count in self._sets[worker]:
             run = self.kernel if count == 1 else self._kernel_of_rows
-            x_part, y_part = (v[first : first + count].reshape(-1) for v in (x, y))
-            fits = run(self.parameters[first], x_part, y_part)
+            fits = run(self.parameters[first], x, y)
             assert fits
 
     def reset(self) -> None:

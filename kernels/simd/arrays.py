@@ -2,7 +2,7 @@
 
 numba wraps each array argument of a call, which takes as long as the step of a small layer. Here an
 argument is the address of the array object, which the caller holds while the kernel runs. Nothing
-is known of it before `row_of` has looked: what is not as the kernel needs it has no address.
+is known of it before `data_of` has looked: what is not as the kernel needs it has no address.
 
 The fields are those of `PyArrayObject_fields` in NumPy's ndarraytypes.h, which NumPy keeps as they
 are for compiled extensions; `layout_is_known` compares them with what NumPy says of an array.
@@ -13,7 +13,6 @@ import functools
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
 from numba.extending import NativeValue, intrinsic, register_model, unbox
@@ -68,25 +67,37 @@ _int64_at, _int32_at = _field(I64, types.int64), _field(I32, types.int32)
 
 
 @jit
-def row_of(array, length, description, flags):
-    """Where a row of `length` elements lies; 0 if the array is anything else.
+def data_of(array, axes, description, flags):
+    """Where the elements lie; 0 if the array is not as it should be.
 
-    description: address of the dtype object; flags: those that the array must have.
+    axes: how many; description: address of the dtype object; flags: those that it must have.
     """
-    if _int32_at(array, N_AXES) != 1 or _int64_at(array, DESCRIPTION) != description:
+    if _int32_at(array, N_AXES) != axes or _int64_at(array, DESCRIPTION) != description:
         return 0
-    if _int64_at(_int64_at(array, SHAPE), 0) != length or _int32_at(array, FLAGS) & flags != flags:
+    if _int32_at(array, FLAGS) & flags != flags:
         return 0
     return _int64_at(array, DATA)
 
 
+@jit
+def length_of(array, axis):
+    """Of an axis that the array has."""
+    return _int64_at(_int64_at(array, SHAPE), 8 * axis)
+
+
+@jit
+def address(array):
+    """Where the elements of an array lie that `data_of` was content with."""
+    return _int64_at(array, DATA)
+
+
 @intrinsic
-def parameters_of_array(typingctx, array):
-    """An int64 array as a pointer, see memory.py."""
+def parameters(typingctx, array):
+    """An int64 array as a pointer, which a struct may hold."""
 
     def codegen(context, builder, sig, args):
         start = builder.inttoptr(builder.add(args[0], const64(DATA)), I64.as_pointer())
-        return builder.inttoptr(builder.load(start), ir.PointerType(I64))
+        return builder.inttoptr(builder.load(start), I64.as_pointer())
 
     return PARAMETERS(array), codegen
 

@@ -27,27 +27,6 @@ PARAMETERS = types.CPointer(types.int64)
 
 
 @intrinsic
-def address(typingctx, array):
-    """Where an array's elements begin."""
-
-    def codegen(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.ptrtoint(data, I64)
-
-    return types.intp(array), codegen
-
-
-@intrinsic
-def parameters(typingctx, array):
-    """An int64 array as a pointer, which a struct may hold: numba counts references of arrays."""
-
-    def codegen(context, builder, sig, args):
-        return context.make_array(sig.args[0])(context, builder, args[0]).data
-
-    return PARAMETERS(array), codegen
-
-
-@intrinsic
 def bytes_at(typingctx, base):
     """An address as a pointer to uint8."""
     return types.CPointer(types.uint8)(
