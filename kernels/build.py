@@ -1,6 +1,7 @@
 """From a cell to machine code: templates of layer.py and of a format, bound to its equations."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -78,8 +79,7 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         kind: Of `KINDS`.
 
     Returns:
-        What numba calls the function's entry point: it does not look at the types of its
-        arguments, which are NumPy arrays and nothing else.
+        A function whose arguments are NumPy arrays and nothing else; it looks at them itself.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
@@ -93,10 +93,8 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
     name = f"{made.name}_{kind}_{digest((source,), facts)}"
     if name not in _kernels:
         signature = types.boolean(ndarray, ndarray, ndarray)
-        made_kernel = compiled(
-            KINDS[kind], signature, name, lambda: _parts(cell, format_name, name)
-        )
-        _kernels[name] = made_kernel.overloads[signature.args].entry_point
+        parts = functools.partial(_parts, cell, format_name, name)
+        _kernels[name] = compiled(KINDS[kind], signature, name, parts)
     return _kernels[name]
 
 

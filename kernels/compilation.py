@@ -21,8 +21,8 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
+from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
@@ -107,69 +107,53 @@ def compiled(
         parts: Makes the names to be bound; called only where the code has to be compiled.
 
     Returns:
-        A dispatcher that never compiles: `TypeError` for arguments of other types.
+        A function of positional arguments that does not look at their types: the caller vouches
+        for them.
     """
-    made = numba.njit(**OPTIONS)(template)
-    cache = _FileCache(folder() / f"{name}{SUFFIX}")
-    made._cache = cache
-    if not cache.holds(signature, made.targetctx):
+    path = folder() / f"{name}{SUFFIX}"
+    found = _read(path)
+    if found is None:
         made = numba.njit(**OPTIONS)(bound(template, parts(), name))
-        made._cache = cache
-    made.compile(signature)
-    made.disable_compile()
-    return made
+        made.compile(signature)
+        found = made.overloads[signature.args]
+        _write(path, found)
+    return found.entry_point
 
 
-class _FileCache(NullCache):
-    """What a dispatcher asks before and tells after it compiles; for one function and signature.
+def _read(path: pathlib.Path) -> CompileResult | None:
+    """What `_write` left; None if it is not there or cannot be used."""
+    try:
+        stored = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _warn(f"{path} cannot be read ({error})")
+        return None
+    check, content = stored[:_digest_bytes], stored[_digest_bytes:]
+    if hashlib.sha256(content).digest() != check:
+        _warn(f"{path} is damaged")
+        return None
+    target = cpu_target.target_context
+    # Finished code needs none of numba's registries; its runtime only where it counts references.
+    if b"NRT_" in content:
+        rtsys.initialize(target)
+    return CompileResult._rebuild(target, *pickle.loads(content))
 
-    A file that cannot be used costs a compilation, never an error.
-    """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._path, self._found = path, None
-
-    @property
-    def cache_path(self):
-        """The folder."""
-        return str(self._path.parent)
-
-    def holds(self, sig, target_context):
-        """Reads the file; whether it can be used.
-
-        Finished code needs numba's runtime, not its registries, which take longer than all else.
-        """
-        rtsys.initialize(target_context)
-        try:
-            stored = self._path.read_bytes()
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            _warn(f"{self._path} cannot be read ({error})")
-            return False
-        check, content = stored[:_digest_bytes], stored[_digest_bytes:]
-        if hashlib.sha256(content).digest() != check:
-            _warn(f"{self._path} is damaged")
-            return False
-        self._found = CompileResult._rebuild(target_context, *pickle.loads(content))
-        return True
-
-    def load_overload(self, sig, target_context):
-        """See numba."""
-        return self._found
-
-    def save_overload(self, sig, data):
-        """See numba. Written beside and renamed: other processes see a whole file or none."""
-        content = dumps(data._reduce())
-        beside = self._path.with_suffix(f".{uuid.uuid4().hex[:16]}.tmp")
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside.write_bytes(hashlib.sha256(content).digest() + content)
-            os.replace(beside, self._path)
-        except OSError as error:
-            _warn(f"{self._path.parent} cannot be written ({error})")
-            with contextlib.suppress(OSError):
-                beside.unlink()
+def _write(path: pathlib.Path, made: CompileResult) -> None:
+    """Written beside and renamed: other processes see a whole file or none."""
+    # The last of the parts are the environments of what was inlined: no code is left that asks for
+    # them, and reading them back imports half of numba.
+    content = dumps((*made._reduce()[:-1], ()))
+    beside = path.with_suffix(f".{uuid.uuid4().hex[:16]}.tmp")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.write_bytes(hashlib.sha256(content).digest() + content)
+        os.replace(beside, path)
+    except OSError as error:
+        _warn(f"{path.parent} cannot be written ({error})")
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 _warned = False
@@ -181,4 +165,4 @@ def _warn(what: str) -> None:
     if not _warned:
         _warned = True
         message = f"{what}: kernels are compiled anew, which takes seconds in each process"
-        warnings.warn(message, RuntimeWarning, stacklevel=6)
+        warnings.warn(message, RuntimeWarning, stacklevel=5)
