@@ -68,6 +68,7 @@ def has_phases(cell: Cell, format_name: str) -> bool:
 
 
 _kernels: dict[str, Any] = {}
+_parts: dict[str, dict[str, Any]] = {}
 
 
 def kernel(cell: Cell, format_name: str, kind: str) -> Any:
@@ -90,19 +91,26 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         raise TypingError(f"{made.name}: several phases are written for one float32 sequence")
     facts = repr(dataclasses.astuple(cell)[3:])
     source = cell.equations.__code__.co_filename
-    name = f"{made.name}_{kind}_{digest((source,), facts)}"
+    mark = f"{made.name}_{digest((source,), facts)}"
+    name = f"{kind}_{mark}"
     if name not in _kernels:
         signature = types.boolean(ndarray, ndarray, ndarray)
-        parts = functools.partial(_parts, cell, format_name, name)
+        parts = functools.partial(_parts_of, cell, format_name, mark)
         _kernels[name] = compiled(KINDS[kind], signature, name, parts)
     return _kernels[name]
 
 
-def _parts(cell: Cell, format_name: str, name: str) -> dict[str, Any]:
-    """Every name that the templates leave open."""
+def _parts_of(cell: Cell, format_name: str, mark: str) -> dict[str, Any]:
+    """Every name that the templates leave open; the same functions for each kind of kernel."""
+    if mark not in _parts:
+        _parts[mark] = _new_parts(cell, format_name, mark)
+    return _parts[mark]
+
+
+def _new_parts(cell: Cell, format_name: str, mark: str) -> dict[str, Any]:
     made, form = listing(cell, format_name), FORMATS[format_name]
     fused.define(made, cell.functions)
-    parts = Parts(name, _constants(made, format_name))
+    parts = Parts(mark, _constants(made, format_name))
     names, several = parts.names, has_phases(cell, format_name)
     names["step"] = parts.inlined(cell.equations)
     for key, value in form.bind(made).items():

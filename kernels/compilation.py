@@ -58,41 +58,42 @@ def digest(sources: tuple[str, ...], facts: str) -> str:
     return total.hexdigest()[:24]
 
 
-def bound(template: Callable[..., Any], parts: Mapping[str, Any], kernel: str) -> Any:
+def bound(template: Callable[..., Any], parts: Mapping[str, Any], mark: str) -> Any:
     """The template with `parts` in place of globals of these names.
 
     Args:
         template: A function at module level.
         parts: What stands for the names that it leaves open.
-        kernel: Name of the file that the code goes to. It becomes part of the function's name: what
-            numba adds to tell functions of one name apart begins anew in each process, and of two
-            files whose code has the same names a process would run one for both.
+        mark: Goes into the function's name, and tells all that the code depends on. What numba adds
+            to tell functions of one name apart begins anew in each process: of two files whose code
+            has the same names a process would run one for both.
     """
     code, space = template.__code__, {**template.__globals__, **parts}
     made = FunctionType(code, space, template.__name__)
-    made.__qualname__ = f"{template.__name__}_{kernel}"
+    made.__qualname__ = f"{template.__name__}_{mark}"
     return made
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What the templates of one kernel leave open; a template sees what was added before it.
+    """What the templates of some kernels leave open; a template sees what was added before it.
 
     Attributes:
-        kernel: Name of the kernel's file.
+        mark: See `bound`.
         names: What stands for each name.
     """
 
-    kernel: str
+    mark: str
     names: dict[str, Any]
 
-    def inlined(self, template: Callable[..., Any], **more: Any) -> Any:
+    def inlined(self, template: Callable[..., Any]) -> Any:
         """The template as jitted code that becomes part of what calls it."""
-        return numba.njit(**INLINED)(bound(template, self.names | more, self.kernel))
+        return numba.njit(**INLINED)(bound(template, self.names, self.mark))
 
-    def called(self, template: Callable[..., Any], **more: Any) -> Any:
-        """The template as a jitted function of its own."""
-        return numba.njit(**OPTIONS)(bound(template, self.names | more, self.kernel))
+    def called(self, template: Callable[..., Any], **numbers: int) -> Any:
+        """The template as a jitted function of its own, for these numbers."""
+        mark = "_".join([self.mark, *map(str, numbers.values())])
+        return numba.njit(**OPTIONS)(bound(template, self.names | numbers, mark))
 
 
 def compiled(

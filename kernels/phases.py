@@ -142,7 +142,8 @@ def first(listing: Listing, parts: Parts, *, projects: bool) -> Any:
     looks = look_at_one_state if len(listing.states) == 1 else look_at_two_states
     for number in reversed(range(n)):
         gates = due(listing, number)
-        own = Parts(parts.kernel, {**parts.names, "PHASE": number, "LAST": number == n - 1})
+        more = {"PHASE": number, "LAST": number == n - 1}
+        own = Parts(f"{parts.mark}_{number}", parts.names | more)
         names = own.names
         names["DUE"] = "".join("1" if k in gates else "0" for k in range(len(listing.gates)))
         names["N_DUE"], names["following"] = len(gates), behind

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import edgelstm
 from edgelstm.cells import CELLS
+from edgelstm.engines import AnyNetwork
 from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
+from edgelstm.stages import cores
 from edgelstm.tools import output, tables
 
 # Distribution, what for, the line that installs it.
@@ -93,9 +96,19 @@ def _warm() -> None:
         network = shapes(cell_name, 2, 2, outputs=2)
         for precision in PRECISIONS.values():
             if precision.weight_type == "float32":
-                edgelstm.run(network, x)
+                _run_in_every_way(network, x)
             elif precision.supports(cell_name):
-                edgelstm.run(edgelstm.quantize(network, x, precision.name), x)
+                _run_in_every_way(edgelstm.quantize(network, x, precision.name), x)
+
+
+def _run_in_every_way(network: AnyNetwork, x: NDArray[np.float32]) -> None:
+    """Whole sequences, single steps, and so many sequences that they run side by side."""
+    from edgelstm.kernels.simd.target import TILE_ROWS
+
+    session = edgelstm.Session(network)
+    session.run(x[0])
+    session.step(x[0, 0])
+    edgelstm.run(network, np.repeat(x, TILE_ROWS * cores(), 0))
 
 
 def _packages() -> Iterator[dict[str, Any]]:
