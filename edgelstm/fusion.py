@@ -1,8 +1,8 @@
 """Which layers have a fused kernel, and their weights packed for it.
 
 A fused kernel is a cell's own equations compiled on vectors. Every float32 layer has one; an
-integer or hybrid layer where its cell and its scales are written for. The program kernels run
-everything else.
+integer or hybrid layer where its cell and its scales are written for, in one pass over the units.
+The program kernels run everything else.
 """
 
 import weakref
@@ -21,7 +21,6 @@ from edgelstm.quantization import integer_clip
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
 
 AnyLayer = Recurrent | Dense | QuantizedRecurrent | QuantizedDense
-HYBRID_CELLS = ("lstm", "gru")
 INT8_CELLS = ("lstm",)
 _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -47,17 +46,18 @@ def _can_read_arrays() -> bool:
 def _pack(layer: Recurrent | QuantizedRecurrent) -> Any:
     if isinstance(layer, Recurrent):
         return _pack_float32(layer)
-    form = _form(layer)
-    if form is None:
+    from edgelstm.kernels.build import has_phases
+
+    form, cell = _form(layer), _cell(layer.plan, clips=layer.cell_clip > 0)
+    if form is None or has_phases(cell, form):
         return None
-    cell = _cell(layer.plan, clips=layer.cell_clip > 0)
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
 
 
 def _form(layer: QuantizedRecurrent) -> str | None:
     """The format of kernels/ that has the layer's arithmetic."""
     if not layer.scales:
-        return "hybrid" if layer.plan.cell_name in HYBRID_CELLS else None
+        return "hybrid"
     fixed = {"sum": ("int16", -12), "activation": ("int16", -15)}
     for value, role in layer.plan.roles.items():
         scale = layer.scales[value]

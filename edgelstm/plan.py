@@ -120,7 +120,7 @@ def recurrent_plan(layer: Recurrent, precision: Precision) -> RecurrentPlan:
             f"layer '{layer.name}': a {layer.cell_name} has no form in {precision.name} yet; "
             f"what works for it: {', '.join(works)}"
         )
-    if layer.projection_size and precision.cells:
+    if layer.projection_size and precision.weight_type != "float32":
         raise ModelError(
             f"layer '{layer.name}': a projection has no form in {precision.name} yet; "
             "what works for it: float32"

@@ -48,7 +48,13 @@ class Precision:
 _FLOAT = dict.fromkeys(("input", "output", "cell", "sum", "activation"), Format("float32"))
 
 FLOAT32 = Precision("float32", "float32", "float32", _FLOAT)
-HYBRID = Precision("hybrid", "int8", "float32", _FLOAT, cells=("lstm",))
+HYBRID = Precision(
+    "hybrid",
+    "int8",
+    "float32",
+    _FLOAT,
+    cells=("lstm", "lstm_coupled", "gru", "gru_reset_before", "rnn", "mgu"),
+)
 INT8 = Precision(
     "int8",
     "int8",

@@ -14,6 +14,7 @@ from edgelstm.execution import Session, run
 from edgelstm.forward import forward
 from edgelstm.fusion import packed_layer
 from edgelstm.network import Network
+from edgelstm.precision import HYBRID
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from tests.networks import random_input, random_network, random_recurrent
@@ -115,6 +116,17 @@ def test_every_cell_has_a_fused_kernel_in_float32(cell_name: str) -> None:
     assert packed_layer(random_network(cell_name, (3, 4)).layers[0]) is not None
 
 
+@pytest.mark.parametrize("cell_name", HYBRID.cells)
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 17), (40, 64)], ids=str)
+def test_hybrid_is_within_a_step_of_the_oracle(cell_name: str, sizes: tuple[int, int]) -> None:
+    network = quantize(random_network(cell_name, sizes), None, "hybrid")
+    x = random_input(network, 2, 40)
+    # Float gates; a value on an edge between two steps of the rounded h may round either way.
+    got, expected = run(network, x), run(network, x, engine="reference")
+    assert np.abs(got - expected).max() < 2e-2
+    assert np.median(np.abs(got - expected)) < 1e-6
+
+
 def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
     lstm = random_network("lstm", sizes, outputs=3)
     calibration = random_input(lstm, 4, 9)
@@ -125,13 +137,14 @@ def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
         random_network("gru", sizes, outputs=3),
         random_network("gru_reset_before", sizes),
         random_network("lstm_peephole", sizes),
+        quantize(random_network("gru", sizes), None, "hybrid"),
     ]
 
 
 FORMS = pytest.mark.parametrize(
     "network",
     every_form(),
-    ids=["float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole"],
+    ids=["float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole", "hybrid gru"],
 )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
+from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
@@ -18,6 +19,11 @@ def recurrent(
     graph: Graph, layer: QuantizedRecurrent, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
     """Adds a DynamicQuantizeLSTM; arguments and result as in `float.recurrent`."""
+    if layer.plan.cell_name != "lstm":
+        raise ModelError(
+            f"layer '{layer.name}': ONNX Runtime has no operator with int8 weights for a "
+            f"{layer.plan.cell_name}, only for an lstm; write float32 instead, or .npz"
+        )
     weights, scales = [], []
     for letter, side in (("W", "ih"), ("R", "hh")):
         name = f"{layer.name}/{letter}"

@@ -58,7 +58,7 @@ def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense)
         if cell != "lstm":
             raise ModelError(
                 f"layer '{layer.name}': TensorFlow Lite has no fused operator for a {cell}, "
-                "only for an lstm; write .onnx instead"
+                "only for an lstm; write float32 to .onnx, or .npz"
             )
     if isinstance(layer, QuantizedRecurrent) and layer.scales:
         check_recurrent(layer)
