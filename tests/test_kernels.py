@@ -1,6 +1,9 @@
 """The fused kernels: equal to the oracles however they are called; what is refused."""
 
+import concurrent.futures
 import dataclasses
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +170,30 @@ def test_threads_give_the_bits_of_one_core(network: Any, monkeypatch: Any) -> No
     monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
     monkeypatch.setattr("edgelstm.engines.cores", lambda: 3)
     assert np.array_equal(run(network, x), expected)
+
+
+@FORMS
+def test_sessions_in_threads_give_the_bits_of_one_after_the_other(network: Any) -> None:
+    x = random_input(network, 4, 200)
+    expected = [run(network, row) for row in x]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        sessions = [Session(network) for _ in x]
+        got = list(pool.map(lambda s, row: [s.step(x_t) for x_t in row], sessions, x))
+    assert np.array_equal(got, expected)
+
+
+def test_other_threads_run_while_a_kernel_does() -> None:
+    network = random_network("lstm", (64, 256))
+    session, x = Session(network), np.zeros((1, 64), np.float32)
+    session.run(x)
+    # 20,000 steps of 0.3 million products; with the GIL held, this thread would not wake meanwhile.
+    work = threading.Thread(target=session.run, args=(np.zeros((20_000, 64), np.float32),))
+    work.start()
+    wakes = 0
+    while work.is_alive():
+        time.sleep(0.001)
+        wakes += 1
+    assert wakes > 20
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
