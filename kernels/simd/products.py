@@ -33,6 +33,7 @@ from edgelstm.kernels.simd.vectors import (
 
 VECTOR_BYTES = 4 * LANES
 CACHE_LINE = 64
+INDEPENDENT_SUMS = 8  # latency times throughput of a float32 product and sum
 BYTES = ir.VectorType(I8, VECTOR_BYTES)
 
 
@@ -86,20 +87,28 @@ emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "shifts": _shifts}[D
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Accumulators, how weights lie in memory, a word of input, and acc + x * w."""
+    """Accumulators, how weights lie in memory, a word of input, acc + x * w, and a sum of two."""
 
     vec: Vec
     stream: Any
     word: Any
     multiply_add: Callable[..., Any]
+    add: Callable[..., Any]
 
 
-FLOAT32 = Kind(f32v, f32v.llvm, F32, lambda builder, acc, x, w: emit_fmadd(builder, w, x, acc))
+FLOAT32 = Kind(
+    f32v,
+    f32v.llvm,
+    F32,
+    lambda builder, acc, x, w: emit_fmadd(builder, w, x, acc),
+    lambda builder, a, b: builder.fadd(a, b),
+)
 INT8 = Kind(
     i32v,
     BYTES,
     I32,
     lambda builder, acc, x, w: emit_dot4(builder, acc, builder.bitcast(x, BYTES), w),
+    lambda builder, a, b: builder.add(a, b),
 )
 
 
@@ -135,6 +144,58 @@ def _broadcast(builder, kind, row, i):
     return splat(builder, word, LANES)
 
 
+def _ways(vectors):
+    """Into how many sums each sum is split, so that a product need not wait for the one before."""
+    return max(1, INDEPENDENT_SUMS // vectors)
+
+
+def _emit_rows(builder, kind, vectors, ahead, *, weights, x_rows):
+    """(number of a word, sums) -> sums with its products: `vectors` sums for each row.
+
+    Broadcasts come first, then each weight vector is used once per row: 3 x 8 accumulators, 3
+    broadcasts and 1 weight vector fit 32 registers; the other order spills.
+    """
+
+    def add_word(i, sums):
+        row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
+        words = [_broadcast(builder, kind, x_row, i) for x_row in x_rows]
+        out = list(sums)
+        for j in range(vectors):
+            at = j * VECTOR_BYTES
+            if ahead and at % CACHE_LINE == 0:
+                prefetch(builder, row, at + ahead)
+            w_j = load_at(builder, row, at, kind.stream, 1)
+            for m, word in enumerate(words):
+                k = m * vectors + j
+                out[k] = kind.multiply_add(builder, sums[k], word, w_j)
+        return out
+
+    return add_word
+
+
+def _emit_ways(builder, kind, n, start, add_word, ways):
+    """Sums over n words, of which every `ways`-th goes to the same sums; what is left over last."""
+    count, zero = len(start), constant(kind.vec.llvm, 0)
+    rounds = builder.udiv(n, const64(ways))
+
+    def body(i, sums):
+        first, out = builder.mul(i, const64(ways)), []
+        for k in range(ways):
+            part = sums[k * count : (k + 1) * count]
+            out += add_word(builder.add(first, const64(k)), part)
+        return out
+
+    sums = emit_loop(builder, rounds, [*start, *[zero] * count * (ways - 1)], body)
+    total = sums[:count]
+    for k in range(1, ways):
+        part = sums[k * count : (k + 1) * count]
+        total = [kind.add(builder, a, b) for a, b in zip(total, part, strict=True)]
+    done = builder.mul(rounds, const64(ways))
+    return emit_loop(
+        builder, builder.sub(n, done), total, lambda i, v: add_word(builder.add(done, i), v)
+    )
+
+
 def _product(kind):
     @intrinsic
     def product(typingctx, start, w, x, x_stride, n, rows, ahead_bytes):
@@ -144,9 +205,6 @@ def _product(kind):
         address of n words per row, rows `x_stride` words apart; ahead_bytes: literal, how far ahead
         each cache line of w is asked for, 0 for not. Every row is summed up in the same order,
         however many there are.
-
-        Broadcasts come first, then each weight vector is used once per row: 3 x 8 accumulators,
-        3 broadcasts and 1 weight vector fit 32 registers; the other order spills.
         """
         for name, value in (("rows", rows), ("ahead_bytes", ahead_bytes)):
             if not isinstance(value, types.Literal):
@@ -161,22 +219,13 @@ def _product(kind):
                 builder.gep(inputs, [builder.mul(args[3], const64(m))]) for m in range(n_rows)
             ]
             initial = [builder.extract_value(args[0], j) for j in range(start.count)]
-
-            def body(i, acc):
-                row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
-                words = [_broadcast(builder, kind, x_row, i) for x_row in x_rows]
-                out = list(acc)
-                for j in range(vectors):
-                    at = j * VECTOR_BYTES
-                    if ahead and at % CACHE_LINE == 0:
-                        prefetch(builder, row, at + ahead)
-                    w_j = load_at(builder, row, at, kind.stream, 1)
-                    for m in range(n_rows):
-                        k = m * vectors + j
-                        out[k] = kind.multiply_add(builder, acc[k], words[m], w_j)
-                return out
-
-            return cgutils.pack_array(builder, emit_loop(builder, args[4], initial, body))
+            add = _emit_rows(builder, kind, vectors, ahead, weights=weights, x_rows=x_rows)
+            ways = _ways(vectors)
+            if ways > 1:
+                sums = _emit_ways(builder, kind, args[4], initial, add, ways)
+            else:
+                sums = emit_loop(builder, args[4], initial, add)
+            return cgutils.pack_array(builder, sums)
 
         return start(start, *[types.intp] * 4, rows, ahead_bytes), codegen
 
