@@ -18,7 +18,16 @@ from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
 from edgelstm.network import Network, split_point
 from edgelstm.quantized import QuantizedNetwork, Scale
-from edgelstm.stages import FusedStage, ProgramStage, Stage, States, Step, cores, writable
+from edgelstm.stages import (
+    FusedStage,
+    ProgramStage,
+    Stage,
+    States,
+    Step,
+    cores,
+    takes,
+    writable,
+)
 
 AnyNetwork = Network | QuantizedNetwork
 
@@ -36,8 +45,8 @@ class Engine(Protocol):
     def step_call(self) -> Step:
         """A function that runs one step of one sequence, x (input_size,) to y (output_size,).
 
-        It returns False and does nothing where it cannot take them as they are: of other sizes or
-        types, not in C order, read-only. They are NumPy arrays, not of a subclass.
+        It returns False and does nothing where it cannot take them as they are: no arrays, of other
+        sizes or types, not in C order, read-only.
         """
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
@@ -156,8 +165,7 @@ class NumbaEngine:
         hops = tuple(zip(others, rows, rows[1:], strict=False))
 
         def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
-            fits = y.dtype == result.dtype and y.shape == result.shape and y.flags.writeable
-            if not fits or not first(x, rows[0]):
+            if not takes(y, result) or not first(x, rows[0]):
                 return False
             for run, x_row, y_row in hops:
                 run(x_row, y_row)

@@ -14,7 +14,6 @@ from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from edgelstm.stages import Step
 
 Array = NDArray[Any]
-Ndarray = np.ndarray
 
 
 def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
@@ -86,10 +85,9 @@ class Session:
             ModelError: x_t or out has another shape or type, or x_t is not finite and the network
                 is of integers.
         """
-        if type(x_t) is Ndarray:
-            y = np.empty(self._out_shape, self._y_type) if out is None else out
-            if type(y) is Ndarray and self._step_call(x_t, y):
-                return y
+        y = np.empty(self._out_shape, self._y_type) if out is None else out
+        if self._step_call(x_t, y):
+            return y
         return self._step_converted(np.asarray(x_t), out)
 
     def _first_step(self, x: Array, y: Array) -> bool:

@@ -32,6 +32,13 @@ def writable(x: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
     return x if x.flags.writeable else x.copy()
 
 
+def takes(y: Any, result: NDArray[Any]) -> bool:
+    """Whether a result can be copied to y as it is."""
+    if type(y) is not np.ndarray or y.shape != result.shape or y.dtype != result.dtype:
+        return False
+    return y.flags.writeable
+
+
 @functools.cache
 def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(cores(), thread_name_prefix="edgelstm")
@@ -162,11 +169,12 @@ class ProgramStage:
         kind = self._values.dtype
         x_row = np.empty((1, 1, self._input_size), kind)
         y_row = np.empty((1, 1, self.output_size), kind)
+        result = np.empty(self.output_size, self.type)
 
         def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
-            if x.shape != x_row.shape[2:] or y.shape != y_row.shape[2:]:
+            if type(x) is not np.ndarray or x.shape != x_row.shape[2:] or x.dtype != self.type:
                 return False
-            if x.dtype != self.type or y.dtype != self.type or not y.flags.writeable:
+            if not takes(y, result):
                 return False
             x_row[0, 0] = x
             self._call(self._values, self._scratch[0], x_row, y_row)

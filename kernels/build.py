@@ -80,7 +80,7 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         kind: Of `KINDS`.
 
     Returns:
-        A function whose arguments are NumPy arrays and nothing else; it looks at them itself.
+        A function of an array of parameters and two objects, at which it looks itself.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.

@@ -45,10 +45,11 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     PREFETCH,  # whether weights are asked for ahead of their use
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
+    ARRAY,  # address of the type numpy.ndarray
     TYPE,  # address of the dtype of x and y
     FIRST,  # which sequence of x and y is the first
     OWN,  # first slot that a format uses for itself
-) = range(24)
+) = range(25)
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
 jit = numba.njit(**INLINED)
@@ -116,12 +117,18 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
 
 
 @jit
+def rows_at(P, array, axes, flags):
+    """Where the rows of an x or y lie; 0 if it is not an array of that many axes and flags."""
+    return data_of(array, P[ARRAY], axes, P[TYPE], flags)
+
+
+@jit
 def steps_of(P, x, y, sequences):
     """Steps of x and y, -1 where they fit neither each other nor the layer.
 
     sequences: how many of them a kernel runs, from P[FIRST] on.
     """
-    x_at, y_at = data_of(x, 3, P[TYPE], READABLE), data_of(y, 3, P[TYPE], READABLE | WRITEABLE)
+    x_at, y_at = rows_at(P, x, 3, READABLE), rows_at(P, y, 3, READABLE | WRITEABLE)
     if x_at == 0 or y_at == 0:
         return -1
     if length_of(x, 2) != P[INPUTS] or length_of(y, 2) != P[OUTPUTS]:
@@ -166,7 +173,7 @@ def one_sequence(p, x, y):
 def one_step(p, x, y):
     """As `one_sequence`, for one step. x: (inputs,), y: (outputs,), which may be x."""
     P = parameters(p)
-    x_row, y_row = data_of(x, 1, P[TYPE], READABLE), data_of(y, 1, P[TYPE], READABLE | WRITEABLE)
+    x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
     if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
         return False
     rows, flip = input_row(P, x_row), P[FLIP]

@@ -52,7 +52,8 @@ class Running:
             p[slot] = number
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
-        p[layer.CHUNK], p[layer.TYPE], p[layer.FIRST] = CHUNK // count, id(self.type), first
+        p[layer.CHUNK], p[layer.FIRST] = CHUNK // count, first
+        p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), id(self.type)
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p
 
@@ -68,8 +69,8 @@ class Running:
     def step_call(self) -> Any:
         """(x, y) -> whether they fit: runs one step of the first sequence.
 
-        x: (input_size,), y: (output_size,): NumPy arrays and nothing else. Where their type, shape
-        or layout is not what the kernel reads, it does nothing and returns False.
+        x: (input_size,), y: (output_size,), of `type`, C order; anything else does nothing and
+        gives False.
         """
         step = kernel(self._packed.cell, self._packed.format_name, "step")
         return functools.partial(step, self.parameters[0])

@@ -1,6 +1,7 @@
 """The fused kernels: equal to the oracles however they are called; what is refused."""
 
 import concurrent.futures
+import copy
 import dataclasses
 import threading
 import time
@@ -287,6 +288,8 @@ UNFIT = {
     "with gaps": np.zeros((5, 2), np.float32)[:, 0],
     "backwards": np.zeros(5, np.float32)[::-1],
     "of the other byte order": np.zeros(5, ">f4"),
+    "no array": [0.0] * 5,
+    "of a subclass": np.zeros(5, np.float32).view(np.recarray),
     "unaligned": np.zeros(21, np.uint8)[1:].view(np.float32),
 }
 
@@ -297,7 +300,7 @@ def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
 
     running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0]), 1)
     step, fit = running.step_call(), np.ones(5, np.float32)
-    y, before = np.full(5, 7, np.float32), unfit.copy()
+    y, before = np.full(5, 7, np.float32), copy.copy(unfit)
     assert not step(unfit, y) and not step(fit, unfit)
     assert not step(fit, read_only(fit.copy()))
     assert (y == 7).all() and np.array_equal(unfit, before)

@@ -1,8 +1,8 @@
 """NumPy arrays as arguments that cost nothing: a kernel reads the array object's own fields.
 
 numba wraps each array argument of a call, which takes as long as the step of a small layer. Here an
-argument is the address of the array object, which the caller holds while the kernel runs. Nothing
-is known of it before `data_of` has looked: what is not as the kernel needs it has no address.
+argument is the address of any object, which the caller holds while the kernel runs. Nothing is
+known of it before `data_of` has looked: what is not an array as the kernel needs it has no address.
 
 The fields are those of `PyArrayObject_fields` in NumPy's ndarraytypes.h, which NumPy keeps as they
 are for compiled extensions; `layout_is_known` compares them with what NumPy says of an array.
@@ -21,14 +21,14 @@ from edgelstm.kernels.simd.memory import PARAMETERS
 from edgelstm.kernels.simd.vectors import I8, I32, I64, const64
 
 HEADER = object.__basicsize__
-DATA, N_AXES, SHAPE, DESCRIPTION, FLAGS = (HEADER + k for k in (0, 8, 16, 40, 48))
+TYPE, DATA, N_AXES, SHAPE, DESCRIPTION, FLAGS = (HEADER + k for k in (-8, 0, 8, 16, 40, 48))
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 READABLE = CONTIGUOUS | ALIGNED
 jit = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 class Ndarray(types.Type):
-    """A NumPy array, by the address of its object."""
+    """Any object, by its address."""
 
     def __init__(self):
         super().__init__(name="Ndarray")
@@ -67,11 +67,14 @@ _int64_at, _int32_at = _field(I64, types.int64), _field(I32, types.int32)
 
 
 @jit
-def data_of(array, axes, description, flags):
-    """Where the elements lie; 0 if the array is not as it should be.
+def data_of(array, kind, axes, description, flags):
+    """Where the elements lie; 0 if this is not an array, or not as it should be.
 
-    axes: how many; description: address of the dtype object; flags: those that it must have.
+    kind: address of the type numpy.ndarray; axes: how many; description: address of the dtype
+    object; flags: those that it must have.
     """
+    if _int64_at(array, TYPE) != kind:
+        return 0
     if _int32_at(array, N_AXES) != axes or _int64_at(array, DESCRIPTION) != description:
         return 0
     if _int32_at(array, FLAGS) & flags != flags:
@@ -112,7 +115,8 @@ def layout_is_known() -> bool:
 
     shape = read(SHAPE, ctypes.c_int64)
     return (
-        read(DATA, ctypes.c_int64) == array.ctypes.data
+        read(TYPE, ctypes.c_int64) == id(np.ndarray)
+        and read(DATA, ctypes.c_int64) == array.ctypes.data
         and read(N_AXES, ctypes.c_int) == 1
         and ctypes.c_int64.from_address(shape).value == len(array)
         and read(DESCRIPTION, ctypes.c_int64) == id(array.dtype)
