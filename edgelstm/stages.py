@@ -98,7 +98,7 @@ class FusedStage:
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
-        if x.dtype is not self.type or not x.flags.c_contiguous:
+        if x.dtype != self.type or not x.flags.c_contiguous:
             x = np.array(x, self.type, order="C")
         batch, steps, _ = x.shape
         y = np.empty((batch, steps, self.output_size), self.type)

@@ -46,7 +46,7 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
     ARRAY,  # address of the type numpy.ndarray
-    TYPE,  # address of the dtype of x and y
+    TYPE,  # NumPy's number of the type of x and y
     FIRST,  # which sequence of x and y is the first
     OWN,  # first slot that a format uses for itself
 ) = range(25)

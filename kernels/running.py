@@ -53,7 +53,7 @@ class Running:
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
         p[layer.CHUNK], p[layer.FIRST] = CHUNK // count, first
-        p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), id(self.type)
+        p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), self.type.num
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p
 
@@ -78,8 +78,7 @@ class Running:
     def advance(self, worker: int, x: Array, y: Array) -> None:
         """Runs a worker's sequences on.
 
-        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, that very object,
-        in C order.
+        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order.
         """
         for first, count in self._sets[worker]:
             run = self.kernel if count == 1 else self._kernel_of_rows

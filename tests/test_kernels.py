@@ -308,6 +308,16 @@ def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
     assert step(fit, y) and running.state("h").any()
 
 
+def test_a_step_takes_every_object_that_stands_for_its_type() -> None:
+    from edgelstm.kernels.running import Running
+
+    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0]), 1)
+    odd = np.dtype(np.float32).newbyteorder("S").newbyteorder("S")
+    x = np.zeros(5, odd)
+    assert x.dtype == np.float32 and x.dtype is not np.dtype(np.float32)
+    assert running.step_call()(x, np.zeros(5, np.float32))
+
+
 @FORMS
 def test_programs_run_where_arrays_are_laid_out_otherwise(network: Any, monkeypatch: Any) -> None:
     x = random_input(network, 1, 6)[0]

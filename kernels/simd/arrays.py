@@ -4,12 +4,15 @@ numba wraps each array argument of a call, which takes as long as the step of a 
 argument is the address of any object, which the caller holds while the kernel runs. Nothing is
 known of it before `data_of` has looked: what is not an array as the kernel needs it has no address.
 
-The fields are those of `PyArrayObject_fields` in NumPy's ndarraytypes.h, which NumPy keeps as they
-are for compiled extensions; `layout_is_known` compares them with what NumPy says of an array.
+The fields are those of `PyArrayObject_fields` and the first of `PyArray_Descr` in NumPy's
+ndarraytypes.h, which NumPy keeps as they are for compiled extensions; `layout_is_known` compares
+them with what NumPy says of an array.
 """
 
 import ctypes
 import functools
+import sys
+from typing import Any
 
 import numba
 import numpy as np
@@ -24,6 +27,8 @@ HEADER = object.__basicsize__
 TYPE, DATA, N_AXES, SHAPE, DESCRIPTION, FLAGS = (HEADER + k for k in (-8, 0, 8, 16, 40, 48))
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 READABLE = CONTIGUOUS | ALIGNED
+ORDER_OF_BYTES, TYPE_NUMBER = (HEADER + k for k in (10, 12))  # of a dtype
+SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 jit = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
@@ -64,18 +69,29 @@ def _field(kind, result):
 
 
 _int64_at, _int32_at = _field(I64, types.int64), _field(I32, types.int32)
+_int8_at = _field(I8, types.int8)
 
 
 @jit
-def data_of(array, kind, axes, description, flags):
+def _is_type(description, number):
+    """Of the address of a dtype; several objects may stand for one type."""
+    if _int32_at(description, TYPE_NUMBER) != number:
+        return False
+    return _int8_at(description, ORDER_OF_BYTES) != SWAPPED
+
+
+@jit
+def data_of(array, kind, axes, number, flags):
     """Where the elements lie; 0 if this is not an array, or not as it should be.
 
-    kind: address of the type numpy.ndarray; axes: how many; description: address of the dtype
-    object; flags: those that it must have.
+    kind: address of the type numpy.ndarray; axes: how many; number: NumPy's of the elements' type;
+    flags: those that it must have.
     """
     if _int64_at(array, TYPE) != kind:
         return 0
-    if _int32_at(array, N_AXES) != axes or _int64_at(array, DESCRIPTION) != description:
+    if _int32_at(array, N_AXES) != axes:
+        return 0
+    if not _is_type(_int64_at(array, DESCRIPTION), number):
         return 0
     if _int32_at(array, FLAGS) & flags != flags:
         return 0
@@ -110,10 +126,10 @@ def layout_is_known() -> bool:
     """Whether array objects are laid out here as this file says."""
     array = np.zeros(3, np.float32)
 
-    def read(offset: int, kind: type[ctypes.c_int64] | type[ctypes.c_int]) -> int:
-        return int(kind.from_address(id(array) + offset).value)
+    def read(offset: int, kind: Any, of: object = array) -> int:
+        return int(kind.from_address(id(of) + offset).value)
 
-    shape = read(SHAPE, ctypes.c_int64)
+    shape, swapped = read(SHAPE, ctypes.c_int64), array.dtype.newbyteorder()
     return (
         read(TYPE, ctypes.c_int64) == id(np.ndarray)
         and read(DATA, ctypes.c_int64) == array.ctypes.data
@@ -121,4 +137,6 @@ def layout_is_known() -> bool:
         and ctypes.c_int64.from_address(shape).value == len(array)
         and read(DESCRIPTION, ctypes.c_int64) == id(array.dtype)
         and read(FLAGS, ctypes.c_int) == array.flags.num
+        and read(TYPE_NUMBER, ctypes.c_int, array.dtype) == array.dtype.num
+        and read(ORDER_OF_BYTES, ctypes.c_uint8, swapped) == SWAPPED
     )
