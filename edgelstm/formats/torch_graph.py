@@ -106,10 +106,16 @@ def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Ne
     if not isinstance(result, Signal):
         raise ModelError("its first output is no tensor that depends on the input")
     network = finish(result)
-    if len(outputs) == 1:
-        return network
-    dropped = f"of its {len(outputs)} outputs the first one is read"
-    return dataclasses.replace(network, assumed=(*network.assumed, dropped))
+    dropped = [f"its rounding to {kind} is left out" for kind in _roundings(program)]
+    if len(outputs) > 1:
+        dropped.append(f"of its {len(outputs)} outputs the first one is read")
+    return dataclasses.replace(network, assumed=(*network.assumed, *dropped))
+
+
+def _roundings(program: torch.export.ExportedProgram) -> list[str]:
+    """Float types of less than 32 bits that the graph converts to."""
+    kinds = [node.kwargs.get("dtype") for node in program.graph.nodes]
+    return sorted({str(kind) for kind in kinds if kind and kind.itemsize < 4})
 
 
 def _tensors(program: torch.export.ExportedProgram) -> dict[str, torch.Tensor]:
