@@ -257,5 +257,5 @@ def test_what_is_expected_is_compared_with_what_the_graph_says(tmp_path: Path) -
         ModelError, match="net.onnx: the graph gives the last step; last_step=False"
     ):
         read(path, last_step=False)
-    with pytest.raises(ModelError, match="net.onnx: the graph ends with activation None; activati"):
+    with pytest.raises(ModelError, match="net.onnx: the graph ends with no activation, not"):
         read(path, activation="relu")
