@@ -82,7 +82,13 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
         profile_tables.print_profiles(reports)
         if options.html:
             output.console().print(f"\npage: {options.html}", markup=False, soft_wrap=True)
-    return int(any(report["fit"]["fits"] is False for report in reports))
+    return output.exit_code(
+        [
+            f"{report['model']} does not fit {report['device']}"
+            for report in reports
+            if report["fit"]["fits"] is False
+        ]
+    )
 
 
 def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
