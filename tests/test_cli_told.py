@@ -26,6 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(HEAD, f"net{suffix}")
     weights: dict[str, Any] = {"a.weight": np.ones((4, 5)), "b.weight": np.ones((3, 4))}
     np.savez("dense.npz", **weights)
+    write(quantize(HEAD, X), "int8.npz")
     np.save("x.npy", X)
     np.save("zero.npy", 0 * X)
     np.save("words.npy", np.full((9, 5), "a"))
@@ -58,6 +59,9 @@ ERRORS: dict[str, str] = {
     "export net.npz --calibration x.npy --labels long.npy": "long.npy: labels are int64 of shape "
     "(5,); one integer class for each of 6 sequences is needed",
     "export net.npz --calibration x.npy --labels pipe.npy": "pipe.npy is a pipe, not a file",
+    "export int8.npz --precision hybrid": "int8.npz: the file is in int8 already, and --precision "
+    "is hybrid; give the float32 network",
+    "profile int8.npz --precision float32": "int8.npz: the file is in int8 already",
     "profile --sleep deep": "sleep and battery need period_ms (--period-ms)",
     "export --device=": "--device is empty; give a value, or leave it out",
 }

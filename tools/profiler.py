@@ -99,7 +99,12 @@ def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
     if len(options.models) > 2:
         raise ModelError(f"{len(options.models)} models are given; at most 2 stand side by side")
     requests = [
-        Request(model=path, head=options.head, activation=options.activation)
+        Request(
+            model=path,
+            precision=options.precision,
+            head=options.head,
+            activation=options.activation,
+        )
         for path in options.models or (None,)
     ]
     return [read_network(request) for request in requests]

@@ -64,24 +64,26 @@ class Data:
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
-    """The network and its name."""
+    """The network and its name; integers in another precision than asked for are an error."""
     if request.head not in HEADS:
         raise ModelError(f"--head is '{request.head}'; last or each is needed")
     if request.model is None:
         if request.head or request.activation:
             raise ModelError("--head and --activation are for files of weights alone; give MODEL")
         return bundled.demo(), bundled.NAME
-    return read(request.model, HEADS[request.head], request.activation), request.model.stem
+    network = read(request.model, HEADS[request.head], request.activation)
+    own = network.precision if isinstance(network, QuantizedNetwork) else None
+    if own and request.precision not in (None, own):
+        raise ModelError(
+            f"{request.model}: the file is in {own} already, and --precision is "
+            f"{request.precision}; give the float32 network"
+        )
+    return network, request.model.stem
 
 
 def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[str]]:
     """The precision, and what was left out because a cell does not have it."""
     if isinstance(network, QuantizedNetwork):
-        if asked not in (None, network.precision):
-            raise ModelError(
-                f"--precision is {asked}, but the file is in {network.precision} already; "
-                "give the float32 network"
-            )
         return network.precision, []
     if asked is not None:
         return find_precision(asked).name, []
