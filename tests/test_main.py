@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_signals_end_a_command_without_a_word_and_without_leftovers(
     assert process.returncode == 128 + number
     assert "Traceback" not in said and "error" not in said
     assert not list(tmp.iterdir())
+
+
+def test_the_installed_command_is_the_module_s() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"edgelstm": "edgelstm.__main__:main"}
 
 
 def test_the_module_runs_as_a_command() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import logging
 import operator
 import warnings
@@ -76,7 +78,8 @@ def _export(module: torch.nn.Module, shape: Sequence[int]) -> torch.export.Expor
     logging.disable(logging.CRITICAL)
     try:
         module.eval()
-        with warnings.catch_warnings(), torch.no_grad():
+        silent = contextlib.redirect_stderr(io.StringIO())  # what it prints, its errors say
+        with warnings.catch_warnings(), torch.no_grad(), silent:
             warnings.simplefilter("ignore")
             x = torch.zeros(shape, dtype=like.dtype, device=like.device)
             # decompositions: none; this only replaces operators that change their arguments
