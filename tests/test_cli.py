@@ -197,6 +197,7 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "empty": np.zeros((0, 5), np.float32),
         "nan": np.full((4, 9, 5), np.nan, np.float32),
         "zero": np.zeros((4, 9, 5), np.float32),
+        "ones": np.ones((4, 9, 5), np.float32),
         "labels": np.zeros(7, np.int64),
     }
     for name, array in arrays.items():
@@ -223,7 +224,7 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "words": (calibrated("words.csv"), "not a table of numbers"),
         "empty table": (calibrated("nothing.csv"), "nothing.csv is empty"),
         "suffix": (calibrated("file"), "calibration is read from .npy, .npz, .csv"),
-        "labels": (calibrated("zero.npy", "--labels", tmp / "no.npy"), "labels are read from"),
+        "labels": (calibrated("ones.npy", "--labels", tmp / "no.npy"), "no.npy does not exist"),
         "labels alone": (["export", model, "--labels", tmp / "labels.npy"], "needs --calibration"),
         "device": (["export", "--device", "stm32u57", *folder], "nearest: stm32u575"),
         "context": (["export", "--device", "gap9-065v", *folder], "gap9-065v"),

@@ -104,4 +104,4 @@ def test_what_the_caller_states_must_not_contradict_the_file(tmp_path: pathlib.P
     told = refusal(content, tmp_path, activation="relu")
     assert told == "the file ends with softmax, not relu; leave the activation out"
     told = refusal(content_of(NETWORKS["one layer"]), tmp_path, activation="relu")
-    assert "which ends in no activation" in told
+    assert "the file ends with no activation, not relu" in told
