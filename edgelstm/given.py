@@ -10,7 +10,7 @@ from edgelstm.errors import ModelError
 
 
 def array(value: Any, name: str) -> NDArray[Any]:
-    """The value as an array of numbers.
+    """The value as an array of numbers, in this machine's order of bytes.
 
     Args:
         value: What NumPy makes an array of.
@@ -28,7 +28,8 @@ def array(value: Any, name: str) -> NDArray[Any]:
         ) from None
     if made.dtype.kind not in "fiub":
         raise ModelError(f"{name} is of type {made.dtype}; numbers are needed")
-    return made
+    plain = np.dtype(made.dtype.type)  # the one object that kernels know a type by
+    return made if made.dtype is plain else made.astype(plain)
 
 
 def float32(values: NDArray[Any]) -> NDArray[np.float32]:

@@ -63,6 +63,18 @@ def test_what_is_no_array_of_numbers_is_refused(
     assert expected in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("network, kind", [(NETWORK, "f4"), (INT8, "i1"), (INT8, "f4")])
+def test_the_order_of_bytes_does_not_matter(network: Any, kind: str) -> None:
+    x = (40 * INPUT).astype(kind)
+    expected = edgelstm.run(network, x)
+    swapped = np.dtype(kind).newbyteorder("S")
+    for odd in (swapped, swapped.newbyteorder("S")):  # the latter equals x.dtype, but is not it
+        y = edgelstm.run(network, x.astype(odd))
+        assert y.dtype == expected.dtype and np.array_equal(y, expected)
+        step = edgelstm.Session(network).step(x[0, 0].astype(odd))
+        assert np.array_equal(step, edgelstm.Session(network).step(x[0, 0]))
+
+
 @pytest.mark.parametrize("given", [None, 3, [], INPUT, {"lstm1": None}, {"lstm1": INPUT}])
 def test_a_state_that_is_none_is_refused(given: Any) -> None:
     session = edgelstm.Session(NETWORK, engine="reference")
