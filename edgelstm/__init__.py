@@ -1,19 +1,26 @@
-"""The public names, nothing else. `import edgelstm` loads numpy and nothing heavier."""
+"""The names of `edgelstm.public`, loaded when the first is asked for: a command starts at once.
 
-from edgelstm.bundled import demo as demo
-from edgelstm.bundled import demo_data as demo_data
-from edgelstm.counting import count as count
-from edgelstm.device import device_names as device_names
-from edgelstm.device import read_device as read_device
-from edgelstm.energy import estimate as estimate
-from edgelstm.errors import DeviceError as DeviceError
-from edgelstm.errors import ModelError as ModelError
-from edgelstm.execution import Session as Session
-from edgelstm.execution import run as run
-from edgelstm.formats import read as read
-from edgelstm.formats import write as write
-from edgelstm.formats.torch import from_torch as from_torch
-from edgelstm.quantization import quantize as quantize
-from edgelstm.verification import verify as verify
+`import edgelstm` alone loads nothing, its names numpy and nothing heavier.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgelstm.public import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> Any:
+        import importlib.util
+
+        if name.startswith("__") or importlib.util.find_spec(f"edgelstm.{name}"):
+            raise AttributeError(f"'{name}' is no public name")  # `import` finds modules
+        globals()[name] = found = getattr(importlib.import_module("edgelstm.public"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        import importlib
+
+        public = importlib.import_module("edgelstm.public")
+        return sorted({*globals(), *vars(public)})

@@ -1,12 +1,13 @@
 """Calibration data in its four forms, and the ranges that a network's values take on it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm import given
 from edgelstm.errors import ModelError
 from edgelstm.forward import advance, zero_states
 from edgelstm.network import Network
@@ -94,6 +95,7 @@ def _items(calibration: Any) -> Iterator[Any]:
         yield from calibration
     elif hasattr(calibration, "get_next"):
         while (item := calibration.get_next()) is not None:
+            given.check_type(item, Mapping, "what get_next() gives", "{name: array} is needed")
             yield _only(list(item.values()), "get_next()")
     elif callable(calibration):
         yield from (_only(item, "the calibration callable") for item in _called(calibration))
@@ -123,16 +125,15 @@ def _only(item: Any, source: str) -> Any:
 
 
 def _batch(item: Any, input_size: int, where: str) -> NDArray[np.float32]:
-    array = np.asarray(item)
-    if array.dtype.kind not in "fiub":
-        raise ModelError(f"{where} is of type {array.dtype}; numbers are needed")
+    array = given.array(item, where)
     if array.ndim not in (2, 3) or array.shape[-1] != input_size:
         raise ModelError(
             f"{where} has shape {array.shape}; (steps, {input_size}) or "
             f"(batch, steps, {input_size}) is needed"
         )
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float32)
+    array = given.float32(array)
     if not np.isfinite(array).all():
-        raise ModelError(f"{where} holds values that are not finite; remove or repair them")
+        raise ModelError(
+            f"{where} holds values that are not finite in float32; remove or repair them"
+        )
     return array if array.ndim == 3 else array[None]

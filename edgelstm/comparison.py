@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.execution import dequantized, run
+from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.network import Dense, Network, split_point
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
@@ -134,13 +135,14 @@ def check_labels(
     if labels.shape != (n,) or labels.dtype.kind not in "iub" or not n:
         raise ModelError(
             f"labels are {labels.dtype} of shape {labels.shape}; "
-            f"one integer class for each of {n} sequences is needed"
+            f"one integer class for each of {counted(n, 'sequence')} is needed"
         )
     classes = max(network.output_size, 2)
     if labels.min() < 0 or labels.max() >= classes:
         raise ModelError(
             f"labels reach from {labels.min()} to {labels.max()}; "
-            f"a network of {network.output_size} outputs has classes 0 to {classes - 1}"
+            f"a network with {counted(network.output_size, 'output')} has classes 0 to "
+            f"{classes - 1}"
         )
 
 

@@ -13,6 +13,7 @@ from edgelstm.cell import Op
 from edgelstm.cells import CELLS
 from edgelstm.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
+from edgelstm.given import check_type, check_whole
 from edgelstm.network import Network, Recurrent, split_point
 from edgelstm.plan import DensePlan, Plan, RecurrentPlan, find_precision, structure
 from edgelstm.precision import Precision
@@ -56,8 +57,8 @@ def count(
     >>> total.macs, total.muls, total.adds, total.sigmoids, total.tanhs, total.requantizations
     (4416, 4452, 4428, 36, 24, 132)
     """
-    if steps is not None and (not isinstance(steps, int) or steps < 1):
-        raise ModelError(f"steps is {steps!r}; a whole number of at least 1 is needed")
+    if steps is not None:
+        check_whole(steps, "steps")
     plan = planned(network, precision)
     layers = tuple(
         _recurrent(layer) if isinstance(layer, RecurrentPlan) else _dense(layer)
@@ -81,6 +82,7 @@ def planned(network: Network | QuantizedNetwork, precision: str | None = None) -
     Raises:
         ModelError: The precision is unknown, or not the quantized network's.
     """
+    check_type(network, Network | QuantizedNetwork, "network", "`read` gives one to count")
     if isinstance(network, QuantizedNetwork) and precision not in (None, network.precision):
         raise ModelError(
             f"the network is quantized to {network.precision}; "

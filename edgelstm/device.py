@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edgelstm.errors import DeviceError
+from edgelstm.files import obstacle
 
 BASES = ("measured", "datasheet", "derived", "assumed")  # strongest first
 
@@ -203,11 +204,10 @@ def check_exportable(device: Device) -> None:
 
 
 def _text(path: pathlib.Path) -> str:
-    if not path.is_file():
-        raise DeviceError(f"{path}: there is no such file; `edgelstm devices` lists known names")
+    refused = obstacle(path, _MAX_FILE_BYTES)
+    if refused:
+        raise DeviceError(f"{path} {refused}; `edgelstm devices` lists known names")
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise DeviceError(f"{path.name}: the file is above 64 KiB; a device needs a few")
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceError(f"{path.name}: cannot be read as text: {error}") from None

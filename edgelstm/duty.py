@@ -6,6 +6,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from numbers import Real
 
 from edgelstm.cycles import Interval
 from edgelstm.device import Device, weakest
@@ -91,8 +92,10 @@ class Step:
 def check_options(period_ms: float | None, sleep: str | None, battery: str | float | None) -> None:
     """Raises a `DeviceError` for options that say nothing or not together."""
     if period_ms is None and (sleep is not None or battery is not None):
-        raise DeviceError("sleep and battery need period_ms: how often a step is computed")
-    if period_ms is not None and not 0 < period_ms < math.inf:
+        raise DeviceError(
+            "sleep and battery need period_ms (--period-ms): how often a step is computed"
+        )
+    if period_ms is not None and not (isinstance(period_ms, Real) and 0 < period_ms < math.inf):
         raise DeviceError(f"period_ms is {period_ms}; a number above 0 is needed")
     if sleep not in (None, *SLEEPS):
         raise DeviceError(f"sleep '{sleep}' is unknown; known: {', '.join(SLEEPS)}")
@@ -105,7 +108,7 @@ def read_battery(battery: str | float, device: Device) -> Battery:
     else:
         try:
             mah = float(battery)
-        except ValueError:
+        except (ValueError, TypeError):
             mah = math.nan
         if not 0 < mah < math.inf:
             raise DeviceError(f"battery is '{battery}'; cr2032, or its charge in mAh, is needed")

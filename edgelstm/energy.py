@@ -6,6 +6,7 @@ power while computing. Raspberry Pis: multiplications against bytes from RAM, ti
 
 import dataclasses
 import math
+from numbers import Real
 from typing import Any
 
 from edgelstm.counts import Counts
@@ -13,6 +14,7 @@ from edgelstm.cycles import KERNELS, Interval, Spread, around, estimate_cycles, 
 from edgelstm.device import Device, weakest
 from edgelstm.duty import Duty, Step, check_options, duty
 from edgelstm.errors import DeviceError
+from edgelstm.given import check_type
 from edgelstm.notebook import html_table
 from edgelstm.traffic import constant_bytes, fits_cache
 
@@ -116,11 +118,14 @@ def estimate(
     >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
     8.2
     """
-    kernels = kernels or "published"
-    if kernels not in KERNELS:
+    check_type(counts, Counts, "counts", "`count(network)` gives them")
+    if not isinstance(device, Device):
+        raise DeviceError(f"device is a {type(device).__name__}; `read_device(name)` gives one")
+    kernels = "published" if kernels is None else kernels
+    if kernels not in list(KERNELS):
         raise DeviceError(f"kernels '{kernels}' is unknown; known: {', '.join(KERNELS)}")
     clock = device.clock.typical if clock_mhz is None else clock_mhz
-    if not 0 < clock <= device.clock.high:
+    if not isinstance(clock, Real) or not 0 < clock <= device.clock.high:
         raise DeviceError(f"{device.name} runs at up to {device.clock.high:g} MHz, not {clock} MHz")
     usable = device.n_cores if device.kind == "sbc" else 1
     if cores not in range(1, usable + 1):

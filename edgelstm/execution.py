@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
+from edgelstm.files import obstacle
+from edgelstm.given import array, check_type, check_whole, float32
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from edgelstm.stages import Step
 
 Array = NDArray[Any]
+
+NETWORK_NEEDED = "a Network or a QuantizedNetwork is needed: `read`, `from_torch`, `quantize`"
 
 
 def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
@@ -31,9 +35,11 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
         leading axis as x.
 
     Raises:
-        ModelError: x has another width, type or number of axes, or is not finite.
+        ModelError: x has another width, type or number of axes, or is not finite where the network
+            is of integers. In a float network such values go on as NaN or infinity.
     """
-    x = np.asarray(x)
+    check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
+    x = array(x, "x")
     if x.ndim not in (2, 3):
         raise ModelError(
             f"x has shape {x.shape}; (steps, {network.input_size}) or "
@@ -55,6 +61,9 @@ class Session:
     def __init__(
         self, network: AnyNetwork, batch: int | None = None, *, engine: str | None = None
     ) -> None:
+        check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
+        if batch is not None:
+            check_whole(batch, "batch", 0)
         self._network, self._batch = network, batch
         self._engine = open_engine(engine, network, 1 if batch is None else batch)
         self._input = network.input if isinstance(network, QuantizedNetwork) else None
@@ -88,7 +97,7 @@ class Session:
         y = np.empty(self._out_shape, self._y_type) if out is None else out
         if self._step_call(x_t, y):
             return y
-        return self._step_converted(np.asarray(x_t), out)
+        return self._step_converted(array(x_t, "x_t"), out)
 
     def _first_step(self, x: Array, y: Array) -> bool:
         """Loads the kernel of single steps, which whole sequences do not need."""
@@ -112,7 +121,7 @@ class Session:
     def _step_copied(self, x_t: Array, *, raw: bool) -> Array:
         """A step from the session's own buffer."""
         if raw:
-            self._x[...] = _as_float32(x_t) if self._input is None else x_t
+            self._x[...] = float32(x_t) if self._input is None else x_t
         else:
             self._quantize(x_t, self._x)
         y = np.empty(self._out_shape, self._y_type)
@@ -136,7 +145,7 @@ class Session:
 
     def run(self, x: Array) -> Array:
         """A whole sequence from the present state; shapes as in the function `run`."""
-        x, size, axes = np.asarray(x), self._step_shape[-1], len(self._step_shape)
+        x, size, axes = array(x, "x"), self._step_shape[-1], len(self._step_shape)
         lead = x.shape[: axes - 1]
         if x.ndim != axes + 1 or x.shape[-1] != size or lead != self._step_shape[:-1]:
             needed = ", ".join([*map(str, self._lead), "steps", str(size)])
@@ -151,7 +160,7 @@ class Session:
     def _advance(self, x: Array) -> Array:
         """(batch, steps, input_size) of any type to the result, integers if x is raw integers."""
         if self._input is None:
-            return self._engine.advance(_as_float32(x)).astype(np.float32, copy=False)
+            return self._engine.advance(float32(x)).astype(np.float32, copy=False)
         if x.dtype == self._type:
             return self._engine.advance(x).astype(self._y_type, copy=False)
         x_q = np.empty(x.shape, self._type)
@@ -166,7 +175,7 @@ class Session:
                 f"x is {x.dtype}, but this network's raw integers are {self._input.type}; "
                 f"give {self._input.type}, or real values as float32"
             )
-        bad = self._engine.quantize(_as_float32(x), self._input, out)
+        bad = self._engine.quantize(float32(x), self._input, out)
         if bad:
             raise ModelError(
                 f"x holds {bad} values that are not finite; integers have no NaN or infinity"
@@ -195,6 +204,9 @@ class Session:
 
     @state.setter
     def state(self, new: Mapping[str, Mapping[str, Array]]) -> None:
+        check_type(new, Mapping, "state", "{layer: {state: array}} is needed")
+        for layer in new:
+            check_type(new[layer], Mapping, f"state of '{layer}'", "{state: array} is needed")
         self._engine.set_states(
             {
                 layer: {
@@ -213,7 +225,8 @@ class Session:
             raise ModelError(
                 f"the state lacks '{name}' of layer '{layer}'; it is of another network"
             )
-        given, kind = np.asarray(new[layer][name]), self._state_type(layer, name, value)
+        given = array(new[layer][name], f"state '{name}' of layer '{layer}'")
+        kind = self._state_type(layer, name, value)
         shape, both_real = (
             (*self._lead, value.shape[-1]),
             given.dtype.kind == value.dtype.kind == "f",
@@ -235,33 +248,36 @@ class Session:
         return str(value.dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the state to an `.npz` file."""
+        """Writes the state to an `.npz` file; `ModelError` if that cannot be done."""
         arrays = {f"{k}.{s}": v for k, states in self.state.items() for s, v in states.items()}
-        with pathlib.Path(path).open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        try:
+            with pathlib.Path(path).open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes the state from a file of `save`; one of another network is a `ModelError`."""
+        refused = obstacle(pathlib.Path(path))
+        if refused:
+            raise ModelError(f"{path} {refused}; give a file of Session.save")
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
         except Exception as error:  # numpy raises many kinds for a broken file
-            raise ModelError(f"{path}: cannot be read as a saved state: {error}") from error
+            raise ModelError(
+                f"{path}: cannot be read as a saved state ({str(error).partition('.')[0]}); "
+                "give a file of Session.save"
+            ) from error
         new: dict[str, dict[str, Array]] = {}
-        for name, array in found.items():
+        for name, value in found.items():
             layer, _, state = name.rpartition(".")
-            new.setdefault(layer, {})[state] = array
+            new.setdefault(layer, {})[state] = value
         self.state = new
 
 
 def _refuse(x: Array, y: Array) -> bool:
     return False
-
-
-def _as_float32(x: Array) -> NDArray[np.float32]:
-    if x.dtype.kind not in "fiub":
-        raise ModelError(f"x is of type {x.dtype}; numbers are needed")
-    return x.astype(np.float32, copy=False)
 
 
 def dequantized(y: Array, scale: Scale) -> NDArray[np.float32]:

@@ -14,6 +14,15 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "step"), counted(29, "step"), counted(1152, "value")
+    ('1 step', '29 steps', '1,152 values')
+    """
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
 def percent(share: float, *, sign: bool = False) -> str:
     """A share in percent; with `sign` as a change.
 

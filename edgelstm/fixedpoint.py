@@ -274,7 +274,6 @@ def logistic8(scale: float, zero_point: int) -> Int64s:
     The result has scale 1/256 and zero point -128.
     """
     real = scale * (np.arange(-128, 128) - zero_point)
-    return np.asarray(
-        np.clip(np.floor(256 / (1 + np.exp(-real)) + 0.5) - 128, -128, 127).astype(np.int64),
-        np.int64,
-    )
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is the right 0
+        rounded = np.floor(256 / (1 + np.exp(-real)) + 0.5) - 128
+    return np.asarray(np.clip(rounded, -128, 127).astype(np.int64), np.int64)

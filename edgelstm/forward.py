@@ -47,6 +47,7 @@ def zero_states(network: Network, batch: int) -> States:
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite goes on as it is
 def advance(
     network: Network, x: NDArray[np.floating], states: States, see: See | None = None
 ) -> tuple[Doubles, States]:

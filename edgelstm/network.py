@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 from edgelstm.cell import CellSpec
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
+from edgelstm.figures import counted
 
 Floats = NDArray[np.float32]
 
 ACTIVATIONS = ("relu", "sigmoid", "softmax")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recurrent:
     """One recurrent layer.
 
@@ -61,6 +63,9 @@ class Recurrent:
             self._check_shape("weight_peephole", (len(self.spec.peepholes) * self.hidden_size,))
         for name, array in arrays(self).items():
             _check_values(self.name, name, array)
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, self.cell_name, self)
 
     def _check_options(self) -> None:
         """What not every cell has: projection, peepholes, cell clip."""
@@ -118,7 +123,7 @@ class Recurrent:
         return self.output_size if state == self.spec.states[0] else self.hidden_size
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Dense:
     """A dense layer: ``activation(weight @ x + bias)``.
 
@@ -139,7 +144,8 @@ class Dense:
         if self.bias.shape != (self.output_size,):
             raise ModelError(
                 f"layer '{self.name}': bias has shape {self.bias.shape}; "
-                f"a dense layer of {self.output_size} outputs needs ({self.output_size},)"
+                f"a dense layer with {counted(self.output_size, 'output')} needs "
+                f"({self.output_size},)"
             )
         _check_values(self.name, "weight", self.weight)
         _check_values(self.name, "bias", self.bias)
@@ -148,6 +154,9 @@ class Dense:
                 f"layer '{self.name}': activation '{self.activation}' is not supported; "
                 f"supported: {', '.join(ACTIVATIONS)}"
             )
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, "dense", self)
 
     @property
     def input_size(self) -> int:
@@ -163,7 +172,7 @@ class Dense:
 Layer = Recurrent | Dense
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """Layers in the order in which they run.
 
@@ -187,13 +196,17 @@ class Network:
         for before, layer in zip(self.layers, self.layers[1:], strict=False):
             if layer.input_size != before.output_size:
                 raise ModelError(
-                    f"layer '{layer.name}' takes {layer.input_size} values, "
+                    f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
                     f"but '{before.name}' before it gives {before.output_size}"
                 )
         if self.last_step and not any(isinstance(layer, Recurrent) for layer in self.layers):
             raise ModelError(
-                "a network of dense layers alone has no last step to select; use last_step=False"
+                "a network of dense layers alone has no last step to select; "
+                "use --head each (last_step=False)"
             )
+
+    def __repr__(self) -> str:
+        return network_text("float32", self.layers, self.last_step)
 
     @property
     def input_size(self) -> int:
@@ -209,6 +222,19 @@ class Network:
     def n_parameters(self) -> int:
         """Stored weights and biases."""
         return sum(array.size for layer in self.layers for array in arrays(layer).values())
+
+
+def layer_text(name: str, kind: str, layer: Any) -> str:
+    """A layer in a few words, also a quantized one: how it is called, its kind and its sizes."""
+    activation = getattr(layer, "activation", None)
+    behind = f" {activation}" if activation else ""
+    return f"{name}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
+
+
+def network_text(precision: str, layers: Iterable[object], last_step: bool) -> str:
+    """A network in a few words: one line per layer."""
+    gives = "the last step" if last_step else "each step"
+    return "\n".join((f"{precision} network, gives {gives}", *(f"  {layer}" for layer in layers)))
 
 
 def arrays(layer: Layer) -> dict[str, Floats]:

@@ -107,7 +107,7 @@ def plan(network: Network, precision: str) -> Plan:
 
 def find_precision(name: str) -> Precision:
     """The entry of `PRECISIONS`; an unknown name is a `ModelError`."""
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise ModelError(f"precision '{name}' is unknown; known: {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgelstm.calibration import Range, Ranges, calibration_sequences, observe
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_multiplier, quantize_reals, short_scale
+from edgelstm.given import check_type
 from edgelstm.network import Dense, Network, Recurrent
 from edgelstm.plan import RecurrentPlan, find_precision, recurrent_plan
 from edgelstm.precision import HYBRID, INT8, Precision
@@ -43,6 +44,7 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
         ModelError: Calibration that cannot be used, a precision that a cell does not have, weights
             that no int8 scale can hold.
     """
+    check_type(network, Network, "network", "quantize takes a float Network, as `read` gives it")
     chosen = find_precision(precision)
     if chosen.weight_type == "float32":
         raise ModelError(
@@ -243,7 +245,7 @@ def _quantize_affine(
         if fits_int32(weight_q, bias_q, scale * into / out):
             return scale, weight_q.astype(np.int8), bias_q.astype(np.int32)
         scale = short_scale(2 * scale)
-    reach = np.abs(weight).sum(1) * 255 * into + np.abs(bias)
+    reach = np.abs(weight).sum(1, np.float64) * 255 * into + np.abs(bias)
     raise ModelError(
         f"{where}: sums reach {reach.max():.3g}, more than int32 holds at a step of {out:.3g}; "
         "such weights need float32 or hybrid"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.network import layer_text, network_text
 from edgelstm.plan import RecurrentPlan
 
 Integers = NDArray[np.signedinteger]
@@ -57,7 +58,7 @@ class Saturation:
     recurrent_cut: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class QuantizedRecurrent:
     """One recurrent layer in integers.
 
@@ -81,6 +82,9 @@ class QuantizedRecurrent:
     scales: Mapping[str, Scale]
     cell_clip: float = 0.0
     saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, self.plan.cell_name, self)
 
     @property
     def name(self) -> str:
@@ -108,7 +112,7 @@ class QuantizedRecurrent:
         return self.scales["h"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class QuantizedDense:
     """One dense layer in integers.
 
@@ -129,6 +133,9 @@ class QuantizedDense:
     input: Scale | None
     linear: Scale | None
     activation: str | None = None
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, "dense", self)
 
     @property
     def input_size(self) -> int:
@@ -152,7 +159,7 @@ SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
 QuantizedLayer = QuantizedRecurrent | QuantizedDense
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class QuantizedNetwork:
     """A network in integers; what `run`, `Session` and `write` take beside a `Network`.
 
@@ -171,6 +178,9 @@ class QuantizedNetwork:
     steps: int | None = None
     dropped_softmax: bool = False
     assumed: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return network_text(self.precision, self.layers, self.last_step)
 
     @property
     def input(self) -> Scale | None:

@@ -18,10 +18,12 @@ from edgelstm.arithmetic import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arith
 from edgelstm.comparison import snr_db
 from edgelstm.counting import count
 from edgelstm.errors import ModelError
+from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.facts import FileFacts
 from edgelstm.forward import forward
+from edgelstm.given import check_type, check_whole
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork, Scale
 
@@ -121,7 +123,11 @@ def verify(
         ModelError: The file is broken, or of a format without a runtime.
     """
     path = pathlib.Path(path)
+    for name, number in (("sequences", n_sequences), ("steps", steps)):
+        if number is not None:
+            check_whole(number, name)
     twin = read(path) if network is None else network
+    check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
     precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
     names = SERVES.get((path.suffix.lower(), precision))
     if names is None:
@@ -151,8 +157,8 @@ def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
     fixed = None if about.streaming else about.steps
     if steps is None:
         return fixed or 32
-    if steps < 1 or fixed not in (None, steps):
-        raise ModelError(f"{path}: steps is {steps}; {fixed or 'at least 1'} is needed")
+    if fixed not in (None, steps):
+        raise ModelError(f"{path}: steps is {steps}; {fixed} is needed")
     return steps
 
 
@@ -162,8 +168,6 @@ def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
     Integers for an integer network: over their whole range, then mostly at its two ends. Real
     values for others: normal, then several times as large.
     """
-    if n < 1:
-        raise ModelError(f"sequences is {n}; at least 1 is needed")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, steps, network.input_size))
     scale = network.input if isinstance(network, QuantizedNetwork) else None
@@ -247,7 +251,9 @@ def compared(
     mismatches = int(difference.size - np.count_nonzero(difference <= tolerance))  # counts NaN
     reason: str | None = None
     if mismatches:
-        reason = f"{mismatches:,} of {difference.size:,} values differ"
+        overflown = int(got.size - np.isfinite(got).sum())
+        which = f", {overflown:,} of them not finite" if overflown else ""
+        reason = f"{mismatches:,} of {counted(difference.size, 'value')} differ{which}"
     elif isinstance(network, QuantizedNetwork) and network.precision == "hybrid":
         snr = snr_db(expected, got)
         if snr is not None and snr < HYBRID_SNR_DB:

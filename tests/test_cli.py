@@ -121,7 +121,7 @@ def test_a_gru_exports_in_float_and_says_what_is_left_out(tmp_path: Path, capsys
     assert report["precision"] == "float32"
     assert [s.split(":")[0] for s in report["skipped"]] == ["int8", "tflite"]
     assert run("export", path, "--precision", "int8", "-o", tmp_path / "int8") == 2
-    assert "error: layer 'gru1': a gru has no form in int8 yet" in capsys.readouterr().err
+    assert f"error: {path}: layer 'gru1': a gru has no form in int8 yet" in capsys.readouterr().err
     assert not (tmp_path / "int8").exists()
 
 
@@ -145,8 +145,13 @@ def test_what_does_not_fit_is_exit_1_with_the_files_written(
         f"memory.flash_kib = {{ low = 16, typical = 16, high = 16, {source} }}\n"
     )
     words = ["--device", own, "--formats", "tflite", "-o", tmp_path / "out"]
-    assert run("export", model, *words) == 1
-    assert "FAILED: does not fit tiny" in capsys.readouterr().out
+    for quiet in ([], ["--quiet"], ["--json", "--quiet"]):
+        assert run("export", model, *words, *quiet) == 1
+        printed = capsys.readouterr()
+        assert printed.err.splitlines()[-1] == "failed: does not fit tiny"
+    assert json.loads(printed.out)["failures"] == ["does not fit tiny"]
+    assert run("profile", model, "--device", own, "--quiet") == 1
+    assert capsys.readouterr() == ("", "failed: speech does not fit tiny\n")
     assert (tmp_path / "out/speech_int8.tflite").exists()
 
 
@@ -192,6 +197,7 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "empty": np.zeros((0, 5), np.float32),
         "nan": np.full((4, 9, 5), np.nan, np.float32),
         "zero": np.zeros((4, 9, 5), np.float32),
+        "ones": np.ones((4, 9, 5), np.float32),
         "labels": np.zeros(7, np.int64),
     }
     for name, array in arrays.items():
@@ -214,11 +220,11 @@ def bad_inputs(tmp: Path) -> dict[str, tuple[list[Any], str]]:
         "nan": (calibrated("nan.npy"), "not finite"),
         "zero": (calibrated("zero.npy"), "calibration is zero everywhere"),
         "short": (calibrated("short.npy"), "not as long as its shape"),
-        "mixed": (calibrated("mixed.npz"), "array 'b' of"),
+        "mixed": (calibrated("mixed.npz"), "mixed.npz: array 'b' has shape"),
         "words": (calibrated("words.csv"), "not a table of numbers"),
         "empty table": (calibrated("nothing.csv"), "nothing.csv is empty"),
         "suffix": (calibrated("file"), "calibration is read from .npy, .npz, .csv"),
-        "labels": (calibrated("zero.npy", "--labels", tmp / "no.npy"), "labels are read from"),
+        "labels": (calibrated("ones.npy", "--labels", tmp / "no.npy"), "no.npy does not exist"),
         "labels alone": (["export", model, "--labels", tmp / "labels.npy"], "needs --calibration"),
         "device": (["export", "--device", "stm32u57", *folder], "nearest: stm32u575"),
         "context": (["export", "--device", "gap9-065v", *folder], "gap9-065v"),

@@ -175,11 +175,11 @@ def test_broken_files_are_refused_in_one_line(
 
 
 def test_unreadable_files_are_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DeviceError, match="no such file"):
+    with pytest.raises(DeviceError, match="does not exist"):
         read_device(tmp_path / "absent.toml")
     folder = tmp_path / "folder.toml"
     folder.mkdir()
-    with pytest.raises(DeviceError, match="no such file"):
+    with pytest.raises(DeviceError, match="is a folder"):
         read_device(folder)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
@@ -187,5 +187,5 @@ def test_unreadable_files_are_refused(tmp_path: pathlib.Path) -> None:
         read_device(binary)
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * (1 << 20) + b"#")
-    with pytest.raises(DeviceError, match="above 64 KiB"):
+    with pytest.raises(DeviceError, match="at most 65,536 B are read"):
         read_device(large)

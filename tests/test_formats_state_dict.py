@@ -240,7 +240,12 @@ def test_what_is_not_supported_is_named(tensors: Tensors, said: str) -> None:
 @pytest.mark.parametrize(
     "tensors, last_step, activation, said",
     [
-        ({**HEAD, **dense("out.", 3, 2)}, None, None, "but not what stands between them; name it"),
+        (
+            {**HEAD, **dense("out.", 3, 2)},
+            None,
+            None,
+            "name it: --activation relu, in Python activation='relu'",
+        ),
         (LSTM, None, "relu", "activation 'relu' has no dense layer to stand behind"),
         ({**LSTM, **HEAD}, None, "tanh", "activation 'tanh' is not supported; supported: relu"),
         (HEAD, True, None, "a network of dense layers alone has no last step"),

@@ -100,8 +100,8 @@ def test_what_the_caller_states_must_not_contradict_the_file(tmp_path: pathlib.P
     content = content_of(NETWORKS["softmax"])
     assert isinstance(read_bytes(content, tmp_path, True, "softmax"), Network)
     told = refusal(content, tmp_path, last_step=False)
-    assert told == "last_step=False contradicts the file, which gives the last step; leave it out"
+    assert told == "the file gives the last step; leave --head (last_step) out"
     told = refusal(content, tmp_path, activation="relu")
-    assert told == "activation='relu' contradicts the file, which ends in softmax; leave it out"
+    assert told == "the file ends with softmax, not relu; leave the activation out"
     told = refusal(content_of(NETWORKS["one layer"]), tmp_path, activation="relu")
-    assert "which ends in no activation" in told
+    assert "the file ends with no activation, not relu" in told

@@ -192,9 +192,28 @@ def test_what_cannot_be_placed_is_named(function: Callable[[Any, Any], Any], sai
     assert got.startswith("Calls: ") and said in got and "\n" not in got
 
 
+def test_a_branch_on_values_is_refused_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match="torch.export cannot follow it .*data-dependent"):
+        from_torch(Calls(lambda net, x: net.fc(x) if x.sum() > 4 else net.fc(2 * x)))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_line_of_the_users_code_is_given() -> None:
     with pytest.raises(ModelError, match=r"in 'return self.rnn\(x\)\[0\] \+ 1'"):
         from_torch(PlusOne())
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_rounding_on_the_way_is_said(kind: Any) -> None:
+    got = from_torch(Calls(lambda net, x: net.fc(net.lstm(x)[0].to(kind).float())))
+    narrow = kind.itemsize < 4
+    assert got.assumed == ((f"its rounding to {kind} is left out",) if narrow else ())
+
+
+@pytest.mark.parametrize("module", [nn.LSTM(4, 8, device="meta"), Net().to("meta")])
+def test_a_module_without_values_is_refused(module: Any) -> None:
+    with pytest.raises(ModelError, match="lies on the device 'meta', without values"):
+        from_torch(module)
 
 
 class PlusOne(Net):

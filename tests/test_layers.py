@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
-    ("cells", "precision", "arithmetic", "counts"),
+    ("cells", "precision", "arithmetic", "counts", "given", "files"),
     ("network",),
     ("plan", "shapes", "equations"),
     ("forward", "quantized"),
@@ -26,7 +26,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("tools",),
 )
 LEVEL = {name: k for k, names in enumerate(LAYERS) for name in names}
-OUTSIDE = ("__init__", "__main__")
+OUTSIDE = ("__init__", "__main__", "public")
 FILES = sorted(
     p
     for folder in ("edgelstm", "kernels", "tools")

@@ -1,5 +1,6 @@
 """Runtimes in child processes, each against its own interpreter in this process."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,7 @@ from edgelstm.formats.tflite.write import encode
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
-from edgelstm.runtimes import RUNTIMES
+from edgelstm.runtimes import RUNTIMES, tflm
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.runtimes.isolation import execute
 from tests.networks import golden_lstm, random_input, random_network
@@ -229,6 +230,27 @@ def test_the_smallest_arena_is_enough_and_a_smaller_one_is_not(
     assert fits(path, got)
     assert not fits(path, got - 16)
     assert not fits(path, got - 256)
+
+
+@pytest.mark.parametrize("reported, needed", [(34960, 34960), (3344, 3760), (0, 1 << 19)])
+def test_the_smallest_arena_is_found_from_what_the_interpreter_reports(
+    reported: int, needed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes: list[int] = []
+
+    class Interpreter:
+        def print_allocations(self) -> None:
+            os.write(2, f"[Recording] Arena allocation total {reported} bytes\n".encode())
+
+    def fits(content: bytes, arena_bytes: int, expected: bytes) -> bool:
+        probes.append(arena_bytes)
+        return arena_bytes >= needed
+
+    monkeypatch.setattr(tflm, "_interpreter", lambda content, arena_bytes: Interpreter())
+    monkeypatch.setattr(tflm, "_probe", lambda interpreter: b"")
+    monkeypatch.setattr(tflm, "_fits", fits)
+    assert tflm.least_arena_bytes(b"") == needed
+    assert len(probes) <= (1 if reported == needed else 40 if reported == 0 else 10)
 
 
 def test_a_file_that_tflm_does_not_run_has_no_arena(tmp_path: Path) -> None:

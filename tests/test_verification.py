@@ -72,6 +72,7 @@ def test_nan_and_wrong_shapes_are_mismatches() -> None:
     nan = np.array([[0, np.nan, 0], [0, 0, 0]])
     got = compared("f", "r", (expected, nan), NETWORK)
     assert (got.status, got.mismatches, got.max_difference) == ("differs", 1, None)
+    assert got.reason == "1 of 6 values differ, 1 of them not finite"
     assert compared("f", "r", (expected, np.zeros((2, 4))), NETWORK).status == "differs"
 
 

@@ -24,8 +24,11 @@ def cautions(report: dict[str, Any]) -> list[str]:
             )
     snr = measured["snr_db"]
     if snr is not None and snr < LOW_SNR_DB:
+        better = "use --precision float32"
+        if report["precision"] != "hybrid":
+            better = "check the calibration data, or use --precision hybrid or float32"
         warnings.append(
             f"the signal-to-noise ratio against float is {snr:.1f} dB, below {LOW_SNR_DB:.0f} dB; "
-            "check the calibration data, or use --precision hybrid or float32"
+            f"{better}"
         )
     return warnings

@@ -185,6 +185,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
+        _check_words(sys.argv[1:])
         code = app(standalone_mode=False)
     except (ModelError, DeviceError) as error:
         return _fail(str(error))
@@ -202,6 +203,20 @@ def _run() -> int:
             raise
         return _fail(message() or "a command is needed; `edgelstm -h` lists them")
     return code if isinstance(code, int) else 0
+
+
+def _check_words(words: list[str]) -> None:
+    """An empty word is a variable that a script did not set, and no way to leave an option out."""
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, value = word.partition("=")
+        if not word.strip():
+            raise ModelError(f"{_named(before)} is empty; give a value, or leave it out")
+        if option.startswith("--") and equals and not value.strip():
+            raise ModelError(f"{option} is empty; give a value, or leave it out")
+
+
+def _named(option: str) -> str:
+    return option if option.startswith("-") else "an argument"
 
 
 def _fail(message: str) -> int:

@@ -23,6 +23,7 @@ def main(name: str | None, *, as_json: bool, quiet: bool) -> int:
         columns = ("figure", ">low", ">typical", ">high", "basis", "source")
         out = output.console()
         out.print(tables.table(device.name, ("", ""), sorted(device.texts.items())))
+        out.print()
         out.print(tables.table("Figures", columns, _figure_rows(device)))
     return 0
 

@@ -50,9 +50,12 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
         out.print()
         out.print(tables.table("Kernels", ("", ""), _kernel_rows(kernels)))
         out.print()
-        columns = ("package", "version", "for", "missing: how to get it")
-        rows = [(p["name"], p["version"] or "-", p["for"], p["obstacle"] or "") for p in found]
-        out.print(tables.table("Packages", columns, rows))
+        rows = [(p["name"], p["version"] or "-", p["for"]) for p in found]
+        out.print(tables.table("Packages", ("package", "version", "for"), rows))
+        for package in found:
+            if package["obstacle"]:  # with a line to copy
+                told = f"{package['name']}: {package['obstacle']}"
+                out.print(f"\n{told}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -121,7 +124,7 @@ def _packages() -> Iterator[dict[str, Any]]:
             "name": name,
             "version": version,
             "for": purpose,
-            "obstacle": None if version else install,
+            "obstacle": None if version else f"is not installed: {install}",
         }
 
 

@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.comparison import accuracy, check_labels, compare, saturation
+from edgelstm.comparison import accuracy, compare, saturation
 from edgelstm.counting import count
 from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.energy import estimate
 from edgelstm.errors import ModelError
-from edgelstm.formats import (
-    AnyNetwork,
-    default_steps,
-    encode,
-    target_suffix,
-    write_whole,
-)
+from edgelstm.figures import counted
+from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix, write_whole
+from edgelstm.formats.tensors import at
 from edgelstm.memory import Fit, fit
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
@@ -73,7 +69,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
     with output.progress(quiet) as tell:
         exported = write_files(request, tell)
-        report, failures = check(exported, request, tell)
+        report = check(exported, request, tell)
     path = request.out / f"{exported.name}_{exported.precision}_report.json"
     write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
     for text in cautions(report):
@@ -81,8 +77,8 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         output.print_json(report)
     elif not quiet:
-        tables.print_export(report, path, failures)
-    return int(bool(failures))
+        tables.print_export(report, path)
+    return output.exit_code(report["failures"])
 
 
 def write_files(request: Request, tell: Tell) -> Exported:
@@ -103,15 +99,14 @@ def write_files(request: Request, tell: Tell) -> Exported:
     to_quantize = quantizable(network, precision)
     if to_quantize:
         tell(f"quantizing to {precision}")
-        network = quantize(to_quantize, list(data.calibration), precision)
+        with at(str(request.model or name)):
+            network = quantize(to_quantize, list(data.calibration) or None, precision)
     steps = request.steps
     if steps is None:
         steps = default_steps(network, request.streaming)
         steps = steps if request.streaming else data.steps or steps
     if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
-    if data.labels is not None:
-        check_labels(network, data.tested, data.labels)
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
     contents = [
         (path, content)
@@ -169,13 +164,13 @@ def _encoded(
         yield path, content
 
 
-def check(exported: Exported, request: Request, tell: Tell) -> tuple[dict[str, Any], list[str]]:
-    """The report, and what failed."""
+def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
+    """The report, with what failed."""
     verified = _verify(exported, tell)
     tell("measuring accuracy")
     measured = _measure(exported)
     fitted = _fit(exported, tell)
-    report = {
+    return {
         "model": exported.name,
         "device": exported.device.name,
         "precision": exported.precision,
@@ -189,9 +184,18 @@ def check(exported: Exported, request: Request, tell: Tell) -> tuple[dict[str, A
         "accuracy": measured,
         "verified": [v.to_dict() for v in verified],
         "per_step": _per_step(exported),
+        **_ends(exported.network),
+        "failures": _failures(verified, fitted, exported.device, request.target),
         "version": edgelstm.__version__,
     }
-    return report, _failures(verified, fitted, exported.device, request.target)
+
+
+def _ends(network: AnyNetwork) -> dict[str, Any]:
+    """Type of x and y in the files; an integer q stands for scale * (q - zero_point)."""
+    ends = (None, None) if isinstance(network, Network) else (network.input, network.output)
+    real = {"scale": None, "zero_point": None, "type": "float32"}
+    described = (dataclasses.asdict(end) if end else real for end in ends)
+    return dict(zip(("input", "output"), described, strict=True))
 
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[str, Any]:
@@ -242,7 +246,7 @@ def _measure(exported: Exported) -> dict[str, Any]:
         measured["saturation"] = [dataclasses.asdict(s) for s in saturation(quantized)]
     if data.labels is not None:
         n = len(data.labels)
-        measured["metric"] = f"share of {n} sequences whose class is right"
+        measured["metric"] = f"share of {counted(n, 'sequence')} whose class is right"
         if original:
             measured["float"] = accuracy(original, data.tested, data.labels)
         if quantized:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.files import obstacle
 from edgelstm.formats.npz import read_array, read_arrays
 
 Array = NDArray[Any]
@@ -23,17 +24,22 @@ def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
     suffix = path.suffix.lower()
     if suffix not in readers:
         raise ModelError(f"{path}: calibration is read from {', '.join(readers)}, not '{suffix}'")
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist; give a file of typical input sequences")
+    _check_readable(path, "typical input sequences")
     arrays = readers[suffix](path)
     for key, array in arrays.items():
         if array.ndim not in (2, 3) or array.shape[-1] != input_size:
-            where = f"array '{key}' of {path}" if suffix == ".npz" else str(path)
+            which = f" array '{key}'" if suffix == ".npz" else ""
             raise ModelError(
-                f"{where} has shape {array.shape}; (steps, {input_size}) or "
+                f"{path}:{which} has shape {array.shape}; (steps, {input_size}) or "
                 f"(sequences, steps, {input_size}) is needed"
             )
     return list(arrays.values())
+
+
+def _check_readable(path: pathlib.Path, needed: str) -> None:
+    refused = obstacle(path)
+    if refused:
+        raise ModelError(f"{path} {refused}; give a file of {needed}")
 
 
 def _npy(path: pathlib.Path) -> dict[str, Array]:
@@ -60,6 +66,7 @@ def _csv(path: pathlib.Path) -> dict[str, Array]:
 
 def read_labels(path: pathlib.Path) -> Array:
     """A class per sequence, from an `.npy`."""
-    if path.suffix.lower() != ".npy" or not path.is_file():
-        raise ModelError(f"{path}: labels are read from an .npy file; there is none of that name")
+    if path.suffix.lower() != ".npy":
+        raise ModelError(f"{path}: labels are read from an .npy file, not '{path.suffix}'")
+    _check_readable(path, "labels, a class for each sequence")
     return read_array(path)

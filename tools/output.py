@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,13 @@ def progress(quiet: bool) -> Iterator[Tell]:
 def warn(text: str) -> None:
     """One line on standard error."""
     print(f"warning: {text}", file=sys.stderr)
+
+
+def exit_code(failures: Sequence[str]) -> int:
+    """1, with one line on standard error, if a check failed; else 0."""
+    if failures:
+        print(f"failed: {'; '.join(failures)}", file=sys.stderr)
+    return int(bool(failures))
 
 
 def console() -> Any:

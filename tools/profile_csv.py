@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgelstm.counts import COLUMNS
+from edgelstm.figures import counted
 
 Report = dict[str, Any]
 
@@ -41,7 +42,7 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
     sequence = report["sequence"]
     if sequence:
         for row in _counted(sequence["layers"], sequence["total"]):
-            yield start | {"scope": f"{sequence['steps']} steps"} | row
+            yield start | {"scope": counted(sequence["steps"], "step")} | row
 
 
 def _counted(layers: Sequence[Report], total: Report) -> Iterator[dict[str, Any]]:

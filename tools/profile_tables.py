@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from edgelstm.equations import equations
-from edgelstm.figures import number, percent, span
+from edgelstm.figures import counted, number, percent, span
 from edgelstm.tools.output import console
 from edgelstm.tools.tables import table
 
@@ -58,7 +58,7 @@ def _print_counts(report: Report) -> None:
     if sequence:
         totals = [(x["total"], x["name"]) for x in sequence["layers"]]
         totals.append((sequence["total"], "total"))
-        _print_totals(f"A sequence of {sequence['steps']:,} steps", totals)
+        _print_totals(f"A sequence of {counted(sequence['steps'], 'step')}", totals)
 
 
 def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:

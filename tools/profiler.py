@@ -82,7 +82,13 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
         profile_tables.print_profiles(reports)
         if options.html:
             output.console().print(f"\npage: {options.html}", markup=False, soft_wrap=True)
-    return int(any(report["fit"]["fits"] is False for report in reports))
+    return output.exit_code(
+        [
+            f"{report['model']} does not fit {report['device']}"
+            for report in reports
+            if report["fit"]["fits"] is False
+        ]
+    )
 
 
 def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
@@ -93,7 +99,12 @@ def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
     if len(options.models) > 2:
         raise ModelError(f"{len(options.models)} models are given; at most 2 stand side by side")
     requests = [
-        Request(model=path, head=options.head, activation=options.activation)
+        Request(
+            model=path,
+            precision=options.precision,
+            head=options.head,
+            activation=options.activation,
+        )
         for path in options.models or (None,)
     ]
     return [read_network(request) for request in requests]

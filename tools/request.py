@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import bundled
+from edgelstm.calibration import calibration_sequences
+from edgelstm.comparison import check_labels
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, read
+from edgelstm.formats.tensors import at
+from edgelstm.given import float32
 from edgelstm.network import Network, Recurrent
 from edgelstm.plan import find_precision
 from edgelstm.quantized import QuantizedNetwork
@@ -60,24 +64,26 @@ class Data:
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
-    """The network and its name."""
+    """The network and its name; integers in another precision than asked for are an error."""
     if request.head not in HEADS:
         raise ModelError(f"--head is '{request.head}'; last or each is needed")
     if request.model is None:
         if request.head or request.activation:
             raise ModelError("--head and --activation are for files of weights alone; give MODEL")
         return bundled.demo(), bundled.NAME
-    return read(request.model, HEADS[request.head], request.activation), request.model.stem
+    network = read(request.model, HEADS[request.head], request.activation)
+    own = network.precision if isinstance(network, QuantizedNetwork) else None
+    if own and request.precision not in (None, own):
+        raise ModelError(
+            f"{request.model}: the file is in {own} already, and --precision is "
+            f"{request.precision}; give the float32 network"
+        )
+    return network, request.model.stem
 
 
 def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[str]]:
     """The precision, and what was left out because a cell does not have it."""
     if isinstance(network, QuantizedNetwork):
-        if asked not in (None, network.precision):
-            raise ModelError(
-                f"--precision is {asked}, but the file is in {network.precision} already; "
-                "give the float32 network"
-            )
         return network.precision, []
     if asked is not None:
         return find_precision(asked).name, []
@@ -94,9 +100,12 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     if request.labels and not request.calibration:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.calibration:
-        arrays = inputs.read_sequences(request.calibration, network.input_size)
-        batches = tuple(_batch(a, request.calibration) for a in arrays)
-        labels = inputs.read_labels(request.labels) if request.labels else None
+        batches = _from_file(request.calibration, network.input_size)
+        labels = None
+        if request.labels:
+            labels = inputs.read_labels(request.labels)
+            with at(str(request.labels)):
+                check_labels(network, batches, labels)
         return Data("file", batches, batches, labels)
     if request.model is None:
         data = bundled.demo_data()
@@ -105,18 +114,17 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
         return Data("none")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)
+    if precision == "hybrid":  # which has nothing to calibrate
+        return Data("none", tested=(x,))
     return Data("random", (x,), (x,))
 
 
-def _batch(array: NDArray[Any], path: pathlib.Path) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        batch = array.astype(np.float32)
-    batch = batch if batch.ndim == 3 else batch[None]
-    if not np.isfinite(batch).all():
-        raise ModelError(
-            f"{path} holds values that are not finite in float32; remove or repair them"
-        )
-    return batch
+def _from_file(path: pathlib.Path, input_size: int) -> tuple[NDArray[np.float32], ...]:
+    """The arrays of a file in its order, each a batch."""
+    arrays = inputs.read_sequences(path, input_size)
+    with at(str(path)):
+        calibration_sequences(arrays, input_size)  # for what it refuses
+    return tuple(float32(array if array.ndim == 3 else array[None]) for array in arrays)
 
 
 def quantizable(network: AnyNetwork, precision: str) -> Network | None:

@@ -4,9 +4,13 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from edgelstm.figures import counted
 from edgelstm.tools.output import console
 
 Report = Mapping[str, Any]
+
+BETWEEN = 2  # spaces between columns
+LONG_WORD = 20
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
@@ -15,18 +19,48 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     from rich.text import Text
 
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in columns:
+    made.show_header, rows = any(columns), list(rows)
+    for name, width in zip(columns, column_widths(columns, rows, console().width), strict=True):
         right = name.startswith(">")
-        made.add_column(name.lstrip(">"), justify="right" if right else "left", overflow="fold")
+        made.add_column(
+            name.lstrip(">"), justify="right" if right else "left", overflow="fold", width=width
+        )
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
 
 
-def print_export(report: Report, path: pathlib.Path, failures: Sequence[str]) -> None:
+def column_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Whole lines where there is room, else sentences wrap; names and numbers stay whole.
+
+    >>> columns, rows = ("name", ">RAM"), [("stm32l4r5-smps of the maker", "640 KiB")]
+    >>> column_widths(columns, rows, 60), column_widths(columns, rows, 20)
+    ([27, 7], [14, 7])
+    """
+    widths, least = [], []
+    for k, name in enumerate(columns):
+        cells = [row[k] for row in rows]
+        lines = [line for cell in (name.lstrip(">"), *cells) for line in cell.split("\n")]
+        widths.append(max(map(len, lines)))
+        whole = max(map(len, cells), default=0) if name.startswith(">") else 0
+        least.append(max(whole, *map(_least_width, lines)))
+    for _ in range(sum(widths) + BETWEEN * (len(widths) - 1) - room):
+        k = max(range(len(widths)), key=lambda k: widths[k] - least[k])
+        widths[k] -= widths[k] > least[k]
+    return widths
+
+
+def _least_width(line: str) -> int:
+    """Of its longest word; one like an address may break in a sentence, a name may not."""
+    words = [len(word) for word in line.split()]
+    return max(words, default=1) if len(words) < 2 else min(max(words), LONG_WORD)
+
+
+def print_export(report: Report, path: pathlib.Path) -> None:
     """The report of `export`."""
     out = console()
-    where = f"{report['precision']}, {report['steps']} steps a call, for {report['device']}"
+    where = f"{report['precision']}, {counted(report['steps'], 'step')} a call"
+    where += f", for {report['device']}"
     out.print(f"{report['model']}  {where}\n", markup=False, style="bold", soft_wrap=True)
     out.print(
         table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
@@ -38,8 +72,6 @@ def print_export(report: Report, path: pathlib.Path, failures: Sequence[str]) ->
     for text in _notes(report):
         out.print(f"note: {text}", markup=False, style="dim")
     out.print(f"\nreport: {path}", markup=False, soft_wrap=True)
-    for text in failures:
-        out.print(f"FAILED: {text}", markup=False, style="bold red")
 
 
 def _notes(report: Report) -> Iterable[str]:
@@ -67,7 +99,7 @@ def print_verified(verified: Sequence[Report]) -> None:
     columns = ("file", "runtime", "status", ">values", ">differ", ">largest difference")
     out.print(table("Checked value by value", columns, map(_verified_row, verified)))
     for reason in dict.fromkeys(f"{v['runtime']}: {v['reason']}" for v in verified if v["reason"]):
-        out.print(reason, markup=False, style="dim")
+        out.print(reason, markup=False, style="dim", soft_wrap=True)  # a line to copy
 
 
 def _verified_row(row: Report) -> tuple[str, ...]:
@@ -84,6 +116,11 @@ def _verified_row(row: Report) -> tuple[str, ...]:
 
 def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
     measured, per_step, fit = report["accuracy"], report["per_step"], report["fit"]
+    for name in ("input", "output"):
+        end = report[name]
+        if end["scale"]:
+            real = f"{end['scale']:.9g} * (q - {end['zero_point']})".replace("- -", "+ ")
+            yield name, f"{end['type']} q stands for {real}"
     if measured["metric"]:
         shares = [
             f"{k} {measured[k]:.2%}" for k in ("float", "quantized") if measured[k] is not None
@@ -94,7 +131,8 @@ def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
             f"{name} equal" if snr is None else f"{name} {snr:.1f} dB"
             for name, snr in measured["layer_snr_db"].items()
         )
-        yield "signal to noise", f"{measured['snr_db']:.1f} dB against float ({layers})"
+        on = ", on random input" if measured["calibration"] in ("random", "none") else ""
+        yield "signal to noise", f"{measured['snr_db']:.1f} dB against float ({layers}){on}"
     yield "flash", _need(fit["flash_bytes"], fit["flash_available_bytes"])
     yield "RAM", _need(fit["ram_bytes"], fit["ram_available_bytes"])
     yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]]

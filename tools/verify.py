@@ -9,7 +9,7 @@ from edgelstm.formats import write
 from edgelstm.quantization import quantize
 from edgelstm.tools import output, tables
 from edgelstm.tools.output import Tell
-from edgelstm.verification import Verification, verify
+from edgelstm.verification import FAILED, Verification, verify
 
 
 def main(
@@ -31,7 +31,13 @@ def main(
         output.print_json({"verified": verified})
     elif not quiet:
         tables.print_verified(verified)
-    return int(not all(verification.passed for verification in done))
+    return output.exit_code(
+        [
+            f"{v['artifact']} in {v['runtime']}: {v['reason']}"
+            for v in verified
+            if v["status"] in FAILED
+        ]
+    )
 
 
 def _bundled_files(folder: pathlib.Path, tell: Tell) -> list[pathlib.Path]:

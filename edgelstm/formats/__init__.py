@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from edgelstm.errors import ModelError
+from edgelstm.files import obstacle
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tensors import at
+from edgelstm.given import check_type, is_whole
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantized import QuantizedNetwork
 
@@ -75,13 +77,7 @@ def read(
             executed.
     """
     path = pathlib.Path(path)
-    with at(str(path)):
-        reader = _function(path.suffix, "reader")
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelError(f"{path} {what}; give a file that holds a trained network")
-    if not os.access(path, os.R_OK):
-        raise ModelError(f"{path} cannot be read: permission denied")
+    reader = _reader(path, "reader")
     network: AnyNetwork = reader(path, last_step, activation)
     return network
 
@@ -89,9 +85,7 @@ def read(
 def facts(path: str | os.PathLike[str]) -> FileFacts:
     """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
     path = pathlib.Path(path)
-    with at(str(path)):
-        about = _function(path.suffix, "facts")
-    found: FileFacts = about(path)
+    found: FileFacts = _reader(path, "facts")(path)
     return found
 
 
@@ -120,7 +114,8 @@ def write(
         ModelError: The format has no form for this network, or the file cannot be written.
     """
     path = pathlib.Path(path)
-    content = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
+    with at(str(path)):
+        content = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
     write_whole(path, content)
     return path
 
@@ -135,14 +130,15 @@ def encode(
 ) -> bytes:
     """The content of the file that `write` writes."""
     encoder = _function(suffix, "writer")
+    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
     _check_written(network)
     if target is not None and target_suffix(target) != suffix.lower():
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
-    if not isinstance(steps, int) or not 1 <= steps <= (1 if streaming else MOST_STEPS):
+    if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
         needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
         raise ModelError(f"steps is {steps}; it must be {needed}")
-    content: bytes = encoder(network, steps=steps, streaming=streaming, target=target)
+    content: bytes = encoder(network, steps=int(steps), streaming=streaming, target=target)
     return content
 
 
@@ -175,6 +171,8 @@ def default_steps(network: AnyNetwork, streaming: bool) -> int:
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:
     """Writes beside and renames: whoever looks sees the old file, the new one, or none."""
+    if path.exists() and not path.is_file():
+        raise ModelError(f"{path} {obstacle(path)}; give the name of a file to write")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
@@ -187,6 +185,16 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
+    """What reads a file, if there is one to read."""
+    with at(str(path)):
+        found = _function(path.suffix, role)
+    refused = obstacle(path)
+    if refused:
+        raise ModelError(f"{path} {refused}; give a file that holds a trained network")
+    return found
 
 
 def _function(suffix: str, role: str) -> Callable[..., Any]:

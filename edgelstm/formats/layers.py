@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from edgelstm.errors import ModelError
+from edgelstm.figures import counted
 from edgelstm.formats.signal import Signal, axis_of, position, say
 from edgelstm.network import Dense, Floats, Layer, Network, Recurrent, arrays, layer_names
 
@@ -144,15 +145,15 @@ def follow(
     if not _equal(network, again):
         raise ModelError("computes something else at other sizes of batch and steps")
     if last_step is not None and last_step != network.last_step:
-        gives = "the last step" if network.last_step else "each step"
         raise ModelError(
-            f"the graph gives {gives}; last_step={last_step} is for files of weights alone"
+            f"the graph gives {'the last' if network.last_step else 'each'} step; leave --head "
+            "(last_step) out, which is for files of weights alone"
         )
     end = getattr(network.layers[-1], "activation", None)
     if activation is not None and activation != end:
         raise ModelError(
-            f"the graph ends with activation {end}; activation='{activation}' is for files of "
-            "weights alone"
+            f"the graph ends with {end or 'no activation'}, not {activation}; leave the activation "
+            "out, which is for files of weights alone"
         )
     return network
 
@@ -199,6 +200,6 @@ def _check_features(signal: Signal, layer: Layer) -> None:
         raise ModelError(f"takes {last} as the features of layer '{layer.name}'")
     if signal.sizes["features"] != layer.input_size:
         raise ModelError(
-            f"layer '{layer.name}' takes {layer.input_size} values, "
+            f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
             f"but {signal.sizes['features']} come in"
         )

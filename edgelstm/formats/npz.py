@@ -17,7 +17,7 @@ from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
 DESCRIPTION = "edgelstm"
-LARGEST_BYTES = 512 * 2**20
+LARGEST_BYTES = 512 * 2**20  # unpacked
 
 
 def encode(
@@ -48,8 +48,8 @@ def read(
         network = restore(described, arrays)
     if last_step not in (None, network.last_step) or activation is not None:
         raise ModelError(
-            f"{path.name} says itself where its head reads and which activations it has; "
-            "leave last_step and activation out"
+            f"{path.name}: the file says itself where its head reads and which activations it has; "
+            "leave --head (last_step) and the activation out"
         )
     return network
 
@@ -79,14 +79,10 @@ def read_arrays(path: pathlib.Path) -> dict[str, NDArray[Any]]:
 
 def read_array(path: pathlib.Path) -> NDArray[Any]:
     """The array of an `.npy` file, without unpickling; a broken one is a `ModelError`."""
-    if path.stat().st_size > LARGEST_BYTES:
-        raise ModelError(
-            f"{path} is larger than {LARGEST_BYTES:,} B, which is the most that is read"
-        )
     try:
         return _array(path.read_bytes(), path.name)
-    except ModelError:
-        raise
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     except Exception as error:  # numpy raises many kinds for a broken header
         raise ModelError(f"{path}: not a readable .npy file: {_first_line(error)}") from error
 

@@ -212,8 +212,9 @@ def _activations(parts: list[_Part], activation: str | None) -> list[str | None]
     if activation is None and len(dense) > 1:
         names = ", ".join(f"'{parts[k].file_name}'" for k in dense)
         raise ModelError(
-            f"holds the dense layers {names}, but not what stands between them; "
-            f"name it: activation='relu', for instance (known: {', '.join(ACTIVATIONS)})"
+            f"holds the dense layers {names}, but not what stands between them; if it is the same "
+            "behind each but the last, name it: --activation relu, in Python activation='relu' "
+            f"(known: {', '.join(ACTIVATIONS)}); else write .onnx, or give the module to from_torch"
         )
     active = dense[:-1] if len(dense) > 1 else dense
     return [activation if k in active else None for k in range(len(parts))]

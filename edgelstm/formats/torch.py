@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import pickletools
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.state_dict import to_network
 from edgelstm.formats.tensors import at, from_torch_tensor, one_line
+from edgelstm.formats.torch_pickle import WAY_OUT, check_pickle
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -30,15 +30,6 @@ SAFETENSORS_TYPES = {
     "I32": "<i4",
     "I64": "<i8",
     "BOOL": "?",
-}
-# What a state dict's pickle needs. More would do harm: bytearray(n) takes n bytes of memory.
-PICKLED = {
-    ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor_v2"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("torch.nn.parameter", "Parameter"),
-    ("torch", "Size"),
-    ("torch", "device"),
 }
 
 
@@ -76,7 +67,7 @@ def read_pt(path: pathlib.Path, last_step: bool | None, activation: str | None) 
                 loaded = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
         except Exception as error:  # torch raises whatever its parts raise
             reason = str(error).split("WeightsUnpickler error:")[-1]  # before it stands advice
-            raise ModelError(f"torch cannot load it: {one_line(reason)}") from None
+            raise ModelError(f"torch cannot load it: {one_line(reason)}; {WAY_OUT}") from None
         tensors = {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
     return to_network(tensors, path.name, last_step=last_step, activation=activation)
 
@@ -89,7 +80,8 @@ def from_torch(module: torch.nn.Module) -> Network:
             which is read layer by layer and gives each step; or any module that `torch.export` can
             follow and that holds supported operators only. It takes (batch, steps, input_size), in
             float, or steps first if it says so to its recurrent layer; without a recurrent layer
-            (batch, input_size). If it returns several tensors, the first one is read.
+            (batch, input_size). If it returns several tensors, the first one is read. A branch on
+            the number of steps is read as 5 and 7 steps take it.
 
     Raises:
         ModelError: An operator or an option that is not supported, with its place.
@@ -101,6 +93,8 @@ def from_torch(module: torch.nn.Module) -> Network:
     from edgelstm.formats.torch_layers import layers_in_order, read_layers
 
     with at(type(module).__name__):
+        if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+            raise ModelError("lies on the device 'meta', without values; load its weights before")
         listed = layers_in_order(module)
         return read_graph(module) if listed is None else read_layers(listed)
 
@@ -117,29 +111,20 @@ def _check_archive(path: pathlib.Path) -> None:
     """Refuses what `torch.load` would unpack to more than the file holds, or would have to call."""
     try:
         if not zipfile.is_zipfile(path):
-            raise ModelError("is not a file of torch.save (since 1.6 a zip archive)")
+            raise ModelError(
+                "is not what torch.save writes since torch 1.6, a zip archive; load it where it "
+                "was written and save it again: torch.save(model.state_dict(), 'model.pt')"
+            )
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED:
                     raise ModelError(f"entry '{entry.filename}' is compressed; torch never does so")
                 if entry.filename.endswith(".pkl"):
-                    _check_pickle(archive.read(entry))
+                    check_pickle(archive.read(entry))
     except ModelError:
         raise
     except Exception as error:  # a broken archive raises errors of zlib, struct, pickle, ...
         raise ModelError(f"is a broken archive: {one_line(error)}") from None
-
-
-def _check_pickle(content: bytes) -> None:
-    for operation, argument, _ in pickletools.genops(content):
-        if operation.name == "GLOBAL":
-            module, name = str(argument).split(" ", 1)
-            is_type = module == "torch" and (name.endswith("Storage") or name.islower())
-            if (module, name) not in PICKLED and not is_type:
-                raise ModelError(
-                    f"holds pickled objects ({module}.{name}), which are never loaded; "
-                    "save model.state_dict() instead"
-                )
 
 
 def _find(loaded: Any) -> dict[str, torch.Tensor]:

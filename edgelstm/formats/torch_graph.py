@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import logging
 import operator
 import warnings
@@ -76,7 +78,8 @@ def _export(module: torch.nn.Module, shape: Sequence[int]) -> torch.export.Expor
     logging.disable(logging.CRITICAL)
     try:
         module.eval()
-        with warnings.catch_warnings(), torch.no_grad():
+        silent = contextlib.redirect_stderr(io.StringIO())  # what it prints, its errors say
+        with warnings.catch_warnings(), torch.no_grad(), silent:
             warnings.simplefilter("ignore")
             x = torch.zeros(shape, dtype=like.dtype, device=like.device)
             # decompositions: none; this only replaces operators that change their arguments
@@ -106,10 +109,16 @@ def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Ne
     if not isinstance(result, Signal):
         raise ModelError("its first output is no tensor that depends on the input")
     network = finish(result)
-    if len(outputs) == 1:
-        return network
-    dropped = f"of its {len(outputs)} outputs the first one is read"
-    return dataclasses.replace(network, assumed=(*network.assumed, dropped))
+    dropped = [f"its rounding to {kind} is left out" for kind in _roundings(program)]
+    if len(outputs) > 1:
+        dropped.append(f"of its {len(outputs)} outputs the first one is read")
+    return dataclasses.replace(network, assumed=(*network.assumed, *dropped))
+
+
+def _roundings(program: torch.export.ExportedProgram) -> list[str]:
+    """Float types of less than 32 bits that the graph converts to."""
+    kinds = [node.kwargs.get("dtype") for node in program.graph.nodes]
+    return sorted({str(kind) for kind in kinds if kind and kind.itemsize < 4})
 
 
 def _tensors(program: torch.export.ExportedProgram) -> dict[str, torch.Tensor]:

@@ -98,7 +98,7 @@ def _start(folder: Path, job: Sequence[str], timeout_s: float) -> int:
     with open(folder / "stderr.txt", "wb") as stderr:
         return subprocess.run(
             [*command, str(folder), *job],
-            env={**os.environ, **QUIET, "PYTHONPATH": path},
+            env={**os.environ, **QUIET, "PYTHONPATH": path, "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

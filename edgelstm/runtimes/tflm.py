@@ -1,7 +1,9 @@
 """.tflite files in TensorFlow Lite Micro's own interpreter, with its reference kernels."""
 
 import os
+import re
 import signal
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,11 +41,16 @@ def _invoke(interpreter: Any, x: Array) -> Array:
 def least_arena_bytes(content: bytes) -> int:
     """Size of the smallest arena in which a file gives the outputs that it gives in a large one.
 
-    An arena that is too small can end the process instead of raising, so each probe is a process
-    of its own. Raises what the interpreter raises if the file does not run at all.
+    It holds at least what the interpreter says to have allocated; planning small files needs a
+    little more. An arena that is too small can end the process instead of raising, so each probe
+    is a process of its own. Raises what the interpreter raises if the file does not run at all.
     """
-    expected = _probe(content, LARGE_ARENA_BYTES)
-    too_small, enough = 0, LARGE_ARENA_BYTES // ALIGNMENT_BYTES
+    interpreter = _interpreter(content, LARGE_ARENA_BYTES)
+    expected = _probe(interpreter)
+    enough, more = -(-_allocated_bytes(interpreter) // ALIGNMENT_BYTES), 1
+    too_small = enough - 1
+    while not _fits(content, enough * ALIGNMENT_BYTES, expected):
+        too_small, enough, more = enough, enough + more, 2 * more
     while enough - too_small > 1:
         middle = (too_small + enough) // 2
         if _fits(content, middle * ALIGNMENT_BYTES, expected):
@@ -62,15 +69,29 @@ def _fits(content: bytes, arena_bytes: int, expected: bytes) -> bool:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         same = False
         try:
-            same = _probe(content, arena_bytes) == expected
+            same = _probe(_interpreter(content, arena_bytes)) == expected
         finally:
             os._exit(0 if same else 1)
     return os.waitpid(process, 0)[1] == 0
 
 
-def _probe(content: bytes, arena_bytes: int) -> bytes:
+def _allocated_bytes(interpreter: Any) -> int:
+    """What it prints on standard error; 0 if it prints something else."""
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            interpreter.print_allocations()
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+        file.seek(0)
+        found = re.search(rb"allocation total (\d+) bytes", file.read())
+    return int(found[1]) if found else 0
+
+
+def _probe(interpreter: Any) -> bytes:
     """Output for an input that is not constant."""
-    interpreter = _interpreter(content, arena_bytes)
     details = interpreter.get_input_details(0)
     x = np.resize(np.arange(-8, 8), details["shape"])
     return _invoke(interpreter, x.astype(details["dtype"])).tobytes()

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 from edgelstm.errors import ModelError
+from edgelstm.figures import counted
 from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
 from edgelstm.formats.tflite.model import MOST_AXES, Operator, Tensor
 from edgelstm.network import Dense, Layer, layer_names
@@ -93,7 +94,8 @@ def _append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
         raise ModelError("it stands behind an int8 SOFTMAX, which is read at the end alone")
     if layer.input_size != chain.width:
         raise ModelError(
-            f"its weights take {layer.input_size} values, but a time step has {chain.width}"
+            f"its weights take {counted(layer.input_size, 'value')}, "
+            f"but a time step has {chain.width}"
         )
     chain.layers.append(layer)
     chain.width = layer.output_size

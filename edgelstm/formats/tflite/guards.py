@@ -22,8 +22,8 @@ def check_target(target: str | None, precision: str, *, streaming: bool) -> None
     if precision == "int8" and target == "cmsis-nn" and streaming:
         raise ModelError(
             "target 'cmsis-nn' cannot run an int8 LSTM step by step: TensorFlow Lite Micro passes "
-            "no state to CMSIS-NN, so every call starts from zero; write whole sequences "
-            "(streaming=False), use float32, or target 'tflm' with its reference kernels"
+            "no state to CMSIS-NN, so every call starts from zero; write whole sequences, "
+            "not streaming, use float32, or target 'tflm' with its reference kernels"
         )
 
 

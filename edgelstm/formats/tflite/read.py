@@ -122,8 +122,8 @@ def _check_stated(
 ) -> None:
     if last_step is not None and last_step != network.last_step:
         raise ModelError(
-            f"last_step={last_step} contradicts the file, which gives "
-            f"{'the last step' if network.last_step else 'each step'}; leave it out"
+            f"the file gives {'the last' if network.last_step else 'each'} step; "
+            "leave --head (last_step) out"
         )
     last = network.layers[-1]
     stated = last.activation if isinstance(last, Dense | QuantizedDense) else None
@@ -131,6 +131,6 @@ def _check_stated(
         stated = "softmax"
     if activation is not None and activation != stated:
         raise ModelError(
-            f"activation='{activation}' contradicts the file, which ends in "
-            f"{stated or 'no activation'}; leave it out"
+            f"the file ends with {stated or 'no activation'}, not {activation}; "
+            "leave the activation out"
         )

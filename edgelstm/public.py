@@ -1,0 +1,17 @@
+"""The public names, nothing else; `edgelstm` itself has them from here."""
+
+from edgelstm.bundled import demo as demo
+from edgelstm.bundled import demo_data as demo_data
+from edgelstm.counting import count as count
+from edgelstm.device import device_names as device_names
+from edgelstm.device import read_device as read_device
+from edgelstm.energy import estimate as estimate
+from edgelstm.errors import DeviceError as DeviceError
+from edgelstm.errors import ModelError as ModelError
+from edgelstm.execution import Session as Session
+from edgelstm.execution import run as run
+from edgelstm.formats import read as read
+from edgelstm.formats import write as write
+from edgelstm.formats.torch import from_torch as from_torch
+from edgelstm.quantization import quantize as quantize
+from edgelstm.verification import verify as verify

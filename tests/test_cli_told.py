@@ -1,0 +1,168 @@
+"""What commands tell: options in errors, the file first, units of x and y, lines to copy."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelstm.formats import read, write
+from edgelstm.quantization import quantize
+from edgelstm.runtimes import isolation
+from edgelstm.tools import cautions, doctor, tables
+from tests.networks import random_network
+from tests.test_cli import Captured, run
+
+X = np.random.default_rng(0).normal(size=(6, 9, 5)).astype(np.float32)
+HEAD = random_network("lstm", (5, 8), outputs=3, last_step=True)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for suffix in (".npz", ".onnx", ".tflite"):
+        write(HEAD, f"net{suffix}")
+    weights: dict[str, Any] = {"a.weight": np.ones((4, 5)), "b.weight": np.ones((3, 4))}
+    np.savez("dense.npz", **weights)
+    write(quantize(HEAD, X), "int8.npz")
+    np.save("x.npy", X)
+    np.save("zero.npy", 0 * X)
+    np.save("words.npy", np.full((9, 5), "a"))
+    np.save("long.npy", np.zeros(5, np.int64))
+    os.mkfifo("pipe.npy")
+    return tmp_path
+
+
+ERRORS: dict[str, str] = {
+    "export dense.npz": "dense.npz: holds the dense layers 'a.*', 'b.*', but not what stands "
+    "between them; if it is the same behind each but the last, name it: --activation relu, in "
+    "Python activation='relu' (known: relu, sigmoid, softmax); else write .onnx, or give the "
+    "module to from_torch",
+    "export dense.npz --activation relu --head last": "dense.npz: a network of dense layers alone "
+    "has no last step to select; use --head each (last_step=False)",
+    "export net.onnx --head each": "net.onnx: the graph gives the last step; leave --head "
+    "(last_step) out, which is for files of weights alone",
+    "export net.onnx --activation relu": "net.onnx: the graph ends with no activation, not relu; "
+    "leave the activation out, which is for files of weights alone",
+    "export net.tflite --head each": "net.tflite: the file gives the last step; leave --head "
+    "(last_step) out",
+    "export net.npz --head each": "net.npz: the file says itself where its head reads and which "
+    "activations it has; leave --head (last_step) and the activation out",
+    "export net.npz --target cmsis-nn --streaming": "target 'cmsis-nn' cannot run",
+    "export net.npz --calibration zero.npy": "zero.npy: calibration is zero everywhere, so no "
+    "range can be read off it; give real input",
+    "export net.npz --calibration words.npy": "words.npy: array 'words.npy' holds <U1, not numbers",
+    "export net.npz --calibration pipe.npy": "pipe.npy is a pipe, not a file; give a file of "
+    "typical input sequences",
+    "export net.npz --calibration x.npy --labels long.npy": "long.npy: labels are int64 of shape "
+    "(5,); one integer class for each of 6 sequences is needed",
+    "export net.npz --calibration x.npy --labels pipe.npy": "pipe.npy is a pipe, not a file",
+    "export int8.npz --precision hybrid": "int8.npz: the file is in int8 already, and --precision "
+    "is hybrid; give the float32 network",
+    "profile int8.npz --precision float32": "int8.npz: the file is in int8 already",
+    "profile --sleep deep": "sleep and battery need period_ms (--period-ms)",
+    "export --device=": "--device is empty; give a value, or leave it out",
+}
+
+
+@pytest.mark.parametrize("words, expected", ERRORS.items(), ids=ERRORS)
+def test_errors_name_the_file_first_and_what_to_type(
+    words: str, expected: str, here: Path, capsys: Captured
+) -> None:
+    assert run(*words.split()) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {expected}")
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["export", "--device", ""], "--device is empty"),
+        (["export", "-o", " "], "-o is empty"),
+        (["export", ""], "an argument is empty"),
+        (["profile", "--kernels", ""], "--kernels is empty"),
+        (["devices", ""], "an argument is empty"),
+        (["verify", "--steps", ""], "--steps is empty"),
+    ],
+)
+def test_what_is_given_empty_is_an_error(words: list[str], expected: str, capsys: Captured) -> None:
+    assert run(*words) == 2
+    assert capsys.readouterr().err == f"error: {expected}; give a value, or leave it out\n"
+
+
+def test_the_report_and_the_table_say_what_integers_stand_for(here: Path, capsys: Captured) -> None:
+    words = ("export", "net.npz", "--calibration", "x.npy", "--formats", "tflite")
+    assert run(*words) == 0
+    printed = capsys.readouterr().out
+    report = json.loads((here / "edgelstm-out/net_int8_report.json").read_text())
+    written: Any = read("edgelstm-out/net_int8.tflite")  # as the file's own tensors say it
+    for name in ("input", "output"):
+        scale, zero = getattr(written, f"{name}_scale"), getattr(written, f"{name}_zero_point")
+        assert report[name] == {"type": "int8", "scale": scale, "zero_point": zero}
+        sign = "-" if zero >= 0 else "+"
+        assert f"int8 q stands for {scale:.9g} * (q {sign} {abs(zero)})" in printed
+    assert report["failures"] == []
+
+
+@pytest.mark.parametrize("precision", ["float32", "hybrid"])
+def test_real_ends_have_no_scale_and_hybrid_no_random_calibration(
+    precision: str, here: Path, capsys: Captured
+) -> None:
+    assert run("export", "net.npz", "--precision", precision) == 0
+    printed = capsys.readouterr()
+    report = json.loads((here / f"edgelstm-out/net_{precision}_report.json").read_text())
+    assert report["input"] == {"type": "float32", "scale": None, "zero_point": None}
+    assert report["accuracy"]["calibration"] == "none" and report["steps"] == 100
+    assert "calibration" not in printed.err and "stands for" not in printed.out
+    assert ("dB against float" in printed.out) is (precision == "hybrid")
+
+
+def test_one_step_is_no_plural(here: Path, capsys: Captured) -> None:
+    assert run("export", "net.npz", "--steps", 1, "--formats", "tflite") == 0
+    assert "int8, 1 step a call" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("precision, other", [("int8", "hybrid"), ("hybrid", "use --precision f")])
+def test_a_low_signal_names_another_precision(precision: str, other: str) -> None:
+    measured = {"calibration": "file", "saturation": [], "snr_db": 3.0}
+    report = {"verified": [{"values": 1}], "accuracy": measured, "precision": precision}
+    [warning] = cautions.cautions(report)
+    assert "is 3.0 dB, below 20 dB" in warning and other in warning
+    assert precision == "int8" or "hybrid" not in warning
+
+
+def test_a_failed_check_of_verify_is_one_line_when_quiet(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    path = write(quantize(HEAD, X), "int8.tflite")
+    crashed = isolation.Execution("crashed", "died by SIGSEGV")
+    monkeypatch.setattr(isolation, "execute", lambda *a, **k: crashed)
+    assert run("verify", path, "--quiet") == 1
+    printed = capsys.readouterr()
+    last = printed.err.splitlines()[-1]
+    assert last.startswith("failed: int8.tflite in tflm: died by SIGSEGV; ") and not printed.out
+
+
+def test_install_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    line = 'pip install "edgelstm[tflite-runtime]" (needs an environment with Python <= 3.11)'
+    found = [{"name": "a", "version": None, "for": "checking .tflite files", "obstacle": line}]
+    monkeypatch.setattr(doctor, "_packages", lambda: iter(found))
+    monkeypatch.setattr(doctor, "_runtimes", lambda: iter(()))
+    assert run("doctor") == 0
+    assert f"a: {line}" in capsys.readouterr().out.splitlines()
+    verified = {"artifact": "f", "runtime": "r", "status": "skipped", "reason": line, "values": 0}
+    tables.print_verified([verified | {"mismatches": None, "max_difference": None}])
+    assert f"r: {line}" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("room", [80, 100, 200])
+def test_names_stay_whole_and_nothing_is_cut(room: int) -> None:
+    rows = [
+        ("stm32l4r5-smps", "cortex-m0plus", "13,824 KiB", "interval, no measurement behind it"),
+        ("x", "y", "1", "systems/github.com/mlcommons/tiny_results_a_long_address, and more"),
+    ]
+    widths = tables.column_widths(("name", "core", ">RAM", "source"), rows, room)
+    assert widths[:3] == [14, 13, 10] and widths[3] >= 11
+    assert sum(widths) + 2 * 3 <= max(room, 43 + tables.LONG_WORD)
