@@ -28,6 +28,7 @@ from edgelstm.kernels.simd.vectors import (
     emit_fmadd,
     f32v,
     i32v,
+    shuffle,
     splat,
 )
 
@@ -71,6 +72,18 @@ def _sdot(builder, acc, x, w):
     return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, [acc, w, x])
 
 
+def _smull(builder, acc, x, w):
+    """Products of 16 bits, added in pairs: exact, as w is never -128 (2 * 128 * 127 < 2^15)."""
+    half = ir.VectorType(I16, 8)
+    quarters = [
+        builder.mul(*(builder.sext(shuffle(builder, v, v, lanes), half) for v in (x, w)))
+        for lanes in (range(8), range(8, 16))
+    ]
+    pairs = call(builder, "llvm.aarch64.neon.addp.v8i16", half, quarters)
+    name = "llvm.aarch64.neon.saddlp.v4i32.v8i16"
+    return builder.add(acc, call(builder, name, acc.type, [pairs]))
+
+
 def _shifts(builder, acc, x, w):
     """Any target: byte k of each lane by shifts."""
     x, w = (builder.bitcast(v, acc.type) for v in (x, w))
@@ -82,7 +95,9 @@ def _shifts(builder, acc, x, w):
     return acc
 
 
-emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "shifts": _shifts}[DOT4]
+emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "smull": _smull, "shifts": _shifts}[
+    DOT4
+]
 
 
 @dataclasses.dataclass(frozen=True)
