@@ -75,6 +75,7 @@ IMPLIED = {
     "skylake-avx512": _AVX512,
     "x86-64-v4": _AVX512,
     "cascadelake": (*_AVX512, "avx512vnni"),
+    "alderlake": (*_AVX2, "avxvnni"),
     "cortex-a53": ("neon", "crc"),
     "cortex-a72": ("neon", "crc"),
     "cortex-a76": ("neon", "crc", "lse", "fullfp16", "dotprod"),
