@@ -56,7 +56,9 @@ def lacks(features: str) -> list[str]:
 
 @x86
 @pytest.mark.slow
-@pytest.mark.parametrize("name, features, lanes, dot4", TARGETS, ids=[f"{t[0]}-{t[3]}" for t in TARGETS])
+@pytest.mark.parametrize(
+    "name, features, lanes, dot4", TARGETS, ids=[f"{t[0]}-{t[3]}" for t in TARGETS]
+)
 def test_every_instruction_set_gives_the_oracles_bits(
     name: str, features: str, lanes: int, dot4: str
 ) -> None:

@@ -115,6 +115,7 @@ def _dot4(triple: str, features: frozenset[str], lanes: int) -> str:
 
 TRIPLE, CPU, FEATURES = _generated()
 LACKING = _lacking()
+NEON = TRIPLE.startswith("aarch64")
 LANES = _lanes(FEATURES)
 PAIR = 2 * LANES  # units that are computed at once: a group
 DOT4 = _dot4(TRIPLE, FEATURES, LANES)
@@ -123,7 +124,7 @@ OFFSET = 128 if DOT4 == "vnni" else 0
 # Two products are added in int16 there.
 SMALLEST_WEIGHT = -127 if DOT4 in ("pairs", "smull") else -128
 # Steps whose input products are formed together: 3 rows of 8 accumulators need 32 registers.
-TILE_ROWS = 3 if LANES == 16 or TRIPLE.startswith("aarch64") else 1
+TILE_ROWS = 3 if LANES == 16 or NEON else 1
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 
 
