@@ -37,7 +37,7 @@ def counted_by_plugin(process: subprocess.Popen[str]) -> list[float]:
     """Instructions per step of such a child, format by format and size by size."""
     out, _ = process.communicate()
     if process.returncode:
-        raise ChildProcessError(f"{process.args} ended with status {process.returncode}")
+        raise ChildProcessError(f"qemu-aarch64 ended with status {process.returncode}")
     counts = [int(line) for line in out.split()]
     marks = zip(counts[::3], counts[1::3], counts[2::3], strict=True)
     return [((third - second) - (second - first)) / STEPS for first, second, third in marks]
