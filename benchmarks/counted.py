@@ -6,7 +6,7 @@ import signal
 import numpy as np
 
 from edgelstm.fusion import packed_layer
-from edgelstm.kernels.recurrent import CHUNK, Layer
+from edgelstm.kernels.running import CHUNK, Running
 from edgelstm.quantization import quantize
 from tests.networks import random_input, random_network
 
@@ -24,12 +24,12 @@ def main() -> None:
             network = random_network("lstm", sizes)
             data = random_input(network, 2, 30) if form == "int8" else None
             ready = network if form == "float32" else quantize(network, data, form)
-            layer = Layer(packed_layer(ready.layers[0]), 1)
-            x, y = (np.ones((STEPS, size), layer.type) for size in sizes)
+            layer = Running(packed_layer(ready.layers[0]), 1)
+            x, y = (np.ones((1, STEPS, size), layer.type) for size in sizes)
             layer.advance(0, x, y)
             for steps in (0, STEPS):
                 os.kill(os.getpid(), MARK)
-                layer.advance(0, x[:steps], y[:steps])
+                layer.advance(0, x[:, :steps], y[:, :steps])
             os.kill(os.getpid(), MARK)
 
 
