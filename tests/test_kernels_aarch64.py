@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.skipif(not FOLDER, reason=f"needs an emulated aarch64 Python: {HOW}"),
 ]
 Children = dict[str, subprocess.Popen[str]]
+# Float vectors are the same on both boards; each format takes half a minute to compile.
+FORMATS = {"rpi-4b": ("int8", "hybrid"), "rpi-5": ("int8", "float32")}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def children() -> Iterator[Children]:
     folder = pathlib.Path(FOLDER or "").resolve()
     started = {
         board: subprocess.Popen(
-            [*aarch64.command(folder, board), "-m", "tests.kernel_target", "few"],
+            [*aarch64.command(folder, board), "-m", "tests.kernel_target", *FORMATS[board]],
             env=aarch64.settings(folder),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -45,5 +47,6 @@ def test_raspberry_pis_give_the_oracles_bits(children: Children, board: str, dot
     found = json.loads(out)
     assert (found["cpu"], found["lanes"]) == (aarch64.BOARDS[board].processor, 4)
     assert (found["dot4"], found["mismatches"]) == (dot4, 0)
-    assert found["float32"] < 1e-6
-    assert found["hybrid"] < 2e-2  # a value on an edge may round either way
+    assert found.keys() > set(FORMATS[board]) - {"int8"}
+    assert found.get("float32", 0) < 1e-6
+    assert found.get("hybrid", 0) < 2e-2  # a value on an edge may round either way
