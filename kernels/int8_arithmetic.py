@@ -18,13 +18,14 @@ from edgelstm.kernels.simd.words import (
     max_words,
     min_unsigned,
     min_words,
-    multiply_high,
     multiply_high_i32,
     multiply_high_unsigned,
     multiply_pairs,
     multiply_rounded,
     pack_saturating,
     pack_unsigned,
+    product_first,
+    product_second,
     shift_unsigned,
     slope_192,
     slope_256,
@@ -130,8 +131,7 @@ def tanh_of_cell(P, c):
 @jit
 def product(a, b):
     """int16 x int16 -> int32, of the first and of the second half of the lanes."""
-    low, high = a * b, multiply_high(a, b)
-    return interleave_first(low, high), interleave_second(low, high)
+    return product_first(a, b), product_second(a, b)
 
 
 @jit

@@ -19,7 +19,22 @@ TARGETS = [
     ("haswell", AVX2, 8, "pairs"),
     ("skylake-avx512", AVX512, 16, "pairs"),
     ("cascadelake", f"{AVX512},+avx512vnni", 16, "vnni"),
+    # The same intrinsics as with avxvnni, in the encoding of AVX-512: no avx512bw, so 8 lanes.
+    ("haswell", f"{AVX2},+avx512f,+avx512vl,+avx512vnni", 8, "vnni"),
+    ("alderlake", f"{AVX2},+avxvnni", 8, "vnni"),
 ]
+# Prints the lines of a hybrid LSTM's kernel that hold products, without running it.
+PRODUCTS = """
+from edgelstm.fusion import packed_layer
+from edgelstm.kernels import build, compilation
+from edgelstm.quantization import quantize
+from tests.networks import random_network
+made = []
+compilation._write = lambda path, code: made.append(code.library.get_asm_str())
+packed = packed_layer(quantize(random_network("lstm"), None, "hybrid").layers[0])
+build.kernel(packed.cell, packed.format_name, "sequence")
+print(*(line for line in made[0].splitlines() if "vpdpbusd" in line), sep="\\n")
+"""
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="features of x86")
 
 
@@ -43,7 +58,9 @@ def lacks(features: str) -> list[str]:
 
 @x86
 @pytest.mark.slow
-@pytest.mark.parametrize("name, features, lanes, dot4", TARGETS, ids=[t[0] for t in TARGETS])
+@pytest.mark.parametrize(
+    "name, features, lanes, dot4", TARGETS, ids=[f"{t[0]}-{t[3]}" for t in TARGETS]
+)
 def test_every_instruction_set_gives_the_oracles_bits(
     name: str, features: str, lanes: int, dot4: str
 ) -> None:
@@ -55,6 +72,17 @@ def test_every_instruction_set_gives_the_oracles_bits(
     assert (found["lanes"], found["dot4"], found["mismatches"]) == (lanes, dot4, 0)
     assert found["float32"] < 1e-6
     assert found["hybrid"] < 2e-2  # a value on an edge may round either way
+
+
+@x86
+def test_avxvnni_is_emitted_in_its_own_encoding_and_not_executed() -> None:
+    features = f"{AVX2},+avxvnni"
+    done = child(["-c", PRODUCTS], NUMBA_CPU_NAME="alderlake", NUMBA_CPU_FEATURES=features)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = done.stdout.splitlines()
+    assert len(lines) >= 8  # two halves of four gates
+    assert all(line.split()[0] == "{vex}" and "ymm" in line for line in lines)
+    assert "zmm" not in done.stdout
 
 
 @x86

@@ -13,7 +13,7 @@ from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
 from edgelstm.kernels.simd.memory import load_at, prefetch
-from edgelstm.kernels.simd.target import DOT4, LANES
+from edgelstm.kernels.simd.target import DOT4, LANES, NEON
 from edgelstm.kernels.simd.vectors import (
     F32,
     I1,
@@ -28,6 +28,7 @@ from edgelstm.kernels.simd.vectors import (
     emit_fmadd,
     f32v,
     i32v,
+    shuffle,
     splat,
 )
 
@@ -71,6 +72,18 @@ def _sdot(builder, acc, x, w):
     return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, [acc, w, x])
 
 
+def _smull(builder, acc, x, w):
+    """Products of 16 bits, added in pairs: exact, as w is never -128 (2 * 128 * 127 < 2^15)."""
+    half = ir.VectorType(I16, 8)
+    quarters = [
+        builder.mul(*(builder.sext(shuffle(builder, v, v, lanes), half) for v in (x, w)))
+        for lanes in (range(8), range(8, 16))
+    ]
+    pairs = call(builder, "llvm.aarch64.neon.addp.v8i16", half, quarters)
+    name = "llvm.aarch64.neon.saddlp.v4i32.v8i16"
+    return builder.add(acc, call(builder, name, acc.type, [pairs]))
+
+
 def _shifts(builder, acc, x, w):
     """Any target: byte k of each lane by shifts."""
     x, w = (builder.bitcast(v, acc.type) for v in (x, w))
@@ -82,7 +95,9 @@ def _shifts(builder, acc, x, w):
     return acc
 
 
-emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "shifts": _shifts}[DOT4]
+emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "smull": _smull, "shifts": _shifts}[
+    DOT4
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +156,18 @@ def emit_loop(builder, n, initial, body):
 def _broadcast(builder, kind, row, i):
     word = builder.load(builder.gep(row, [i]))
     word.align = 1
-    return splat(builder, word, LANES)
+    return _spread(builder, kind, splat(builder, word, LANES), 0)
+
+
+def _spread(builder, kind, words, k):
+    """Word k of a vector in every lane."""
+    if kind is FLOAT32 or DOT4 != "smull":
+        return shuffle(builder, words, words, [k] * LANES)
+    # What LLVM knows to be the same in both halves it does not give to SMULL2.
+    octets = builder.bitcast(words, BYTES)
+    order = ir.Constant(BYTES, [4 * k + b for b in range(4)] * LANES)
+    spread = call(builder, "llvm.aarch64.neon.tbl1.v16i8", BYTES, [octets, order])
+    return builder.bitcast(spread, words.type)
 
 
 def _ways(vectors):
@@ -149,16 +175,15 @@ def _ways(vectors):
     return max(1, INDEPENDENT_SUMS // vectors)
 
 
-def _emit_rows(builder, kind, vectors, ahead, *, weights, x_rows):
-    """(number of a word, sums) -> sums with its products: `vectors` sums for each row.
+def _emit_rows(builder, kind, vectors, ahead, weights):
+    """(number of a word, the word of each row, sums) -> sums with its products.
 
-    Broadcasts come first, then each weight vector is used once per row: 3 x 8 accumulators, 3
+    `vectors` sums for each row. Each weight vector is used once per row: 3 x 8 accumulators, 3
     broadcasts and 1 weight vector fit 32 registers; the other order spills.
     """
 
-    def add_word(i, sums):
+    def add_words(i, words, sums):
         row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
-        words = [_broadcast(builder, kind, x_row, i) for x_row in x_rows]
         out = list(sums)
         for j in range(vectors):
             at = j * VECTOR_BYTES
@@ -170,7 +195,36 @@ def _emit_rows(builder, kind, vectors, ahead, *, weights, x_rows):
                 out[k] = kind.multiply_add(builder, sums[k], word, w_j)
         return out
 
-    return add_word
+    return add_words
+
+
+def _emit_sums(builder, kind, n, start, *, weights, x_rows, ahead):
+    """The sums of rows of x that share what is loaded of w."""
+    vectors = len(start) // len(x_rows)
+    add_words, ways = _emit_rows(builder, kind, vectors, ahead, weights), _ways(vectors)
+
+    def add_word(i, sums):
+        return add_words(i, [_broadcast(builder, kind, x_row, i) for x_row in x_rows], sums)
+
+    if ways > 1:
+        return _emit_ways(builder, kind, n, start, add_word, ways)
+    if not NEON or len(x_rows) > 1:
+        return emit_loop(builder, n, start, add_word)
+
+    def add_four(i, sums):
+        """One load; a product of NEON takes its word from any lane."""
+        first = builder.mul(i, const64(4))
+        at = builder.bitcast(builder.gep(x_rows[0], [first]), I8.as_pointer())
+        four = load_at(builder, at, 0, kind.vec.llvm, 1)
+        for k in range(4):
+            word = _spread(builder, kind, four, k)
+            sums = add_words(builder.add(first, const64(k)), [word], sums)
+        return sums
+
+    fours = builder.udiv(n, const64(4))
+    sums, done = emit_loop(builder, fours, start, add_four), builder.mul(fours, const64(4))
+    left = builder.sub(n, done)
+    return emit_loop(builder, left, sums, lambda i, v: add_word(builder.add(done, i), v))
 
 
 def _emit_ways(builder, kind, n, start, add_word, ways):
@@ -219,12 +273,19 @@ def _product(kind):
                 builder.gep(inputs, [builder.mul(args[3], const64(m))]) for m in range(n_rows)
             ]
             initial = [builder.extract_value(args[0], j) for j in range(start.count)]
-            add = _emit_rows(builder, kind, vectors, ahead, weights=weights, x_rows=x_rows)
-            ways = _ways(vectors)
-            if ways > 1:
-                sums = _emit_ways(builder, kind, args[4], initial, add, ways)
-            else:
-                sums = emit_loop(builder, args[4], initial, add)
+            # Products by SMULL need two more registers than 3 rows leave: row after row.
+            together = 1 if kind is INT8 and DOT4 == "smull" else n_rows
+            sums = []
+            for m in range(0, n_rows, together):
+                sums += _emit_sums(
+                    builder,
+                    kind,
+                    args[4],
+                    initial[m * vectors : (m + together) * vectors],
+                    weights=weights,
+                    x_rows=x_rows[m : m + together],
+                    ahead=ahead,
+                )
             return cgutils.pack_array(builder, sums)
 
         return start(start, *[types.intp] * 4, rows, ahead_bytes), codegen

@@ -5,20 +5,59 @@ aborts the process, and so does an instruction that the processor lacks. NUMBA_C
 NUMBA_CPU_FEATURES change what the code generator has.
 """
 
+import ctypes
+import sys
+
 import llvmlite.binding as llvm
 from numba.core import config
 from numba.core.registry import cpu_target
+
+# Linux tells what an aarch64 processor has by bits of two words: feature, word, bit.
+# Source: arch/arm64/include/uapi/asm/hwcap.h.
+HWCAPS = (
+    ("neon", 16, 1),
+    ("crc", 16, 7),
+    ("lse", 16, 8),
+    ("fullfp16", 16, 10),
+    ("dotprod", 16, 20),
+    ("sve", 16, 22),
+    ("i8mm", 26, 13),
+)
+DOT_PRODUCT = """
+declare i32 @llvm.vector.reduce.add.v16i32(<16 x i32>)
+define i32 @dot(<16 x i8> %a, <16 x i8> %b) {
+  %x = sext <16 x i8> %a to <16 x i32>
+  %y = sext <16 x i8> %b to <16 x i32>
+  %products = mul <16 x i32> %x, %y
+  %sum = call i32 @llvm.vector.reduce.add.v16i32(<16 x i32> %products)
+  ret i32 %sum
+}
+"""
 
 
 def _generated() -> tuple[str, str, frozenset[str]]:
     """Triple, processor and features that code is generated for."""
     triple, name, features = cpu_target.target_context.codegen().magic_tuple()
     given = frozenset(f[1:] for f in features.split(",") if f.startswith("+"))
+    if triple.startswith("aarch64") and _emits_sdot(triple, name, features):
+        given |= {"dotprod"}
     return triple, name, given
 
 
-def _host() -> frozenset[str]:
-    return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
+def _emits_sdot(triple: str, name: str, features: str) -> bool:
+    """Whether there is SDOT: LLVM knows it of a processor's name, but does not list it."""
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features)
+    return "sdot" in machine.emit_assembly(llvm.parse_assembly(DOT_PRODUCT))
+
+
+def _host(triple: str) -> frozenset[str]:
+    """What the processor has, as far as it is known."""
+    has = {name for name, there in llvm.get_host_cpu_features().items() if there}
+    if triple.startswith("aarch64") and sys.platform == "linux":
+        ask = ctypes.CDLL(None).getauxval
+        ask.argtypes, ask.restype = (ctypes.c_ulong,), ctypes.c_ulong
+        has |= {name for name, word, bit in HWCAPS if ask(word) >> bit & 1}
+    return frozenset(has)
 
 
 # What a processor's name lets the code generator use, beside the features that are listed.
@@ -36,6 +75,10 @@ IMPLIED = {
     "skylake-avx512": _AVX512,
     "x86-64-v4": _AVX512,
     "cascadelake": (*_AVX512, "avx512vnni"),
+    "alderlake": (*_AVX2, "avxvnni"),
+    "cortex-a53": ("neon", "crc"),
+    "cortex-a72": ("neon", "crc"),
+    "cortex-a76": ("neon", "crc", "lse", "fullfp16", "dotprod"),
 }
 
 
@@ -47,7 +90,7 @@ def _lacking() -> list[str]:
     name = config.CPU_NAME
     if name and name not in ("host", llvm.get_host_cpu_name()):
         wanted |= set(IMPLIED.get(name, (f"all that '{name}' implies",)))
-    return sorted(wanted - _host())
+    return sorted(wanted - _host(TRIPLE))
 
 
 def _lanes(features: frozenset[str]) -> int:
@@ -65,23 +108,27 @@ def _dot4(triple: str, features: frozenset[str], lanes: int) -> str:
         return "vnni"
     if "ssse3" in features:
         return "pairs"
-    return "sdot" if triple.startswith("aarch64") and "dotprod" in features else "shifts"
+    if triple.startswith("aarch64"):
+        return "sdot" if "dotprod" in features else "smull"
+    return "shifts"
 
 
 TRIPLE, CPU, FEATURES = _generated()
 LACKING = _lacking()
+NEON = TRIPLE.startswith("aarch64")
 LANES = _lanes(FEATURES)
 PAIR = 2 * LANES  # units that are computed at once: a group
 DOT4 = _dot4(TRIPLE, FEATURES, LANES)
 # vpdpbusd multiplies unsigned by signed: activations are stored as value + 128 there.
 OFFSET = 128 if DOT4 == "vnni" else 0
-SMALLEST_WEIGHT = -127 if DOT4 == "pairs" else -128  # a sign is moved from x to the weight there
+# Two products are added in int16 there.
+SMALLEST_WEIGHT = -127 if DOT4 in ("pairs", "smull") else -128
 # Steps whose input products are formed together: 3 rows of 8 accumulators need 32 registers.
-TILE_ROWS = 3 if LANES == 16 or TRIPLE.startswith("aarch64") else 1
+TILE_ROWS = 3 if LANES == 16 or NEON else 1
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 
 
 def describe() -> str:
     """One line for people: lanes and products."""
-    form = {"vnni": "VNNI", "pairs": "pairwise products", "sdot": "SDOT", "shifts": "shifts"}[DOT4]
-    return f"{LANES} lanes of 32 bits, int8 by {form}"
+    forms = {"vnni": "VNNI", "pairs": "pairwise products", "sdot": "SDOT", "smull": "SMULL"}
+    return f"{LANES} lanes of 32 bits, int8 by {forms.get(DOT4, DOT4)}"

@@ -60,7 +60,7 @@ def constant(vector_type, value):
 
 def shuffle(builder, a, b, lanes):
     """Lanes picked from a followed by b."""
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
 
 
 def splat(builder, value, lanes):

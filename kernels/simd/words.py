@@ -5,7 +5,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from edgelstm.kernels.simd.memory import load_at
-from edgelstm.kernels.simd.target import LANES, PAIR, X86_BITS
+from edgelstm.kernels.simd.target import LANES, NEON, PAIR, X86_BITS
 from edgelstm.kernels.simd.vectors import (
     I1,
     I8,
@@ -53,14 +53,17 @@ X86 = {  # by the width of a register; what is missing is written out below
         "high rounded": "ssse3.pmul.hr.sw.128",
     },
 }.get(X86_BITS, {})
+OWN = {name: f"llvm.x86.{rest}" for name, rest in X86.items()}
+if NEON:  # LLVM finds the instructions for the rest, in the words below
+    OWN = {"high rounded": "llvm.aarch64.neon.sqrdmulh.v8i16"}
 WIDE = ir.VectorType(I32, PAIR)
 
 
 def _either(name, emit, result):
     """The processor's own instruction, or what it does in words of LLVM."""
-    if name not in X86:
+    if name not in OWN:
         return emit
-    return lambda builder, x, y: call(builder, f"llvm.x86.{X86[name]}", result.llvm, [x, y])
+    return lambda builder, x, y: call(builder, OWN[name], result.llvm, [x, y])
 
 
 def _widened(extend, finish):
@@ -93,16 +96,14 @@ pack_unsigned = binary(i32v, _either("packus", _narrow(0, 65535), words), words)
 
 # ---- one word at a time
 
-multiply_high = binary(
-    words, _either("high", _widened("sext", lambda b, x, y, c: b.ashr(b.mul(x, y), c(16))), words)
-)
+emit_high = _either("high", _widened("sext", lambda b, x, y, c: b.ashr(b.mul(x, y), c(16))), words)
 multiply_high_unsigned = binary(
     words,
     _either(
         "high unsigned", _widened("zext", lambda b, x, y, c: b.lshr(b.mul(x, y), c(16))), words
     ),
 )
-multiply_rounded = binary(  # (x y + 2^14) >> 15
+multiply_rounded = binary(  # (x y + 2^14) >> 15, not both -2^15
     words,
     _either(
         "high rounded",
@@ -128,16 +129,34 @@ flip_octets = unary(octets, lambda b, x: b.xor(x, constant(x.type, -128)))
 # ---- from words to int32 and back
 
 
-def _interleave(second):
+def _interleaved(second):
     """Lanes low | high << 16 of int32: those that `NARROWED` takes from the first, or second."""
     lanes = []
     for k in range(LANES):
         at = 8 * (k // 4) + k % 4 + (4 if second else 0)
         lanes += [at, PAIR + at]
-    return binary(words, lambda b, x, y: b.bitcast(shuffle(b, x, y, lanes), i32v.llvm), i32v)
+    return lambda b, x, y: b.bitcast(shuffle(b, x, y, lanes), i32v.llvm)
 
 
-interleave_first, interleave_second = _interleave(False), _interleave(True)
+interleave_first = binary(words, _interleaved(False), i32v)
+interleave_second = binary(words, _interleaved(True), i32v)
+
+
+def _product(second):
+    """x * y in int32: of the lanes that `NARROWED` takes from the first, or second."""
+    lanes = [k for k in range(PAIR) if (k // 4 % 2 == 1) == second]
+
+    def widened(builder, x, y):
+        parts = (builder.sext(shuffle(builder, v, v, lanes), i32v.llvm) for v in (x, y))
+        return builder.mul(*parts)
+
+    def halves(builder, x, y):
+        return _interleaved(second)(builder, builder.mul(x, y), emit_high(builder, x, y))
+
+    return binary(words, halves if "high" in OWN else widened, i32v)
+
+
+product_first, product_second = _product(False), _product(True)
 
 
 def _multiply_pairs(builder, x, y):
@@ -147,10 +166,10 @@ def _multiply_pairs(builder, x, y):
 
 
 def _madd(builder, x, y):
-    if "madd" not in X86:
+    if "madd" not in OWN:
         return _multiply_pairs(builder, x, y)
     halves = [builder.bitcast(v, words.llvm) for v in (x, y)]
-    return call(builder, f"llvm.x86.{X86['madd']}", i32v.llvm, halves)
+    return call(builder, OWN["madd"], i32v.llvm, halves)
 
 
 multiply_pairs = binary(i32v, _madd)  # low16(x) low16(y) + high16(x) high16(y), signed
@@ -160,10 +179,14 @@ multiply_pairs = binary(i32v, _madd)  # low16(x) low16(y) + high16(x) high16(y),
 def multiply_high_i32(typingctx, a, multiplier):
     """(a * multiplier + 2^30) >> 31, multiplier a scalar in [0, 2^31).
 
-    Even and odd lanes apart, so that each half is one product of 32 by 32 bits and nothing is
-    packed: the even lanes' result is the low half of product >> 31, the odd lanes' the high half
-    of product << 1.
+    One instruction of NEON. Elsewhere even and odd lanes apart, so that each half is one product
+    of 32 by 32 bits and nothing is packed: the even lanes' result is the low half of
+    product >> 31, the odd lanes' the high half of product << 1.
     """
+
+    def in_one(context, builder, sig, args):
+        m = splat(builder, context.cast(builder, args[1], sig.args[1], types.int32), LANES)
+        return call(builder, "llvm.aarch64.neon.sqrdmulh.v4i32", i32v.llvm, [args[0], m])
 
     def codegen(context, builder, sig, args):
         wide = ir.VectorType(I64, LANES // 2)
@@ -176,7 +199,7 @@ def multiply_high_i32(typingctx, a, multiplier):
         high = builder.bitcast(builder.shl(odd, constant(wide, 1)), i32v.llvm)
         return shuffle(builder, low, high, [i + LANES * (i % 2) for i in range(LANES)])
 
-    return i32v(i32v, multiplier), codegen
+    return i32v(i32v, multiplier), in_one if NEON else codegen
 
 
 # ---- tables of 256 entries

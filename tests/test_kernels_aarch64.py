@@ -1,0 +1,52 @@
+"""The kernels on emulated Raspberry Pis: numba there chooses, compiles and runs as on the board."""
+
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests import aarch64
+
+FOLDER = os.environ.get(aarch64.VARIABLE)
+HOW = "apt-get install qemu-user; python -m tests.aarch64 FOLDER; set EDGELSTM_AARCH64=FOLDER"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FOLDER, reason=f"needs an emulated aarch64 Python: {HOW}"),
+]
+Children = dict[str, subprocess.Popen[str]]
+# Float vectors are the same on both boards; each format takes half a minute to compile.
+FORMATS = {"rpi-4b": ("int8", "hybrid"), "rpi-5": ("int8", "float32")}
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
+    """Side by side, as each compiles for a minute."""
+    folder = pathlib.Path(FOLDER or "").resolve()
+    started = {
+        board: subprocess.Popen(
+            [*aarch64.command(folder, board), "-m", "tests.kernel_target", *FORMATS[board]],
+            env=aarch64.settings(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for board in aarch64.BOARDS
+    }
+    yield started
+    for child in started.values():
+        child.kill()
+
+
+@pytest.mark.parametrize("board, dot4", [("rpi-4b", "smull"), ("rpi-5", "sdot")])
+def test_raspberry_pis_give_the_oracles_bits(children: Children, board: str, dot4: str) -> None:
+    out, err = children[board].communicate()
+    assert children[board].returncode == 0, err[-2000:]
+    found = json.loads(out)
+    assert (found["cpu"], found["lanes"]) == (aarch64.BOARDS[board].processor, 4)
+    assert (found["dot4"], found["mismatches"]) == (dot4, 0)
+    assert found.keys() > set(FORMATS[board]) - {"int8"}
+    assert found.get("float32", 0) < 1e-6
+    assert found.get("hybrid", 0) < 2e-2  # a value on an edge may round either way
