@@ -13,6 +13,8 @@ from edgelstm.kernels.simd.words import (
     abs_words,
     add_saturating,
     average_unsigned,
+    entry_192,
+    entry_256,
     interleave_first,
     interleave_second,
     max_words,
@@ -27,10 +29,6 @@ from edgelstm.kernels.simd.words import (
     product_first,
     product_second,
     shift_unsigned,
-    slope_192,
-    slope_256,
-    value_192,
-    value_256,
 )
 
 N_GATES = 4  # the cells that have an int8 form are LSTMs
@@ -99,8 +97,9 @@ def sigmoid(P, z):
     """Q3.12 -> Q0.15. Value + slope * fraction, rounded: one high product and one average."""
     a = min_unsigned(abs_words(z), splat_words(32767))
     u = multiply_high_unsigned(a, splat_words(384))  # 3 a >> 9; the low half is (3 a & 511) << 7
-    rise = multiply_high_unsigned(a * 384, slope_192(P[TABLES], u))
-    return with_sign(average_unsigned(value_192(P[TABLES], u), rise), z >> 15) + 16384
+    value, slope = entry_192(P[TABLES], u)
+    rise = multiply_high_unsigned(a * 384, slope)
+    return with_sign(average_unsigned(value, rise), z >> 15) + 16384
 
 
 @jit
@@ -108,7 +107,8 @@ def tanh_of_distance(tables, d):
     """d: uint16, distance from 0 in units of 1 / (12 * 2^9)."""
     u = shift_unsigned(d, splat_words(8))
     fraction = shift_unsigned(d << 8, splat_words(1))
-    return value_256(tables, u) + multiply_rounded(fraction, slope_256(tables, u))
+    value, slope = entry_256(tables, u)
+    return value + multiply_rounded(fraction, slope)
 
 
 @jit

@@ -71,13 +71,15 @@ def wants_prefetch(cpu: str, *weights: Array) -> bool:
     return cpu in PREFETCH_CPUS and low < sum(w.nbytes for w in weights) < high
 
 
-def activation_tables(sigmoid_table: Array) -> Array:
-    """int16 (2, 256): T[u] - 32768 and T[u + 1] - T[u]; entry 255 is the saturated value.
+def activation_tables(sigmoid_table: Array, *, apart: bool) -> Array:
+    """int16: T[u] - 32768 and T[u + 1] - T[u]; entry 255 is the saturated value.
 
     Args:
         sigmoid_table: uint16 values, 256 entries.
+        apart: (2, 256) instead of (256, 2): first all values, then all differences.
     """
-    out, values = aligned((2, 256), np.int16), sigmoid_table.astype(np.int64)
-    out[0] = np.append(values[:255] - 32768, 32767)
-    out[1] = np.append(np.diff(values), 0)
+    values = sigmoid_table.astype(np.int64)
+    both = np.append(values[:255] - 32768, 32767), np.append(np.diff(values), 0)
+    out = aligned((512,), np.int16)
+    out[:] = np.stack(both, 0 if apart else 1).ravel()
     return out

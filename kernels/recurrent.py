@@ -13,6 +13,7 @@ from edgelstm.kernels.build import Cell, has_phases, listing
 from edgelstm.kernels.listing import phases_of
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.words import TABLES_APART
 
 Array = NDArray[Any]
 INT32 = 2**31
@@ -164,7 +165,7 @@ def pack_int8(
     ]
     arrays = _weights(weights, hidden_size, per_word=4, order=order)
     arrays |= _biases((folded[0], folded[1]), hidden_size, order)
-    arrays[int8.TABLES] = packing.activation_tables(scales.sigmoid_table)
+    arrays[int8.TABLES] = packing.activation_tables(scales.sigmoid_table, apart=TABLES_APART)
     numbers = _cell_numbers(scales) | dict(enumerate(slots, int8.IH))
     zero = ((scales.hidden_zero + OFFSET + 128) & 0xFF) - 128
     return _packed(cell, "int8", weights, arrays, numbers, h_zero=zero)

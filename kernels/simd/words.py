@@ -1,7 +1,7 @@
 """Arithmetic in int16: a group of units in one vector, and the way there from two of int32."""
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from edgelstm.kernels.simd.memory import load_at
@@ -202,9 +202,12 @@ def multiply_high_i32(typingctx, a, multiplier):
     return i32v(i32v, multiplier), in_one if NEON else codegen
 
 
-# ---- tables of 256 entries
+# ---- tables of 256 entries: a value, and the difference to the next
 
-SLOPES_BYTES = 512  # from the table of values to the table of differences
+# Where one instruction permutes two registers, the values stand first, then the differences; else
+# each entry is both, the difference in the high half, so that one load per lane reads them.
+TABLES_APART = X86_BITS == 512
+SLOPES_BYTES = 512
 
 
 def _permuted(builder, base, index, entries):
@@ -225,29 +228,30 @@ def _permuted(builder, base, index, entries):
 
 def _loaded(builder, base, index):
     """One load per lane."""
-    start, out = builder.bitcast(base, I16.as_pointer()), ir.Constant(words.llvm, ir.Undefined)
+    start, both = builder.bitcast(base, I32.as_pointer()), ir.Constant(WIDE, ir.Undefined)
     for k in range(PAIR):
         lane = ir.Constant(I32, k)
         at = builder.zext(builder.extract_element(index, lane), I64)
-        out = builder.insert_element(out, builder.load(builder.gep(start, [at])), lane)
-    return out
+        both = builder.insert_element(both, builder.load(builder.gep(start, [at])), lane)
+    high = builder.lshr(both, constant(WIDE, 16))
+    return [builder.trunc(v, words.llvm) for v in (both, high)]
 
 
-def _table(entries, offset):
+def _table(entries):
     @intrinsic
     def read(typingctx, tables, index):
         def codegen(context, builder, sig, args):
             base = builder.inttoptr(args[0], I8.as_pointer())
-            base = builder.gep(base, [const64(offset)])
-            if X86_BITS == 512:
-                return _permuted(builder, base, args[1], entries)
-            return _loaded(builder, base, args[1])
+            if not TABLES_APART:
+                return cgutils.pack_array(builder, _loaded(builder, base, args[1]))
+            starts = (base, builder.gep(base, [const64(SLOPES_BYTES)]))
+            found = [_permuted(builder, start, args[1], entries) for start in starts]
+            return cgutils.pack_array(builder, found)
 
-        return words(types.intp, words), codegen
+        return types.UniTuple(words, 2)(types.intp, words), codegen
 
     return read
 
 
-# Values and differences at an index below 192, or below 256.
-value_192, slope_192 = _table(192, 0), _table(192, SLOPES_BYTES)
-value_256, slope_256 = _table(256, 0), _table(256, SLOPES_BYTES)
+# Value and difference at an index below 192, or below 256.
+entry_192, entry_256 = _table(192), _table(256)
