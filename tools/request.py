@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm import bundled
 from edgelstm.calibration import calibration_sequences
 from edgelstm.comparison import check_labels
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, read
 from edgelstm.formats.tensors import at
@@ -88,7 +89,7 @@ def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[
     if asked is not None:
         return find_precision(asked).name, []
     default = find_precision("int8")
-    cells = [layer.cell_name for layer in network.layers if isinstance(layer, Recurrent)]
+    cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Recurrent)]
     missing = [cell for cell in cells if not default.supports(cell)]
     if not missing:
         return default.name, []
