@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx.helper import make_attribute
 from torch import nn
 
 from edgelstm.errors import ModelError
@@ -180,8 +181,23 @@ def test_a_lone_reverse_direction_is_refused(tmp_path: Path) -> None:
     def change(node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         next(a for a in node.attribute if a.name == "direction").s = b"reverse"
 
-    with pytest.raises(ModelError, match="has direction=reverse; only forward is supported"):
+    with pytest.raises(ModelError, match="has direction=reverse; only forward or bidirectional is"):
         read(edited(change, tmp_path))
+
+
+def test_activations_are_named_for_both_directions(tmp_path: Path) -> None:
+    plain = ["Sigmoid", "Tanh", "Tanh"]
+
+    def named(activations: list[str]) -> Path:
+        return edited(
+            lambda node, _: node.attribute.append(make_attribute("activations", activations)),
+            tmp_path,
+        )
+
+    assert isinstance(read(named(plain * 2)).layers[0], Bidirectional)
+    for wrong in (plain, [*plain, "Sigmoid", "Tanh", "Relu"]):
+        with pytest.raises(ModelError, match="has activations="):
+            read(named(wrong))
 
 
 def test_directions_that_stay_apart_are_refused(tmp_path: Path) -> None:

@@ -62,14 +62,19 @@ def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any,
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
+    both = attributes.get("direction") == "bidirectional"
     silent = {**SILENT[operator], "direction": "forward", "layout": 0}
+    silent |= (
+        {"activations": silent["activations"] * 2, "direction": "bidirectional"} if both else {}
+    )
     for name, value in attributes.items():
         if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
             continue
         if name not in silent:
             raise ModelError(f"has {name}={value}, which no target supports; export it without")
-        if value != silent[name] and (name, value) != ("direction", "bidirectional"):
-            raise ModelError(f"has {name}={value}; only {silent[name]} is supported")
+        if value != silent[name]:
+            also = " or bidirectional" if name == "direction" else ""
+            raise ModelError(f"has {name}={value}; only {silent[name]}{also} is supported")
 
 
 def _check_inputs(inputs: Mapping[str, Any]) -> None:
