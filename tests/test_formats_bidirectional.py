@@ -366,6 +366,11 @@ def test_five_operators_that_are_not_both_directions_are_refused(tmp_path: Path)
     axis = dataclasses.replace(joined, options={"axis": 1})
     told = refusal(chain(there, turned, back, turned_back, axis), tmp_path)
     assert "CONCATENATION joins something else" in told
+    (y,) = joined.outputs
+    assert y is not None
+    other = dataclasses.replace(joined, outputs=(dataclasses.replace(y, type="int8"),))
+    told = refusal(chain(there, turned, back, turned_back, other), tmp_path)
+    assert "it makes int8 of float32" in told
     relu = dataclasses.replace(joined, options={"axis": -1, "activation": 1})
     told = refusal(chain(there, turned, back, turned_back, relu), tmp_path)
     assert "CONCATENATION has an activation" in told

@@ -98,9 +98,10 @@ def directions_at(operators: Sequence[Operator], value: Tensor) -> tuple[Operato
         return ()
     if any(not op.inputs or len(op.outputs) != 1 or op.outputs[0] is None for op in operators):
         return ()
-    makers = {id(op.outputs[0]): op for op in operators}
-    joined = operators[-1]
-    there, turned_back = (makers.get(id(tensor)) for tensor in (joined.inputs * 2)[:2])
+    makers, joined = {id(op.outputs[0]): op for op in operators}, operators[-1]
+    if len(joined.inputs) != 2:
+        return ()
+    there, turned_back = (makers.get(id(tensor)) for tensor in joined.inputs)
     back = makers.get(id(turned_back.inputs[0])) if turned_back else None
     turned = makers.get(id(back.inputs[0])) if back else None
     if not there or not turned_back or not back or not turned:
@@ -117,26 +118,40 @@ def append_directions(chain: Chain, operators: Sequence[Operator]) -> None:
     _check_sequence(chain, there)
     if there.options["time_major"] != back.options["time_major"]:
         raise ModelError("its two LSTMs differ in the order of steps and batch")
-    steps = 0 if there.options["time_major"] else 1
     for op in (turned, turned_back):
-        before, after = op.inputs[0], op.outputs[0]
-        assert before is not None and after is not None
-        _check_same_scale(before, after)
-        if _integers(op, 1) not in ([steps], [steps - 3]) or before.shape != after.shape:
-            raise ModelError("REVERSE_V2 turns round something else than the steps")
-    result = joined.outputs[0]
-    assert result is not None
-    for tensor in joined.inputs:
-        assert tensor is not None
-        _check_same_scale(tensor, result)
-    if len(joined.inputs) != 2 or joined.options["axis"] not in (2, -1):
-        raise ModelError("CONCATENATION joins something else than the outputs of a step")
-    if joined.options["activation"]:
-        raise ModelError("CONCATENATION has an activation; none is read")
+        _check_turns_steps(op, 0 if there.options["time_major"] else 1)
     name = _name(chain, "lstm")
-    _append_layer(chain, _both(read_lstm(there, name), read_lstm(back, name + REVERSE)))
+    layer = _both(read_lstm(there, name), read_lstm(back, name + REVERSE))
+    _check_joins(joined, chain.value, layer.forward.output_size)
+    _append_layer(chain, layer)
+    (result,) = joined.outputs
+    assert result is not None
     _check_matrix(chain, result.shape)
     chain.value = result
+
+
+def _check_turns_steps(op: Operator, steps_axis: int) -> None:
+    before, after = op.inputs[0], op.outputs[0]
+    assert before is not None and after is not None
+    _check_same_scale(before, after)
+    if _integers(op, 1) not in ([steps_axis], [steps_axis - 3]) or before.shape != after.shape:
+        raise ModelError("REVERSE_V2 turns round something else than the steps")
+
+
+def _check_joins(op: Operator, value: Tensor, width: int) -> None:
+    """Whether a CONCATENATION puts the two outputs of each step side by side, as they are."""
+    (result,) = op.outputs
+    assert result is not None
+    shapes = {tensor.shape for tensor in op.inputs if tensor is not None}
+    if shapes != {(*value.shape[:-1], width)} or op.options["axis"] not in (2, -1):
+        raise ModelError("CONCATENATION joins something else than the outputs of a step")
+    if op.options["activation"]:
+        raise ModelError("CONCATENATION has an activation; none is read")
+    if result.type != value.type:
+        raise ModelError(f"it makes {result.type} of {value.type}; one type is read")
+    for tensor in op.inputs:
+        assert tensor is not None
+        _check_same_scale(tensor, result)
 
 
 def _both(forward: Lstm, backward: Lstm) -> Bidirectional | QuantizedBidirectional:
