@@ -94,6 +94,12 @@ def test_a_state_dict_is_read(
     assert f"'rnn.*_l1_reverse' is PyTorch's {cell_name.upper()}" in " ".join(network.assumed)
 
 
+def test_the_head_of_a_state_dict_is_said_to_read_no_final_states(tmp_path: Path) -> None:
+    network = read(saved_npz(Tagger("lstm", last_step=True), tmp_path))
+    said = "'head.*' reads the last step, not the final states of both directions (h_n)"
+    assert network.last_step and said in network.assumed
+
+
 def test_a_state_dict_of_different_directions_is_refused(tmp_path: Path) -> None:
     held = {k: v.numpy() for k, v in Tagger("lstm", last_step=True).state_dict().items()}
     wrong = {

@@ -91,7 +91,9 @@ def to_network(
         has_head = bool(recurrent) and parts[-1].kind == "dense"
         assumed = [*_assumed_layers(blocks, reordered), *_assumed_activation(parts, activations)]
         if has_head and last_step is None:
-            assumed.append(f"'{parts[-1].file_name}' reads the last step")
+            finals = ", not the final states of both directions (h_n)"
+            both = finals if any(part.reverse for part in parts) else ""
+            assumed.append(f"'{parts[-1].file_name}' reads the last step{both}")
         is_last = has_head if last_step is None else last_step
         return Network(layers, is_last, (*assumed, *rounding(tensors.values())))
 
