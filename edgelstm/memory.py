@@ -75,7 +75,7 @@ def fit(
     constants = file_bytes or weights.weight_bytes + weights.bias_bytes
     ram = arena_bytes or sum(_working(network, precision, steps))
     stored = "the written file" if file_bytes else "weights and biases"
-    working = _working_basis(network, steps, measured=arena_bytes is not None)
+    working = _working_basis(network, steps, measured=bool(arena_bytes))
     rest = "; stack and application are not counted"
     if device.kind == "sbc":
         basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
