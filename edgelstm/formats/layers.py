@@ -39,20 +39,17 @@ def recurrent(
     *,
     reverse: Mapping[str, Floats] | None = None,
 ) -> Signal:
-    """Through a recurrent layer, or through a bidirectional one.
+    """Through a recurrent layer, or a bidirectional one.
 
     Args:
         signal: Two axes for steps and batch, then the features.
         cell_name: Key of `CELLS`.
-        weights: weight_ih, weight_hh, bias_ih, bias_hh.
+        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
         steps_axis: 0 or 1.
-        reverse: Weights of the reverse direction.
     """
-    name = _name(signal, cell_name)
-    there = _recurrent_layer(name, cell_name, weights)
-    layer: Layer = there
+    layer: Layer = there = _one_direction(_name(signal, cell_name), cell_name, weights)
     if reverse is not None:
-        layer = Bidirectional(there, _recurrent_layer(name + REVERSE, cell_name, reverse))
+        layer = Bidirectional(there, _one_direction(there.name + REVERSE, cell_name, reverse))
     _check_features(signal, layer)
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
@@ -76,7 +73,7 @@ def recurrent(
     return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
 
 
-def _recurrent_layer(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Recurrent:
+def _one_direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Recurrent:
     return Recurrent(
         name,
         cell_name,

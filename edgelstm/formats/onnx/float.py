@@ -95,12 +95,17 @@ def run_operator(
     options = {"hidden_size": layer.hidden_size, **attributes}
     if len(directions) == 2:
         graph.add(operator, names, outputs[:1], name=name, direction="bidirectional", **options)
-        y = graph("Transpose", outputs[0], scope=name, perm=[0, 2, 1, 3])
-        shape = graph.constant([0, 0, 2 * layer.hidden_size])
-        return graph("Reshape", y, shape, scope=name), []
+        return _side_by_side(graph, outputs[0], layer), []
     graph.add(operator, names, outputs, name=name, **options)
     y = graph("Squeeze", outputs[0], second, scope=name)
     return y, [graph("Squeeze", end, first, scope=name) for end in outputs[1:]]
+
+
+def _side_by_side(graph: Graph, y: str, layer: Recurrent | QuantizedRecurrent) -> str:
+    """(steps, 2, batch, hidden_size) as (steps, batch, 2 * hidden_size)."""
+    y = graph("Transpose", y, scope=layer.name, perm=[0, 2, 1, 3])
+    shape = graph.constant([0, 0, 2 * layer.hidden_size])
+    return graph("Reshape", y, shape, scope=layer.name)
 
 
 def dense(graph: Graph, layer: Dense, x: str) -> str:
