@@ -47,9 +47,7 @@ def recurrent(
         weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
         steps_axis: 0 or 1.
     """
-    layer: Layer = there = _one_direction(_name(signal, cell_name), cell_name, weights)
-    if reverse is not None:
-        layer = Bidirectional(there, _one_direction(there.name + REVERSE, cell_name, reverse))
+    layer = _recurrent_layer(_name(signal, cell_name), cell_name, weights, reverse)
     _check_features(signal, layer)
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
@@ -71,6 +69,18 @@ def recurrent(
         )
     axes = (steps, batch) if steps_axis == 0 else (batch, steps)
     return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+
+
+def _recurrent_layer(
+    name: str,
+    cell_name: str,
+    weights: Mapping[str, Floats],
+    reverse: Mapping[str, Floats] | None,
+) -> Recurrent | Bidirectional:
+    there = _one_direction(name, cell_name, weights)
+    if reverse is None:
+        return there
+    return Bidirectional(there, _one_direction(name + REVERSE, cell_name, reverse))
 
 
 def _one_direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Recurrent:
