@@ -25,6 +25,11 @@ class Range:
     beyond: int = 0
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """Smallest and largest."""
+        return self.low, self.high
+
+    @property
     def largest(self) -> float:
         """Largest magnitude."""
         return max(-self.low, self.high)

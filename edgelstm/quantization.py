@@ -138,7 +138,7 @@ def _integer_recurrent(
 def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> dict[str, Scale]:
     """A fixed scale where the role has one; else one per role, from what calibration saw of it."""
     state_of = dict(zip(plan.states, plan.new_states, strict=True))
-    by_role = {"input": into, "output": asymmetric8(*_ends(seen[state_of[plan.states[0]]]))}
+    by_role = {"input": into, "output": asymmetric8(*seen[state_of[plan.states[0]]].ends)}
     for state in plan.states[1:]:
         by_role["cell"] = power_of_two16(seen[state_of[state]].largest)
     scales = {}
@@ -148,10 +148,6 @@ def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> d
             by_role[role] if fixed is None else Scale(2.0**fixed, 0, plan.format(value).type)
         )
     return scales
-
-
-def _ends(seen: Range) -> tuple[float, float]:
-    return seen.low, seen.high
 
 
 def _saturation(plan: RecurrentPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
@@ -183,7 +179,7 @@ def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> Quant
             f"layer '{layer.name}': no int8 softmax between layers is the same in all runtimes; "
             "use precision hybrid or float32"
         )
-    linear = asymmetric8(*_ends(seen))
+    linear = asymmetric8(*seen.ends)
     scale, weight, bias = _quantize_affine(
         f"layer '{layer.name}': weight",
         layer.weight,

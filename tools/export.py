@@ -10,7 +10,6 @@ import edgelstm
 from edgelstm.comparison import accuracy, compare, saturation
 from edgelstm.counting import count
 from edgelstm.device import Device, check_exportable, read_device
-from edgelstm.directions import check_whole_sequence
 from edgelstm.energy import estimate
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
@@ -86,8 +85,6 @@ def write_files(request: Request, tell: Tell) -> Exported:
     """Reads, quantizes and writes."""
     tell("reading the model")
     network, name = read_network(request)
-    if request.streaming:
-        check_whole_sequence(network.layers)
     precision, skipped = choose_precision(network, request.precision)
     default = HYBRID_DEVICE if precision == "hybrid" else DEFAULT_DEVICE
     device = read_device(request.device or default)

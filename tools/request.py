@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgelstm import bundled
 from edgelstm.calibration import calibration_sequences
 from edgelstm.comparison import check_labels
-from edgelstm.directions import parts
+from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, read
 from edgelstm.formats.tensors import at
@@ -65,7 +65,7 @@ class Data:
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
-    """The network and its name; integers in another precision than asked for are an error."""
+    """The network and its name; what the options cannot have is an error."""
     if request.head not in HEADS:
         raise ModelError(f"--head is '{request.head}'; last or each is needed")
     if request.model is None:
@@ -73,6 +73,9 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
             raise ModelError("--head and --activation are for files of weights alone; give MODEL")
         return bundled.demo(), bundled.NAME
     network = read(request.model, HEADS[request.head], request.activation)
+    if request.streaming:
+        with at(str(request.model)):
+            check_whole_sequence(network.layers)
     own = network.precision if isinstance(network, QuantizedNetwork) else None
     if own and request.precision not in (None, own):
         raise ModelError(

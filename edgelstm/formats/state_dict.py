@@ -267,8 +267,7 @@ def _layer(part: _Part, name: str, activation: str | None) -> Layer:
 
 def _assumed_layers(blocks: Sequence[_Block], reordered: bool) -> list[str]:
     sentences = []
-    parts = (part for block in blocks for part in block.parts)
-    for part in (p for both in parts for p in (both, both.reverse) if p):
+    for part in (p for block in blocks for both in block.parts for p in (both, both.reverse) if p):
         if part.kind != "dense":
             gates = " ".join(CELLS[part.kind].gates)
             sentences.append(
