@@ -7,9 +7,10 @@ from typing import Any
 from edgelstm.counts import Counts, LayerCounts
 from edgelstm.cycles import Interval
 from edgelstm.device import Device
+from edgelstm.directions import REVERSE
 from edgelstm.energy import Energy, estimate
 from edgelstm.figures import instead
-from edgelstm.network import Dense, Layer, Network
+from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
 from edgelstm.shapes import recurrent, zeros
 from edgelstm.traffic import constant_bytes
 
@@ -88,7 +89,10 @@ def rebuilt(
     layers: list[Layer] = []
     size = counts.layers[0].input_size
     for layer in counts.layers:
-        if layer.cell_name is None:
+        before = layers[-1] if layers else None
+        if isinstance(before, Recurrent) and layer.name == before.name + REVERSE:
+            layers[-1] = Bidirectional(before, dataclasses.replace(before, name=layer.name))
+        elif layer.cell_name is None:
             given, activation = layer.hidden_size, "sigmoid" if layer.total.sigmoids else None
             layers.append(Dense(layer.name, zeros(given, size), zeros(given), activation))
         else:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import given
+from edgelstm.cell import trace
 from edgelstm.errors import ModelError
 from edgelstm.forward import advance, zero_states
-from edgelstm.network import Network
+from edgelstm.network import Bidirectional, Network
 
 
 @dataclasses.dataclass
@@ -24,6 +25,11 @@ class Range:
     beyond: int = 0
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """Smallest and largest."""
+        return self.low, self.high
+
+    @property
     def largest(self) -> float:
         """Largest magnitude."""
         return max(-self.low, self.high)
@@ -34,6 +40,8 @@ Ranges = dict[tuple[str, str], Range]  # (layer, value) -> range
 
 def observe(network: Network, sequences: Iterable[NDArray[np.float32]], limit: float) -> Ranges:
     """Runs the network in float over all sequences and notes the range of every value.
+
+    The outputs of the two directions of a layer get one range, as they lie side by side.
 
     Args:
         network: Float weights.
@@ -53,7 +61,18 @@ def observe(network: Network, sequences: Iterable[NDArray[np.float32]], limit: f
 
     for x in sequences:
         advance(network, x, zero_states(network, len(x)), see)
+    for layer in network.layers:
+        if isinstance(layer, Bidirectional):
+            _join_outputs(layer, ranges)
     return ranges
+
+
+def _join_outputs(layer: Bidirectional, ranges: Ranges) -> None:
+    new = trace(layer.forward.spec).new_states[0]
+    keys = [(direction.name, new) for direction in layer.directions]
+    if all(key in ranges for key in keys):
+        low, high = min(ranges[k].low for k in keys), max(ranges[k].high for k in keys)
+        ranges |= {k: dataclasses.replace(ranges[k], low=low, high=high) for k in keys}
 
 
 def calibration_sequences(calibration: Any, input_size: int) -> list[NDArray[np.float32]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.execution import dequantized, run
 from edgelstm.figures import counted
@@ -100,7 +101,7 @@ def saturation(qnetwork: QuantizedNetwork) -> tuple[GateSaturation, ...]:
     """Gates that left their range during calibration, worst first."""
     found = [
         GateSaturation(layer.name, gate, s.sums_cut / s.values, s.recurrent_cut / s.values)
-        for layer in qnetwork.layers
+        for layer in parts(qnetwork.layers)
         if isinstance(layer, QuantizedRecurrent)
         for gate, s in layer.saturation.items()
         if s.sums_cut or s.recurrent_cut

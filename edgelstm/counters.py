@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgelstm.counts import Counts, LayerCounts
+from edgelstm.directions import REVERSE
 
 Formula = Callable[[int, int, int], int]  # of steps, input_size, hidden_size
 
@@ -163,4 +164,5 @@ def _foreign(tool: Tool, layers: list[LayerCounts], steps: int) -> Foreign:
 
 
 def _what(layer: LayerCounts) -> str:
-    return f"{layer.cell_name}{' with a projection' if layer.cell.macs else ''}"
+    projection = " with a projection" if layer.cell.macs else ""
+    return f"{layer.cell_name}{projection}{' in reverse' if layer.name.endswith(REVERSE) else ''}"

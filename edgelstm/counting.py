@@ -12,6 +12,7 @@ import numpy as np
 from edgelstm.cell import Op
 from edgelstm.cells import CELLS
 from edgelstm.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.given import check_type, check_whole
 from edgelstm.network import Network, Recurrent, split_point
@@ -68,7 +69,7 @@ def count(
     total = _total(layer.total for layer in layers)
     sequence = None
     if steps:
-        every_step = split_point(network.layers) if plan.last_step else len(layers)
+        every_step = split_point(parts(network.layers)) if plan.last_step else len(layers)
         runs = tuple(
             _layer_times(layer, steps if k < every_step else 1) for k, layer in enumerate(layers)
         )
@@ -91,7 +92,7 @@ def planned(network: Network | QuantizedNetwork, precision: str | None = None) -
     own = network.precision if isinstance(network, QuantizedNetwork) else "int8"
     chosen = find_precision(precision or own)
     layers: list[RecurrentPlan | DensePlan] = []
-    for layer in network.layers:
+    for layer in parts(network.layers):
         if isinstance(layer, QuantizedRecurrent):
             layers.append(layer.plan)
         elif isinstance(layer, Recurrent):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import forward, reference
+from edgelstm.bidirectional import BidirectionalStage
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
@@ -128,19 +129,11 @@ class NumbaEngine:
         layers: tuple[Any, ...] = network.layers
         workers, k = max(1, min(batch, cores())), 0
         while k < len(layers):
-            packed = packed_layer(layers[k])
             end = k + 1
-            while packed is None and end < len(layers) and end != self._last:
-                if packed_layer(layers[end]) is not None:
-                    break
-                end += 1
-            stage: Stage
-            if packed is None:
-                part = _part(network, layers[k:end])
-                stage = ProgramStage(part, batch, workers)
-            else:
-                stage = FusedStage(layers[k].name, packed, batch, workers)
-            self._stages.append((end, stage))
+            if not _stands_alone(layers[k]):
+                while end < len(layers) and end != self._last and not _stands_alone(layers[end]):
+                    end += 1
+            self._stages.append((end, _stage(network, layers[k:end], batch, workers)))
             k = end
         self._rows = [np.empty(s.output_size, s.type) for _, s in self._stages]
         if isinstance(network, QuantizedNetwork) and network.input is not None:
@@ -199,6 +192,22 @@ class NumbaEngine:
         """See `Engine`."""
         for _, stage in self._stages:
             stage.reset()
+
+
+def _stands_alone(layer: Any) -> bool:
+    """Whether a layer is a stage of its own; neighbours that are not share a program."""
+    return hasattr(layer, "directions") or packed_layer(layer) is not None
+
+
+def _stage(network: Any, layers: tuple[Any, ...], batch: int, workers: int) -> Stage:
+    directions = getattr(layers[0], "directions", None)
+    if directions:
+        there, back = (_stage(network, (part,), batch, workers) for part in directions)
+        return BidirectionalStage(there, back)
+    packed = packed_layer(layers[0])
+    if packed is None:
+        return ProgramStage(_part(network, layers), batch, workers)
+    return FusedStage(layers[0].name, packed, batch, workers)
 
 
 def _part(network: Any, layers: tuple[Any, ...]) -> AnyNetwork:

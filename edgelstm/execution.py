@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
 from edgelstm.files import obstacle
@@ -52,6 +53,10 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
 class Session:
     """A network with its running state: the next call goes on where the last one ended.
 
+    A network with a bidirectional layer takes whole sequences alone, by `run`. The forward state
+    goes on from call to call as in any layer; the reverse direction begins anew, from zero, at the
+    last step of each call, and is not part of `state`. `reset` before a sequence of its own.
+
     Args:
         network: Float or quantized.
         batch: Number of sequences side by side; None: one, and arrays have no batch axis.
@@ -73,7 +78,7 @@ class Session:
         # What the kernels read and write: raw integers, or float32.
         self._type = np.dtype(np.float32 if self._input is None else self._input.type)
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
-        self._step_call: Step = self._first_step if batch is None else _refuse
+        self._step_call: Step = self._first_step
         self._x = np.empty(self._step_shape, self._type)
 
     @property
@@ -91,8 +96,8 @@ class Session:
             (output_size,), or (batch, output_size).
 
         Raises:
-            ModelError: x_t or out has another shape or type, or x_t is not finite and the network
-                is of integers.
+            ModelError: x_t or out has another shape or type, x_t is not finite and the network
+                is of integers, or a layer is bidirectional.
         """
         y = np.empty(self._out_shape, self._y_type) if out is None else out
         if self._step_call(x_t, y):
@@ -101,7 +106,8 @@ class Session:
 
     def _first_step(self, x: Array, y: Array) -> bool:
         """Loads the kernel of single steps, which whole sequences do not need."""
-        self._step_call = self._engine.step_call()
+        check_whole_sequence(self._network.layers)
+        self._step_call = self._engine.step_call() if self._batch is None else _refuse
         return self._step_call(x, y)
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
@@ -242,7 +248,7 @@ class Session:
 
     def _state_type(self, layer: str, name: str, value: Array) -> str:
         """As the network stores it; real states as the engine has them."""
-        for found in self._network.layers:
+        for found in parts(self._network.layers):
             if isinstance(found, QuantizedRecurrent) and found.scales and found.name == layer:
                 return found.scales[name].type
         return str(value.dtype)

@@ -1,4 +1,10 @@
-"""How numbers are written for people: three digits, thousands separated, never an exponent."""
+"""How numbers are written for people: three digits, thousands separated, never an exponent.
+
+Also layers and networks, in a line each.
+"""
+
+from collections.abc import Iterable
+from typing import Any
 
 
 def number(value: float) -> str:
@@ -54,3 +60,16 @@ def instead(new: float, old: float, unit: str) -> str:
     """
     change = percent(new / old - 1, sign=True)
     return f"{number(new)} instead of {number(old)} {unit} ({change})"
+
+
+def layer_text(name: str, kind: str, layer: Any) -> str:
+    """A layer in a few words, also a quantized one: how it is called, its kind and its sizes."""
+    activation = getattr(layer, "activation", None)
+    behind = f" {activation}" if activation else ""
+    return f"{name}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
+
+
+def network_text(precision: str, layers: Iterable[object], last_step: bool) -> str:
+    """A network in a few words: one line per layer."""
+    gives = "the last step" if last_step else "each step"
+    return "\n".join((f"{precision} network, gives {gives}", *(f"  {layer}" for layer in layers)))

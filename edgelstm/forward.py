@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cell import Op, sigmoid, tanh
-from edgelstm.network import Dense, Network, Recurrent, arrays, split_point
+from edgelstm.network import Bidirectional, Dense, Network, Recurrent, arrays, split_point
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import FLOAT32
 
@@ -39,12 +39,13 @@ def forward(network: Network, x: NDArray[np.floating]) -> Doubles:
 
 
 def zero_states(network: Network, batch: int) -> States:
-    """Every state of every recurrent layer at 0."""
-    return {
-        layer.name: {s: np.zeros((batch, layer.state_size(s))) for s in layer.spec.states}
-        for layer in network.layers
-        if isinstance(layer, Recurrent)
-    }
+    """Every state that goes on from call to call at 0: not those of reverse directions."""
+    forward = (x.forward if isinstance(x, Bidirectional) else x for x in network.layers)
+    return {x.name: _zeros(x, batch) for x in forward if isinstance(x, Recurrent)}
+
+
+def _zeros(layer: Recurrent, batch: int) -> dict[str, Doubles]:
+    return {s: np.zeros((batch, layer.state_size(s))) for s in layer.spec.states}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite goes on as it is
@@ -52,6 +53,8 @@ def advance(
     network: Network, x: NDArray[np.floating], states: States, see: See | None = None
 ) -> tuple[Doubles, States]:
     """As `forward`, from given states; also returns the states at the end.
+
+    A reverse direction starts from zero, at the last step of x.
 
     Args:
         network: Float weights.
@@ -65,6 +68,11 @@ def advance(
     for k, layer in enumerate(network.layers):
         if isinstance(layer, Recurrent):
             y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], see)
+        elif isinstance(layer, Bidirectional):
+            there, after[layer.name] = _run_recurrent(layer.forward, y, states[layer.name], see)
+            zeros = _zeros(layer.backward, len(y))
+            back, _ = _run_recurrent(layer.backward, y[:, ::-1], zeros, see)
+            y = np.concatenate([there, back[:, ::-1]], 2)
         else:
             y = _run_dense(layer, y, see)
         if network.last_step and k + 1 == split:

@@ -14,13 +14,13 @@ from edgelstm import fixedpoint as fx
 from edgelstm.arithmetic import TFLM
 from edgelstm.cell import Op, sigmoid, tanh, trace
 from edgelstm.cells import CELLS
-from edgelstm.network import Dense, Recurrent
+from edgelstm.network import Layer, Recurrent
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import FLOAT32
 from edgelstm.quantization import integer_clip
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantized import QuantizedLayer, QuantizedRecurrent
 
-AnyLayer = Recurrent | Dense | QuantizedRecurrent | QuantizedDense
+AnyLayer = Layer | QuantizedLayer
 INT8_CELLS = ("lstm",)
 _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -30,7 +30,7 @@ def packed_layer(layer: AnyLayer) -> Any:
 
     Packed once per layer object, however many sessions run it.
     """
-    if isinstance(layer, Dense | QuantizedDense) or not _can_read_arrays():
+    if not isinstance(layer, Recurrent | QuantizedRecurrent) or not _can_read_arrays():
         return None
     if layer not in _packed:
         _packed[layer] = _pack(layer)

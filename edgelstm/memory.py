@@ -5,9 +5,10 @@ from typing import Any
 
 from edgelstm.counting import count, planned, stored_bytes
 from edgelstm.device import Device, Figure
-from edgelstm.network import Network, split_point
+from edgelstm.directions import parts
+from edgelstm.network import Bidirectional, Network, split_point
 from edgelstm.plan import DensePlan, RecurrentPlan
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.quantized import QuantizedBidirectional, QuantizedNetwork
 
 _TFLM = Figure(
     9732,
@@ -74,13 +75,7 @@ def fit(
     constants = file_bytes or weights.weight_bytes + weights.bias_bytes
     ram = arena_bytes or sum(_working(network, precision, steps))
     stored = "the written file" if file_bytes else "weights and biases"
-    working = (
-        "the arena that TFLM's interpreter needed on x86-64, an upper bound for 32-bit pointers; "
-        "it holds states, input and output"
-        if arena_bytes
-        else "derived: states, input and output of the largest layer, a buffer per operation; "
-        "a runtime's own bookkeeping is not counted"
-    )
+    working = _working_basis(network, steps, measured=bool(arena_bytes))
     rest = "; stack and application are not counted"
     if device.kind == "sbc":
         basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
@@ -94,6 +89,22 @@ def fit(
         ram,
         _bytes(device, "memory.sram_kib"),
         basis=f"flash: {stored}; {known}; RAM: {working}{rest}",
+    )
+
+
+def _working_basis(network: Network | QuantizedNetwork, steps: int, *, measured: bool) -> str:
+    told = (
+        "the arena that TFLM's interpreter needed on x86-64, an upper bound for 32-bit pointers; "
+        "it holds states, input and output"
+        if measured
+        else "derived: states, input and output of the largest layer, a buffer per operation; "
+        "a runtime's own bookkeeping is not counted"
+    )
+    if len(parts(network.layers)) == len(network.layers):
+        return told
+    return (
+        f"{told}; a bidirectional layer keeps whole sequences, here of {steps} "
+        f"step{'s' if steps > 1 else ''}: input, reversed input and the outputs of both directions"
     )
 
 
@@ -159,12 +170,26 @@ def _working(
 ) -> tuple[int, int, int]:
     """States of all layers; the largest layer's input and output over all steps, and its values."""
     every_step = split_point(network.layers) if network.last_step else len(network.layers)
-    states, largest = 0, (0, 0)
-    for k, layer in enumerate(planned(network, precision).layers):
-        in_out, values, kept = _layer_bytes(layer)
+    plans, states, largest = iter(planned(network, precision).layers), 0, (0, 0)
+    for k, layer in enumerate(network.layers):
+        directions = [_layer_bytes(next(plans)) for _ in parts([layer])]
+        in_out, values, kept = directions[0]
+        if isinstance(layer, Bidirectional | QuantizedBidirectional):
+            in_out, kept = _both_bytes(layer, in_out), 2 * kept
         largest = max(largest, (in_out * (steps if k < every_step else 1), values), key=sum)
         states += kept
     return states, *largest
+
+
+def _both_bytes(layer: Bidirectional | QuantizedBidirectional, in_out: int) -> int:
+    """Bytes of a step of what lies side by side at most, from one direction's input and output.
+
+    Forward output y, backward output b, results of reversing in turn: x y x'; y x' b; y b b';
+    y b' and both together. Outputs have the type of the input.
+    """
+    outputs = layer.output_size // 2
+    x, y = (in_out * size // (layer.input_size + outputs) for size in (layer.input_size, outputs))
+    return max(2 * x + y, x + 2 * y, 4 * y)
 
 
 def _layer_bytes(plan: RecurrentPlan | DensePlan) -> tuple[int, int, int]:

@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cell import CellSpec
 from edgelstm.cells import CELLS
+from edgelstm.directions import REVERSE, check_directions, parts
 from edgelstm.errors import ModelError
-from edgelstm.figures import counted
+from edgelstm.figures import counted, layer_text, network_text
+from edgelstm.weights import check_matrix, check_values
 
 Floats = NDArray[np.float32]
 
@@ -49,10 +50,10 @@ class Recurrent:
                 f"layer '{self.name}': cell '{self.cell_name}' is unknown; "
                 f"known: {', '.join(CELLS)}"
             )
-        _check_matrix(self.name, "weight_ih", self.weight_ih)
-        _check_matrix(self.name, "weight_hh", self.weight_hh)
+        check_matrix(self.name, "weight_ih", self.weight_ih)
+        check_matrix(self.name, "weight_hh", self.weight_hh)
         if self.weight_hr is not None:
-            _check_matrix(self.name, "weight_hr", self.weight_hr)
+            check_matrix(self.name, "weight_hr", self.weight_hr)
         self._check_options()
         rows = len(self.spec.gates) * self.hidden_size
         self._check_shape("weight_hh", (rows, self.output_size))
@@ -62,7 +63,7 @@ class Recurrent:
         if self.weight_peephole is not None:
             self._check_shape("weight_peephole", (len(self.spec.peepholes) * self.hidden_size,))
         for name, array in arrays(self).items():
-            _check_values(self.name, name, array)
+            check_values(self.name, name, array)
 
     def __repr__(self) -> str:
         return layer_text(self.name, self.cell_name, self)
@@ -124,6 +125,45 @@ class Recurrent:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Bidirectional:
+    """Two recurrent layers on the same sequence, outputs side by side, forward first.
+
+    Attributes:
+        forward: Gives the layer its name.
+        backward: Reads from the last step to the first; named as forward with `REVERSE` behind.
+    """
+
+    forward: Recurrent
+    backward: Recurrent
+
+    def __post_init__(self) -> None:
+        check_directions(self.forward, self.backward)
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, f"bidirectional {self.forward.cell_name}", self)
+
+    @property
+    def directions(self) -> tuple[Recurrent, Recurrent]:
+        """Forward, then backward."""
+        return self.forward, self.backward
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.forward.name
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.forward.input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out, of both directions side by side."""
+        return self.forward.output_size + self.backward.output_size
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Dense:
     """A dense layer: ``activation(weight @ x + bias)``.
 
@@ -140,15 +180,15 @@ class Dense:
     activation: str | None = None
 
     def __post_init__(self) -> None:
-        _check_matrix(self.name, "weight", self.weight)
+        check_matrix(self.name, "weight", self.weight)
         if self.bias.shape != (self.output_size,):
             raise ModelError(
                 f"layer '{self.name}': bias has shape {self.bias.shape}; "
                 f"a dense layer with {counted(self.output_size, 'output')} needs "
                 f"({self.output_size},)"
             )
-        _check_values(self.name, "weight", self.weight)
-        _check_values(self.name, "bias", self.bias)
+        check_values(self.name, "weight", self.weight)
+        check_values(self.name, "bias", self.bias)
         if self.activation is not None and self.activation not in ACTIVATIONS:
             raise ModelError(
                 f"layer '{self.name}': activation '{self.activation}' is not supported; "
@@ -169,7 +209,7 @@ class Dense:
         return int(self.weight.shape[0])
 
 
-Layer = Recurrent | Dense
+Layer = Recurrent | Bidirectional | Dense
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -177,7 +217,7 @@ class Network:
     """Layers in the order in which they run.
 
     Attributes:
-        layers: Recurrent and dense layers.
+        layers: Recurrent, bidirectional and dense layers.
         last_step: The layers behind the last recurrent one see its last time step alone, and the
             result has no time axis.
         assumed: What the file did not say and `read` assumed, one sentence each.
@@ -190,7 +230,7 @@ class Network:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ModelError("the network has no layers; at least one is needed")
-        names = [layer.name for layer in self.layers]
+        names = [layer.name for layer in parts(self.layers)]
         if len(set(names)) < len(names):
             raise ModelError(f"layers are named {', '.join(names)}; each needs a name of its own")
         for before, layer in zip(self.layers, self.layers[1:], strict=False):
@@ -199,7 +239,7 @@ class Network:
                     f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
                     f"but '{before.name}' before it gives {before.output_size}"
                 )
-        if self.last_step and not any(isinstance(layer, Recurrent) for layer in self.layers):
+        if self.last_step and not split_point(self.layers):
             raise ModelError(
                 "a network of dense layers alone has no last step to select; "
                 "use --head each (last_step=False)"
@@ -224,23 +264,13 @@ class Network:
         return sum(array.size for layer in self.layers for array in arrays(layer).values())
 
 
-def layer_text(name: str, kind: str, layer: Any) -> str:
-    """A layer in a few words, also a quantized one: how it is called, its kind and its sizes."""
-    activation = getattr(layer, "activation", None)
-    behind = f" {activation}" if activation else ""
-    return f"{name}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
-
-
-def network_text(precision: str, layers: Iterable[object], last_step: bool) -> str:
-    """A network in a few words: one line per layer."""
-    gives = "the last step" if last_step else "each step"
-    return "\n".join((f"{precision} network, gives {gives}", *(f"  {layer}" for layer in layers)))
-
-
 def arrays(layer: Layer) -> dict[str, Floats]:
     """The layer's weights and biases by their names."""
     if isinstance(layer, Dense):
         return {"weight": layer.weight, "bias": layer.bias}
+    if isinstance(layer, Bidirectional):
+        reverse = {name + REVERSE: array for name, array in arrays(layer.backward).items()}
+        return arrays(layer.forward) | reverse
     names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole"]
     return {k: getattr(layer, k) for k in names if getattr(layer, k) is not None}
 
@@ -261,23 +291,5 @@ def layer_names(kinds: Iterable[str]) -> list[str]:
 
 def split_point(layers: Iterable[object]) -> int:
     """How many layers run on every step when `last_step` is set: up to the last recurrent one."""
-    return max((k + 1 for k, layer in enumerate(layers) if hasattr(layer, "weight_hh")), default=0)
-
-
-def _check_matrix(layer: str, name: str, array: Floats) -> None:
-    if array.ndim != 2 or 0 in array.shape:
-        raise ModelError(
-            f"layer '{layer}': {name} has shape {array.shape}; two axes, not empty, are needed"
-        )
-
-
-def _check_values(layer: str, name: str, array: Floats) -> None:
-    if array.dtype != np.float32:
-        raise ModelError(f"layer '{layer}': {name} is {array.dtype}; float32 is needed")
-    once = array[tuple(slice(None if step else 1) for step in array.strides)]  # broadcast axes
-    bad = int(once.size - np.isfinite(once).sum())
-    if bad:
-        raise ModelError(
-            f"layer '{layer}': {name} holds {bad} values of {array.size} that are not finite; "
-            "train again or repair the file"
-        )
+    dense = (hasattr(layer, "activation") for layer in layers)
+    return max((k + 1 for k, is_dense in enumerate(dense) if not is_dense), default=0)

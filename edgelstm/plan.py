@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgelstm.cell import Op, Trace, trace
 from edgelstm.cells import CELLS
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.network import Dense, Network, Recurrent
 from edgelstm.precision import PRECISIONS, Format, Precision
@@ -82,7 +83,7 @@ class DensePlan:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A whole network at one precision."""
+    """A whole network at one precision; each direction of a bidirectional layer is a layer here."""
 
     layers: tuple[RecurrentPlan | DensePlan, ...]
     last_step: bool
@@ -100,7 +101,7 @@ def plan(network: Network, precision: str) -> Plan:
         recurrent_plan(layer, chosen)
         if isinstance(layer, Recurrent)
         else _dense_plan(layer, chosen)
-        for layer in network.layers
+        for layer in parts(network.layers)
     )
     return Plan(layers, network.last_step, chosen)
 

@@ -10,10 +10,11 @@ from edgelstm.calibration import Range, Ranges, calibration_sequences, observe
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.given import check_type
-from edgelstm.network import Dense, Network, Recurrent
-from edgelstm.plan import RecurrentPlan, find_precision, recurrent_plan
+from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
+from edgelstm.plan import RecurrentPlan, find_precision, plan, recurrent_plan
 from edgelstm.precision import HYBRID, INT8, Precision
 from edgelstm.quantized import (
+    QuantizedBidirectional,
     QuantizedDense,
     QuantizedLayer,
     QuantizedNetwork,
@@ -51,9 +52,7 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
             f"precision '{precision}' is not quantized; "
             "a network as it was read is written and run in float32"
         )
-    for layer in network.layers:
-        if isinstance(layer, Recurrent):
-            recurrent_plan(layer, chosen)
+    plan(network, precision)  # refuses a cell without a form in this precision
     if chosen is HYBRID:
         batches = (
             [] if calibration is None else calibration_sequences(calibration, network.input_size)
@@ -69,14 +68,10 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
         network.last_step,
         precision,
         steps=max((b.shape[1] for b in batches), default=None),
-        dropped_softmax=chosen is INT8 and _last_activation(network) == "softmax",
+        dropped_softmax=chosen is INT8
+        and getattr(network.layers[-1], "activation", None) == "softmax",
         assumed=network.assumed,
     )
-
-
-def _last_activation(network: Network) -> str | None:
-    last = network.layers[-1]
-    return last.activation if isinstance(last, Dense) else None
 
 
 # ---- int8
@@ -96,6 +91,9 @@ def _integer_layers(
     for layer in network.layers:
         if isinstance(layer, Recurrent):
             layers.append(_integer_recurrent(layer, into, ranges, INT8))
+        elif isinstance(layer, Bidirectional):
+            both = (_integer_recurrent(part, into, ranges, INT8) for part in layer.directions)
+            layers.append(QuantizedBidirectional(*both))
         else:
             final = layer is network.layers[-1]
             layers.append(_integer_dense(layer, into, ranges[layer.name, "linear"], final))
@@ -140,7 +138,7 @@ def _integer_recurrent(
 def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> dict[str, Scale]:
     """A fixed scale where the role has one; else one per role, from what calibration saw of it."""
     state_of = dict(zip(plan.states, plan.new_states, strict=True))
-    by_role = {"input": into, "output": asymmetric8(*_ends(seen[state_of[plan.states[0]]]))}
+    by_role = {"input": into, "output": asymmetric8(*seen[state_of[plan.states[0]]].ends)}
     for state in plan.states[1:]:
         by_role["cell"] = power_of_two16(seen[state_of[state]].largest)
     scales = {}
@@ -150,10 +148,6 @@ def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> d
             by_role[role] if fixed is None else Scale(2.0**fixed, 0, plan.format(value).type)
         )
     return scales
-
-
-def _ends(seen: Range) -> tuple[float, float]:
-    return seen.low, seen.high
 
 
 def _saturation(plan: RecurrentPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
@@ -185,7 +179,7 @@ def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> Quant
             f"layer '{layer.name}': no int8 softmax between layers is the same in all runtimes; "
             "use precision hybrid or float32"
         )
-    linear = asymmetric8(*_ends(seen))
+    linear = asymmetric8(*seen.ends)
     scale, weight, bias = _quantize_affine(
         f"layer '{layer.name}': weight",
         layer.weight,
@@ -262,10 +256,16 @@ def fits_int32(weight: NDArray[Any], bias: NDArray[Any], ratio: float) -> bool:
 # ---- hybrid
 
 
-def _hybrid_layer(layer: Recurrent | Dense) -> QuantizedLayer:
+def _hybrid_layer(layer: Layer) -> QuantizedLayer:
     if isinstance(layer, Dense):
         scale, weight = _symmetric(layer.weight)
         return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
+    if isinstance(layer, Bidirectional):
+        return QuantizedBidirectional(*map(_hybrid_recurrent, layer.directions))
+    return _hybrid_recurrent(layer)
+
+
+def _hybrid_recurrent(layer: Recurrent) -> QuantizedRecurrent:
     plan = recurrent_plan(layer, HYBRID)
     weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
     weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.directions import check_directions, parts
 from edgelstm.errors import ModelError
-from edgelstm.network import layer_text, network_text
+from edgelstm.figures import layer_text, network_text
 from edgelstm.plan import RecurrentPlan
 
 Integers = NDArray[np.signedinteger]
@@ -92,6 +93,11 @@ class QuantizedRecurrent:
         return self.plan.name
 
     @property
+    def cell_name(self) -> str:
+        """Key of `CELLS`."""
+        return self.plan.cell_name
+
+    @property
     def input_size(self) -> int:
         """Values per time step that come in."""
         return int(self.weight_ih.shape[1])
@@ -110,6 +116,56 @@ class QuantizedRecurrent:
     def output(self) -> Scale:
         """Scale of what goes out (integer precisions)."""
         return self.scales["h"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class QuantizedBidirectional:
+    """As `network.Bidirectional`, in integers; both outputs have one scale, as they are one array.
+
+    Attributes:
+        forward, backward: The directions.
+    """
+
+    forward: QuantizedRecurrent
+    backward: QuantizedRecurrent
+
+    def __post_init__(self) -> None:
+        check_directions(self.forward, self.backward)
+        for value in ("x", "h"):
+            scales = [direction.scales.get(value) for direction in self.directions]
+            if scales[0] != scales[1]:
+                raise ModelError(
+                    f"layer '{self.name}': its directions have different scales or zero points of "
+                    f"{value}; one is needed"
+                )
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, f"bidirectional {self.forward.cell_name}", self)
+
+    @property
+    def directions(self) -> tuple[QuantizedRecurrent, QuantizedRecurrent]:
+        """Forward, then backward."""
+        return self.forward, self.backward
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.forward.name
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.forward.input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out, of both directions side by side."""
+        return self.forward.output_size + self.backward.output_size
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        return self.forward.output
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -156,7 +212,7 @@ class QuantizedDense:
 
 SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
 
-QuantizedLayer = QuantizedRecurrent | QuantizedDense
+QuantizedLayer = QuantizedRecurrent | QuantizedBidirectional | QuantizedDense
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -185,10 +241,11 @@ class QuantizedNetwork:
     @property
     def input(self) -> Scale | None:
         """Scale of the network's input; None if hybrid."""
-        first = self.layers[0]
+        first = parts(self.layers)[0]
         if isinstance(first, QuantizedDense):
             return first.input
-        return first.scales.get("x")
+        scale: Scale | None = first.scales.get("x")
+        return scale
 
     @property
     def output(self) -> Scale | None:

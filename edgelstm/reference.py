@@ -19,6 +19,7 @@ from edgelstm.forward import Doubles, States, activate, affines, evaluate
 from edgelstm.network import split_point
 from edgelstm.quantization import integer_clip
 from edgelstm.quantized import (
+    QuantizedBidirectional,
     QuantizedDense,
     QuantizedNetwork,
     QuantizedRecurrent,
@@ -27,19 +28,14 @@ from edgelstm.quantized import (
 
 
 def initial_states(network: QuantizedNetwork, batch: int) -> States:
-    """Every state at its zero point (0.0 for hybrid)."""
-    kind = np.float64 if network.input is None else np.int64
-    return {
-        layer.name: {
-            s: np.full((batch, layer.hidden_size), _zero(layer, s), kind) for s in layer.plan.states
-        }
-        for layer in network.layers
-        if isinstance(layer, QuantizedRecurrent)
-    }
+    """States that go on, at their zero points (0.0 for hybrid): not those of reverse directions."""
+    forward = (x.forward if isinstance(x, QuantizedBidirectional) else x for x in network.layers)
+    return {x.name: _start(x, batch) for x in forward if isinstance(x, QuantizedRecurrent)}
 
 
-def _zero(layer: QuantizedRecurrent, state: str) -> int:
-    return layer.scales[state].zero_point if layer.scales else 0
+def _start(layer: QuantizedRecurrent, batch: int) -> dict[str, Any]:
+    zeros = {s: layer.scales[s].zero_point if layer.scales else 0.0 for s in layer.plan.states}
+    return {s: np.full((batch, layer.hidden_size), zero) for s, zero in zeros.items()}
 
 
 def run_integers(
@@ -67,7 +63,8 @@ def advance(
 ) -> tuple[NDArray[Any], States]:
     """As `run_integers`, from given states; also returns the states at the end.
 
-    A hybrid network takes and returns real values.
+    A reverse direction starts anew, at the last step of x. A hybrid network takes and returns real
+    values.
     """
     y: NDArray[Any] = np.asarray(x, np.float64 if network.input is None else np.int64)
     split, after = split_point(network.layers), dict(states)
@@ -75,12 +72,15 @@ def advance(
         if isinstance(layer, QuantizedDense):
             run_dense = _hybrid_dense if layer.input is None else _dense
             y = run_dense(layer, y, arithmetic)
+        elif isinstance(layer, QuantizedRecurrent):
+            y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], arithmetic)
         else:
-            if not layer.scales and arithmetic.hybrid.whole_sequence:
-                y = arithmetic.hybrid.rounded(y, (-2, -1))
-            make_step = _integer_step if layer.scales else _hybrid_step
-            step = make_step(layer, arithmetic)
-            y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], step)
+            there, after[layer.name] = _run_recurrent(
+                layer.forward, y, states[layer.name], arithmetic
+            )
+            start = _start(layer.backward, len(y))
+            back, _ = _run_recurrent(layer.backward, y[:, ::-1], start, arithmetic)
+            y = np.concatenate([there, back[:, ::-1]], 2)
         if network.last_step and k + 1 == split:
             y = y[:, -1]
     return y, after
@@ -90,9 +90,12 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _run_recurrent(
-    layer: QuantizedRecurrent, x: NDArray[Any], states: Mapping[str, Any], step: Step
+    layer: QuantizedRecurrent, x: NDArray[Any], states: Mapping[str, Any], arithmetic: Arithmetic
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     plan = layer.plan
+    if not layer.scales and arithmetic.hybrid.whole_sequence:
+        x = arithmetic.hybrid.rounded(x, (-2, -1))
+    step = (_integer_step if layer.scales else _hybrid_step)(layer, arithmetic)
     state, y = dict(states), np.empty((*x.shape[:2], layer.hidden_size), x.dtype)
     for t in range(x.shape[1]):
         values = step({"x": x[:, t], **state})

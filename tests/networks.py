@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.network import Dense, Layer, Network, Recurrent, layer_names
+from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, layer_names
 from edgelstm.plan import recurrent_plan
 from edgelstm.precision import INT8, Format, Precision
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
@@ -45,6 +45,51 @@ def random_recurrent(
     )
 
 
+def random_bidirectional(
+    cell_name: str,
+    input_size: int,
+    hidden_size: int,
+    rng: np.random.Generator,
+    *,
+    gain: float = 1.0,
+    name: str = "layer",
+    cell_clip: float = 0.0,
+) -> Bidirectional:
+    forward, backward = (
+        random_recurrent(
+            cell_name, input_size, hidden_size, rng, gain=gain, name=n, cell_clip=cell_clip
+        )
+        for n in (name, f"{name}_reverse")
+    )
+    return Bidirectional(forward, backward)
+
+
+def bidirectional_network(
+    cell_name: str = "lstm",
+    sizes: tuple[int, ...] = (5, 16),
+    *,
+    outputs: int = 0,
+    activation: str | None = None,
+    last_step: bool = False,
+    gain: float = 1.0,
+    cell_clip: float = 0.0,
+) -> Network:
+    """Bidirectional layers of sizes[0] -> 2 sizes[1] -> ..., and a dense head if `outputs`."""
+    rng = np.random.default_rng(len(sizes))
+    into = (sizes[0], *(2 * size for size in sizes[1:]))
+    kind = cell_name.split("_")[0]
+    layers: list[Layer] = [
+        random_bidirectional(
+            cell_name, i, h, rng, gain=gain, name=f"{kind}{k + 1}", cell_clip=cell_clip
+        )
+        for k, (i, h) in enumerate(zip(into, sizes[1:], strict=False))
+    ]
+    if outputs:
+        weight = uniform(rng, (outputs, into[-1]), into[-1] ** -0.5)
+        layers.append(Dense("dense1", weight, uniform(rng, (outputs,), 1), activation))
+    return Network(tuple(layers), last_step)
+
+
 def random_network(
     cell_name: str = "lstm",
     sizes: tuple[int, ...] = (5, 16),
@@ -58,7 +103,7 @@ def random_network(
 ) -> Network:
     """Recurrent layers of sizes[0] -> sizes[1] -> ..., and a dense head if `outputs` is not 0."""
     rng = np.random.default_rng(seed)
-    layers: list[Layer] = [
+    layers: list[Recurrent | Dense] = [
         random_recurrent(cell_name, i, h, rng, gain=gain, cell_clip=cell_clip)
         for i, h in zip(sizes, sizes[1:], strict=False)
     ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.formats.onnx.write import encode
-from edgelstm.network import Dense, Network, Recurrent, layer_names
+from edgelstm.network import Bidirectional, Dense, Network, Recurrent, layer_names
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from tests.networks import random_input, random_network, uniform
@@ -83,6 +83,7 @@ def around(dense: tuple[int, int, str | None], network: Network) -> Network:
     named = [
         dataclasses.replace(k, name=name)
         for k, name in zip(layers, layer_names(kinds), strict=True)
+        if not isinstance(k, Bidirectional)
     ]
     return Network(tuple(named), network.last_step)
 

@@ -19,7 +19,7 @@ from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.isolation import execute
 from edgelstm.verification import ORACLES, expected_outputs
-from tests.networks import golden_lstm, random_input, random_network
+from tests.networks import bidirectional_network, golden_lstm, random_input, random_network
 
 pytestmark = pytest.mark.slow
 
@@ -39,11 +39,16 @@ CASES: dict[str, dict[str, Any]] = {
     "weights times 6": {"sizes": (13, 33), "gain": 6},
     "weights times 40": {"sizes": (13, 33), "gain": 40, "outputs": 20},
     "cell clip": {"sizes": (13, 33), "gain": 6, "cell_clip": 0.5},
+    "both directions 1-1": {"sizes": (1, 1), "both": True},
+    "both directions": {"sizes": (13, 33), "both": True},
+    "both directions, weights times 6": {"sizes": (13, 33), "gain": 6, "both": True},
+    "both directions twice and a head": {"sizes": (5, 16, 12), "outputs": 9, "both": True},
 }
 
 
 def quantized(case: dict[str, Any]) -> QuantizedNetwork:
-    network = random_network("lstm", **case)
+    options = {name: value for name, value in case.items() if name != "both"}
+    network = (bidirectional_network if "both" in case else random_network)("lstm", **options)
     return quantize(network, random_input(network, 20, N_STEPS))
 
 

@@ -27,7 +27,10 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "alpha": ([lstm(activation_alpha=[0.2])], "has activation_alpha=[0.2"),
     "layout": ([lstm(layout=1)], "has layout=1; only 0 is supported"),
-    "direction": ([lstm(direction="reverse")], "has direction=reverse; only forward is supported"),
+    "direction": (
+        [lstm(direction="reverse")],
+        "has direction=reverse; only forward or bidirectional is supported",
+    ),
     "lengths": ([lstm("one")], "has lengths per sequence (sequence_lens)"),
     "start": ([lstm("", "ones")], "starts from a state (initial_h) that is not zero"),
     "start from x": ([lstm("", "", "x")], "starts from a state (initial_c) that is not zero"),

@@ -173,8 +173,8 @@ BAD = {
         "'rnn.weight_hr_l0': a projection is not supported yet",
     ),
     "reverse": (
-        {**LSTM, **recurrent("rnn.", 5, 8, "_l0_reverse")},
-        "'rnn.weight_ih_l0_reverse': bidirectional layers are not supported yet",
+        {**LSTM, "rnn.weight_ih_l0_reverse": weights(32, 5)},
+        "tensor 'rnn.weight_hh_l0_reverse' is missing",
     ),
     "missing": (without(LSTM, "rnn.weight_hh_l0"), "tensor 'rnn.weight_hh_l0' is missing"),
     "gap": (

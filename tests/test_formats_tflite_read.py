@@ -40,7 +40,8 @@ def test_float_file_gives_the_weights_back(name: str, tmp_path: pathlib.Path) ->
             values["bias_ih"] = wanted.bias_ih + wanted.bias_hh
             values["bias_hh"] = np.zeros_like(wanted.bias_hh)
         else:
-            assert isinstance(layer, Dense) and layer.activation == wanted.activation
+            assert isinstance(layer, Dense) and isinstance(wanted, Dense)
+            assert layer.activation == wanted.activation
         assert layer.name == wanted.name
         for key, array in arrays(layer).items():
             np.testing.assert_array_equal(array, values[key])

@@ -51,6 +51,7 @@ def torch_result(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32
                     getattr(lstm, f"{name}_l0").copy_(torch.from_numpy(getattr(layer, name)))
                 y = lstm(y)[0]
                 continue
+            assert isinstance(layer, Dense)
             if network.last_step and not behind:
                 y, behind = y[:, -1], True
             weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)

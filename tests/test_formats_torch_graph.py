@@ -227,7 +227,6 @@ class PlusOne(Net):
     "module, said",
     [
         (None, "from_torch takes a torch.nn.Module; a NoneType came"),
-        (nn.LSTM(4, 8, bidirectional=True), "LSTM: bidirectional=True is not supported yet"),
         (nn.LSTM(4, 8, proj_size=2), "LSTM: proj_size=2 is not supported yet"),
         (nn.Sequential(nn.LSTM(4, 8), nn.ReLU()), "module '1' (ReLU): relu stands directly"),
         (nn.Sequential(nn.LSTM(4, 8), nn.Linear(9, 3)), "layer 'dense1' takes 9 values, but 8"),
@@ -236,7 +235,6 @@ class PlusOne(Net):
         (nn.Sequential(nn.ReLU()), "holds no layer with weights"),
         (nn.Conv1d(3, 4, 5), "Conv1d: holds no LSTM, GRU or Linear that takes the input"),
         (nn.RNN(4, 8), "RNN: aten.rnn_tanh.input"),
-        (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, bidirectional=True)), "bidirecti"),
         (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, proj_size=2)), "a projection"),
         (Calls(lambda net, x: net.fc(net.more(x)), more=nn.Conv1d(5, 5, 1)), "aten.conv1d"),
         (

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
-    ("cells", "precision", "arithmetic", "counts", "given", "files"),
+    (*("cells", "precision", "arithmetic", "counts"), *("given", "files", "directions", "weights")),
     ("network",),
     ("plan", "shapes", "equations"),
     ("forward", "quantized"),
@@ -18,6 +18,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("reference", "duty"),
     ("program", "energy", "fusion"),
     ("stages",),
+    ("bidirectional",),
     ("engines",),
     ("execution",),
     ("formats", "runtimes"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm import bundled
 from edgelstm.calibration import calibration_sequences
 from edgelstm.comparison import check_labels
+from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, read
 from edgelstm.formats.tensors import at
@@ -64,7 +65,7 @@ class Data:
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
-    """The network and its name; integers in another precision than asked for are an error."""
+    """The network and its name; what the options cannot have is an error."""
     if request.head not in HEADS:
         raise ModelError(f"--head is '{request.head}'; last or each is needed")
     if request.model is None:
@@ -72,6 +73,9 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
             raise ModelError("--head and --activation are for files of weights alone; give MODEL")
         return bundled.demo(), bundled.NAME
     network = read(request.model, HEADS[request.head], request.activation)
+    if request.streaming:
+        with at(str(request.model)):
+            check_whole_sequence(network.layers)
     own = network.precision if isinstance(network, QuantizedNetwork) else None
     if own and request.precision not in (None, own):
         raise ModelError(
@@ -88,7 +92,7 @@ def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[
     if asked is not None:
         return find_precision(asked).name, []
     default = find_precision("int8")
-    cells = [layer.cell_name for layer in network.layers if isinstance(layer, Recurrent)]
+    cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Recurrent)]
     missing = [cell for cell in cells if not default.supports(cell)]
     if not missing:
         return default.name, []

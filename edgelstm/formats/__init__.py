@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.files import obstacle
 from edgelstm.formats.facts import FileFacts
@@ -104,7 +105,7 @@ def write(
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
             sequence, else 100.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
-            (`.onnx`).
+            (`.onnx`); not for bidirectional layers.
         target: The runtime it is for, whose refusals then are errors; None: no one in particular.
 
     Returns:
@@ -132,6 +133,8 @@ def encode(
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
     _check_written(network)
+    if streaming:
+        check_whole_sequence(network.layers)
     if target is not None and target_suffix(target) != suffix.lower():
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
@@ -152,7 +155,7 @@ def target_suffix(target: str) -> str:
 
 
 def _check_written(network: AnyNetwork) -> None:
-    for layer in network.layers:
+    for layer in parts(network.layers):
         if not isinstance(layer, Recurrent):
             continue
         if layer.cell_name not in WRITTEN or layer.projection_size:

@@ -1,7 +1,8 @@
 """A network as plain JSON and named arrays, and back: what files of our own carry beside weights.
 
-The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `dense1.bias`), so that a file
-is also readable as weights alone.
+The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `lstm1.weight_ih_l0_reverse`,
+`dense1.bias`), so that a file is also readable as weights alone. Each direction of a layer is
+described by itself; the reverse one, `lstm1_reverse`, stands behind the forward one.
 """
 
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.directions import REVERSE, parts
 from edgelstm.errors import ModelError
-from edgelstm.network import Dense, Layer, Network, Recurrent
+from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
 from edgelstm.plan import find_precision, recurrent_plan
 from edgelstm.quantized import (
+    QuantizedBidirectional,
     QuantizedDense,
     QuantizedLayer,
     QuantizedNetwork,
@@ -29,13 +32,23 @@ VERSION = 1
 def named_arrays(network: Network | QuantizedNetwork) -> Arrays:
     """Every weight and bias by its state-dict name."""
     arrays: Arrays = {}
-    for layer in network.layers:
+    for layer in parts(network.layers):
         if isinstance(layer, Dense | QuantizedDense):
             arrays |= {f"{layer.name}.weight": layer.weight, f"{layer.name}.bias": layer.bias}
         else:
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                arrays[f"{layer.name}.{name}_l0"] = getattr(layer, name)
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                arrays[array_name(layer.name, kind)] = getattr(layer, kind)
     return arrays
+
+
+def array_name(layer: str, kind: str) -> str:
+    """A recurrent layer's array in a state dict.
+
+    >>> array_name("lstm1", "bias_ih"), array_name("lstm1_reverse", "bias_ih")
+    ('lstm1.bias_ih_l0', 'lstm1.bias_ih_l0_reverse')
+    """
+    forward = layer.removesuffix(REVERSE)
+    return f"{forward}.{kind}_l0{layer.removeprefix(forward)}"
 
 
 def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
@@ -45,7 +58,11 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
         "precision": "float32",
         "last_step": network.last_step,
         "assumed": list(network.assumed),
-        "layers": [_describe_layer(layer) for layer in network.layers],
+        "layers": [
+            _describe_layer(part) | ({"reverse": True} if direction else {})
+            for layer in network.layers
+            for direction, part in enumerate(parts([layer]))
+        ],
     }
     if isinstance(network, QuantizedNetwork):
         described["precision"] = network.precision
@@ -53,13 +70,14 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
     return described
 
 
-def _describe_layer(layer: Layer | QuantizedLayer) -> dict[str, Any]:
+def _describe_layer(
+    layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense,
+) -> dict[str, Any]:
     described: dict[str, Any] = {"name": layer.name}
     if isinstance(layer, Dense | QuantizedDense):
         described |= {"cell": None, "activation": layer.activation}
     else:
-        recurrent = layer if isinstance(layer, Recurrent) else layer.plan
-        described |= {"cell": recurrent.cell_name, "cell_clip": layer.cell_clip}
+        described |= {"cell": layer.cell_name, "cell_clip": layer.cell_clip}
     if isinstance(layer, QuantizedDense):
         described["weight_scale"] = layer.weight_scale
         described["input"] = _describe_scale(layer.input)
@@ -114,9 +132,18 @@ def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Networ
         if item["cell"] is None:
             weight, bias = (arrays[f"{name}.{k}"] for k in ("weight", "bias"))
             layers.append(Dense(name, weight, bias, item["activation"]))
+        elif item.get("reverse"):
+            layers[-1] = Bidirectional(_forward(layers[-1]), _float_recurrent(item, arrays))
         else:
             layers.append(_float_recurrent(item, arrays))
     return Network(tuple(layers), bool(described["last_step"]), _texts(described["assumed"]))
+
+
+def _forward(layer: Any) -> Any:
+    """What a reverse direction stands behind."""
+    if not isinstance(layer, Recurrent | QuantizedRecurrent):
+        raise ValueError(f"a reverse direction behind {layer.name}")
+    return layer
 
 
 def _float_recurrent(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Recurrent:
@@ -124,10 +151,10 @@ def _float_recurrent(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Recurrent
     return Recurrent(
         name,
         str(item["cell"]),
-        arrays[f"{name}.weight_ih_l0"],
-        arrays[f"{name}.weight_hh_l0"],
-        arrays[f"{name}.bias_ih_l0"],
-        arrays[f"{name}.bias_hh_l0"],
+        arrays[array_name(name, "weight_ih")],
+        arrays[array_name(name, "weight_hh")],
+        arrays[array_name(name, "bias_ih")],
+        arrays[array_name(name, "bias_hh")],
         cell_clip=float(item["cell_clip"]),
     )
 
@@ -138,11 +165,15 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
     # The float twin of the same shapes checks them all.
     floats = {name: array.astype(np.float32) for name, array in arrays.items()}
     shapes = _restore_float(described, floats)
-    for item, shape in zip(described["layers"], shapes.layers, strict=True):
+    for item, shape in zip(described["layers"], parts(shapes.layers), strict=True):
         if isinstance(shape, Dense):
             layers.append(_quantized_dense(item, arrays, precision.bias_type))
+            continue
+        layer = _quantized_recurrent(item, shape, arrays, precision.name)
+        if item.get("reverse"):
+            layers[-1] = QuantizedBidirectional(_forward(layers[-1]), layer)
         else:
-            layers.append(_quantized_recurrent(item, shape, arrays, precision.name))
+            layers.append(layer)
     steps = described["steps"]
     return QuantizedNetwork(
         tuple(layers),
@@ -182,10 +213,10 @@ def _quantized_recurrent(
         raise ValueError(f"scales of layer '{shape.name}'")
     return QuantizedRecurrent(
         plan,
-        _typed(arrays, f"{shape.name}.weight_ih_l0", precision.weight_type),
-        _typed(arrays, f"{shape.name}.weight_hh_l0", precision.weight_type),
-        _typed(arrays, f"{shape.name}.bias_ih_l0", precision.bias_type),
-        _typed(arrays, f"{shape.name}.bias_hh_l0", precision.bias_type),
+        _typed(arrays, array_name(shape.name, "weight_ih"), precision.weight_type),
+        _typed(arrays, array_name(shape.name, "weight_hh"), precision.weight_type),
+        _typed(arrays, array_name(shape.name, "bias_ih"), precision.bias_type),
+        _typed(arrays, array_name(shape.name, "bias_hh"), precision.bias_type),
         weight_scales,
         {k: v for k, v in scales.items() if v is not None},
         shape.cell_clip,

@@ -9,33 +9,45 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
 from edgelstm.formats.signal import Signal, axis_of, position, say
-from edgelstm.network import Dense, Floats, Layer, Network, Recurrent, arrays, layer_names
+from edgelstm.network import (
+    Bidirectional,
+    Dense,
+    Floats,
+    Layer,
+    Network,
+    Recurrent,
+    arrays,
+    layer_names,
+)
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
+UNREAD_FINALS = (
+    "of a bidirectional layer, whose reverse direction ends at the first step; no network here "
+    "gives them: read the output, each step or the last one"
+)
 
 
 def recurrent(
-    signal: Signal, cell_name: str, weights: Mapping[str, Floats], steps_axis: int
+    signal: Signal,
+    cell_name: str,
+    weights: Mapping[str, Floats],
+    steps_axis: int,
+    *,
+    reverse: Mapping[str, Floats] | None = None,
 ) -> Signal:
-    """Through a recurrent layer.
+    """Through a recurrent layer, or a bidirectional one.
 
     Args:
         signal: Two axes for steps and batch, then the features.
         cell_name: Key of `CELLS`.
-        weights: weight_ih, weight_hh, bias_ih, bias_hh.
+        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
         steps_axis: 0 or 1.
     """
-    layer = Recurrent(
-        _name(signal, cell_name),
-        cell_name,
-        weights["weight_ih"],
-        weights["weight_hh"],
-        weights["bias_ih"],
-        weights["bias_hh"],
-    )
+    layer = _recurrent_layer(_name(signal, cell_name), cell_name, weights, reverse)
     _check_features(signal, layer)
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
@@ -57,6 +69,29 @@ def recurrent(
         )
     axes = (steps, batch) if steps_axis == 0 else (batch, steps)
     return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+
+
+def _recurrent_layer(
+    name: str,
+    cell_name: str,
+    weights: Mapping[str, Floats],
+    reverse: Mapping[str, Floats] | None,
+) -> Recurrent | Bidirectional:
+    there = _one_direction(name, cell_name, weights)
+    if reverse is None:
+        return there
+    return Bidirectional(there, _one_direction(name + REVERSE, cell_name, reverse))
+
+
+def _one_direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Recurrent:
+    return Recurrent(
+        name,
+        cell_name,
+        weights["weight_ih"],
+        weights["weight_hh"],
+        weights["bias_ih"],
+        weights["bias_hh"],
+    )
 
 
 def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
@@ -87,7 +122,7 @@ def activate(signal: Signal, activation: str, axis: int = -1) -> Signal:
     """Through an activation behind a dense layer; the axis is that of a softmax."""
     before = signal.layers[-1] if signal.layers else None
     if signal.stacked or not isinstance(before, Dense):
-        behind = f"a {before.cell_name}" if isinstance(before, Recurrent) else "the input"
+        behind = f"a {_kind(before)}" if before else "the input"
         raise ModelError(
             f"{activation} stands directly behind {behind}; it is supported behind a dense layer"
         )
@@ -114,7 +149,8 @@ def finish(signal: Signal) -> Network:
     elif features == ():
         assumed.append("the single output keeps an axis of its own, which the model squeezes away")
     names = [name for axis in leading for name in axis]
-    if signal.stacked or "features" in names or (features and len(leading) == len(signal.axes)):
+    apart = signal.stacked or "directions" in signal.sizes
+    if apart or "features" in names or (features and len(leading) == len(signal.axes)):
         raise ModelError(
             f"the output has the axes {', '.join(map(say, signal.axes))}; "
             "features alone are needed on the last one"
@@ -188,13 +224,19 @@ def _append(signal: Signal, layer: Layer) -> Signal:
 
 
 def _name(signal: Signal, kind: str) -> str:
-    kinds = [x.cell_name if isinstance(x, Recurrent) else "dense" for x in signal.layers]
-    return layer_names([*kinds, kind])[-1]
+    return layer_names([*map(_kind, signal.layers), kind])[-1]
+
+
+def _kind(layer: Layer) -> str:
+    part = layer.forward if isinstance(layer, Bidirectional) else layer
+    return part.cell_name if isinstance(part, Recurrent) else "dense"
 
 
 def _check_features(signal: Signal, layer: Layer) -> None:
     if signal.stacked:
         raise ModelError("takes the states of all layers at once; select one")
+    if "directions" in signal.sizes:
+        raise ModelError("takes the two directions of a layer apart; they are read side by side")
     if not signal.axes or signal.axes[-1] != axis_of("features", signal.sizes):
         last = say(signal.axes[-1]) if signal.axes else "no axis"
         raise ModelError(f"takes {last} as the features of layer '{layer.name}'")

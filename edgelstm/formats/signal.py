@@ -22,7 +22,8 @@ class Signal:
         axes: What each axis stands for, as names, outermost first. Two names are an axis that mixes
             both; none is an axis of size 1, also where the name's own size is 1.
         sizes: Name to size: `features`, `steps` and `batch` (before the first recurrent layer:
-            `axis 0`, `axis 1`), `layers` where states of several layers lie together.
+            `axis 0`, `axis 1`), `layers` where states of several layers lie together, `directions`
+            where the two outputs of a bidirectional layer are apart: `features` are those of one.
         layers: What has been computed so far.
         stacked: Layers behind each entry of the axis `layers`.
         needs_bias: The last layer is a product that may still get its bias.
@@ -105,12 +106,32 @@ def reshape(signal: Signal, shape: Sequence[int]) -> Signal:
             taken.append(names.pop(0))
         axes.append(tuple(taken))
     result = dataclasses.replace(signal, axes=tuple(axes))
-    if names or list(result.shape) != wanted:
-        raise ModelError(
-            f"reshapes {signal.shape} to {tuple(shape)} (batch and steps set to example sizes), "
-            "which does not keep batch, steps and features apart"
-        )
-    return result
+    if not names and list(result.shape) == wanted:
+        return _joined(result)
+    raise ModelError(
+        f"reshapes {signal.shape} to {tuple(shape)} (batch and steps set to example sizes), "
+        "which does not keep batch, steps and features apart"
+    )
+
+
+def directions_apart(signal: Signal) -> Signal:
+    """(steps, batch, features) of a bidirectional layer as ONNX has it: directions behind steps."""
+    size = signal.sizes["features"] // 2
+    sizes = {**signal.sizes, "directions": 2, "features": size}
+    steps, batch, _ = signal.axes
+    axes = (steps, ("directions",), batch, axis_of("features", sizes))
+    return dataclasses.replace(signal, axes=axes, sizes=sizes)
+
+
+def _joined(signal: Signal) -> Signal:
+    """Directions and features on one axis are the features of a bidirectional layer."""
+    if "directions" not in signal.sizes:
+        return signal
+    if signal.axes[-1:] != (("directions", *axis_of("features", signal.sizes)),):
+        return signal
+    sizes = {**signal.sizes, "features": 2 * signal.sizes["features"]}
+    del sizes["directions"]
+    return dataclasses.replace(signal, axes=(*signal.axes[:-1], ("features",)), sizes=sizes)
 
 
 def select(signal: Signal, axis: int, index: int) -> Signal:

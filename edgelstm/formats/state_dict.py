@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
+from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.formats.tensors import at, float32, rounding
-from edgelstm.network import ACTIVATIONS, Dense, Layer, Network, Recurrent, layer_names
+from edgelstm.network import (
+    ACTIVATIONS,
+    Bidirectional,
+    Dense,
+    Layer,
+    Network,
+    Recurrent,
+    layer_names,
+)
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -28,6 +37,7 @@ class _Part:
     file_name: str
     tensors: Tensors
     missing: tuple[str, ...]
+    reverse: "_Part | None" = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -35,7 +45,8 @@ class _Part:
         if self.kind == "dense":
             rows, columns = self.tensors["weight"].shape
             return columns, rows
-        return self.tensors["weight_ih"].shape[1], self.tensors["weight_hh"].shape[1]
+        outputs = self.tensors["weight_hh"].shape[1] * (2 if self.reverse else 1)
+        return self.tensors["weight_ih"].shape[1], outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +91,9 @@ def to_network(
         has_head = bool(recurrent) and parts[-1].kind == "dense"
         assumed = [*_assumed_layers(blocks, reordered), *_assumed_activation(parts, activations)]
         if has_head and last_step is None:
-            assumed.append(f"'{parts[-1].file_name}' reads the last step")
+            finals = ", not the final states of both directions (h_n)"
+            both = finals if any(part.reverse for part in parts) else ""
+            assumed.append(f"'{parts[-1].file_name}' reads the last step{both}")
         is_last = has_head if last_step is None else last_step
         return Network(layers, is_last, (*assumed, *rounding(tensors.values())))
 
@@ -92,20 +105,28 @@ def _recurrent_blocks(tensors: Tensors) -> list[_Block]:
         if not match:
             continue
         prefix, kind, layer, reverse = match.groups()
-        if reverse:
-            raise ModelError(f"tensor '{name}': bidirectional layers are not supported yet")
         if kind.endswith("hr"):
             raise ModelError(f"tensor '{name}': a projection is not supported yet")
         layers = found.setdefault((prefix, layer is None), {})
-        layers.setdefault(layer or "", {})[kind] = array
+        layers.setdefault(layer or "", {})[kind + (reverse or "")] = array
     blocks = []
     for (prefix, _), layers in sorted(found.items(), key=lambda item: _natural(item[0][0])):
         numbers = sorted(int(layer[2:] or 0) for layer in layers)
         if numbers != list(range(len(layers))):
             raise ModelError(f"'{prefix}weight_ih' stands for layers {numbers}; some are missing")
-        parts = (_recurrent_part(prefix, n, layers[n]) for n in sorted(layers, key=_natural))
+        parts = (_both_directions(prefix, n, layers[n]) for n in sorted(layers, key=_natural))
         blocks.append(_Block(prefix, tuple(parts)))
     return blocks
+
+
+def _both_directions(prefix: str, suffix: str, tensors: dict[str, NDArray[Any]]) -> _Part:
+    """The part, with its reverse direction where there is one."""
+    back = {k.removesuffix(REVERSE): v for k, v in tensors.items() if k.endswith(REVERSE)}
+    there = {k: v for k, v in tensors.items() if not k.endswith(REVERSE)}
+    forward = _recurrent_part(prefix, suffix, there)
+    if not back:
+        return forward
+    return dataclasses.replace(forward, reverse=_recurrent_part(prefix, suffix + REVERSE, back))
 
 
 def _recurrent_part(prefix: str, suffix: str, tensors: dict[str, NDArray[Any]]) -> _Part:
@@ -228,7 +249,7 @@ def _layer(part: _Part, name: str, activation: str | None) -> Layer:
         }
         if part.kind == "dense":
             return Dense(name, tensors["weight"], tensors["bias"], activation)
-        return Recurrent(
+        forward = Recurrent(
             name,
             part.kind,
             tensors["weight_ih"],
@@ -236,11 +257,17 @@ def _layer(part: _Part, name: str, activation: str | None) -> Layer:
             tensors["bias_ih"],
             tensors["bias_hh"],
         )
+    if part.reverse is None:
+        return forward
+    backward = _layer(part.reverse, name + REVERSE, None)
+    assert isinstance(backward, Recurrent)
+    with at(f"'{part.file_name}'"):
+        return Bidirectional(forward, backward)
 
 
 def _assumed_layers(blocks: Sequence[_Block], reordered: bool) -> list[str]:
     sentences = []
-    for part in (part for block in blocks for part in block.parts):
+    for part in (p for block in blocks for both in block.parts for p in (both, both.reverse) if p):
         if part.kind != "dense":
             gates = " ".join(CELLS[part.kind].gates)
             sentences.append(

@@ -76,12 +76,12 @@ def from_torch(module: torch.nn.Module) -> Network:
     """The network that a module computes.
 
     Args:
-        module: `nn.LSTM`, `nn.GRU`, their cells, or an `nn.Sequential` of these and dense layers,
-            which is read layer by layer and gives each step; or any module that `torch.export` can
-            follow and that holds supported operators only. It takes (batch, steps, input_size), in
-            float, or steps first if it says so to its recurrent layer; without a recurrent layer
-            (batch, input_size). If it returns several tensors, the first one is read. A branch on
-            the number of steps is read as 5 and 7 steps take it.
+        module: `nn.LSTM`, `nn.GRU` (also bidirectional), their cells, or an `nn.Sequential` of
+            these and dense layers, which is read layer by layer and gives each step; or any module
+            that `torch.export` can follow and that holds supported operators only. It takes
+            (batch, steps, input_size), in float, or steps first if it says so to its recurrent
+            layer; without a recurrent layer (batch, input_size). If it returns several tensors,
+            the first one is read. A branch on the number of steps is read as 5 and 7 steps take it.
 
     Raises:
         ModelError: An operator or an option that is not supported, with its place.

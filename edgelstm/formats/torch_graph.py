@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import activate, dense, finish, follow, recurrent
+from edgelstm.formats.layers import UNREAD_FINALS, activate, dense, finish, follow, recurrent
 from edgelstm.formats.signal import (
     Signal,
     Unread,
@@ -194,31 +194,39 @@ def _lstm(x: Signal, states: Sequence[Any], *options: Any) -> tuple[Signal, Sign
     return y, h, Unread("the final cell state c_n, which no network here gives")
 
 
-def _gru(x: Signal, state: Any, *options: Any) -> tuple[Signal, Signal]:
+def _gru(x: Signal, state: Any, *options: Any) -> tuple[Signal, Any]:
     return _recurrent("gru", x, [state], *options)
 
 
 def _recurrent(
     cell_name: str, x: Signal, states: Sequence[Any], weights: Sequence[Any], *options: Any
-) -> tuple[Signal, Signal]:
+) -> tuple[Signal, Any]:
     """The output of the last layer, and the final h of all layers along a new first axis."""
     has_biases, n_layers, _, _, bidirectional, batch_first = options
     names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"][: 4 if has_biases else 2]
-    if bidirectional:
-        raise ModelError("bidirectional layers are not supported yet")
-    if len(weights) != n_layers * len(names):
+    if len(weights) != n_layers * len(names) * (2 if bidirectional else 1):
         raise ModelError("a projection (proj_size) is not supported yet")
     if any(isinstance(s, Signal) or s.count_nonzero() for s in states):
         raise ModelError("starts from a state that is not zero, which is not supported")
-    finals = []
-    for k in range(n_layers):
-        arrays = map(_floats, weights[k * len(names) : (k + 1) * len(names)])
-        layer = dict(zip(names, arrays, strict=True))
-        zeros = 0 * layer["weight_hh"][:, 0]
-        layer = {"bias_ih": zeros, "bias_hh": zeros} | layer
-        x = recurrent(x, cell_name, layer, steps_axis=1 if batch_first else 0)
-        finals.append(select(x, 1 if batch_first else 0, -1))
+    finals, steps_axis = [], 1 if batch_first else 0
+    found = [
+        _of_layer(names, weights[k : k + len(names)]) for k in range(0, len(weights), len(names))
+    ]
+    if bidirectional:
+        for there, back in zip(found[::2], found[1::2], strict=True):
+            x = recurrent(x, cell_name, there, steps_axis, reverse=back)
+        return x, Unread(f"the final states {UNREAD_FINALS}")
+    for layer in found:
+        x = recurrent(x, cell_name, layer, steps_axis)
+        finals.append(select(x, steps_axis, -1))
     return x, stack(finals, 0)
+
+
+def _of_layer(names: Sequence[str], weights: Sequence[Any]) -> dict[str, Any]:
+    """Weights and biases by name, zeros for those that it lacks."""
+    layer = dict(zip(names, map(_floats, weights), strict=True))
+    zeros = 0 * layer["weight_hh"][:, 0]
+    return {"bias_ih": zeros, "bias_hh": zeros} | layer
 
 
 def _squeeze(x: Signal, dims: int | Sequence[int] | None = None) -> Signal:

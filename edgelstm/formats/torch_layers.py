@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import SIZES, activate, dense, finish, recurrent
 from edgelstm.formats.signal import Signal, start
@@ -86,12 +87,14 @@ def _through(signal: Signal, module: torch.nn.Module) -> Signal:
         return activate(signal, ACTIVATIONS_OF[kind], dim)
     if kind in NEUTRAL:
         return signal
-    if getattr(module, "bidirectional", False) or getattr(module, "proj_size", 0):
-        option = "bidirectional" if module.bidirectional else "proj_size"
-        raise ModelError(f"{option}={getattr(module, option)} is not supported yet")
+    if getattr(module, "proj_size", 0):
+        raise ModelError(f"proj_size={module.proj_size} is not supported yet")
     suffixes = [f"_l{k}" for k in range(getattr(module, "num_layers", 0))] or [""]
+    both = getattr(module, "bidirectional", False)
     for suffix in suffixes:
-        signal = recurrent(signal, CELLS_OF[kind], _of_layer(tensors, suffix), steps_axis=1)
+        weights = _of_layer(tensors, suffix)
+        reverse = _of_layer(tensors, suffix + REVERSE) if both else None
+        signal = recurrent(signal, CELLS_OF[kind], weights, steps_axis=1, reverse=reverse)
     return signal
 
 

@@ -17,6 +17,8 @@ from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurr
 def encode(network: Network | QuantizedNetwork) -> Program:
     """The program of a network, each layer at every step; integers have TFLM's arithmetic.
 
+    Bidirectional layers have no program; each of their directions has one.
+
     Raises:
         ModelError: An operation that the kernel of this precision does not have.
     """
@@ -28,6 +30,7 @@ def encode(network: Network | QuantizedNetwork) -> Program:
         if isinstance(layer, Dense | QuantizedDense):
             slot = rows.dense(builder, layer, slot)
         else:
+            assert isinstance(layer, Recurrent | QuantizedRecurrent)
             slot = _recurrent(builder, layer, slot)
     made: Program = rows.program(builder, slot)
     return made

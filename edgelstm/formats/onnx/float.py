@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import NATIVE, to_onnx
 from edgelstm.formats.onnx.graph import Graph
-from edgelstm.network import Dense, Recurrent
+from edgelstm.network import Bidirectional, Dense, Recurrent
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
 
+Directions = Sequence[Recurrent] | Sequence[QuantizedRecurrent]
 ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
     "relu": ("Relu", {}),
     "sigmoid": ("Sigmoid", {}),
@@ -20,7 +22,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
 
 
 def recurrent(
-    graph: Graph, layer: Recurrent, x: str, states: Sequence[str]
+    graph: Graph, layer: Recurrent | Bidirectional, x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
     """Adds an LSTM or GRU.
 
@@ -31,26 +33,34 @@ def recurrent(
         states: Names of the states before the first step (batch, hidden_size); none: zeros.
 
     Returns:
-        Names of the output (steps, batch, hidden_size) and of the states after the last step.
+        Names of the output (steps, batch, output_size) and of the states after the last step; none
+        of a bidirectional layer.
     """
-    operator, _, attributes = NATIVE[layer.cell_name]
+    directions = parts([layer])
+    operator, _, attributes = NATIVE[directions[0].cell_name]
     weights = [
-        graph.constant(to_onnx(matrix, layer.cell_name)[None], f"{layer.name}/{letter}")
-        for letter, matrix in (("W", layer.weight_ih), ("R", layer.weight_hh))
+        graph.constant(
+            np.stack([to_onnx(getattr(d, key), d.cell_name) for d in directions]),
+            f"{layer.name}/{letter}",
+        )
+        for letter, key in (("W", "weight_ih"), ("R", "weight_hh"))
     ]
-    inputs = [x, *weights, biases(graph, layer)]
-    return run_operator(graph, layer, inputs, states, operator=operator, attributes=attributes)
+    inputs = [x, *weights, biases(graph, directions)]
+    return run_operator(graph, directions, inputs, states, operator=operator, attributes=attributes)
 
 
-def biases(graph: Graph, layer: Recurrent | QuantizedRecurrent) -> str:
-    """Adds B (1, 2 * n_gates * hidden_size): the input's biases, then the recurrent ones."""
-    both = [to_onnx(b, _cell_name(layer)) for b in (layer.bias_ih, layer.bias_hh)]
-    return graph.constant(np.concatenate(both)[None], f"{layer.name}/B")
+def biases(graph: Graph, directions: Directions) -> str:
+    """Adds B (directions, 2 * n_gates * hidden_size): the input's biases, then the recurrent."""
+    rows = [
+        np.concatenate([to_onnx(b, d.cell_name) for b in (d.bias_ih, d.bias_hh)])
+        for d in directions
+    ]
+    return graph.constant(np.stack(rows), f"{directions[0].name}/B")
 
 
 def run_operator(
     graph: Graph,
-    layer: Recurrent | QuantizedRecurrent,
+    directions: Directions,
     inputs: Sequence[str],
     states: Sequence[str],
     *,
@@ -62,14 +72,14 @@ def run_operator(
 
     Args:
         graph: Takes the nodes.
-        layer: Gives names and sizes.
+        directions: One or two; give names and sizes.
         inputs: Names of x, W, R, B.
         states: As in `recurrent`.
         operator: Its name.
         attributes: Of the operator, beside hidden_size.
         scales: Names of the inputs behind the LSTM's eight.
     """
-    name = layer.name
+    layer, name = directions[0], directions[0].name
     if layer.cell_clip:
         raise ModelError(
             f"layer '{name}': cell_clip is {layer.cell_clip}; ONNX's LSTM can cut the gates' sums, "
@@ -81,14 +91,21 @@ def run_operator(
         names += ["", *(graph("Unsqueeze", s, first, scope=name) for s in states)]
     if scales:
         names += [""] * (8 - len(names)) + [*scales]
-    outputs = [f"{name}/Y", *(f"{name}/Y_{s}" for s in CELLS[_cell_name(layer)].states)]
-    graph.add(operator, names, outputs, name=name, hidden_size=layer.hidden_size, **attributes)
+    outputs = [f"{name}/Y", *(f"{name}/Y_{s}" for s in CELLS[layer.cell_name].states)]
+    options = {"hidden_size": layer.hidden_size, **attributes}
+    if len(directions) == 2:
+        graph.add(operator, names, outputs[:1], name=name, direction="bidirectional", **options)
+        return _side_by_side(graph, outputs[0], layer), []
+    graph.add(operator, names, outputs, name=name, **options)
     y = graph("Squeeze", outputs[0], second, scope=name)
     return y, [graph("Squeeze", end, first, scope=name) for end in outputs[1:]]
 
 
-def _cell_name(layer: Recurrent | QuantizedRecurrent) -> str:
-    return layer.cell_name if isinstance(layer, Recurrent) else layer.plan.cell_name
+def _side_by_side(graph: Graph, y: str, layer: Recurrent | QuantizedRecurrent) -> str:
+    """(steps, 2, batch, hidden_size) as (steps, batch, 2 * hidden_size)."""
+    y = graph("Transpose", y, scope=layer.name, perm=[0, 2, 1, 3])
+    shape = graph.constant([0, 0, 2 * layer.hidden_size])
+    return graph("Reshape", y, shape, scope=layer.name)
 
 
 def dense(graph: Graph, layer: Dense, x: str) -> str:

@@ -6,30 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantized import QuantizedBidirectional, QuantizedDense, QuantizedRecurrent
 
 DOMAIN = "com.microsoft"
 
 
 def recurrent(
-    graph: Graph, layer: QuantizedRecurrent, x: str, states: Sequence[str]
+    graph: Graph,
+    layer: QuantizedRecurrent | QuantizedBidirectional,
+    x: str,
+    states: Sequence[str],
 ) -> tuple[str, list[str]]:
     """Adds a DynamicQuantizeLSTM; arguments and result as in `float.recurrent`."""
-    if layer.plan.cell_name != "lstm":
+    weights, scales, directions = [], [], parts([layer])
+    if directions[0].cell_name != "lstm":
         raise ModelError(
             f"layer '{layer.name}': ONNX Runtime has no operator with int8 weights for a "
-            f"{layer.plan.cell_name}, only for an lstm; write float32 instead, or .npz"
+            f"{directions[0].cell_name}, only for an lstm; write float32 instead, or .npz"
         )
-    weights, scales = [], []
     for letter, side in (("W", "ih"), ("R", "hh")):
         name = f"{layer.name}/{letter}"
-        matrix = to_onnx(getattr(layer, f"weight_{side}"), layer.plan.cell_name)
-        weights.append(graph.constant(unsigned(matrix.T)[None], name))
-        columns = to_onnx(_column_scales(layer, side), layer.plan.cell_name)[None]
+        matrices = [to_onnx(getattr(d, f"weight_{side}"), d.cell_name).T for d in directions]
+        weights.append(graph.constant(unsigned(np.stack(matrices)), name))
+        columns = np.stack([to_onnx(_column_scales(d, side), d.cell_name) for d in directions])
         zeros = np.full_like(columns, WEIGHT_ZERO_POINT, np.uint8)
         scales += [
             graph.constant(columns, f"{name}_scale"),
@@ -37,8 +41,8 @@ def recurrent(
         ]
     return run_operator(
         graph,
-        layer,
-        [x, *weights, biases(graph, layer)],
+        directions,
+        [x, *weights, biases(graph, directions)],
         states,
         operator="DynamicQuantizeLSTM",
         attributes={"domain": DOMAIN},

@@ -16,7 +16,12 @@ from edgelstm import fixedpoint
 from edgelstm.cell import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
 from edgelstm.quantization import integer_clip
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
+from edgelstm.quantized import (
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedRecurrent,
+    Scale,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -25,9 +30,12 @@ TABLES = {"sigmoid": fixedpoint.table_sigmoid, "tanh": fixedpoint.table_tanh}
 
 
 def recurrent(
-    graph: Graph, layer: QuantizedRecurrent, x: str, states: Sequence[str]
+    graph: Graph,
+    layer: QuantizedRecurrent | QuantizedBidirectional,
+    x: str,
+    states: Sequence[str],
 ) -> tuple[str, list[str]]:
-    """Adds a loop over the steps.
+    """Adds a loop over the steps, or one in each direction.
 
     Args:
         graph: Takes the nodes.
@@ -36,8 +44,25 @@ def recurrent(
         states: Names of the states before the first step (batch, hidden_size); none: zeros.
 
     Returns:
-        Names of the output (steps, batch, hidden_size) and of the states after the last step.
+        Names of the output (steps, batch, output_size) and of the states after the last step; none
+        of a bidirectional layer.
     """
+    if isinstance(layer, QuantizedRecurrent):
+        return _loop(graph, layer, x, states)
+    there, _ = _loop(graph, layer.forward, x, ())
+    back, _ = _loop(graph, layer.backward, x, (), reverse=True)
+    return graph("Concat", there, back, scope=layer.name, axis=2), []
+
+
+def _loop(
+    graph: Graph,
+    layer: QuantizedRecurrent,
+    x: str,
+    states: Sequence[str],
+    *,
+    reverse: bool = False,
+) -> tuple[str, list[str]]:
+    backwards = {"scan_input_directions": [1], "scan_output_directions": [1]}
     outputs = [*(f"{layer.name}/{state}_end" for state in layer.plan.states), f"{layer.name}/Y"]
     graph.add(
         "Scan",
@@ -46,6 +71,7 @@ def recurrent(
         name=layer.name,
         body=_body(graph.body(), layer),
         num_scan_inputs=1,
+        **(backwards if reverse else {}),
     )
     return outputs[-1], outputs[:-1]
 

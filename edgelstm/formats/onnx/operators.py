@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import activate, add_bias, dense, recurrent
+from edgelstm.formats.layers import UNREAD_FINALS, activate, add_bias, dense, recurrent
 from edgelstm.formats.onnx import NATIVE, from_onnx
 from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
 from edgelstm.formats.signal import (
     Signal,
     Unread,
     cut,
+    directions_apart,
     permute,
     reshape,
     select,
@@ -36,8 +37,8 @@ SILENT: dict[str, dict[str, Any]] = {
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 
 
-def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Signal, Signal, Unread]:
-    """Y (steps, 1, batch, hidden_size), Y_h (1, batch, hidden_size) and Y_c."""
+def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, ...]:
+    """Y (steps, directions, batch, hidden_size), Y_h (directions, batch, hidden_size) and Y_c."""
     inputs = dict(zip(INPUTS, (*given, *[None] * len(INPUTS)), strict=False))
     _check_attributes(operator, attributes)
     _check_inputs(inputs)
@@ -46,32 +47,34 @@ def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Sign
         for name, (native, _, options) in NATIVE.items()
         if native == operator and all(attributes.get(k, 0) == v for k, v in options.items())
     )
-    weights = _weights(inputs, cell_name)
-    if (
-        attributes.get("hidden_size", weights["weight_hh"].shape[1])
-        != weights["weight_hh"].shape[1]
-    ):
+    both = attributes.get("direction") == "bidirectional"
+    weights = _weights(inputs, cell_name, 2 if both else 1)
+    if attributes.get("hidden_size", inputs["R"].shape[2]) != inputs["R"].shape[2]:
         raise ModelError(
             f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
         )
-    y = recurrent(_signal(inputs["X"]), cell_name, weights, steps_axis=0)
-    h = select(y, 0, -1)
-    return (
-        unsqueeze(y, [1]),
-        unsqueeze(h, [0]),
-        Unread("the final cell state Y_c, which no network here gives"),
-    )
+    x, c = _signal(inputs["X"]), Unread("the final cell state Y_c, which no network here gives")
+    if both:
+        y = recurrent(x, cell_name, weights[0], steps_axis=0, reverse=weights[1])
+        return directions_apart(y), Unread(f"the final states Y_h {UNREAD_FINALS}"), c
+    y = recurrent(x, cell_name, weights[0], steps_axis=0)
+    return unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0]), c
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
+    both = attributes.get("direction") == "bidirectional"
     silent = {**SILENT[operator], "direction": "forward", "layout": 0}
+    silent |= (
+        {"activations": silent["activations"] * 2, "direction": "bidirectional"} if both else {}
+    )
     for name, value in attributes.items():
         if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
             continue
         if name not in silent:
             raise ModelError(f"has {name}={value}, which no target supports; export it without")
         if value != silent[name]:
-            raise ModelError(f"has {name}={value}; only {silent[name]} is supported")
+            also = " or bidirectional" if name == "direction" else ""
+            raise ModelError(f"has {name}={value}; only {silent[name]}{also} is supported")
 
 
 def _check_inputs(inputs: Mapping[str, Any]) -> None:
@@ -87,26 +90,32 @@ def _check_inputs(inputs: Mapping[str, Any]) -> None:
             raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
 
 
-def _weights(inputs: Mapping[str, Any], cell_name: str) -> dict[str, Any]:
+def _weights(inputs: Mapping[str, Any], cell_name: str, directions: int) -> list[dict[str, Any]]:
+    """Those of each direction."""
     w, r = (float32(inputs[name], name) for name in ("W", "R"))
     n_gates = len(CELLS[cell_name].gates)
     if (
         r.ndim != 3
-        or len(r) != 1
+        or len(r) != directions
         or r.shape[1] != n_gates * r.shape[2]
         or w.shape[:2] != r.shape[:2]
     ):
         raise ModelError(
-            f"has W of shape {w.shape} and R of shape {r.shape}; (1, {n_gates} * hidden_size, "
-            f"input_size) and (1, {n_gates} * hidden_size, hidden_size) are needed"
+            f"has W of shape {w.shape} and R of shape {r.shape}; ({directions}, {n_gates} * "
+            f"hidden_size, input_size) and ({directions}, {n_gates} * hidden_size, hidden_size) "
+            "are needed"
         )
     rows = r.shape[1]
     b = inputs["B"]
-    b = np.zeros((1, 2 * rows), np.float32) if b is None else float32(b, "B")
-    if b.shape != (1, 2 * rows):
-        raise ModelError(f"has B of shape {b.shape}; (1, {2 * rows}) is needed")
-    rows_of = {"weight_ih": w[0], "weight_hh": r[0], "bias_ih": b[0, :rows], "bias_hh": b[0, rows:]}
-    return {name: from_onnx(array, cell_name) for name, array in rows_of.items()}
+    b = np.zeros((directions, 2 * rows), np.float32) if b is None else float32(b, "B")
+    if b.shape != (directions, 2 * rows):
+        raise ModelError(f"has B of shape {b.shape}; {(directions, 2 * rows)} is needed")
+    arrays = zip(w, r, b[:, :rows], b[:, rows:], strict=True)
+    names = "weight_ih", "weight_hh", "bias_ih", "bias_hh"
+    return [
+        {name: from_onnx(array, cell_name) for name, array in zip(names, own, strict=True)}
+        for own in arrays
+    ]
 
 
 def _signal(value: Any) -> Signal:

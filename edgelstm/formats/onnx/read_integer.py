@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from edgelstm.cell import trace
 from edgelstm.cells import CELLS
+from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
-from edgelstm.formats.description import Arrays, restore
+from edgelstm.formats.description import Arrays, array_name, restore
 from edgelstm.formats.onnx import from_onnx
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT
 from edgelstm.formats.onnx.integer import groups, stack_names
@@ -60,14 +61,16 @@ def _layer_arrays(name: str, cell: str | None, tensors: Tensors, hybrid: bool) -
         weight, bias = _weight(tensors, f"{name}/weight"), _array(tensors, f"{name}/bias")
         return {f"{name}.weight": weight, f"{name}.bias": bias}
     found = _hybrid_arrays(name, cell, tensors) if hybrid else _integer_arrays(name, cell, tensors)
-    return {f"{name}.{key}_l0": array for key, array in found.items()}
+    return {array_name(name, key): array for key, array in found.items()}
 
 
 def _hybrid_arrays(name: str, cell: str, tensors: Tensors) -> Arrays:
-    bias_ih, bias_hh = np.split(_array(tensors, f"{name}/B")[0], 2)
+    """Both directions of a layer lie in one tensor."""
+    node, direction = name.removesuffix(REVERSE), int(name.endswith(REVERSE))
+    bias_ih, bias_hh = np.split(_array(tensors, f"{node}/B")[direction], 2)
     found = {
-        "weight_ih": _weight(tensors, f"{name}/W")[0],
-        "weight_hh": _weight(tensors, f"{name}/R")[0],
+        "weight_ih": _weight(tensors, f"{node}/W")[direction],
+        "weight_hh": _weight(tensors, f"{node}/R")[direction],
         "bias_ih": bias_ih,
         "bias_hh": bias_hh,
     }

@@ -12,8 +12,8 @@ from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_integer import KEY
-from edgelstm.network import Network, Recurrent, split_point
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.network import Dense, Network, Recurrent, split_point
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
 
 if TYPE_CHECKING:
     import onnx
@@ -99,14 +99,15 @@ def _add_layers(
     if split:
         y = graph("Transpose", y, scope="x", perm=[1, 0, 2])
     for k, layer in enumerate(network.layers):
-        if isinstance(layer, Recurrent | QuantizedRecurrent):
-            given = [end.name for end in states.get(layer.name, ())]
-            y, ends = add.recurrent(graph, layer, y, given)
-            after += ends[: len(given)]
-            if network.last_step and k + 1 == split:
-                y = ends[0]
-        else:
+        if isinstance(layer, Dense | QuantizedDense):
             y = add.dense(graph, layer, y)
+            continue
+        given = [end.name for end in states.get(layer.name, ())]
+        y, ends = add.recurrent(graph, layer, y, given)
+        after += ends[: len(given)]
+        if network.last_step and k + 1 == split:
+            last = graph.constant(-1)
+            y = ends[0] if ends else graph("Gather", y, last, scope="last_step", axis=0)
     if split and not network.last_step:
         y = graph("Transpose", y, scope="y", perm=[1, 0, 2])
     return [y, *after]

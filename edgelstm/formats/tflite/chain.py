@@ -1,22 +1,37 @@
 """What operators in a row build: a chain of LSTMs and dense layers.
 
 At batch 1 every value of such a chain is a matrix (rows, width): one row per time step, or one in
-all behind the last step. Axes of length 1 come and go without moving a value.
+all behind the last step. Axes of length 1 come and go without moving a value. The five operators
+of a bidirectional layer are one link of the chain.
 """
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
+from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
 from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
 from edgelstm.formats.tflite.model import MOST_AXES, Operator, Tensor
-from edgelstm.network import Dense, Layer, layer_names
-from edgelstm.quantized import SIGMOID_OUTPUT, QuantizedDense, QuantizedLayer
+from edgelstm.network import Bidirectional, Dense, Layer, Recurrent, layer_names
+from edgelstm.quantized import (
+    SIGMOID_OUTPUT,
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedRecurrent,
+)
+
+Lstm = Recurrent | QuantizedRecurrent
 
 FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
 ACTIVATIONS = {"RELU": "relu", "LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}
 ENDS = ("QUANTIZE", "DEQUANTIZE")
+BOTH_DIRECTIONS = (
+    *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
+    *("REVERSE_V2", "REVERSE_V2", "CONCATENATION"),
+)
 SUPPORTED = (
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED", "STRIDED_SLICE"),
     *(*ACTIVATIONS, *FREE, *ENDS),
@@ -73,12 +88,92 @@ def append(chain: Chain, op: Operator) -> None:
     chain.value = result
 
 
+def directions_at(operators: Sequence[Operator], value: Tensor) -> tuple[Operator, ...]:
+    """The operators of a bidirectional layer on a value, if these are: else none.
+
+    In the order forward LSTM, REVERSE_V2, backward LSTM, REVERSE_V2, CONCATENATION; in a file any
+    order will do in which each stands behind those that it reads.
+    """
+    if sorted(op.name for op in operators) != sorted(BOTH_DIRECTIONS):
+        return ()
+    if any(not op.inputs or len(op.outputs) != 1 or op.outputs[0] is None for op in operators):
+        return ()
+    makers, joined = {id(op.outputs[0]): op for op in operators}, operators[-1]
+    if len(joined.inputs) != 2:
+        return ()
+    there, turned_back = (makers.get(id(tensor)) for tensor in joined.inputs)
+    back = makers.get(id(turned_back.inputs[0])) if turned_back else None
+    turned = makers.get(id(back.inputs[0])) if back else None
+    if not there or not turned_back or not back or not turned:
+        return ()
+    found = there, turned, back, turned_back, joined
+    names = BOTH_DIRECTIONS[0], "REVERSE_V2", BOTH_DIRECTIONS[0], "REVERSE_V2", "CONCATENATION"
+    reads_value = there.inputs[0] is value and turned.inputs[0] is value
+    return found if reads_value and tuple(op.name for op in found) == names else ()
+
+
+def append_directions(chain: Chain, operators: Sequence[Operator]) -> None:
+    """Adds a bidirectional layer, from what `directions_at` gives."""
+    there, turned, back, turned_back, joined = operators
+    _check_sequence(chain, there)
+    if there.options["time_major"] != back.options["time_major"]:
+        raise ModelError("its two LSTMs differ in the order of steps and batch")
+    for op in (turned, turned_back):
+        _check_turns_steps(op, 0 if there.options["time_major"] else 1)
+    name = _name(chain, "lstm")
+    layer = _both(read_lstm(there, name), read_lstm(back, name + REVERSE))
+    _check_joins(joined, chain.value, layer.forward.output_size)
+    _append_layer(chain, layer)
+    (result,) = joined.outputs
+    assert result is not None
+    _check_matrix(chain, result.shape)
+    chain.value = result
+
+
+def _check_turns_steps(op: Operator, steps_axis: int) -> None:
+    before, after = op.inputs[0], op.outputs[0]
+    assert before is not None and after is not None
+    _check_same_scale(before, after)
+    if _integers(op, 1) not in ([steps_axis], [steps_axis - 3]) or before.shape != after.shape:
+        raise ModelError("REVERSE_V2 turns round something else than the steps")
+
+
+def _check_joins(op: Operator, value: Tensor, width: int) -> None:
+    """Whether a CONCATENATION puts the two outputs of each step side by side, as they are."""
+    (result,) = op.outputs
+    assert result is not None
+    shapes = {tensor.shape for tensor in op.inputs if tensor is not None}
+    if shapes != {(*value.shape[:-1], width)} or op.options["axis"] not in (2, -1):
+        raise ModelError("CONCATENATION joins something else than the outputs of a step")
+    if op.options["activation"]:
+        raise ModelError("CONCATENATION has an activation; none is read")
+    if result.type != value.type:
+        raise ModelError(f"it makes {result.type} of {value.type}; one type is read")
+    for tensor in op.inputs:
+        assert tensor is not None
+        _check_same_scale(tensor, result)
+
+
+def _both(forward: Lstm, backward: Lstm) -> Bidirectional | QuantizedBidirectional:
+    if isinstance(forward, Recurrent) and isinstance(backward, Recurrent):
+        return Bidirectional(forward, backward)
+    if isinstance(forward, Recurrent) or isinstance(backward, Recurrent):
+        raise ModelError("its two LSTMs differ in precision; one precision is read")
+    return QuantizedBidirectional(forward, backward)
+
+
 def _name(chain: Chain, kind: str) -> str:
     dense = (isinstance(layer, Dense | QuantizedDense) for layer in chain.layers)
     return layer_names([*("dense" if d else "lstm" for d in dense), kind])[-1]
 
 
 def _append_lstm(chain: Chain, op: Operator) -> None:
+    _check_sequence(chain, op)
+    _append_layer(chain, read_lstm(op, _name(chain, "lstm")))
+
+
+def _check_sequence(chain: Chain, op: Operator) -> None:
+    """Whether an LSTM takes all steps of the chain's value."""
     if chain.last_step:
         raise ModelError("it stands behind the selection of the last step")
     leading = (chain.steps, 1) if op.options["time_major"] else (1, chain.steps)
@@ -86,7 +181,6 @@ def _append_lstm(chain: Chain, op: Operator) -> None:
         raise ModelError(
             f"its input has shape {chain.value.shape}; {(*leading, chain.width)} is needed"
         )
-    _append_layer(chain, read_lstm(op, _name(chain, "lstm")))
 
 
 def _append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
@@ -191,4 +285,9 @@ def _unsupported(name: str) -> str:
     told = f"it is not supported; supported are {', '.join(SUPPORTED)}"
     if name in ("WHILE", "IF", "CALL_ONCE") or name.startswith("CUSTOM Flex"):
         told += "; to get a fused LSTM, convert with batch 1 and a fixed number of steps"
+    if name in BOTH_DIRECTIONS:
+        told += (
+            "; it is read as a part of a bidirectional layer: an LSTM, a second one between two "
+            "REVERSE_V2 of the steps, and one CONCATENATION of all their steps"
+        )
     return told

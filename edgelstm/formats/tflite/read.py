@@ -5,18 +5,20 @@ import math
 import pathlib
 from collections.abc import Iterator
 
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.facts import FileFacts
-from edgelstm.formats.tflite.chain import Chain, append
+from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
 from edgelstm.formats.tflite.model import Model, unpack
-from edgelstm.network import Dense, Layer, Network, Recurrent
+from edgelstm.network import Dense, Network, Recurrent, split_point
 from edgelstm.quantized import (
+    QuantizedBidirectional,
     QuantizedDense,
-    QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
 )
 
+QUANTIZED = (QuantizedRecurrent, QuantizedBidirectional, QuantizedDense)
 MOST_SHARING = 8  # how often operators may name a file's bytes; more would only fill memory
 
 
@@ -50,8 +52,9 @@ def read_facts(path: pathlib.Path) -> FileFacts:
         model = unpack(data)
         steps = _steps(model)
         ends = model.input.type, model.output.type
-        softmax = any(op.name == "SOFTMAX" for op in model.operators)
-        return FileFacts(steps, *ends, streaming=steps == 1, has_softmax=softmax)
+        names = {op.name for op in model.operators}
+        streaming = steps == 1 and "REVERSE_V2" not in names
+        return FileFacts(steps, *ends, streaming=streaming, has_softmax="SOFTMAX" in names)
 
 
 @contextlib.contextmanager
@@ -66,12 +69,20 @@ def _named(where: str) -> Iterator[None]:
 def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
     steps = _steps(model)
     chain = Chain(model.input, steps, steps, model.input.shape[-1])
-    for k, op in enumerate(model.operators):
-        most_bytes -= sum(t.data.nbytes for t in op.inputs if t is not None and t.data is not None)
-        with _named(f"operator {k} ({op.name})"):
+    k = 0
+    while k < len(model.operators):
+        directions = directions_at(model.operators[k : k + 5], chain.value)
+        link = directions or model.operators[k : k + 1]
+        inputs = [t for op in link for t in op.inputs if t is not None]
+        most_bytes -= sum(t.data.nbytes for t in inputs if t.data is not None)
+        with _named(f"operator {k} ({link[0].name})"):
             if most_bytes < 0:
                 raise ModelError("the operators so far name the same constants again and again")
-            append(chain, op)
+            if directions:
+                append_directions(chain, directions)
+            else:
+                append(chain, link[0])
+        k += len(link)
     if chain.value is not model.output:
         raise ModelError(
             f"the result is tensor '{model.output.name}', "
@@ -92,16 +103,15 @@ def _steps(model: Model) -> int:
 
 def _assembled(chain: Chain) -> Network | QuantizedNetwork:
     layers = chain.layers
-    kinds = {layer.name: _precision(layer) for layer in layers}
+    kinds = {part.name: _precision(part) for part in parts(layers)}
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise ModelError(f"its layers differ in precision ({told}); one precision is read")
-    recurrent = any(isinstance(layer, Recurrent | QuantizedRecurrent) for layer in layers)
-    if chain.last_step and not recurrent:
+    if chain.last_step and not split_point(layers):
         raise ModelError("it takes the last step, but has no recurrent layer")
-    integers = tuple(k for k in layers if isinstance(k, QuantizedRecurrent | QuantizedDense))
+    integers = tuple(layer for layer in layers if isinstance(layer, QUANTIZED))
     if not integers:
-        floats = tuple(layer for layer in layers if isinstance(layer, Recurrent | Dense))
+        floats = tuple(layer for layer in layers if not isinstance(layer, QUANTIZED))
         return Network(floats, chain.last_step)
     precision = kinds[integers[0].name]
     return QuantizedNetwork(
@@ -109,7 +119,7 @@ def _assembled(chain: Chain) -> Network | QuantizedNetwork:
     )
 
 
-def _precision(layer: Layer | QuantizedLayer) -> str:
+def _precision(layer: Recurrent | Dense | QuantizedRecurrent | QuantizedDense) -> str:
     if isinstance(layer, Recurrent | Dense):
         return "float32"
     if isinstance(layer, QuantizedDense):

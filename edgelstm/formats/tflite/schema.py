@@ -43,6 +43,7 @@ OPERATORS = tuple(_OPERATORS.split())  # an operator's code is its place
 LARGEST_INT8_CODE = 127  # larger codes stand in a second field, added when 127 were used up
 
 OPTIONS = {  # operator -> (tag in the union of option tables, name of the table)
+    "CONCATENATION": (10, "ConcatenationOptions"),
     "FULLY_CONNECTED": (8, "FullyConnectedOptions"),
     "SOFTMAX": (9, "SoftmaxOptions"),
     "STRIDED_SLICE": (32, "StridedSliceOptions"),
@@ -103,6 +104,10 @@ SCHEMA = {
         "subgraph_index": Field(4, "uint32"),
     },
     "TensorMap": {"name": Field(0, "string"), "tensor_index": Field(1, "uint32")},
+    "ConcatenationOptions": {
+        "axis": Field(0, "int32"),
+        "activation": Field(1, "int8"),
+    },
     "FullyConnectedOptions": {
         "activation": Field(0, "int8"),
         "weights_format": Field(1, "int8"),

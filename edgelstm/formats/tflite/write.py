@@ -1,4 +1,8 @@
-"""From a network to a .tflite file: one fused operator per layer, batch 1, fixed steps."""
+"""From a network to a .tflite file: one fused operator per layer, batch 1, fixed steps.
+
+A bidirectional layer is two of them: no runtime for microcontrollers has a bidirectional operator,
+and LiteRT's own computes wrong values where it joins both outputs of more than one sequence.
+"""
 
 import dataclasses
 from typing import Any
@@ -6,12 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_dense, check_recurrent, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
-from edgelstm.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, split_point
+from edgelstm.quantized import (
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedRecurrent,
+    Scale,
+)
 
 SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
 ALL_BUT_TIME = 0b101
@@ -34,7 +46,7 @@ def encode(
     """
     precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
     check_target(target, precision, streaming=streaming)
-    for layer in network.layers:
+    for layer in parts(network.layers):
         _check_layer(layer)
     scale = network.input if isinstance(network, QuantizedNetwork) else None
     x = _values("x", (1, steps, network.input_size), scale)
@@ -53,13 +65,11 @@ def encode(
 
 
 def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense) -> None:
-    if isinstance(layer, Recurrent | QuantizedRecurrent):
-        cell = layer.cell_name if isinstance(layer, Recurrent) else layer.plan.cell_name
-        if cell != "lstm":
-            raise ModelError(
-                f"layer '{layer.name}': TensorFlow Lite has no fused operator for a {cell}, "
-                "only for an lstm; write float32 to .onnx, or .npz"
-            )
+    if isinstance(layer, Recurrent | QuantizedRecurrent) and layer.cell_name != "lstm":
+        raise ModelError(
+            f"layer '{layer.name}': TensorFlow Lite has no fused operator for a "
+            f"{layer.cell_name}, only for an lstm; write float32 to .onnx, or .npz"
+        )
     if isinstance(layer, QuantizedRecurrent) and layer.scales:
         check_recurrent(layer)
     if isinstance(layer, QuantizedDense) and layer.input is not None:
@@ -71,12 +81,31 @@ def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense)
             )
 
 
-def _layer_operators(
-    layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense, x: Tensor
-) -> list[Operator]:
+def _layer_operators(layer: Layer | QuantizedLayer, x: Tensor) -> list[Operator]:
     if isinstance(layer, Recurrent | QuantizedRecurrent):
         return [_lstm(layer, x)]
+    if isinstance(layer, Bidirectional | QuantizedBidirectional):
+        return _both_directions(layer, x)
     return _dense(layer, x)
+
+
+def _both_directions(layer: Bidirectional | QuantizedBidirectional, x: Tensor) -> list[Operator]:
+    """Two LSTMs, the backward one between two REVERSE_V2, and a CONCATENATION of their outputs."""
+    there, turned = _lstm(layer.forward, x), _reversed(x, f"{layer.name}/reversed")
+    back = _lstm(layer.backward, _result(turned))
+    turned_back = _reversed(_result(back), f"{layer.backward.name}/reversed")
+    outputs = _result(there), _result(turned_back)
+    shape = (*x.shape[:2], layer.output_size)
+    y = dataclasses.replace(outputs[0], name=f"{layer.name}/both", shape=shape)
+    version = 1 if y.type == "float32" else 2
+    joined = Operator("CONCATENATION", outputs, (y,), {"axis": 2}, version)
+    return [there, turned, back, turned_back, joined]
+
+
+def _reversed(x: Tensor, name: str) -> Operator:
+    """REVERSE_V2 of the steps."""
+    axis = _constant(f"{name}/axis", np.array([1], np.int32))
+    return Operator("REVERSE_V2", (x, axis), (dataclasses.replace(x, name=name),), version=3)
 
 
 def _values(name: str, shape: tuple[int, ...], scale: Scale | None) -> Tensor:

@@ -1,0 +1,45 @@
+"""Both directions of a recurrent layer: names, and what walks through layers, float or quantized.
+
+A bidirectional layer is two recurrent layers in `directions`, forward and backward.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from edgelstm.errors import ModelError
+
+REVERSE = "_reverse"  # behind a layer's name: its reverse direction, as in PyTorch's state dicts
+
+
+def parts(layers: Iterable[Any]) -> list[Any]:
+    """The layers, each direction of a bidirectional one by itself."""
+    return [part for layer in layers for part in getattr(layer, "directions", (layer,))]
+
+
+def check_whole_sequence(layers: Iterable[Any]) -> None:
+    """`ModelError` if a layer has a reverse direction: then no step can be computed alone."""
+    for layer in layers:
+        if hasattr(layer, "directions"):
+            raise ModelError(
+                f"layer '{layer.name}' is bidirectional: its reverse direction begins at the last "
+                "step, so it needs whole sequences and no step can be computed alone; give whole "
+                "sequences (run; files without streaming), or train the layer in one direction"
+            )
+
+
+def check_directions(forward: Any, backward: Any) -> None:
+    """`ModelError` unless these are the directions of one layer: of one name, cell and size."""
+    if backward.name != forward.name + REVERSE:
+        raise ModelError(
+            f"layer '{forward.name}': its reverse direction is called '{backward.name}'; "
+            f"'{forward.name + REVERSE}' is needed"
+        )
+    kinds = [
+        f"{d.cell_name} {d.input_size} -> {d.hidden_size} -> {d.output_size}, clip {d.cell_clip:g}"
+        for d in (forward, backward)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ModelError(
+            f"layer '{forward.name}': its directions are {kinds[0]} and {kinds[1]}; "
+            "the same cell and sizes are needed"
+        )
