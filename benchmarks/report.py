@@ -1,5 +1,6 @@
 """Tables and a plot of what `bench_kernels` measured."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -64,6 +65,8 @@ def _table(results: list[dict[str, Any]], mode: str, run: str) -> list[str]:
     for side, name in (("plain", "best plain loops / ours"), ("peer", "best peer / ours")):
         ratios = [ratio(r, mode, run, side) for r in results]
         if ratios[0] == ratios[0]:
+            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+            name += f" (geometric mean {mean:.2f})" if len(ratios) > 1 else ""
             lines.append(_row(name, [f"**{v:.2f}**" for v in ratios]))
     return lines
 

@@ -40,7 +40,7 @@ class Engine(Protocol):
         """Runs x (batch, steps, input_size), float32 or integers as the network stores them.
 
         Returns (batch, steps, output_size), or (batch, output_size) if the network reads the last
-        step, and moves the states on.
+        step, float32 or the network's own integers, and moves the states on.
         """
 
     def step_call(self) -> Step:
@@ -71,6 +71,8 @@ class ReferenceEngine:
 
     def __init__(self, network: AnyNetwork, batch: int) -> None:
         self._network, self._batch = network, batch
+        output = network.output if isinstance(network, QuantizedNetwork) else None
+        self._type = np.dtype(np.float32 if output is None else output.type)
         self._states: States = {}
         self.reset()
 
@@ -81,7 +83,7 @@ class ReferenceEngine:
         else:
             y, after = reference.advance(self._network, x, self._states)
         self._states = after
-        return y
+        return y.astype(self._type, copy=False)
 
     def step_call(self) -> Step:
         """See `Engine`."""

@@ -133,7 +133,7 @@ class Session:
         y = np.empty(self._out_shape, self._y_type)
         if not self._step_call(self._x, y):
             x = self._x.reshape(-1, 1, self._network.input_size)
-            y = self._engine.advance(x).reshape(self._out_shape).astype(self._y_type)
+            y = self._engine.advance(x).reshape(self._out_shape)
         return y if raw else self._dequantized(y)
 
     def _check_out(self, out: Array, kind: np.dtype[Any]) -> None:
@@ -160,18 +160,20 @@ class Session:
             raise ModelError(
                 "x has no steps; a network that reads the last step needs at least one"
             )
-        y = self._advance(x.reshape(1 if self._batch is None else self._batch, x.shape[-2], size))
-        return y.reshape(*lead, *y.shape[1:])
+        if self._batch is not None:
+            return self._advance(x)
+        y: Array = self._advance(x[None])[0]
+        return y
 
     def _advance(self, x: Array) -> Array:
         """(batch, steps, input_size) of any type to the result, integers if x is raw integers."""
         if self._input is None:
-            return self._engine.advance(float32(x)).astype(np.float32, copy=False)
+            return self._engine.advance(float32(x))
         if x.dtype == self._type:
-            return self._engine.advance(x).astype(self._y_type, copy=False)
+            return self._engine.advance(x)
         x_q = np.empty(x.shape, self._type)
         self._quantize(x, x_q)
-        return self._dequantized(self._engine.advance(x_q).astype(self._y_type, copy=False))
+        return self._dequantized(self._engine.advance(x_q))
 
     def _quantize(self, x: Array, out: Array) -> None:
         """Real values to the network's integers."""

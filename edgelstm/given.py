@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 
+FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
+
 
 def array(value: Any, name: str) -> NDArray[Any]:
     """The value as an array of numbers, in this machine's order of bytes.
@@ -19,6 +21,8 @@ def array(value: Any, name: str) -> NDArray[Any]:
     Raises:
         ModelError: Lists of unequal lengths, texts, objects, tensors that NumPy cannot read.
     """
+    if type(value) is np.ndarray and (value.dtype is FLOAT32 or value.dtype is INT8):
+        return value  # nearly always, and soonest
     try:
         made = np.asarray(value)
     except Exception as error:  # tensors raise whatever their library raises
@@ -34,7 +38,7 @@ def array(value: Any, name: str) -> NDArray[Any]:
 
 def float32(values: NDArray[Any]) -> NDArray[np.float32]:
     """As float32; what float32 cannot hold becomes infinite, which is for the caller to refuse."""
-    if values.dtype == np.float32:
+    if values.dtype is FLOAT32:
         return values
     with np.errstate(over="ignore"):
         return values.astype(np.float32, copy=False)
