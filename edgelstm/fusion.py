@@ -70,11 +70,11 @@ def _form(layer: QuantizedRecurrent) -> str | None:
 
 def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
     """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
-    from edgelstm.kernels import build
+    from edgelstm.kernels.listing import Cell
 
     spec = CELLS[plan.cell_name]
     traced = trace(spec)
-    return build.Cell(
+    return Cell(
         plan.cell_name,
         spec.equations,
         {"sigmoid": sigmoid, "tanh": tanh},

@@ -10,56 +10,32 @@ from numba.core.errors import TypingError
 
 from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases
 from edgelstm.kernels.compilation import Parts, compiled, digest
-from edgelstm.kernels.listing import Listing, phases_of
+from edgelstm.kernels.listing import Cell, Listing, phases_of
 from edgelstm.kernels.simd.arrays import ndarray
 from edgelstm.kernels.simd.target import TILE_ROWS
 
 FORMATS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": int8}
-KINDS = {"sequence": layer.one_sequence, "step": layer.one_step, "batch": layer.side_by_side}
+# Kind of kernel to its template, and what is bound in it beside the names of `layer`.
+KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "step": (layer.one_step, {}),
+    "sequence": (
+        layer.sequences,
+        {"inputs": layer.inputs_of_one, "step_all": layer.step_of_one},
+    ),
+    "batch": (
+        layer.sequences,
+        {"inputs": layer.inputs_side_by_side, "step_all": layer.step_side_by_side},
+    ),
+}
 HOIST_FROM = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """What is compiled.
-
-    Attributes:
-        name: Of the cell.
-        equations: As in `edgelstm.cell.CellSpec`.
-        functions: `sigmoid` and `tanh`: the objects that the equations call.
-        gates, states, new_states, ops, roles, clips, peepholes: See `listing.Listing`.
-        projects: h is multiplied by a matrix behind the equations.
-    """
-
-    name: str
-    equations: Callable[..., Any]
-    functions: dict[str, Callable[[Any], Any]]
-    gates: tuple[str, ...]
-    states: tuple[str, ...]
-    new_states: tuple[str, ...]
-    ops: tuple[Any, ...]
-    roles: tuple[tuple[str, str], ...]
-    clips: bool
-    peepholes: tuple[str, ...] = ()
-    projects: bool = False
 
 
 def listing(cell: Cell, format_name: str) -> Listing:
     """The cell's operations in a format."""
     marks = f"{'_clipped' if cell.clips else ''}{'_projected' if cell.projects else ''}"
     form = FORMATS[format_name]
-    return Listing(
-        f"{cell.name}_{format_name}{marks}",
-        cell.gates,
-        cell.states,
-        cell.new_states,
-        cell.ops,
-        cell.roles,
-        cell.clips,
-        form.compute,
-        cell.peepholes,
-        phases.capture if form is float32 else None,
-    )
+    capture = phases.capture if form is float32 else None
+    return Listing(f"{cell.name}_{format_name}{marks}", cell, form.compute, capture)
 
 
 def has_phases(cell: Cell, format_name: str) -> bool:
@@ -68,7 +44,7 @@ def has_phases(cell: Cell, format_name: str) -> bool:
 
 
 _kernels: dict[str, Any] = {}
-_parts: dict[str, dict[str, Any]] = {}
+_parts: dict[str, Parts] = {}
 
 
 def kernel(cell: Cell, format_name: str, kind: str) -> Any:
@@ -95,19 +71,24 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
     name = f"{kind}_{mark}"
     if name not in _kernels:
         signature = types.boolean(ndarray, ndarray, ndarray)
-        parts = functools.partial(_parts_of, cell, format_name, mark)
-        _kernels[name] = compiled(KINDS[kind], signature, name, parts)
+        template, of_kind = KINDS[kind]
+        parts = functools.partial(_parts_of, cell, format_name, mark, of_kind)
+        _kernels[name] = compiled(template, signature, name, parts)
     return _kernels[name]
 
 
-def _parts_of(cell: Cell, format_name: str, mark: str) -> dict[str, Any]:
-    """Every name that the templates leave open; the same functions for each kind of kernel."""
+def _parts_of(
+    cell: Cell, format_name: str, mark: str, of_kind: dict[str, Callable[..., Any]]
+) -> dict[str, Any]:
+    """Every name that a kind's templates leave open."""
     if mark not in _parts:
         _parts[mark] = _new_parts(cell, format_name, mark)
-    return _parts[mark]
+    parts = _parts[mark]
+    return parts.names | {name: parts.inlined(made) for name, made in of_kind.items()}
 
 
-def _new_parts(cell: Cell, format_name: str, mark: str) -> dict[str, Any]:
+def _new_parts(cell: Cell, format_name: str, mark: str) -> Parts:
+    """What is the same in every kind of kernel."""
     made, form = listing(cell, format_name), FORMATS[format_name]
     fused.define(made, cell.functions)
     parts = Parts(mark, _constants(made, format_name))
@@ -127,15 +108,14 @@ def _new_parts(cell: Cell, format_name: str, mark: str) -> dict[str, Any]:
         names["first_phase"] = phases.first(made, parts, projects=cell.projects)
     step = phases.step_of_phases if several else layer.step_of_groups
     names["step_once"] = parts.inlined(step)
-    names["step_side_by_side"] = parts.inlined(layer.step_side_by_side)
-    return names
+    return parts
 
 
 def _constants(made: Listing, format_name: str) -> dict[str, Any]:
     """Numbers, and the ways from vectors to the values of the equations."""
-    gates = len(made.gates)
+    gates = len(made.cell.gates)
     names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "ROWS": TILE_ROWS}
     names |= {name: getattr(FORMATS[format_name], name) for name in ("INPUT_BYTES", "Y_BYTES")}
-    names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.states)}
+    names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.cell.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     return names | {"peepholes": fused.peepholes(made)}

@@ -231,10 +231,10 @@ OPERATIONS = {
 def compute(listing: Listing, op: Any) -> Any:
     """See `Listing.compute`."""
     if op.kind == "scale":
-        return _scale(listing.peepholes.index(op.gate))
-    if any(op == listing.joined(gate) for gate in listing.gates):
+        return _scale(listing.cell.peepholes.index(op.gate))
+    if any(op == listing.joined(gate) for gate in listing.cell.gates):
         return _second
-    if listing.clips and op.result == listing.new_states[1]:
+    if listing.cell.clips and op.result == listing.cell.new_states[1]:
         return _clipped(OPERATIONS[op.kind])
     return OPERATIONS[op.kind]
 
@@ -249,11 +249,11 @@ def _clipped(operation: Any) -> Any:
 
 def bind(listing: Listing) -> dict[str, Any]:
     """What the templates need to know of a cell."""
-    joined = "".join("1" if listing.joined(gate) else "0" for gate in listing.gates)
+    joined = "".join("1" if listing.joined(gate) else "0" for gate in listing.cell.gates)
     return {
         "JOINED": joined,
-        "weights_of": three_weights if listing.peepholes else two_weights,
-        "new_h": {1: one_state, 2: two_states}[len(listing.states)],
+        "weights_of": three_weights if listing.cell.peepholes else two_weights,
+        "new_h": {1: one_state, 2: two_states}[len(listing.cell.states)],
     }
 
 

@@ -100,7 +100,7 @@ def products(listing, side, phase=0):
     def make(typingctx, vectors, first, unit):
         if not isinstance(first, types.Literal):
             raise RequireLiteralValue("first")
-        n, start = len(listing.gates), first.literal_value
+        n, start = len(listing.cell.gates), first.literal_value
         kind = Products(listing, side, phase, types.UniTuple(vectors.dtype, n))
 
         def codegen(context, builder, sig, args):
@@ -184,7 +184,7 @@ def _define_gate(letter: str) -> None:
         listing = self.listing
         op = listing.find(f"affine_{self.side}", (v.value,), letter)
         later = phases_of(listing).of.get(op.result, 0) - self.phase
-        pick = _picker(listing.gates.index(letter))
+        pick = _picker(listing.cell.gates.index(letter))
         make = named(listing, op.result)
         if later == 1:
             capture = listing.capture(self.phase + 1)
@@ -262,7 +262,7 @@ def define(listing: Listing, functions: dict[str, Callable[[Any], Any]]) -> None
         listing: The cell.
         functions: `sigmoid` and `tanh`: the function objects that the equations name.
     """
-    for letter in set(listing.gates) - _letters:
+    for letter in set(listing.cell.gates) - _letters:
         _define_gate(letter)
         _letters.add(letter)
     for kind, function in functions.items():

@@ -174,7 +174,7 @@ def compute(listing: Listing, op: Any) -> Any:
 
 def bind(listing: Listing) -> dict[str, Any]:
     """What the templates need to know of a cell."""
-    assert len(listing.gates) == N_GATES
+    assert len(listing.cell.gates) == N_GATES
     return {}
 
 

@@ -1,9 +1,9 @@
 """The kernels of one recurrent layer: steps and groups of units, for any cell and format.
 
-`one_sequence` runs a sequence, `one_step` a step of one, `side_by_side` several sequences at once,
-so that each weight that is read serves all of them. All give the same bits. They are templates: the
-names below that are None are bound to the functions of a format (float32.py, hybrid.py, int8.py)
-and to a cell's compiled equations by build.py.
+`sequences` runs one sequence, or several side by side, so that each weight that is read serves all
+of them; `one_step` runs a single step. All give the same bits. They are templates: the names below
+that are None are bound to the functions of a format (float32.py, hybrid.py, int8.py) and to a
+cell's compiled equations by build.py.
 """
 
 from typing import Any
@@ -47,9 +47,10 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     PEEPHOLES,  # float32 weights, padded units per gate
     ARRAY,  # address of the type numpy.ndarray
     TYPE,  # NumPy's number of the type of x and y
-    FIRST,  # which sequence of x and y is the first
+    FIRST,  # which sequence of x and y is the first that is run
+    TOGETHER,  # how many are
     OWN,  # first slot that a format uses for itself
-) = range(25)
+) = range(26)
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
 jit = numba.njit(**INLINED)
@@ -74,7 +75,9 @@ recurrent_rows: Any = None  # (P, step, group, h): of ROWS sequences, to TILE
 made_rows: Any = None  # (P, row) -> those of one sequence
 finish: Any = None  # (P, terms, made, group, given) -> (vectors of W, vectors of U)
 advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row, c_row): the cell
-step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): one step
+step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): step of a sequence
+inputs: Any = None  # (P, x_at, steps, n) -> rows: what a chunk of n steps reads of x
+step_all: Any = None  # (P, rows, t, n, h, h_next, y_row, apart, backwards): step of all sequences
 
 
 def hoist(P, rows, n):
@@ -123,31 +126,28 @@ def rows_at(P, array, axes, flags):
 
 
 @jit
-def steps_of(P, x, y, sequences):
-    """Steps of x and y, -1 where they fit neither each other nor the layer.
-
-    sequences: how many of them a kernel runs, from P[FIRST] on.
-    """
+def steps_of(P, x, y):
+    """Steps of x and y, -1 where they fit neither each other nor the layer."""
     x_at, y_at = rows_at(P, x, 3, READABLE), rows_at(P, y, 3, READABLE | WRITEABLE)
     if x_at == 0 or y_at == 0:
         return -1
     if length_of(x, 2) != P[INPUTS] or length_of(y, 2) != P[OUTPUTS]:
         return -1
-    last, steps = P[FIRST] + sequences, length_of(x, 1)
+    last, steps = P[FIRST] + P[TOGETHER], length_of(x, 1)
     if last > length_of(x, 0) or last > length_of(y, 0) or steps != length_of(y, 1):
         return -1
     return steps
 
 
-def one_sequence(p, x, y):
-    """Runs a layer over a sequence, from the state that P points to, which it leaves advanced.
+def sequences(p, x, y):
+    """Runs a layer over sequences, from the states that P points to, which it leaves advanced.
 
     p: int64 parameters; x: (batch, steps, inputs), y: (batch, steps, outputs), in the type of the
     format, C order; they are read as arrays.py says. Returns whether they fit; nothing is done
     where they do not.
     """
     P = parameters(p)
-    steps = steps_of(P, x, y, 1)
+    steps = steps_of(P, x, y)
     if steps < 0:
         return False
     x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
@@ -156,22 +156,20 @@ def one_sequence(p, x, y):
     start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, x_at + start * x_bytes, n, 0)
-        hoisted = n >= HOIST_FROM
-        if hoisted:
-            hoist(P, rows, n)
+        rows = inputs(P, x_at + start * x_bytes, steps, n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
             # Every other step runs backwards: what was used last is still in the inner cache.
-            step_once(P, rows, t, hoisted, h, h_next, y_at + (start + t) * y_bytes, flip)
+            y_row = y_at + (start + t) * y_bytes
+            step_all(P, rows, t, n, h, h_next, y_row, steps * y_bytes, flip)
         start += n
     P[FLIP] = flip
     return True
 
 
 def one_step(p, x, y):
-    """As `one_sequence`, for one step. x: (inputs,), y: (outputs,), which may be x."""
+    """As `sequences`, for one step of one. x: (inputs,), y: (outputs,), which may be x."""
     P = parameters(p)
     x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
     if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
@@ -186,8 +184,36 @@ def one_step(p, x, y):
     return True
 
 
-def step_side_by_side(P, t, h, h_next, y_row, y_bytes, backwards):
-    """One step of ROWS sequences: their products together, then each one's cell."""
+# ---- `sequences` of one
+
+
+def inputs_of_one(P, x_at, steps, n):
+    """Rows of n steps as the product reads them; formed together where they are enough."""
+    rows = input_rows(P, x_at, n, 0)
+    if n >= HOIST_FROM:
+        hoist(P, rows, n)
+    return rows
+
+
+def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
+    """One step."""
+    step_once(P, rows, t, n >= HOIST_FROM, h, h_next, y_row, backwards)
+
+
+# ---- `sequences` of ROWS side by side
+
+
+def inputs_side_by_side(P, x_at, steps, n):
+    """Input products of n steps of each."""
+    rows = input_rows(P, x_at, n, 0)
+    for r in range(1, ROWS):
+        input_rows(P, x_at + r * steps * P[INPUTS] * INPUT_BYTES, n, r * P[CHUNK])
+    hoist_side_by_side(P, rows, x_words(P, steps), n)
+    return rows
+
+
+def step_side_by_side(P, rows, t, n, h, h_next, y_row, apart, backwards):
+    """One step: products together, then each one's cell. apart: bytes from y to y."""
     h_bytes, groups = 2 * P[H_BYTES], P[GROUPS]
     for r in range(ROWS):
         prepare(P, h + r * h_bytes, r)
@@ -198,31 +224,5 @@ def step_side_by_side(P, t, h, h_next, y_row, y_bytes, backwards):
             row = r * P[CHUNK] + t
             both = finish(P, load_terms(P, row, g), made_rows(P, r), g, given_in(P, row, r))
             h_r, h_next_r = h + r * h_bytes, h_next + r * h_bytes
-            y_r, c_r = y_row + r * y_bytes, P[CELL] + r * P[C_BYTES]
+            y_r, c_r = y_row + r * apart, P[CELL] + r * P[C_BYTES]
             advance(P, both, g * PAIR, h_r, h_next_r, y_r, c_r)
-
-
-def side_by_side(p, x, y):
-    """As `one_sequence`, for ROWS sequences, which follow each other in x and y."""
-    P = parameters(p)
-    steps = steps_of(P, x, y, ROWS)
-    if steps < 0:
-        return False
-    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
-    x_at = address(x) + P[FIRST] * steps * x_bytes
-    y_at = address(y) + P[FIRST] * steps * y_bytes
-    start, flip = 0, P[FLIP]
-    while start < steps:
-        n = min(P[CHUNK], steps - start)
-        rows = input_rows(P, x_at + start * x_bytes, n, 0)
-        for r in range(1, ROWS):
-            input_rows(P, x_at + (r * steps + start) * x_bytes, n, r * P[CHUNK])
-        hoist_side_by_side(P, rows, x_words(P, steps), n)
-        for t in range(n):
-            h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
-            flip = 1 - flip
-            y_row = y_at + (start + t) * y_bytes
-            step_side_by_side(P, t, h, h_next, y_row, steps * y_bytes, flip)
-        start += n
-    P[FLIP] = flip
-    return True

@@ -131,21 +131,21 @@ def capture(number: int) -> Any:
 def due(listing: Listing, number: int) -> list[int]:
     """Positions of the gates whose products with h are formed in a phase."""
     of = phases_of(listing).of
-    made = {op.gate for op in listing.ops if of.get(op.result) == number}
-    return [k for k, gate in enumerate(listing.gates) if gate in made]
+    made = {op.gate for op in listing.cell.ops if of.get(op.result) == number}
+    return [k for k, gate in enumerate(listing.cell.gates) if gate in made]
 
 
 def first(listing: Listing, parts: Parts, *, projects: bool) -> Any:
     """The first phase, which calls the next, and so on."""
     behind = parts.inlined(project if projects else nothing)
     n, templates = len(phases_of(listing).values), bind(listing)
-    looks = look_at_one_state if len(listing.states) == 1 else look_at_two_states
+    looks = look_at_one_state if len(listing.cell.states) == 1 else look_at_two_states
     for number in reversed(range(n)):
         gates = due(listing, number)
         more = {"PHASE": number, "LAST": number == n - 1}
         own = Parts(f"{parts.mark}_{number}", parts.names | more)
         names = own.names
-        names["DUE"] = "".join("1" if k in gates else "0" for k in range(len(listing.gates)))
+        names["DUE"] = "".join("1" if k in gates else "0" for k in range(len(listing.cell.gates)))
         names["N_DUE"], names["following"] = len(gates), behind
         names["u_products"] = products(listing, "hh", number)
         for name in ("weights_of", "new_h"):

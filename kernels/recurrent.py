@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from edgelstm.kernels import hybrid, layer, packing, phases
 from edgelstm.kernels import int8_arithmetic as int8
-from edgelstm.kernels.build import Cell, has_phases, listing
-from edgelstm.kernels.listing import phases_of
+from edgelstm.kernels.build import has_phases, listing
+from edgelstm.kernels.listing import Cell, phases_of
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART

@@ -25,7 +25,7 @@ class Running:
 
     Attributes:
         type: Of x and y.
-        kernel: `layer.one_sequence`, compiled.
+        kernel: Of one sequence.
         parameters: Those of each set of sequences that one call runs.
     """
 
@@ -52,7 +52,7 @@ class Running:
             p[slot] = number
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
-        p[layer.CHUNK], p[layer.FIRST] = CHUNK // count, first
+        p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, CHUNK // count
         p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), self.type.num
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p

@@ -332,9 +332,10 @@ def test_programs_run_where_arrays_are_laid_out_otherwise(network: Any, monkeypa
 def compile_cell(spec: CellSpec, equations: Callable[..., Any]) -> None:
     """A cell with the list of `spec` and other equations."""
     from edgelstm.kernels import build
+    from edgelstm.kernels.listing import Cell
 
     traced = trace(spec)
-    cell = build.Cell(
+    cell = Cell(
         name=spec.name,
         equations=equations,
         functions={"sigmoid": sigmoid, "tanh": tanh},
