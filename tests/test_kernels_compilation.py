@@ -132,7 +132,7 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
     found = [f.name for f in functions if not f.is_declaration]
     mark = path.stem.removeprefix("sequence_")
     assert [f for f in found if mark not in f and not f.startswith("NRT_")] == []
-    assert len(found) > 3
+    assert len(found) >= 3  # the kernel and its two wrappers
 
 
 def test_an_edit_of_any_source_is_another_kernel(tmp_path: Path) -> None:
