@@ -1,11 +1,17 @@
-"""Tables and a plot of what `bench_kernels` measured."""
+"""Tables and a plot of what `bench_kernels` measured.
 
+python -m benchmarks.report benchmarks/results/kernels_zen4.json      the ratios to the best peer
+"""
+
+import json
 import math
 import pathlib
+import sys
 from typing import Any
 
 MODES = ("float32", "int8", "hybrid", "gru")
 RUNS = ("sequence", "step")
+NAMES = {"gru": "GRU float32"}
 # Whose limit: weights are float32, or int8.
 FORM = {"float32": "float32", "gru": "float32", "int8": "int8", "hybrid": "int8"}
 GATES = {"gru": 3 / 4}  # of an LSTM's weights
@@ -50,10 +56,31 @@ def tables(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def summary(found: dict[str, Any]) -> str:
+    """How many times the fastest peer's time is ours, for each mode and size, as Markdown."""
+    results = found["results"]
+    lines = [_row("best peer / ours", [*_sizes(results), "mean"])]
+    lines.append("|---|" + "---:|" * (len(results) + 1))
+    for run, told in (("sequence", "sequence of 100"), ("step", "single step")):
+        for mode in MODES:
+            ratios = [ratio(r, mode, run, "peer") for r in results]
+            cells = [f"{v:.2f}" for v in (*ratios, _mean(ratios))]
+            lines.append(_row(f"{NAMES.get(mode, mode)}, {told}", cells))
+    return "\n".join(lines)
+
+
+def _mean(ratios: list[float]) -> float:
+    """The geometric one."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def _sizes(results: list[dict[str, Any]]) -> list[str]:
+    return [f"({i}, {h})" for i, h in (r["size"] for r in results)]
+
+
 def _table(results: list[dict[str, Any]], mode: str, run: str) -> list[str]:
-    sizes = [f"({i}, {h})" for i, h in (r["size"] for r in results)]
     lines = ["", f"### {mode}, {run}: us per step (tenth fastest to tenth slowest round)", ""]
-    lines += [_row("", sizes), "|---|" + "---:|" * len(sizes)]
+    lines += [_row("", _sizes(results)), "|---|" + "---:|" * len(results)]
     for side in ("ours", "extra", "plain", "peer"):
         for one in rows(results[0], mode, run, side):
             cells = [_figure(r, one["name"], run) for r in results]
@@ -65,8 +92,7 @@ def _table(results: list[dict[str, Any]], mode: str, run: str) -> list[str]:
     for side, name in (("plain", "best plain loops / ours"), ("peer", "best peer / ours")):
         ratios = [ratio(r, mode, run, side) for r in results]
         if ratios[0] == ratios[0]:
-            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-            name += f" (geometric mean {mean:.2f})" if len(ratios) > 1 else ""
+            name += f" (geometric mean {_mean(ratios):.2f})" if len(ratios) > 1 else ""
             lines.append(_row(name, [f"**{v:.2f}**" for v in ratios]))
     return lines
 
@@ -102,10 +128,11 @@ def plot(found: dict[str, Any], path: pathlib.Path) -> None:
             axis.set_title(f"{mode}, {run}")
             axis.set_xticks(hidden, [str(h) for h in hidden])
             axis.legend(fontsize=6)
+            axis.set_xlabel("hidden size" if run == RUNS[-1] else "")
         line[0].set_ylabel("us per step")
     figure.suptitle("{cpu}, {instruction_set}, one thread".format(**found["machine"]))
     figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
 
 
 def _median(result: dict[str, Any], name: str, run: str) -> float:
@@ -113,3 +140,7 @@ def _median(result: dict[str, Any], name: str, run: str) -> float:
         (r["median_us"] for r in result["rows"] if r["name"] == name and r["run"] == run),
         float("nan"),
     )
+
+
+if __name__ == "__main__":
+    print(summary(json.loads(pathlib.Path(sys.argv[1]).read_text())))

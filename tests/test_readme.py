@@ -1,14 +1,17 @@
 """The README's code runs as it stands, and names what exists."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import edgelstm
+from benchmarks import report
 from edgelstm.tools import cli
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +34,8 @@ def test_commands_of_the_readme_exist() -> None:
 def test_public_names_are_those_of_the_readme_and_the_changelog() -> None:
     for name in set(re.findall(r"edgelstm\.(\w+)\(", README)):
         assert hasattr(edgelstm, name), name
+
+
+def test_speeds_in_the_readme_are_those_that_were_measured() -> None:
+    measured = json.loads((ROOT / "benchmarks/results/kernels_zen4.json").read_text())
+    assert report.summary(measured) in README
