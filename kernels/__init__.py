@@ -1,4 +1,4 @@
 """Kernels: arrays in, arrays out; they know nothing of edgelstm.
 
-Each file stands alone: numba's cache does not notice an edit in a file that a kernel imports.
+docs/kernels.md goes through the files in the order in which a weight and an input meet them.
 """
