@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,10 @@ class Session:
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
         self._step_call: Step = self._first_step
         self._x = np.empty(self._step_shape, self._type)
+
+    def __reduce__(self) -> NoReturn:
+        """Kernels hold addresses: copied, they would still be those of this session's state."""
+        raise ModelError("a Session cannot be copied; make another and give it this one's `state`")
 
     @property
     def _lead(self) -> tuple[int, ...]:

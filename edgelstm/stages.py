@@ -40,7 +40,8 @@ def takes(y: Any, result: NDArray[Any]) -> bool:
 
 
 @functools.cache
-def _pool() -> concurrent.futures.ThreadPoolExecutor:
+def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
+    """Of one process: threads do not go on in a fork."""
     return concurrent.futures.ThreadPoolExecutor(cores(), thread_name_prefix="edgelstm")
 
 
@@ -54,7 +55,7 @@ def _share(work: Callable[[int], None], workers: int, macs: int) -> None:
         for k in range(workers):
             work(k)
         return
-    for done in [_pool().submit(work, k) for k in range(workers)]:
+    for done in [_pool(os.getpid()).submit(work, k) for k in range(workers)]:
         done.result()
 
 

@@ -1,6 +1,8 @@
 """run and Session: kernels equal to the oracles, states that carry over, input that is refused."""
 
+import copy
 import dataclasses
+import pickle
 import re
 import threading
 from pathlib import Path
@@ -156,6 +158,13 @@ def test_dense_before_a_recurrent_layer_runs_on_every_step() -> None:
 def test_an_empty_batch_gives_an_empty_result(network: Any, engine: str) -> None:
     y = run(network, np.zeros((0, 4, 5), np.float32), engine=engine)
     assert y.shape == (0, 4, network.output_size)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_session_is_not_copied(duplicate: Any) -> None:
+    session = Session(random_network("lstm", (3, 4)))
+    with pytest.raises(ModelError, match="make another and give it this one's `state`"):
+        duplicate(session)
 
 
 def test_an_empty_sequence_gives_an_empty_result() -> None:

@@ -3,6 +3,9 @@
 import concurrent.futures
 import copy
 import dataclasses
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -171,6 +174,33 @@ def test_threads_give_the_bits_of_one_core(network: Any, monkeypatch: Any) -> No
     monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
     monkeypatch.setattr("edgelstm.engines.cores", lambda: 3)
     assert np.array_equal(run(network, x), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_threads_go_on_in_a_fork() -> None:
+    code = """
+import os
+import numpy as np
+from edgelstm import stages
+from edgelstm.execution import run
+from tests.networks import random_network
+stages.LEAST_MACS_PER_WORKER = 0
+network, x = random_network("rnn", (3, 4)), np.ones((4, 5, 3), np.float32)
+expected = run(network, x)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(run(network, x), expected) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert done.stdout == "0\n"
 
 
 @FORMS
