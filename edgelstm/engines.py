@@ -17,6 +17,7 @@ from edgelstm.bidirectional import BidirectionalStage
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
+from edgelstm.given import check_type
 from edgelstm.network import Network, split_point
 from edgelstm.quantized import QuantizedNetwork, Scale
 from edgelstm.stages import (
@@ -229,11 +230,12 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
 
     Raises:
         ModelError: The name is unknown, or numba is asked for and not installed, or told to use
-            instructions that this processor lacks.
+            instructions that this processor lacks, or the batch does not fit into memory.
     """
     has_numba = importlib.util.find_spec("numba") is not None
     if name is None:
         name = "numba" if has_numba else "reference"
+    check_type(name, str, "engine", f"one of {', '.join(ENGINES)} is needed")
     if name not in ENGINES:
         raise ModelError(f"engine '{name}' is unknown; known: {', '.join(ENGINES)}")
     if name == "numba" and not has_numba:
@@ -242,7 +244,12 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
         )
     if name == "numba":
         check_target()
-    return ENGINES[name](network, batch)
+    try:
+        return ENGINES[name](network, batch)
+    except MemoryError:
+        raise ModelError(
+            f"a batch of {batch:,} does not fit into memory; use a smaller one"
+        ) from None
 
 
 def check_target() -> None:

@@ -1,7 +1,6 @@
 """run and Session: networks computed on this machine, from arrays to arrays."""
 
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
-from edgelstm.files import obstacle
+from edgelstm.files import as_path, obstacle
 from edgelstm.given import array, check_type, check_whole, float32
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from edgelstm.stages import Step
@@ -263,14 +262,14 @@ class Session:
         """Writes the state to an `.npz` file; `ModelError` if that cannot be done."""
         arrays = {f"{k}.{s}": v for k, states in self.state.items() for s, v in states.items()}
         try:
-            with pathlib.Path(path).open("wb") as file:
+            with as_path(path).open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
         except OSError as error:
             raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes the state from a file of `save`; one of another network is a `ModelError`."""
-        refused = obstacle(pathlib.Path(path))
+        refused = obstacle(as_path(path))
         if refused:
             raise ModelError(f"{path} {refused}; give a file of Session.save")
         try:

@@ -1,8 +1,10 @@
-"""Whether a file that a user names can be read: what it is, and how large."""
+"""Files that a user names: whether one can be read, what it is, and how large."""
 
 import os
 import pathlib
 import stat
+
+from edgelstm.errors import ModelError
 
 LARGEST_BYTES = 2**31 - 1  # more than protobuf and flatbuffers hold in one file
 
@@ -13,6 +15,16 @@ KINDS = (
     (stat.S_ISCHR, "is a device"),
     (stat.S_ISBLK, "is a device"),
 )
+
+
+def as_path(name: str | os.PathLike[str]) -> pathlib.Path:
+    """The name as a path; what is none is a `ModelError`."""
+    try:
+        return pathlib.Path(name)
+    except TypeError:
+        raise ModelError(
+            f"the name of a file is a {type(name).__name__}; text or a pathlib.Path is needed"
+        ) from None
 
 
 def obstacle(path: pathlib.Path, largest_bytes: int = LARGEST_BYTES) -> str | None:

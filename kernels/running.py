@@ -88,7 +88,7 @@ class Running:
     def reset(self) -> None:
         """Every state to where it begins."""
         for state, value in self._packed.zeros.items():
-            self._values(state)[...] = value
+            self._values(state).fill(value)
 
     def _values(self, state: str) -> Array:
         return self._h if state == self._packed.cell.states[0] else self._c

@@ -99,6 +99,11 @@ OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
     "half steps": (lambda: edgelstm.count(NETWORK, steps=1.5), "steps is 1.5"),  # type: ignore[arg-type]
     "half a batch": (lambda: edgelstm.Session(NETWORK, 1.5), "batch is 1.5; a whole number"),  # type: ignore[arg-type]
     "negative batch": (lambda: edgelstm.Session(NETWORK, -1), "batch is -1; a whole number"),
+    "huge batch": (lambda: edgelstm.Session(NETWORK, 10**12), "does not fit into memory"),
+    "engine": (lambda: edgelstm.run(NETWORK, INPUT, engine=[]), "engine is a list; one of"),  # type: ignore[arg-type]
+    "no file": (lambda: edgelstm.read(None), "the name of a file is a NoneType; text or"),  # type: ignore[arg-type]
+    "bytes to write": (lambda: edgelstm.write(NETWORK, b"x.npz"), "the name of a file is a bytes"),  # type: ignore[arg-type]
+    "zero byte": (lambda: edgelstm.write(NETWORK, "a\0.npz"), "cannot be written: "),
     "reader": (lambda: edgelstm.quantize(NETWORK, Reader()), "what get_next() gives is a list"),
 }
 

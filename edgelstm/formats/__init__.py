@@ -13,7 +13,7 @@ from typing import Any
 
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
-from edgelstm.files import obstacle
+from edgelstm.files import as_path, obstacle
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tensors import at
 from edgelstm.given import check_type, is_whole
@@ -77,7 +77,7 @@ def read(
         ModelError: The file is absent, broken, or holds what is not supported; nothing in it is
             executed.
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
     reader = _reader(path, "reader")
     network: AnyNetwork = reader(path, last_step, activation)
     return network
@@ -85,7 +85,7 @@ def read(
 
 def facts(path: str | os.PathLike[str]) -> FileFacts:
     """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
-    path = pathlib.Path(path)
+    path = as_path(path)
     found: FileFacts = _reader(path, "facts")(path)
     return found
 
@@ -114,7 +114,7 @@ def write(
     Raises:
         ModelError: The format has no form for this network, or the file cannot be written.
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
     with at(str(path)):
         content = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
     write_whole(path, content)
@@ -183,10 +183,11 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path} cannot be written: {reason}") from error
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             beside.unlink(missing_ok=True)
 
 
