@@ -32,6 +32,7 @@ from edgelstm.stages import (
 )
 
 AnyNetwork = Network | QuantizedNetwork
+LARGEST_BATCH = 2**31  # beyond, NumPy counts bytes in more than 64 bits
 
 
 class Engine(Protocol):
@@ -244,12 +245,22 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
         )
     if name == "numba":
         check_target()
+        _check_integers(network)
+    too_many = ModelError(f"a batch of {batch:,} does not fit into memory; take fewer")
+    if batch > LARGEST_BATCH:
+        raise too_many
     try:
         return ENGINES[name](network, batch)
     except MemoryError:
-        raise ModelError(
-            f"a batch of {batch:,} does not fit into memory; use a smaller one"
-        ) from None
+        raise too_many from None
+
+
+def _check_integers(network: AnyNetwork) -> None:
+    """`ModelError` if the compiled kernels do not read and write a network's integers."""
+    ends = (network.input, network.output) if isinstance(network, QuantizedNetwork) else ()
+    for scale in ends:
+        if scale is not None and scale.type != "int8":
+            raise ModelError(f"integers of {scale.type} need engine='reference'; numba runs int8")
 
 
 def check_target() -> None:

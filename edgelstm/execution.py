@@ -124,7 +124,7 @@ class Session:
         y = self._step_copied(x_t, raw=raw)
         if out is None:
             return y
-        out[...] = y
+        np.asarray(out)[...] = y  # whatever a subclass does when it is written to
         return out
 
     def _step_copied(self, x_t: Array, *, raw: bool) -> Array:
@@ -207,7 +207,9 @@ class Session:
         """Layer to state to (hidden_size,) or (batch, hidden_size): copies, as they are stored."""
         return {
             layer: {
-                name: value.astype(self._state_type(layer, name, value)).reshape(*self._lead, -1)
+                name: value.astype(self._state_type(layer, name, value)).reshape(
+                    *self._lead, value.shape[-1]
+                )
                 for name, value in states.items()
             }
             for layer, states in self._engine.states().items()
@@ -238,15 +240,14 @@ class Session:
             )
         given = array(new[layer][name], f"state '{name}' of layer '{layer}'")
         kind = self._state_type(layer, name, value)
-        shape, both_real = (
-            (*self._lead, value.shape[-1]),
-            given.dtype.kind == value.dtype.kind == "f",
-        )
+        shape = (*self._lead, value.shape[-1])
+        both_real = given.dtype.kind == value.dtype.kind == "f"
         if given.shape != shape or not (both_real or given.dtype == kind):
             raise ModelError(
                 f"state '{name}' of layer '{layer}' is {given.dtype} of shape {given.shape}; "
                 f"{kind} of shape {shape} is needed"
             )
+        given = float32(given) if both_real else given
         if not np.isfinite(given).all():
             raise ModelError(f"state '{name}' of layer '{layer}' holds values that are not finite")
         return given
@@ -264,8 +265,9 @@ class Session:
         try:
             with as_path(path).open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            reason = getattr(error, "strerror", None) or error
+            raise ModelError(f"{path} cannot be written: {reason}") from None
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes the state from a file of `save`; one of another network is a `ModelError`."""

@@ -55,7 +55,13 @@ def _share(work: Callable[[int], None], workers: int, macs: int) -> None:
         for k in range(workers):
             work(k)
         return
-    for done in [_pool(os.getpid()).submit(work, k) for k in range(workers)]:
+    started = []
+    for k in range(workers):
+        try:
+            started.append(_pool(os.getpid()).submit(work, k))
+        except RuntimeError:  # the process is ending, and starts no threads any more
+            work(k)
+    for done in started:
         done.result()
 
 
@@ -99,7 +105,7 @@ class FusedStage:
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Stage`."""
-        if x.dtype != self.type or not x.flags.c_contiguous:
+        if x.dtype != self.type or not (x.flags.c_contiguous and x.flags.aligned):
             x = np.array(x, self.type, order="C")
         batch, steps, _ = x.shape
         y = np.empty((batch, steps, self.output_size), self.type)

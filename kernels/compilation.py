@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 # What a kernel is put together from: a call would pass every vector through memory.
 INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
 SUFFIX = ".kernel"
+EACH_TIME = "kernels are compiled anew, which takes seconds in each process"
 _digest_bytes = hashlib.sha256().digest_size
 
 
@@ -52,7 +53,9 @@ def digest(sources: tuple[str, ...], facts: str) -> str:
         total.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
     for source in sources:
         total.update(pathlib.Path(source).read_bytes())
-    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:2])
+    # The head of an object is longer where Python counts references for several threads.
+    python = (sys.implementation.cache_tag, object.__basicsize__)
+    versions = (numba.__version__, llvmlite.__version__, *python)
     target = (TRIPLE, CPU, sorted(FEATURES))
     total.update(repr((facts, OPTIONS, target, versions)).encode())
     return total.hexdigest()[:24]
@@ -128,11 +131,11 @@ def _read(path: pathlib.Path) -> CompileResult | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _warn(f"{path} cannot be read ({error})")
+        _warn(f"{path} cannot be read ({error}): {EACH_TIME}")
         return None
     check, content = stored[:_digest_bytes], stored[_digest_bytes:]
     if hashlib.sha256(content).digest() != check:
-        _warn(f"{path} is damaged")
+        _warn(f"{path} is damaged: its kernel is compiled anew")
         return None
     target = cpu_target.target_context
     # Finished code needs none of numba's registries; its runtime only where it counts references.
@@ -152,7 +155,7 @@ def _write(path: pathlib.Path, made: CompileResult) -> None:
         beside.write_bytes(hashlib.sha256(content).digest() + content)
         os.replace(beside, path)
     except OSError as error:
-        _warn(f"{path.parent} cannot be written ({error})")
+        _warn(f"{path.parent} cannot be written ({error}): {EACH_TIME}")
         with contextlib.suppress(OSError):
             beside.unlink()
 
@@ -165,5 +168,4 @@ def _warn(what: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        message = f"{what}: kernels are compiled anew, which takes seconds in each process"
-        warnings.warn(message, RuntimeWarning, stacklevel=5)
+        warnings.warn(what, RuntimeWarning, stacklevel=5)

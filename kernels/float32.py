@@ -186,11 +186,16 @@ def two_states(P, weights, unit, h, c_row):
 
 @jit
 def keep(P, new, unit, h_next, y_row):
-    """Stores h for the next step and for the caller, whose rows are not padded."""
-    store_f32(h_next, unit, new)
+    """Stores h for the next step and for the caller, whose rows are not padded.
+
+    The padding of h stays 0: what is not finite there would come into every unit, as 0 times it is
+    not a number.
+    """
     if unit + LANES <= P[OUTPUTS]:
+        store_f32(h_next, unit, new)
         store_f32(y_row, unit, new)
     else:
+        store_first_f32(h_next, unit, new, P[OUTPUTS] - unit)
         store_first_f32(y_row, unit, new, P[OUTPUTS] - unit)
 
 

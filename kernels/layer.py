@@ -27,6 +27,7 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     INPUTS,  # values of a row of x
     WORDS,  # the same in words
     OUTPUTS,  # values of a row of y
+    UNITS,  # of the cell
     GROUPS,  # of 2 * lanes units, the last one padded
     H_WORDS,  # padded h in words
     H_BYTES,  # of one row of h
@@ -50,7 +51,7 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     FIRST,  # which sequence of x and y is the first that is run
     TOGETHER,  # how many are
     OWN,  # first slot that a format uses for itself
-) = range(26)
+) = range(27)
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
 jit = numba.njit(**INLINED)

@@ -13,9 +13,15 @@ import numba
 from edgelstm.kernels.compilation import INLINED, Parts
 from edgelstm.kernels.float32 import advance, bind, keep
 from edgelstm.kernels.fused import products
-from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, OWN
+from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, OWN, UNITS
 from edgelstm.kernels.listing import Listing, phases_of
-from edgelstm.kernels.simd.memory import load_f32, load_rows_f32, store_f32, store_rows
+from edgelstm.kernels.simd.memory import (
+    load_f32,
+    load_rows_f32,
+    store_f32,
+    store_first_f32,
+    store_rows,
+)
 from edgelstm.kernels.simd.products import product_f32
 from edgelstm.kernels.simd.target import LANES, PAIR
 from edgelstm.kernels.simd.tuples import join, picked, replaced
@@ -104,9 +110,18 @@ def nothing(P, t, h, h_next, y_row, backwards):
 # ---- the projection
 
 
+@jit
+def store_units(P, v, unit, out):
+    """A vector of units; the padding stays 0, see `float32.keep`."""
+    if unit + LANES <= P[UNITS]:
+        store_f32(out, unit, v)
+    else:
+        store_first_f32(out, unit, v, P[UNITS] - unit)
+
+
 def keep_raw(P, new, unit, h_next, y_row):
     """h before its projection; the rows of the caller take what comes behind it."""
-    store_f32(P[RAW], unit, new)
+    store_units(P, new, unit, P[RAW])
 
 
 def project(P, t, h, h_next, y_row, backwards):
@@ -125,7 +140,7 @@ def project(P, t, h, h_next, y_row, backwards):
 
 def capture(number: int) -> Any:
     """See `Listing.capture`."""
-    return jit(lambda P, v, unit: store_f32(P[VALUES + number], unit, v))
+    return jit(lambda P, v, unit: store_units(P, v, unit, P[VALUES + number]))
 
 
 def due(listing: Listing, number: int) -> list[int]:

@@ -52,8 +52,8 @@ class Packed:
 
     @functools.cached_property
     def macs(self) -> int:
-        """Products of one step."""
-        return sum(array.size for array in self.arrays.values())
+        """Products of one step, without a projection's."""
+        return len(self.cell.gates) * self.hidden_size * (self.input_size + self.output_size)
 
     @property
     def has_phases(self) -> bool:
@@ -249,6 +249,7 @@ def _packed(
         layer.INPUTS: input_size,
         layer.WORDS: padded(input_size, per_word) // per_word,
         layer.OUTPUTS: output_size,
+        layer.UNITS: hidden_size,
         layer.GROUPS: units // PAIR,
         layer.H_WORDS: outputs // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,

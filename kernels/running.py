@@ -78,12 +78,13 @@ class Running:
     def advance(self, worker: int, x: Array, y: Array) -> None:
         """Runs a worker's sequences on.
 
-        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order.
+        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order, aligned;
+        `ValueError` for anything else.
         """
         for first, count in self._sets[worker]:
             run = self.kernel if count == 1 else self._kernel_of_rows
-            fits = run(self.parameters[first], x, y)
-            assert fits
+            if not run(self.parameters[first], x, y):
+                raise ValueError(f"x {x.dtype} {x.shape} and y {y.dtype} {y.shape} do not fit")
 
     def reset(self) -> None:
         """Every state to where it begins."""

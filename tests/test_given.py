@@ -99,6 +99,7 @@ OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
     "half steps": (lambda: edgelstm.count(NETWORK, steps=1.5), "steps is 1.5"),  # type: ignore[arg-type]
     "half a batch": (lambda: edgelstm.Session(NETWORK, 1.5), "batch is 1.5; a whole number"),  # type: ignore[arg-type]
     "negative batch": (lambda: edgelstm.Session(NETWORK, -1), "batch is -1; a whole number"),
+    "larger batch": (lambda: edgelstm.Session(NETWORK, 10**30), "does not fit into memory"),
     "huge batch": (lambda: edgelstm.Session(NETWORK, 10**12), "does not fit into memory"),
     "engine": (lambda: edgelstm.run(NETWORK, INPUT, engine=[]), "engine is a list; one of"),  # type: ignore[arg-type]
     "no file": (lambda: edgelstm.read(None), "the name of a file is a NoneType; text or"),  # type: ignore[arg-type]

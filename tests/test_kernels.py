@@ -239,6 +239,53 @@ def test_one_value_that_is_not_finite_is_seen_in_the_result(form: int, bad: floa
     assert saturates or np.isnan(y[5:]).all()
 
 
+FLOAT_FORMS = [random_network(name, (1, 17)) for name in CELLS] + [
+    Network(
+        (random_recurrent("lstm", 1, 17, np.random.default_rng(2), projection=5),), last_step=False
+    )
+]
+
+
+@pytest.mark.parametrize("network", FLOAT_FORMS, ids=[*CELLS, "projected"])
+def test_an_infinite_value_stays_where_it_belongs(network: Network) -> None:
+    x = np.array([[1], [np.inf], [1], [-np.inf], [1]], np.float32)
+    with np.errstate(invalid="ignore"):
+        expected = forward(network, x[None])[0]
+    got = run(network, x)
+    assert np.array_equal(np.isnan(got), np.isnan(expected))
+    assert np.nanmax(np.abs(got - expected)) < 1e-6
+
+
+@pytest.mark.parametrize("network", FLOAT_FORMS, ids=[*CELLS, "projected"])
+def test_a_state_that_is_set_leaves_nothing_of_the_one_before(network: Network) -> None:
+    session, x = Session(network), np.ones((1, 1), np.float32)
+    session.run(x)
+    before, expected = session.state, session.run(x)
+    session.step(np.full(1, np.nan, np.float32))
+    session.state = before
+    assert np.array_equal(session.run(x), expected)
+
+
+def test_an_array_that_is_not_aligned_gives_the_same() -> None:
+    for network in every_form():
+        x = random_input(network, 2, 10)
+        shifted = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
+        shifted[...] = x
+        assert np.array_equal(run(network, shifted), run(network, x))
+
+
+def test_a_batch_runs_where_no_thread_starts_any_more(monkeypatch: Any) -> None:
+    network = random_network("lstm", (5, 16))
+    x = random_input(network, 4, 9)
+    expected = run(network, x)
+    ended = concurrent.futures.ThreadPoolExecutor(1)
+    ended.shutdown()
+    monkeypatch.setattr(stages, "_pool", lambda process: ended)
+    monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
+    monkeypatch.setattr("edgelstm.engines.cores", lambda: 2)
+    assert np.array_equal(run(network, x), expected)
+
+
 def test_a_hybrid_program_sees_one_value_that_is_not_a_number() -> None:
     network = quantize(random_network("lstm", (4, 5), outputs=2), None, "hybrid")
     program = stages.ProgramStage(network, 1)
@@ -298,7 +345,7 @@ def test_a_sequence_leaves_alone_what_it_cannot_take(
     running = Running(packed_layer(random_network("lstm", (5, 16)).layers[0]), 4)
     for x_type, y_type in ((np.float32, np.float32), (np.float64, np.float32)):
         x, y = np.ones(x_shape, x_type), np.full(y_shape, 7, y_type)
-        with pytest.raises(AssertionError):
+        with pytest.raises(ValueError, match="do not fit"):
             running.advance(0, x, y)
         assert (y == 7).all() and not running.state("h").any()
 

@@ -123,7 +123,8 @@ DOT4 = _dot4(TRIPLE, FEATURES, LANES)
 OFFSET = 128 if DOT4 == "vnni" else 0
 # Two products are added in int16 there.
 SMALLEST_WEIGHT = -127 if DOT4 in ("pairs", "smull") else -128
-# Steps whose input products are formed together: 3 rows of 8 accumulators need 32 registers.
+# Rows whose products are formed together, steps of a sequence or sequences side by side: 3 rows of
+# 8 accumulators need 32 registers.
 TILE_ROWS = 3 if LANES == 16 or NEON else 1
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 

@@ -163,7 +163,6 @@ abs_i32 = unary(
     i32v, lambda b, x: call(b, f"llvm.abs.v{LANES}i32", x.type, [x, ir.Constant(I1, 0)])
 )
 f32_to_i32 = unary(f32v, lambda b, x: b.fptosi(x, i32v.llvm), i32v)
-i32_to_f32 = unary(i32v, lambda b, x: b.sitofp(x, f32v.llvm), f32v)
 bits_as_f32 = unary(i32v, lambda b, x: b.bitcast(x, f32v.llvm), f32v)
 bits_as_i32 = unary(f32v, lambda b, x: b.bitcast(x, i32v.llvm), i32v)
 i32_to_i8 = unary(i32v, lambda b, x: b.trunc(x, i8v.llvm), i8v)

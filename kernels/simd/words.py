@@ -53,17 +53,17 @@ X86 = {  # by the width of a register; what is missing is written out below
         "high rounded": "ssse3.pmul.hr.sw.128",
     },
 }.get(X86_BITS, {})
-OWN = {name: f"llvm.x86.{rest}" for name, rest in X86.items()}
+NATIVE = {name: f"llvm.x86.{rest}" for name, rest in X86.items()}
 if NEON:  # LLVM finds the instructions for the rest, in the words below
-    OWN = {"high rounded": "llvm.aarch64.neon.sqrdmulh.v8i16"}
+    NATIVE = {"high rounded": "llvm.aarch64.neon.sqrdmulh.v8i16"}
 WIDE = ir.VectorType(I32, PAIR)
 
 
 def _either(name, emit, result):
     """The processor's own instruction, or what it does in words of LLVM."""
-    if name not in OWN:
+    if name not in NATIVE:
         return emit
-    return lambda builder, x, y: call(builder, OWN[name], result.llvm, [x, y])
+    return lambda builder, x, y: call(builder, NATIVE[name], result.llvm, [x, y])
 
 
 def _widened(extend, finish):
@@ -153,7 +153,7 @@ def _product(second):
     def halves(builder, x, y):
         return _interleaved(second)(builder, builder.mul(x, y), emit_high(builder, x, y))
 
-    return binary(words, halves if "high" in OWN else widened, i32v)
+    return binary(words, halves if "high" in NATIVE else widened, i32v)
 
 
 product_first, product_second = _product(False), _product(True)
@@ -166,10 +166,10 @@ def _multiply_pairs(builder, x, y):
 
 
 def _madd(builder, x, y):
-    if "madd" not in OWN:
+    if "madd" not in NATIVE:
         return _multiply_pairs(builder, x, y)
     halves = [builder.bitcast(v, words.llvm) for v in (x, y)]
-    return call(builder, OWN["madd"], i32v.llvm, halves)
+    return call(builder, NATIVE["madd"], i32v.llvm, halves)
 
 
 multiply_pairs = binary(i32v, _madd)  # low16(x) low16(y) + high16(x) high16(y), signed
