@@ -247,7 +247,7 @@ class Session:
                 f"state '{name}' of layer '{layer}' is {given.dtype} of shape {given.shape}; "
                 f"{kind} of shape {shape} is needed"
             )
-        given = float32(given) if both_real else given
+        given = float32(given) if value.dtype == np.float32 else given
         if not np.isfinite(given).all():
             raise ModelError(f"state '{name}' of layer '{layer}' holds values that are not finite")
         return given
