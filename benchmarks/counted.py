@@ -6,13 +6,13 @@ import signal
 import numpy as np
 
 from edgelstm.fusion import packed_layer
-from edgelstm.kernels.running import CHUNK, Running
+from edgelstm.kernels.running import KEPT_ROWS, Running
 from edgelstm.quantization import quantize
 from tests.networks import random_input, random_network
 
 SIZES = ((16, 32), (40, 64), (64, 128))
 FORMATS = ("float32", "int8", "hybrid")
-STEPS = CHUNK  # whose input products are formed together
+STEPS = KEPT_ROWS  # whose input products are formed together
 MARK = signal.SIGUSR1
 
 

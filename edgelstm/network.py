@@ -20,7 +20,7 @@ ACTIVATIONS = ("relu", "sigmoid", "softmax")
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recurrent:
-    """One recurrent layer.
+    """One recurrent layer. Its arrays are not changed: kernels keep the weights as they found them.
 
     Attributes:
         name: `lstm1`, `gru1`, ...: how errors and tables call it.

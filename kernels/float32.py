@@ -72,7 +72,7 @@ def input_rows(P, source, n, row):
 
 
 def input_row(P, source):
-    """Copied."""
+    """Copied: y may lie where x does, and is written before x is read to its end."""
     copy_row(source, P[INPUTS], P[X_ROWS])
     return P[X_ROWS]
 

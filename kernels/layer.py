@@ -82,7 +82,7 @@ step_all: Any = None  # (P, rows, t, n, h, h_next, y_row, apart, backwards): ste
 
 
 def hoist(P, rows, n):
-    """Input products of n steps of one sequence, TILE_ROWS steps at a time.
+    """Input products of n steps of one sequence, ahead of the steps, TILE_ROWS at a time.
 
     P: parameters; rows: address of n rows of words.
     """

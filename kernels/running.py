@@ -13,7 +13,7 @@ from edgelstm.kernels.recurrent import Packed
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
 
 Array = NDArray[Any]
-CHUNK = 24  # rows of input products that are kept at once
+KEPT_ROWS = 24  # of input products, ahead of the steps that use them
 N_SLOTS = max(hybrid.N_SLOTS, int8_arithmetic.N_SLOTS, phases.N_SLOTS)
 
 
@@ -52,7 +52,7 @@ class Running:
             p[slot] = number
         for slot, array in (self._packed.arrays | scratch).items():
             p[slot] = array.ctypes.data
-        p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, CHUNK // count
+        p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, KEPT_ROWS // count
         p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), self.type.num
         p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
         return p
@@ -131,12 +131,12 @@ def _new_scratch(p: Packed) -> dict[int, Array]:
     """Whole vectors are written: rows of x are as long as that."""
     gates, words = len(p.cell.gates), p.numbers[layer.WORDS]
     scratch = {
-        layer.SCRATCH: aligned((CHUNK, gates * p.units), np.int32),
-        layer.TILE: aligned((CHUNK, gates * PAIR), np.int32),
-        layer.X_ROWS: aligned((CHUNK * 4 * words + 4 * LANES,), np.int8),
+        layer.SCRATCH: aligned((KEPT_ROWS, gates * p.units), np.int32),
+        layer.TILE: aligned((KEPT_ROWS, gates * PAIR), np.int32),
+        layer.X_ROWS: aligned((KEPT_ROWS * 4 * words + 4 * LANES,), np.int8),
     }
     if p.format_name == "hybrid":
-        scratch[hybrid.X_SCALES] = aligned((CHUNK,), np.float32)
+        scratch[hybrid.X_SCALES] = aligned((KEPT_ROWS,), np.float32)
         scratch[hybrid.H_SCALES] = aligned((TILE_ROWS,), np.float32)
         scratch[hybrid.ROUNDED] = aligned((TILE_ROWS, p.h_units), np.int8)
     if p.has_phases:

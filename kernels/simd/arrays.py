@@ -74,7 +74,7 @@ _int8_at = _field(I8, types.int8)
 
 @jit
 def _is_type(description, number):
-    """Of the address of a dtype; several objects may stand for one type."""
+    """Whether the dtype at an address has NumPy's number; several objects stand for one type."""
     if _int32_at(description, TYPE_NUMBER) != number:
         return False
     return _int8_at(description, ORDER_OF_BYTES) != SWAPPED
