@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.kernels import float32
-from edgelstm.kernels.float32 import advance, jit
+from edgelstm.kernels.float32 import advance, jit, narrow_tile
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     BIAS_HH,
@@ -23,7 +23,6 @@ from edgelstm.kernels.layer import (
     WORDS,
     X_ROWS,
 )
-from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     load_f32,
     load_first_f32,
@@ -115,7 +114,7 @@ def input_rows(P, source, n, row):
 
 
 def input_row(P, source):
-    """Rounded too."""
+    """Rounded too, to where y does not lie."""
     return input_rows(P, source, 1, 0)
 
 
@@ -143,10 +142,6 @@ def tile_at(P, rows, apart, out, out_apart, g):
     made = product_i8(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
     stride = P[GROUPS] * VECTORS * LANES
     store_rows(P[SCRATCH], out * stride + at, made, out_apart * stride, ROWS)
-
-
-def narrow_tile(P, first, n, g):
-    """They are stored as they are."""
 
 
 def load_terms(P, row, g):
@@ -190,14 +185,9 @@ def finish(P, terms, made, g, given):
     return of_x, scaled(made, given[1], join(of_x, P[BIAS_HH], at, JOINED))
 
 
-compute = float32.compute
+compute, bind = float32.compute, float32.bind
 
-
-def bind(listing: Listing) -> dict[str, Any]:
-    """What the templates need to know of a cell."""
-    return float32.bind(listing)
-
-
+# Each may use those before it.
 TEMPLATES = (
     *(input_rows, input_row, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
     *(recurrent, made_rows, finish, advance),

@@ -10,8 +10,9 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
+from edgelstm.kernels.float32 import given_in, prepare
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.hybrid import x_words
+from edgelstm.kernels.hybrid import made_rows, x_words
 from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, OPERATIONS, jit, narrow
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
@@ -83,15 +84,6 @@ def copy_row(source, count, out):
         rows[k] = x[k] ^ np.uint8(OFFSET)
 
 
-def prepare(P, h, row):
-    """The product reads h itself."""
-
-
-def given_in(P, t, row):
-    """Nothing is needed."""
-    return 0
-
-
 def tile_at(P, rows, apart, out, out_apart, g):
     """Input products of ROWS rows, for one group, to TILE."""
     k, at = P[WORDS], g * VECTORS * LANES
@@ -135,11 +127,6 @@ def recurrent_rows(P, t, g, h):
     w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[BIAS_HH], at, 0, VECTORS, ROWS)
     made = product_i8(start, w, h, 2 * P[H_WORDS], P[H_WORDS], ROWS, 0)
     store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
-
-
-def made_rows(P, row):
-    """Those of one sequence."""
-    return load_rows_i32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
 
 
 def finish(P, terms, made, g, given):
