@@ -81,9 +81,10 @@ class Running:
         x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order, aligned;
         `ValueError` for anything else.
         """
+        fits = len(x) == len(y) == len(self._h)  # a kernel looks no further than its own sequences
         for first, count in self._sets[worker]:
             run = self.kernel if count == 1 else self._kernel_of_rows
-            if not run(self.parameters[first], x, y):
+            if not fits or not run(self.parameters[first], x, y):
                 raise ValueError(f"x {x.dtype} {x.shape} and y {y.dtype} {y.shape} do not fit")
 
     def reset(self) -> None:
