@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import platform
 import subprocess
 import sys
@@ -38,10 +39,13 @@ print(*(line for line in made[0].splitlines() if "vpdpbusd" in line), sep="\\n")
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="features of x86")
 
 
-def child(arguments: list[str], **settings: str) -> subprocess.CompletedProcess[str]:
+def child(
+    cache: pathlib.Path, arguments: list[str], **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Compiles all that it runs: the cache is its own."""
     return subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": ".", **settings},
+        env={**os.environ, "PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(cache), **settings},
         capture_output=True,
         text=True,
         check=False,
@@ -62,11 +66,12 @@ def lacks(features: str) -> list[str]:
     "name, features, lanes, dot4", TARGETS, ids=[f"{t[0]}-{t[3]}" for t in TARGETS]
 )
 def test_every_instruction_set_gives_the_oracles_bits(
-    name: str, features: str, lanes: int, dot4: str
+    name: str, features: str, lanes: int, dot4: str, tmp_path: pathlib.Path
 ) -> None:
     if lacks(features):
         pytest.skip(f"this processor has no {lacks(features)}")
-    done = child(["-m", "tests.kernel_target"], NUMBA_CPU_NAME=name, NUMBA_CPU_FEATURES=features)
+    told = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    done = child(tmp_path, ["-m", "tests.kernel_target"], **told)
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout)
     assert (found["lanes"], found["dot4"], found["mismatches"]) == (lanes, dot4, 0)
@@ -75,9 +80,9 @@ def test_every_instruction_set_gives_the_oracles_bits(
 
 
 @x86
-def test_avxvnni_is_emitted_in_its_own_encoding_and_not_executed() -> None:
-    features = f"{AVX2},+avxvnni"
-    done = child(["-c", PRODUCTS], NUMBA_CPU_NAME="alderlake", NUMBA_CPU_FEATURES=features)
+def test_avxvnni_is_emitted_in_its_own_encoding_and_not_executed(tmp_path: pathlib.Path) -> None:
+    told = {"NUMBA_CPU_NAME": "alderlake", "NUMBA_CPU_FEATURES": f"{AVX2},+avxvnni"}
+    done = child(tmp_path, ["-c", PRODUCTS], **told)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = done.stdout.splitlines()
     assert len(lines) >= 8  # two halves of four gates
@@ -95,7 +100,7 @@ def test_avxvnni_is_emitted_in_its_own_encoding_and_not_executed() -> None:
     ids=["features", "name"],
 )
 def test_instructions_that_the_processor_lacks_are_refused(
-    settings: dict[str, str], named: str
+    settings: dict[str, str], named: str, tmp_path: pathlib.Path
 ) -> None:
     code = """
 import numpy as np
@@ -107,6 +112,6 @@ except edgelstm.ModelError as error:
 """
     if named == "amx-tile" and not lacks("+amx-tile"):
         pytest.skip("this processor has it")
-    done = child(["-c", code], **settings)
+    done = child(tmp_path, ["-c", code], **settings)
     assert done.returncode == 0, done.stderr[-2000:]
     assert named in done.stdout and "does not have" in done.stdout
