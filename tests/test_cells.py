@@ -13,6 +13,7 @@ from edgelstm.formats import encode
 from edgelstm.forward import forward
 from edgelstm.network import Network, Recurrent
 from tests.networks import random_input, random_recurrent
+from tests.parameters import compiled
 
 Array = NDArray[np.float32]
 # float32 weights, both sides in float64: only the order of sums differs.
@@ -133,7 +134,7 @@ def test_mgu_is_a_gru_whose_gates_are_one() -> None:
     assert np.abs(forward(one(mgu), x) - forward(one(gru), x)).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("cell_name", ["lstm", "lstm_peephole", "lstm_coupled"])
+@pytest.mark.parametrize("cell_name", compiled(["lstm", "lstm_peephole", "lstm_coupled"]))
 @pytest.mark.parametrize("projection", [1, 3, 7])
 def test_projections_run_in_the_kernel_as_in_the_oracle(cell_name: str, projection: int) -> None:
     network = one(random_layer(cell_name, gain=1, projection=projection))

@@ -19,6 +19,7 @@ from edgelstm.network import Dense, Network
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from tests.networks import random_input, random_network, uniform
+from tests.parameters import compiled
 
 SIZES = [(1, 1), (1, 7), (5, 16), (13, 33), (40, 64), (3, 8, 5), (4, 6, 1, 3)]
 CASES: list[dict[str, Any]] = [
@@ -55,7 +56,7 @@ def test_float_kernel_follows_the_oracle(sizes: tuple[int, ...], case: dict[str,
     assert np.abs(run(network, x) - forward(network, x)).max() < 2e-6
 
 
-@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("cell_name", compiled(CELLS))
 def test_every_cell_runs_in_float(cell_name: str) -> None:
     case = {"outputs": 3, "activation": "softmax"}
     network = random_network(cell_name, (5, 16, 9), **case)  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from edgelstm.precision import HYBRID
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from tests.networks import random_input, random_network, random_recurrent
+from tests.parameters import compiled
 
 CELL_LOG2 = range(-15, -8)
 
@@ -88,7 +89,7 @@ def test_every_cell_scale_equals_the_oracle(log2: int, gain: float) -> None:
         assert np.array_equal(session.state["lstm1"][state], reference.state["lstm1"][state])
 
 
-@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("cell_name", compiled(CELLS))
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 17), (20, 100), (64, 256)], ids=str)
 def test_float32_is_within_a_millionth(cell_name: str, sizes: tuple[int, ...]) -> None:
     network = random_network(cell_name, sizes)
@@ -97,6 +98,7 @@ def test_float32_is_within_a_millionth(cell_name: str, sizes: tuple[int, ...]) -
     assert np.abs(run(network, x) - forward(network, x)).max() < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell_name", ["lstm", "lstm_peephole", "lstm_coupled"])
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 40, 7), (5, 16, 33), (8, 33, 16)], ids=str)
 def test_a_projected_layer_is_within_a_millionth(
@@ -123,7 +125,7 @@ def test_every_cell_has_a_fused_kernel_in_float32(cell_name: str) -> None:
     assert packed_layer(random_network(cell_name, (3, 4)).layers[0]) is not None
 
 
-@pytest.mark.parametrize("cell_name", HYBRID.cells)
+@pytest.mark.parametrize("cell_name", compiled(HYBRID.cells))
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 17), (40, 64)], ids=str)
 def test_hybrid_is_within_a_step_of_the_oracle(cell_name: str, sizes: tuple[int, int]) -> None:
     network = quantize(random_network(cell_name, sizes), None, "hybrid")
@@ -148,10 +150,14 @@ def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
     ]
 
 
+FORM_NAMES = ("float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole", "hybrid gru")
+LATER = ("gru_reset_before", "lstm_peephole")  # which take longest to compile
 FORMS = pytest.mark.parametrize(
     "network",
-    every_form(),
-    ids=["float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole", "hybrid gru"],
+    [
+        pytest.param(form, id=name, marks=pytest.mark.slow if name in LATER else ())
+        for name, form in zip(FORM_NAMES, every_form(), strict=True)
+    ],
 )
 
 
@@ -239,15 +245,17 @@ def test_one_value_that_is_not_finite_is_seen_in_the_result(form: int, bad: floa
     assert saturates or np.isnan(y[5:]).all()
 
 
-FLOAT_FORMS = [random_network(name, (1, 17)) for name in CELLS] + [
-    Network(
-        (random_recurrent("lstm", 1, 17, np.random.default_rng(2), projection=5),), last_step=False
-    )
-]
+def float_form(name: str) -> Network:
+    """A cell with its kernel, or an LSTM with a projection."""
+    if name != "projected":
+        return random_network(name, (1, 17))
+    layer = random_recurrent("lstm", 1, 17, np.random.default_rng(2), projection=5)
+    return Network((layer,), last_step=False)
 
 
-@pytest.mark.parametrize("network", FLOAT_FORMS, ids=[*CELLS, "projected"])
-def test_an_infinite_value_stays_where_it_belongs(network: Network) -> None:
+@pytest.mark.parametrize("name", compiled([*CELLS, "projected"]))
+def test_an_infinite_value_stays_where_it_belongs(name: str) -> None:
+    network = float_form(name)
     x = np.array([[1], [np.inf], [1], [-np.inf], [1]], np.float32)
     with np.errstate(invalid="ignore"):
         expected = forward(network, x[None])[0]
@@ -256,8 +264,9 @@ def test_an_infinite_value_stays_where_it_belongs(network: Network) -> None:
     assert np.nanmax(np.abs(got - expected)) < 1e-6
 
 
-@pytest.mark.parametrize("network", FLOAT_FORMS, ids=[*CELLS, "projected"])
-def test_a_state_that_is_set_leaves_nothing_of_the_one_before(network: Network) -> None:
+@pytest.mark.parametrize("name", compiled([*CELLS, "projected"]))
+def test_a_state_that_is_set_leaves_nothing_of_the_one_before(name: str) -> None:
+    network = float_form(name)
     session, x = Session(network), np.ones((1, 1), np.float32)
     session.run(x)
     before, expected = session.state, session.run(x)
