@@ -41,7 +41,7 @@ def demo() -> Network:
     """
     resource = importlib.resources.files("edgelstm") / "data" / f"{NAME}.safetensors"
     with importlib.resources.as_file(resource) as path:
-        network = read(path, last_step=True)
+        network = read(path, head="last")
     assert isinstance(network, Network)
     return dataclasses.replace(network, assumed=())
 

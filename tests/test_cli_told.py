@@ -42,14 +42,20 @@ ERRORS: dict[str, str] = {
     "module to from_torch",
     "export dense.npz --activation relu --head last": "dense.npz: a network of dense layers alone "
     "has no last step to select; use --head each (last_step=False)",
-    "export net.onnx --head each": "net.onnx: the graph gives the last step; leave --head "
-    "(last_step) out, which is for files of weights alone",
-    "export net.onnx --activation relu": "net.onnx: the graph ends with no activation, not relu; "
-    "leave the activation out, which is for files of weights alone",
-    "export net.tflite --head each": "net.tflite: the file gives the last step; leave --head "
-    "(last_step) out",
-    "export net.npz --head each": "net.npz: the file says itself where its head reads and which "
-    "activations it has; leave --head (last_step) and the activation out",
+    "export net.onnx --head each": "net.onnx: the file gives the last step; leave head out, which "
+    "is for files of weights alone",
+    "export net.onnx --activation relu": "net.onnx: the file ends with no activation, not relu; "
+    "leave activation out, which is for files of weights alone",
+    "export net.tflite --head each": "net.tflite: the file gives the last step; leave head out",
+    "export int8.npz --head each": "int8.npz: the file gives the last step; leave head out",
+    "profile int8.npz --order lstm1,dense1": "int8.npz: the file gives the order of its layers; "
+    "leave order out, which is for files of weights alone",
+    "profile dense.npz --order a": "dense.npz: order leaves 'b' out; each of 'a', 'b' is needed",
+    "export dense.npz --activation relu --order b,a": "dense.npz: order is 'b', 'a', in which the "
+    "sizes do not fit: 'b.*' dense 4 -> 3, 'a.*' dense 5 -> 4",
+    "export --order a,b": "--head, --activation and --order are for files of weights alone",
+    "profile --cell lstm --input 5 --hidden 8 --order a": "a MODEL, --head, --activation and "
+    "--order do not go with sizes such as --hidden",
     "export net.npz --target cmsis-nn --streaming": "target 'cmsis-nn' cannot run",
     "export net.npz --calibration zero.npy": "zero.npy: calibration is zero everywhere, so no "
     "range can be read off it; give real input",

@@ -48,9 +48,9 @@ def test_a_foreign_state_dict_is_read_with_assumptions(tmp_path: Path) -> None:
 
 def test_own_files_take_no_assumptions(tmp_path: Path) -> None:
     path = write(random_network("lstm", (5, 16), outputs=4), tmp_path / "net.npz")
-    assert read(path, last_step=False).last_step is False
-    with pytest.raises(ModelError, match="says itself where its head reads"):
-        read(path, last_step=True)
+    assert read(path, head="each").last_step is False
+    with pytest.raises(ModelError, match="the file gives each step; leave head out"):
+        read(path, head="last")
 
 
 def header(shape: tuple[int, ...], kind: str = "<f4") -> bytes:

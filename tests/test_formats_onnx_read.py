@@ -252,8 +252,8 @@ def test_a_file_of_one_step_is_read_as_one_of_many(tmp_path: Path) -> None:
 
 def test_what_is_expected_is_compared_with_what_the_graph_says(tmp_path: Path) -> None:
     path = save(tmp_path / "net.onnx", [lstm(), node("Squeeze", "Y_h zero", "last"), *HEAD])
-    assert read_float(path, last_step=True).last_step
-    with pytest.raises(ModelError, match="net.onnx: the graph gives the last step; leave --head"):
-        read(path, last_step=False)
-    with pytest.raises(ModelError, match="net.onnx: the graph ends with no activation, not"):
+    assert read_float(path, head="last").last_step
+    with pytest.raises(ModelError, match="net.onnx: the file gives the last step; leave head out"):
+        read(path, head="each")
+    with pytest.raises(ModelError, match="net.onnx: the file ends with no activation, not"):
         read(path, activation="relu")

@@ -73,7 +73,7 @@ def keras_like(steps: int = STEPS) -> tuple[bytes, QuantizedNetwork]:
 
 def test_float_ends_and_a_softmax_around_integers_are_taken_off(tmp_path: pathlib.Path) -> None:
     content, expected = keras_like()
-    got = read_bytes(content, tmp_path, last_step=True, activation="softmax")
+    got = read_bytes(content, tmp_path, head="last", activation="softmax")
     assert isinstance(got, QuantizedNetwork)
     assert got.dropped_softmax and got.precision == "int8" and got.last_step
     assert content_of(got) == content_of(expected)

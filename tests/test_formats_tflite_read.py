@@ -99,10 +99,11 @@ def test_facts_of_a_file_are_its_steps_and_the_types_of_its_ends(tmp_path: pathl
 
 def test_what_the_caller_states_must_not_contradict_the_file(tmp_path: pathlib.Path) -> None:
     content = content_of(NETWORKS["softmax"])
-    assert isinstance(read_bytes(content, tmp_path, True, "softmax"), Network)
-    told = refusal(content, tmp_path, last_step=False)
-    assert told == "the file gives the last step; leave --head (last_step) out"
+    assert isinstance(read_bytes(content, tmp_path, "last", "softmax"), Network)
+    way_out = "which is for files of weights alone"
+    told = refusal(content, tmp_path, head="each")
+    assert told == f"the file gives the last step; leave head out, {way_out}"
     told = refusal(content, tmp_path, activation="relu")
-    assert told == "the file ends with softmax, not relu; leave the activation out"
+    assert told == f"the file ends with softmax, not relu; leave activation out, {way_out}"
     told = refusal(content_of(NETWORKS["one layer"]), tmp_path, activation="relu")
     assert "the file ends with no activation, not relu" in told

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.asked import Asked
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack, unpack
 from edgelstm.formats.tflite.read import read
 from edgelstm.formats.tflite.write import encode
@@ -52,11 +53,11 @@ def content_of(network: AnyNetwork, steps: int = STEPS) -> bytes:
 
 
 def read_bytes(
-    content: bytes, folder: pathlib.Path, last_step: bool | None = None, activation: Any = None
+    content: bytes, folder: pathlib.Path, head: str | None = None, activation: str | None = None
 ) -> AnyNetwork:
     path = folder / "net.tflite"
     path.write_bytes(content)
-    return read(path, last_step, activation)
+    return read(path, Asked(head, activation))
 
 
 def refusal(content: bytes, folder: pathlib.Path, **stated: Any) -> str:

@@ -22,6 +22,10 @@ Precision = Annotated[
     str | None, typer.Option(help="int8, hybrid or float32; int8 where the cell has it.")
 ]
 
+Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
+Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")]
+Order = Annotated[str | None, typer.Option(help="Of the layers, by their names in the file.")]
+
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -50,8 +54,9 @@ def export(
     labels: Annotated[Path | None, typer.Option(help="A class per sequence: .npy")] = None,
     steps: Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")] = None,
     streaming: Annotated[bool, typer.Option("--streaming", help="One step a call.")] = False,
-    head: Annotated[str | None, typer.Option(help="Dense head reads: last or each.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")] = None,
+    head: Head = None,
+    activation: Activation = None,
+    order: Order = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -72,6 +77,7 @@ def export(
         streaming=streaming,
         head=head,
         activation=activation,
+        order=_names(order),
     )
     raise typer.Exit(command.main(request, as_json=as_json, quiet=quiet))
 
@@ -100,8 +106,9 @@ def profile(
     period_ms: Annotated[float | None, typer.Option(help="From step to step.")] = None,
     sleep: Annotated[str | None, typer.Option(help="deep or clocks-on; both if absent.")] = None,
     battery: Annotated[str | None, typer.Option(help="cr2032, or a charge in mAh.")] = None,
-    head: Annotated[str | None, typer.Option(help="Dense head reads: last or each.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")] = None,
+    head: Head = None,
+    activation: Activation = None,
+    order: Order = None,
     compare_counters: Annotated[
         bool, typer.Option("--compare-counters", help="What other tools would print.")
     ] = False,
@@ -127,6 +134,7 @@ def profile(
         battery=battery,
         head=head,
         activation=activation,
+        order=_names(order),
         compare_counters=compare_counters,
         csv=as_csv,
         html=html,
@@ -172,10 +180,13 @@ def doctor(
     raise typer.Exit(command.main(warm=warm, as_json=as_json, quiet=quiet))
 
 
-def _split(names: str | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    return tuple(dict.fromkeys(n.strip().lstrip(".").lower() for n in names.split(",")))
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
+
+
+def _split(formats: str | None) -> tuple[str, ...] | None:
+    names = _names(formats)
+    return names and tuple(dict.fromkeys(name.lstrip(".").lower() for name in names))
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ class Options:
     battery: str | None = None
     head: str | None = None
     activation: str | None = None
+    order: tuple[str, ...] | None = None
     compare_counters: bool = False
     csv: bool = False
     html: pathlib.Path | None = None
@@ -104,6 +105,7 @@ def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
             precision=options.precision,
             head=options.head,
             activation=options.activation,
+            order=options.order,
         )
         for path in options.models or (None,)
     ]
@@ -111,8 +113,10 @@ def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
 
 
 def _from_shape(given: dict[str, Any], options: Options) -> tuple[Network, str]:
-    if options.models or options.head or options.activation:
-        raise ModelError("a MODEL, --head and --activation do not go with sizes such as --hidden")
+    if options.models or options.head or options.activation or options.order:
+        raise ModelError(
+            "a MODEL, --head, --activation and --order do not go with sizes such as --hidden"
+        )
     missing = [f"--{name}" for name in ("cell", "input", "hidden") if name not in given]
     if missing:
         raise ModelError(f"{', '.join(missing)} missing: a network from sizes needs all three")

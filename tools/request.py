@@ -21,7 +21,6 @@ from edgelstm.quantized import QuantizedNetwork
 from edgelstm.tools import inputs
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
-HEADS = {None: None, "last": True, "each": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Request:
     streaming: bool = False
     head: str | None = None
     activation: str | None = None
+    order: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,13 +66,13 @@ class Data:
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
     """The network and its name; what the options cannot have is an error."""
-    if request.head not in HEADS:
-        raise ModelError(f"--head is '{request.head}'; last or each is needed")
     if request.model is None:
-        if request.head or request.activation:
-            raise ModelError("--head and --activation are for files of weights alone; give MODEL")
+        if request.head or request.activation or request.order:
+            raise ModelError(
+                "--head, --activation and --order are for files of weights alone; give MODEL"
+            )
         return bundled.demo(), bundled.NAME
-    network = read(request.model, HEADS[request.head], request.activation)
+    network = read(request.model, request.head, request.activation, request.order)
     if request.streaming:
         with at(str(request.model)):
             check_whole_sequence(network.layers)

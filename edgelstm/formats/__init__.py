@@ -8,12 +8,13 @@ import dataclasses
 import importlib
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.files import as_path, obstacle
+from edgelstm.formats.asked import Asked
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tensors import at
 from edgelstm.given import check_type, is_whole
@@ -29,7 +30,7 @@ WRITTEN = ("lstm", "gru", "gru_reset_before")  # cells; others are counted and r
 class Format:
     """Where a suffix is read and written: ``module:function``, loaded when it is needed.
 
-    A reader is ``f(path, last_step, activation) -> AnyNetwork``; a writer is
+    A reader is ``f(path, asked) -> AnyNetwork``; a writer is
     ``f(network, steps, streaming, target) -> bytes``; `facts` is ``f(path) -> FileFacts``, of
     formats that a runtime runs. `targets`: the runtimes that a file can be written for.
     """
@@ -59,16 +60,21 @@ FORMATS = {
 
 def read(
     path: str | os.PathLike[str],
-    last_step: bool | None = None,
+    head: str | None = None,
     activation: str | None = None,
+    order: Sequence[str] | None = None,
 ) -> AnyNetwork:
     """A network from a file; the suffix chooses the format.
 
     Args:
         path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`.
-        last_step: For files of weights alone: whether the dense head reads the last step; None:
-            it does.
-        activation: For files of weights alone: see `formats.state_dict`; None: no activation.
+        head: For files of weights alone, as are the others: whether the dense head reads the
+            `last` step or `each`; None: the last.
+        activation: Of a single dense layer, or of each but the last of several, which need it;
+            None: no activation.
+        order: Prefixes of the layers' tensors in the order in which the layers run,
+            ``("encoder", "decoder", "fc")``; None: the one in which the sizes fit, else that of a
+            `.pt` file, else that of numbers in the names; where all leave it open, it is needed.
 
     Returns:
         A `Network`, or a `QuantizedNetwork` for a quantized file.
@@ -77,9 +83,9 @@ def read(
         ModelError: The file is absent, broken, or holds what is not supported; nothing in it is
             executed.
     """
-    path = as_path(path)
+    path, asked = as_path(path), Asked(head, activation, order)
     reader = _reader(path, "reader")
-    network: AnyNetwork = reader(path, last_step, activation)
+    network: AnyNetwork = reader(path, asked)
     return network
 
 

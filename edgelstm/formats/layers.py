@@ -166,31 +166,17 @@ def finish(signal: Signal) -> Network:
 
 def follow(
     graph: Callable[[int, int], Network],
-    last_step: bool | None,
-    activation: str | None,
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Network:
     """The network of a graph, from following it at two sizes.
 
     Args:
         graph: Gives the network for a size of the input's first two axes.
-        last_step, activation: What the caller expects, or None; a graph says both itself.
         sizes: The two sizes.
     """
     network, again = (graph(*size) for size in sizes)
     if not _equal(network, again):
         raise ModelError("computes something else at other sizes of batch and steps")
-    if last_step is not None and last_step != network.last_step:
-        raise ModelError(
-            f"the graph gives {'the last' if network.last_step else 'each'} step; leave --head "
-            "(last_step) out, which is for files of weights alone"
-        )
-    end = getattr(network.layers[-1], "activation", None)
-    if activation is not None and activation != end:
-        raise ModelError(
-            f"the graph ends with {end or 'no activation'}, not {activation}; leave the activation "
-            "out, which is for files of weights alone"
-        )
     return network
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.description import describe, named_arrays, restore
 from edgelstm.formats.tensors import at
 from edgelstm.network import Network
@@ -31,26 +32,20 @@ def encode(
     return file.getvalue()
 
 
-def read(
-    path: pathlib.Path, last_step: bool | None, activation: str | None
-) -> Network | QuantizedNetwork:
+def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """A file of our own without assumptions, any other as weights alone."""
     from edgelstm.formats.state_dict import to_network
 
     arrays = read_arrays(path)
     if DESCRIPTION not in arrays:
-        return to_network(arrays, path.name, last_step=last_step, activation=activation)
+        return to_network(arrays, path.name, asked)
     try:
         described = json.loads(arrays.pop(DESCRIPTION).tobytes())
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path.name}: the array 'edgelstm' is not JSON: {error}") from error
     with at(path.name):
         network = restore(described, arrays)
-    if last_step not in (None, network.last_step) or activation is not None:
-        raise ModelError(
-            f"{path.name}: the file says itself where its head reads and which activations it has; "
-            "leave --head (last_step) and the activation out"
-        )
+        check_stated(network, asked)
     return network
 
 

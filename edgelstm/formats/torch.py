@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
 from edgelstm.formats.tensors import at, from_torch_tensor, one_line
 from edgelstm.formats.torch_pickle import WAY_OUT, check_pickle
@@ -33,7 +34,7 @@ SAFETENSORS_TYPES = {
 }
 
 
-def read_safetensors(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
+def read_safetensors(path: pathlib.Path, asked: Asked) -> Network:
     """A `.safetensors` file of a state dict, see `formats.state_dict.to_network`."""
     import safetensors
 
@@ -43,7 +44,7 @@ def read_safetensors(path: pathlib.Path, last_step: bool | None, activation: str
         except Exception as error:  # its Rust part raises kinds of its own
             raise ModelError(f"is not a .safetensors file: {one_line(error)}") from None
         tensors = {name: _from_safetensors(name, tensor) for name, tensor in found}
-    return to_network(tensors, path.name, last_step=last_step, activation=activation)
+    return to_network(tensors, path.name, asked)
 
 
 def _from_safetensors(name: str, tensor: Mapping[str, Any]) -> NDArray[Any]:
@@ -56,8 +57,11 @@ def _from_safetensors(name: str, tensor: Mapping[str, Any]) -> NDArray[Any]:
     return np.frombuffer(content, SAFETENSORS_TYPES[kind]).reshape(shape)
 
 
-def read_pt(path: pathlib.Path, last_step: bool | None, activation: str | None) -> Network:
-    """A `.pt` file of a state dict, also one inside of a checkpoint's dictionaries."""
+def read_pt(path: pathlib.Path, asked: Asked) -> Network:
+    """A `.pt` file of a state dict, also one inside of a checkpoint's dictionaries.
+
+    A state dict keeps the order in which modules were defined, unless somebody sorted its names.
+    """
     torch = _import_torch(f"reading {path.name}")
     with at(path.name):
         _check_archive(path)
@@ -69,7 +73,9 @@ def read_pt(path: pathlib.Path, last_step: bool | None, activation: str | None) 
             reason = str(error).split("WeightsUnpickler error:")[-1]  # before it stands advice
             raise ModelError(f"torch cannot load it: {one_line(reason)}; {WAY_OUT}") from None
         tensors = {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
-    return to_network(tensors, path.name, last_step=last_step, activation=activation)
+    # torch defines weight_ih before weight_hh, weight before bias
+    is_defined = list(tensors) != sorted(tensors)
+    return to_network(tensors, path.name, asked, is_defined=is_defined)
 
 
 def from_torch(module: torch.nn.Module) -> Network:

@@ -44,9 +44,7 @@ def read_graph(module: torch.nn.Module) -> Network:
         raise ModelError("holds no LSTM, GRU or Linear that takes the input")
     is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
     network = follow(
-        lambda batch, steps: _network(module, (batch, steps) if is_recurrent else (batch,), sizes),
-        None,
-        None,
+        lambda batch, steps: _network(module, (batch, steps) if is_recurrent else (batch,), sizes)
     )
     tensors = map(from_torch_tensor, module.parameters())
     return dataclasses.replace(network, assumed=(*network.assumed, *rounding(tensors)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.layers import finish, follow
 from edgelstm.formats.onnx import read_integer
 from edgelstm.formats.onnx.folding import LARGEST, fold
@@ -42,14 +43,12 @@ class _Graph:
     is_own: bool
 
 
-def read(
-    path: pathlib.Path, last_step: bool | None, activation: str | None
-) -> Network | QuantizedNetwork:
+def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of an `.onnx` file; a quantized one of our own with its integers.
 
     Args:
         path: The file; tensors outside of it are read from its folder alone.
-        last_step, activation: What is expected, or None; the graph says both itself.
+        asked: What is expected; the graph says all of it itself.
 
     Raises:
         ModelError: A broken file, or an operator or option that is not supported, with its node.
@@ -57,9 +56,12 @@ def read(
     with at(path.name):
         model = _load(path)
         if any(entry.key == read_integer.KEY for entry in model.metadata_props):
-            return read_integer.read(model)
+            quantized = read_integer.read(model)
+            check_stated(quantized, asked)
+            return quantized
         graph = _graph(model, path.parent)
-        network = _at_any_size(graph, last_step, activation)
+        network = _at_any_size(graph)
+        check_stated(network, asked)
         assumed = (*network.assumed, *rounding(graph.tensors.values()))
         if len(graph.outputs) > 1:
             assumed += (
@@ -68,7 +70,7 @@ def read(
         return dataclasses.replace(network, assumed=assumed)
 
 
-def _at_any_size(graph: _Graph, last_step: bool | None, activation: str | None) -> Network:
+def _at_any_size(graph: _Graph) -> Network:
     """Also where a Reshape holds the size of the exporter's example instead of a free one.
 
     torch.onnx.export(dynamo=True) of torch 2.13 writes such files for `batch_first=False`.
@@ -78,12 +80,12 @@ def _at_any_size(graph: _Graph, last_step: bool | None, activation: str | None) 
         return _network(graph, (batch, steps))
 
     try:
-        return follow(at_sizes, last_step, activation)
+        return follow(at_sizes)
     except ModelError as refused:
         for axis, size in _sizes_in_reshapes(graph):
             sizes = [(size, other) if axis == 0 else (other, size) for other in (5, 7)]
             with contextlib.suppress(ModelError):
-                network = follow(at_sizes, last_step, activation, sizes)
+                network = follow(at_sizes, sizes)
                 assumed = f"the file fits a size of {size} on axis {axis} alone; here any size does"
                 return dataclasses.replace(network, assumed=(*network.assumed, assumed))
         raise refused

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edgelstm.directions import parts
 from edgelstm.errors import ModelError
+from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
 from edgelstm.formats.tflite.model import Model, unpack
@@ -22,14 +23,12 @@ QUANTIZED = (QuantizedRecurrent, QuantizedBidirectional, QuantizedDense)
 MOST_SHARING = 8  # how often operators may name a file's bytes; more would only fill memory
 
 
-def read(
-    path: pathlib.Path, last_step: bool | None, activation: str | None
-) -> Network | QuantizedNetwork:
+def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of a .tflite file.
 
     Args:
         path: Fused LSTMs (float32, hybrid or int8) and dense layers, batch 1.
-        last_step, activation: What the caller knows of the file, which states both itself.
+        asked: What the caller knows of the file, which states all of it itself.
 
     Returns:
         Scales and zero points as the file has them. A final int8 softmax is left off
@@ -41,7 +40,7 @@ def read(
     data = path.read_bytes()
     with _named(path.name):
         network = _network(unpack(data), MOST_SHARING * len(data))
-        _check_stated(network, last_step, activation)
+        check_stated(network, asked)
     return network
 
 
@@ -125,22 +124,3 @@ def _precision(layer: Recurrent | Dense | QuantizedRecurrent | QuantizedDense) -
     if isinstance(layer, QuantizedDense):
         return "hybrid" if layer.input is None else "int8"
     return "int8" if layer.scales else "hybrid"
-
-
-def _check_stated(
-    network: Network | QuantizedNetwork, last_step: bool | None, activation: str | None
-) -> None:
-    if last_step is not None and last_step != network.last_step:
-        raise ModelError(
-            f"the file gives {'the last' if network.last_step else 'each'} step; "
-            "leave --head (last_step) out"
-        )
-    last = network.layers[-1]
-    stated = last.activation if isinstance(last, Dense | QuantizedDense) else None
-    if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
-        stated = "softmax"
-    if activation is not None and activation != stated:
-        raise ModelError(
-            f"the file ends with {stated or 'no activation'}, not {activation}; "
-            "leave the activation out"
-        )

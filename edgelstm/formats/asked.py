@@ -1,0 +1,57 @@
+"""What the caller of `read` says about a file, which its reader uses, or holds against it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from edgelstm.errors import ModelError
+from edgelstm.network import Network
+from edgelstm.quantized import QuantizedNetwork
+
+HEADS = {"last": True, "each": False}  # to `Network.last_step`
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """The options of `read`; None where the caller says nothing.
+
+    Attributes:
+        head: What the dense head reads: `last` or `each` step.
+        activation: See `formats.state_dict`.
+        order: Prefixes of the layers' tensors, in the order in which the layers run.
+    """
+
+    head: str | None = None
+    activation: str | None = None
+    order: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.head is not None and self.head not in HEADS:
+            raise ModelError(f"head is {self.head!r}; last or each is needed")
+        is_list = self.order is None or isinstance(self.order, list | tuple)
+        if not is_list or not all(isinstance(name, str) for name in self.order or ()):
+            raise ModelError(
+                f"order is {self.order!r}; names are needed: order=('encoder', 'decoder')"
+            )
+
+    @property
+    def last_step(self) -> bool | None:
+        """`head` as `Network.last_step`."""
+        return None if self.head is None else HEADS[self.head]
+
+
+def check_stated(network: Network | QuantizedNetwork, asked: Asked) -> None:
+    """`ModelError` if a file that says everything itself says something else than was asked."""
+    way_out = "which is for files of weights alone"
+    if asked.last_step not in (None, network.last_step):
+        gives = "the last" if network.last_step else "each"
+        raise ModelError(f"the file gives {gives} step; leave head out, {way_out}")
+    last = getattr(network.layers[-1], "activation", None)
+    dropped = isinstance(network, QuantizedNetwork) and network.dropped_softmax
+    stated = "softmax" if dropped else last
+    if asked.activation not in (None, stated):
+        raise ModelError(
+            f"the file ends with {stated or 'no activation'}, not {asked.activation}; "
+            f"leave activation out, {way_out}"
+        )
+    if asked.order is not None:
+        raise ModelError(f"the file gives the order of its layers; leave order out, {way_out}")
