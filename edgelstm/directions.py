@@ -9,11 +9,30 @@ from typing import Any
 from edgelstm.errors import ModelError
 
 REVERSE = "_reverse"  # behind a layer's name: its reverse direction, as in PyTorch's state dicts
+LONGEST_NAME = 200
 
 
 def parts(layers: Iterable[Any]) -> list[Any]:
     """The layers, each direction of a bidirectional one by itself."""
     return [part for layer in layers for part in getattr(layer, "directions", (layer,))]
+
+
+def check_names(layers: Iterable[Any]) -> None:
+    """`ModelError` unless each direction of each layer has a name of its own, plain text."""
+    names = [part.name for part in parts(layers)]
+    if len(set(names)) < len(names):
+        raise ModelError(f"layers are named {', '.join(names)}; each needs a name of its own")
+    for name in names:
+        if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+            raise ModelError(
+                f"a layer is named {name[:LONGEST_NAME]!a}; 1 to {LONGEST_NAME} printable "
+                "characters are needed"
+            )
+    for layer in layers:
+        if layer.name.endswith(REVERSE):
+            raise ModelError(
+                f"layer '{layer.name}': {REVERSE} ends the name of a reverse direction alone"
+            )
 
 
 def check_whole_sequence(layers: Iterable[Any]) -> None:

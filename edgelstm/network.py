@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from edgelstm.cell import CellSpec
 from edgelstm.cells import CELLS
-from edgelstm.directions import REVERSE, check_directions, parts
+from edgelstm.directions import REVERSE, check_directions, check_names
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted, layer_text, network_text
-from edgelstm.weights import check_matrix, check_values
+from edgelstm.weights import check_matrix, check_values, survives_float32
 
 Floats = NDArray[np.float32]
 
@@ -77,9 +77,10 @@ class Recurrent:
         if bool(self.spec.peepholes) != (self.weight_peephole is not None):
             needs = "needs" if self.spec.peepholes else "has no"
             raise ModelError(f"layer '{self.name}': a {self.cell_name} {needs} weight_peephole")
-        if not 0 <= self.cell_clip < np.inf:
+        if self.cell_clip != 0 and not survives_float32(self.cell_clip):
             raise ModelError(
-                f"layer '{self.name}': cell_clip is {self.cell_clip}; 0 (no clip) or more is needed"
+                f"layer '{self.name}': cell_clip is {self.cell_clip}; 0 (no clip) or more, in "
+                "float32, is needed"
             )
         if self.cell_clip and "c" not in self.spec.states:
             raise ModelError(
@@ -230,9 +231,7 @@ class Network:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ModelError("the network has no layers; at least one is needed")
-        names = [layer.name for layer in parts(self.layers)]
-        if len(set(names)) < len(names):
-            raise ModelError(f"layers are named {', '.join(names)}; each needs a name of its own")
+        check_names(self.layers)
         for before, layer in zip(self.layers, self.layers[1:], strict=False):
             if layer.input_size != before.output_size:
                 raise ModelError(

@@ -141,13 +141,7 @@ def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> d
     by_role = {"input": into, "output": asymmetric8(*seen[state_of[plan.states[0]]].ends)}
     for state in plan.states[1:]:
         by_role["cell"] = power_of_two16(seen[state_of[state]].largest)
-    scales = {}
-    for value, role in plan.roles.items():
-        fixed = plan.format(value).scale_log2
-        scales[value] = (
-            by_role[role] if fixed is None else Scale(2.0**fixed, 0, plan.format(value).type)
-        )
-    return scales
+    return value_scales(plan, by_role)
 
 
 def _saturation(plan: RecurrentPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
@@ -199,6 +193,15 @@ def _check_clip(layer: Recurrent, scales: dict[str, Scale]) -> None:
 
 
 # ---- scales
+
+
+def value_scales(plan: RecurrentPlan, by_role: dict[str, Scale]) -> dict[str, Scale]:
+    """Scale of every value of a plan: its role's, which may be fixed."""
+    by_role = dict(by_role)
+    for role, form in plan.precision.formats.items():
+        if form.scale_log2 is not None:
+            by_role[role] = Scale(2.0**form.scale_log2, 0, form.type)
+    return {value: by_role[role] for value, role in plan.roles.items()}
 
 
 def asymmetric8(low: float, high: float) -> Scale:

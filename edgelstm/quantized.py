@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.directions import check_directions, parts
+from edgelstm.directions import check_directions, check_names, parts
 from edgelstm.errors import ModelError
 from edgelstm.figures import layer_text, network_text
 from edgelstm.plan import RecurrentPlan
+from edgelstm.weights import check_int8
 
 Integers = NDArray[np.signedinteger]
 
@@ -83,6 +84,10 @@ class QuantizedRecurrent:
     scales: Mapping[str, Scale]
     cell_clip: float = 0.0
     saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_int8(self.name, "weight_ih", self.weight_ih)
+        check_int8(self.name, "weight_hh", self.weight_hh)
 
     def __repr__(self) -> str:
         return layer_text(self.name, self.plan.cell_name, self)
@@ -190,6 +195,9 @@ class QuantizedDense:
     linear: Scale | None
     activation: str | None = None
 
+    def __post_init__(self) -> None:
+        check_int8(self.name, "weight", self.weight)
+
     def __repr__(self) -> str:
         return layer_text(self.name, "dense", self)
 
@@ -234,6 +242,9 @@ class QuantizedNetwork:
     steps: int | None = None
     dropped_softmax: bool = False
     assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_names(self.layers)
 
     def __repr__(self) -> str:
         return network_text(self.precision, self.layers, self.last_step)

@@ -1,4 +1,4 @@
-"""What a weight array must be: float32, finite, with the axes that are needed."""
+"""What a weight array must be: finite float32 or int8, with the axes that are needed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,3 +25,18 @@ def check_values(layer: str, name: str, array: NDArray[np.float32]) -> None:
             f"layer '{layer}': {name} holds {bad} values of {array.size} that are not finite; "
             "train again or repair the file"
         )
+
+
+def check_int8(layer: str, name: str, array: NDArray[np.signedinteger]) -> None:
+    """`ModelError` if the array holds -128: runtimes take int8 weights as symmetric."""
+    if (array == -128).any():
+        raise ModelError(
+            f"layer '{layer}': {name} holds -128; int8 weights are -127..127, as runtimes multiply "
+            "them; quantize the float network again"
+        )
+
+
+def survives_float32(value: float) -> bool:
+    """Whether float32 neither rounds a positive value to zero nor to infinity."""
+    with np.errstate(over="ignore"):
+        return bool(0 < np.float32(value) < np.inf)

@@ -146,7 +146,7 @@ def test_a_file_that_contradicts_its_names_is_refused(
     second = lstm() if names[0] == "lstm2" else nn.Linear(6, 6)
     module = InTurn({names[0]: second, names[1]: lstm()})
     path = save_pt(module, tmp_path)
-    with pytest.raises(ModelError, match=f"the order in the file, '{names[0]}', '{names[1]}', cont"):
+    with pytest.raises(ModelError, match=f"in the file, '{names[0]}', '{names[1]}', contradicts"):
         read(path)
     if names[0] == "lstm2":
         check(module, read(path, order=names))

@@ -217,9 +217,7 @@ def test_what_is_not_supported_is_named(tensors: Tensors, said: str) -> None:
         (HEAD, Asked("last"), "a network of dense layers alone has no last step"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(
-    tensors: Tensors, asked: Asked, said: str
-) -> None:
+def test_options_that_do_not_fit_are_refused(tensors: Tensors, asked: Asked, said: str) -> None:
     with pytest.raises(ModelError, match=f"^net.pt: .*{said}"):
         to_network(tensors, "net.pt", asked)
 

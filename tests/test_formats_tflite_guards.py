@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.tflite.write import encode
+from edgelstm.formats import encode
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
@@ -16,16 +16,17 @@ from tests.networks import golden_lstm, random_network
 
 
 def refusal(network: Network | QuantizedNetwork, **options: Any) -> str:
-    arguments = {"steps": 1, "streaming": False, "target": None, **options}
     with pytest.raises(ModelError) as caught:
-        encode(network, **arguments)
+        encode(network, ".tflite", steps=1, **options)
     return str(caught.value)
 
 
 def with_scale(qnetwork: QuantizedNetwork, value: str, scale: Scale) -> QuantizedNetwork:
+    """With another scale of a value, and of all that play its role."""
     layer = qnetwork.layers[0]
     assert isinstance(layer, QuantizedRecurrent)
-    scales = {**layer.scales, value: scale}
+    roles = layer.plan.roles
+    scales = {v: scale if roles[v] == roles[value] else s for v, s in layer.scales.items()}
     return dataclasses.replace(qnetwork, layers=(dataclasses.replace(layer, scales=scales),))
 
 
@@ -51,9 +52,9 @@ def test_streaming_int8_is_refused_for_cmsis_nn() -> None:
     told = refusal(golden_lstm(), target="cmsis-nn", streaming=True)
     assert "passes no state to CMSIS-NN, so every call starts from zero" in told
     assert "not streaming" in told and "float32" in told and "'tflm'" in told
-    assert encode(golden_lstm(), steps=4, streaming=False, target="cmsis-nn")
-    assert encode(random_network(), steps=1, streaming=True, target="cmsis-nn")
-    assert encode(golden_lstm(), steps=1, streaming=True, target="tflm")
+    assert encode(golden_lstm(), ".tflite", steps=4, target="cmsis-nn")
+    assert encode(random_network(), ".tflite", steps=1, streaming=True, target="cmsis-nn")
+    assert encode(golden_lstm(), ".tflite", steps=1, streaming=True, target="tflm")
 
 
 @pytest.mark.parametrize("scale", [2.0**-8, 2.0**-16, 0.0003], ids=["2^-8", "2^-16", "not a power"])

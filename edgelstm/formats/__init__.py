@@ -16,6 +16,7 @@ from edgelstm.errors import ModelError
 from edgelstm.files import as_path, obstacle
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.facts import FileFacts
+from edgelstm.formats.integers import check_integers
 from edgelstm.formats.tensors import at
 from edgelstm.given import check_type, is_whole
 from edgelstm.network import Network, Recurrent
@@ -139,6 +140,8 @@ def encode(
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
     _check_written(network)
+    if isinstance(network, QuantizedNetwork):
+        check_integers(network)
     if streaming:
         check_whole_sequence(network.layers)
     if target is not None and target_suffix(target) != suffix.lower():

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from edgelstm.directions import REVERSE, parts
 from edgelstm.errors import ModelError
+from edgelstm.formats.integers import check_integers
+from edgelstm.given import is_whole
 from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
 from edgelstm.plan import find_precision, recurrent_plan
 from edgelstm.quantized import (
@@ -24,6 +26,7 @@ from edgelstm.quantized import (
     Saturation,
     Scale,
 )
+from edgelstm.weights import survives_float32
 
 Arrays = dict[str, NDArray[Any]]
 VERSION = 1
@@ -175,14 +178,18 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
         else:
             layers.append(layer)
     steps = described["steps"]
-    return QuantizedNetwork(
+    if steps is not None and not is_whole(steps):
+        raise ValueError(f"steps {steps}")
+    network = QuantizedNetwork(
         tuple(layers),
         shapes.last_step,
         precision.name,
-        None if steps is None else int(steps),
+        steps,
         bool(described["dropped_softmax"]),
         shapes.assumed,
     )
+    check_integers(network)
+    return network
 
 
 def _quantized_dense(
@@ -211,6 +218,9 @@ def _quantized_recurrent(
         raise ValueError(f"weight scales of layer '{shape.name}'")
     if precision.bias_type != "float32" and set(scales) != set(plan.roles):
         raise ValueError(f"scales of layer '{shape.name}'")
+    saturation = {str(g): _saturation(s) for g, s in item["saturation"].items()}
+    if not set(saturation) <= set(shape.spec.gates):
+        raise ValueError(f"saturation of layer '{shape.name}'")
     return QuantizedRecurrent(
         plan,
         _typed(arrays, array_name(shape.name, "weight_ih"), precision.weight_type),
@@ -220,7 +230,7 @@ def _quantized_recurrent(
         weight_scales,
         {k: v for k, v in scales.items() if v is not None},
         shape.cell_clip,
-        {str(g): _saturation(s) for g, s in item["saturation"].items()},
+        saturation,
     )
 
 
@@ -244,17 +254,19 @@ def _scale(stored: Any) -> Scale | None:
     if kind not in ("int8", "int16"):
         raise ValueError(f"type {kind} of a scale")
     made = Scale(_positive(scale), int(zero_point), str(kind))
-    if not made.limits[0] <= made.zero_point <= made.limits[1]:
+    if not made.limits[0] <= zero_point == made.zero_point <= made.limits[1]:
         raise ValueError(f"zero point {zero_point} of an {kind}")
     return made
 
 
 def _positive(stored: Any) -> float:
     value = float(stored)
-    if not 0 < value < np.inf:
-        raise ValueError(f"scale {value}")
+    if not survives_float32(value) or value != np.float32(value):
+        raise ValueError(f"scale {value}, which is no float32 above 0")
     return value
 
 
 def _texts(stored: Any) -> tuple[str, ...]:
+    if not isinstance(stored, list):
+        raise ValueError(f"assumed {stored}")
     return tuple(str(text) for text in stored)

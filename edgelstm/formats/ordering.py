@@ -8,9 +8,10 @@ from edgelstm.formats.blocks import Block, natural
 
 MOST_BLOCKS = 200
 MOST_TRIED = 5000  # beginnings of orders; all orders of many blocks take too long
-HEAD_WORDS = frozenset(
-    "fc out output head linear dense classifier regressor logits readout".split()
-)
+HEAD_WORDS = {
+    *("fc", "linear", "dense", "out", "output", "head"),
+    *("classifier", "regressor", "logits", "readout"),
+}
 
 Order = tuple[Block, ...]
 

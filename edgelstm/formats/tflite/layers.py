@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.tflite.guards import check_dense, check_recurrent
+from edgelstm.formats.integers import check_dense, check_recurrent
+from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.network import Dense, Recurrent
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import HYBRID, INT8
+from edgelstm.quantization import value_scales
 from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
 
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
@@ -51,6 +53,7 @@ def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
     )
     if scales:
         check_recurrent(layer)
+        check_output(layer)
     return layer
 
 
@@ -170,7 +173,7 @@ def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
     types = [" and ".join(sorted({t.type for t in ts})) for ts in ([x], weights, biases)]
     for name, known in TYPES.items():
         if all(a in ("", b) for a, b in zip(types, known, strict=True)):
-            _check_constants([] if name == "float32" else weights, biases)
+            _check_finite(biases)
             return name
     raise ModelError(
         f"its input is {types[0]}, its weights are {types[1]}, its biases {types[2] or 'absent'}; "
@@ -179,10 +182,7 @@ def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
     )
 
 
-def _check_constants(int8_weights: list[Tensor], biases: list[Tensor]) -> None:
-    for tensor in int8_weights:
-        if tensor.data is not None and tensor.data.min() == -128:
-            raise ModelError(f"tensor '{tensor.name}' holds -128; int8 weights are -127..127")
+def _check_finite(biases: list[Tensor]) -> None:
     for tensor in biases:
         if tensor.data is not None and not np.isfinite(tensor.data).all():
             raise ModelError(f"tensor '{tensor.name}' holds values that are not finite")
@@ -214,7 +214,7 @@ def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> Rec
 
 
 def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
-    """Scale of every value: fixed by its role, or that of the operator's x, h or c."""
+    """Scale of every value: that of the operator's x, h or c, by its role, unless it is fixed."""
     h, c = _present(op.inputs[18], "state h"), _present(op.inputs[19], "state c")
     stated = scale_of(h)
     for tensor in (*op.outputs, *op.intermediates[4:]):
@@ -224,9 +224,4 @@ def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Sca
                 "zero point; runtimes compute different values then"
             )
     by_role = {"input": scale_of(x), "output": stated, "cell": scale_of(c, "int16")}
-    scales = {}
-    for value, role in plan.roles.items():
-        form = plan.format(value)
-        fixed = form.scale_log2
-        scales[value] = by_role[role] if fixed is None else Scale(2.0**fixed, 0, form.type)
-    return scales
+    return value_scales(plan, by_role)

@@ -84,6 +84,10 @@ class Model:
 
 def pack(model: Model) -> bytes:
     """The file: tensors in the order of their first use, each constant in a buffer of its own."""
+    if len(model.operators) > MOST_OPERATORS:
+        raise ModelError(
+            f"the layers need {len(model.operators)} operators; at most {MOST_OPERATORS} are read"
+        )
     tensors = _tensors(model)
     index = {id(tensor): k for k, tensor in enumerate(tensors)} | {id(None): -1}
     codes = list(dict.fromkeys((op.name, op.version) for op in model.operators))

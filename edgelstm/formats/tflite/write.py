@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgelstm.directions import parts
 from edgelstm.errors import ModelError
-from edgelstm.formats.tflite.guards import check_dense, check_recurrent, check_target
+from edgelstm.formats.tflite.guards import check_output, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, split_point
@@ -47,7 +47,7 @@ def encode(
     precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
     check_target(target, precision, streaming=streaming)
     for layer in parts(network.layers):
-        _check_layer(layer)
+        _check_cell(layer)
     scale = network.input if isinstance(network, QuantizedNetwork) else None
     x = _values("x", (1, steps, network.input_size), scale)
     operators: list[Operator] = []
@@ -64,21 +64,14 @@ def encode(
     return pack(Model(x, y, tuple(operators), f"edgelstm: {precision}, {steps} {unit}"))
 
 
-def _check_layer(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense) -> None:
+def _check_cell(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense) -> None:
     if isinstance(layer, Recurrent | QuantizedRecurrent) and layer.cell_name != "lstm":
         raise ModelError(
             f"layer '{layer.name}': TensorFlow Lite has no fused operator for a "
             f"{layer.cell_name}, only for an lstm; write float32 to .onnx, or .npz"
         )
     if isinstance(layer, QuantizedRecurrent) and layer.scales:
-        check_recurrent(layer)
-    if isinstance(layer, QuantizedDense) and layer.input is not None:
-        check_dense(layer)
-        if layer.activation == "softmax":
-            raise ModelError(
-                f"layer '{layer.name}': runtimes differ on an int8 softmax; leave it off, "
-                "the arg max stays the same"
-            )
+        check_output(layer)
 
 
 def _layer_operators(layer: Layer | QuantizedLayer, x: Tensor) -> list[Operator]:
@@ -170,7 +163,13 @@ def _gate_biases(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> list[Tenso
     """One bias per gate: the sum of both, which a quantized layer holds in bias_ih."""
     bias: NDArray[Any] = layer.bias_ih
     if isinstance(layer, Recurrent):
-        bias = layer.bias_ih + layer.bias_hh
+        with np.errstate(over="ignore"):
+            bias = layer.bias_ih + layer.bias_hh
+        if not np.isfinite(bias).all():
+            raise ModelError(
+                f"layer '{layer.name}': bias_ih + bias_hh, which TensorFlow Lite stores as one, is "
+                "more than float32 holds; write .onnx or .npz"
+            )
     scales = {}
     if isinstance(layer, QuantizedRecurrent) and x.scale is not None:
         scales = {g: layer.weight_scales[f"ih {g}"] * x.scale for g in GATES}

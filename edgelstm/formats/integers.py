@@ -1,0 +1,129 @@
+"""Which integers a file may hold: checked alike in every format, when it is written and read."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.directions import parts
+from edgelstm.errors import ModelError
+from edgelstm.precision import HYBRID
+from edgelstm.quantization import CELL_LOG2, fits_int32, integer_clip, value_scales
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+
+
+def check_integers(network: QuantizedNetwork) -> None:
+    """`ModelError` if some format or runtime would make another network of a quantized one."""
+    for part in parts(network.layers):
+        where = f"layer '{part.name}'"
+        is_dense = isinstance(part, QuantizedDense)
+        own = [part.input, part.linear] if is_dense else [part.scales or None]
+        if own.count(None) != (len(own) if network.precision == HYBRID.name else 0):
+            raise ModelError(f"{where}: its scales are not those of precision {network.precision}")
+        if isinstance(part, QuantizedRecurrent):
+            _check_merged(where, part)
+        if own[0] is None:
+            continue
+        if is_dense:
+            check_dense(part)
+        else:
+            check_recurrent(part)
+            _check_roles(where, part)
+    _check_joints(network)
+
+
+def check_recurrent(layer: QuantizedRecurrent) -> None:
+    """`ModelError` if runtimes would disagree on an int8 layer, or compute rubbish."""
+    where = f"layer '{layer.name}'"
+    _check_cell(where, layer)
+    sides = {"ih": (layer.weight_ih, layer.bias_ih), "hh": (layer.weight_hh, layer.bias_hh)}
+    for op in layer.plan.ops:
+        if op.side:
+            rows, (weight, bias) = layer.plan.rows(op.gate), sides[op.side]
+            into, out = layer.scales[op.args[0]].scale, layer.scales[op.result].scale
+            ratio = into * layer.weight_scales[f"{op.side} {op.gate}"] / out
+            gate = f"{where}: weight_{op.side}, gate {op.gate}"
+            _check_sums(gate, weight[rows], bias[rows], ratio)
+
+
+def check_dense(layer: QuantizedDense) -> None:
+    """`ModelError` if runtimes would disagree on an int8 layer, or its sums could overflow."""
+    assert layer.input is not None and layer.linear is not None
+    if layer.activation == "softmax":
+        raise ModelError(
+            f"layer '{layer.name}': runtimes differ on an int8 softmax; leave it off, "
+            "the arg max stays the same"
+        )
+    if {layer.input.type, layer.linear.type} != {"int8"}:
+        raise ModelError(
+            f"layer '{layer.name}': its values are {layer.input.type} and {layer.linear.type}; "
+            "int8 is needed"
+        )
+    ratio = layer.input.scale * layer.weight_scale / layer.linear.scale
+    _check_sums(f"layer '{layer.name}': weight", layer.weight, layer.bias, ratio)
+
+
+def _check_cell(where: str, layer: QuantizedRecurrent) -> None:
+    cell = layer.scales["c"]
+    low, high = CELL_LOG2
+    mantissa, exponent = math.frexp(cell.scale)
+    if mantissa != 0.5 or not low <= exponent - 1 <= high or cell.zero_point != 0:
+        raise ModelError(
+            f"{where}: the cell state has scale {cell.scale:.6g} and zero point {cell.zero_point}; "
+            f"LiteRT needs a power of two from 2**{low} to 2**{high} and 0, "
+            "and computes other values without an error"
+        )
+    if layer.cell_clip and integer_clip(layer.cell_clip, cell) == 0:
+        raise ModelError(
+            f"{where}: cell_clip {layer.cell_clip:.6g} is below one step of the cell state "
+            f"({cell.scale:.6g}), which would make it zero; use a larger clip"
+        )
+
+
+def _check_sums(
+    where: str, weight: NDArray[np.signedinteger], bias: NDArray[np.generic], ratio: float
+) -> None:
+    if not fits_int32(weight, bias, ratio):
+        raise ModelError(
+            f"{where}: its sums, rescaled by {ratio:.3g}, can be more than int32 holds, "
+            "so runtimes overflow; such a layer needs float32 or hybrid"
+        )
+
+
+def _check_merged(where: str, layer: QuantizedRecurrent) -> None:
+    """A bias that the plan adds elsewhere is zero where it stood: files store one."""
+    biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
+    for op in layer.plan.ops:
+        own = op.side and op.side in layer.plan.biases[op.result]
+        if op.side and not own and biases[op.side][layer.plan.rows(op.gate)].any():
+            raise ModelError(
+                f"{where}: bias_{op.side} of gate {op.gate} is not zero, but merged into the other"
+            )
+
+
+def _check_roles(where: str, layer: QuantizedRecurrent) -> None:
+    """All values of one role have one scale, which may be fixed."""
+    plan = layer.plan
+    by_role = {plan.roles[value]: layer.scales[value] for value in ("x", *plan.states)}
+    for value, needed in value_scales(plan, by_role).items():
+        if layer.scales[value] != needed or needed.type != plan.format(value).type:
+            raise ModelError(
+                f"{where}: value '{value}' has another scale, zero point or type than its role "
+                f"'{plan.roles[value]}' needs"
+            )
+
+
+def _check_joints(network: QuantizedNetwork) -> None:
+    """What goes into a layer is what comes out of the one before it."""
+    for before, layer in zip(network.layers, network.layers[1:], strict=False):
+        part = parts([layer])[0]
+        into = part.input if isinstance(part, QuantizedDense) else part.scales.get("x")
+        if into is not None and into != before.output:
+            raise ModelError(
+                f"layer '{layer.name}': its input has another scale or zero point than the output "
+                f"of '{before.name}' before it; one is needed"
+            )
+    last = network.layers[-1]
+    is_linear = isinstance(last, QuantizedDense) and last.input and not last.activation
+    if network.dropped_softmax and not is_linear:
+        raise ModelError(f"layer '{last.name}': no softmax can have been left off behind it")
