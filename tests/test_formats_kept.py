@@ -87,13 +87,13 @@ def check_equal(got: AnyNetwork, network: AnyNetwork, suffix: str) -> None:
         assert (got.input, got.output) == (network.input, network.output)
         x = np.random.default_rng(0).integers(-128, 128, (2, 6, network.input_size))
         x[0] = np.where(x[0] < 0, -128, 127)
-        results = [run(n, x.astype(np.int8), engine="reference") for n in (got, network)]
-        np.testing.assert_array_equal(*results)
+        y, expected = (run(n, x.astype(np.int8), engine="reference") for n in (got, network))
+        np.testing.assert_array_equal(y, expected)
     else:
         # cell_clip is float32 in a .tflite file, and both biases are one
-        x = random_input(network, 2, 6)
-        results = [run(n, x, engine="reference") for n in (got, network)]
-        np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-5)
+        reals = random_input(network, 2, 6)
+        y, expected = (run(n, reals, engine="reference") for n in (got, network))
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

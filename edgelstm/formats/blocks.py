@@ -105,7 +105,7 @@ def _recurrent_parts(tensors: Tensors) -> list[Found]:
         layers = found.setdefault((prefix, layer is None), {})
         layers.setdefault(layer or "", {})[kind + (reverse or "")] = array
         names.setdefault((prefix, layer is None), []).append(name)
-    made = []
+    made: list[Found] = []
     for (prefix, single), layers in sorted(found.items(), key=lambda item: natural(item[0][0])):
         numbers = sorted(int(layer[2:] or 0) for layer in layers)
         if numbers != list(range(len(layers))):
