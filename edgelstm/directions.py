@@ -28,11 +28,6 @@ def check_names(layers: Iterable[Any]) -> None:
                 f"a layer is named {name[:LONGEST_NAME]!a}; 1 to {LONGEST_NAME} printable "
                 "characters are needed"
             )
-    for layer in layers:
-        if layer.name.endswith(REVERSE):
-            raise ModelError(
-                f"layer '{layer.name}': {REVERSE} ends the name of a reverse direction alone"
-            )
 
 
 def check_whole_sequence(layers: Iterable[Any]) -> None:

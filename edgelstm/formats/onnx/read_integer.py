@@ -43,7 +43,15 @@ def read(model: onnx.ModelProto) -> QuantizedNetwork:
         hybrid = described["precision"] == "hybrid"
         arrays: Arrays = {}
         for item in described["layers"]:
-            arrays |= _layer_arrays(str(item["name"]), item["cell"], tensors, hybrid)
+            name, reverse = str(item["name"]), bool(item.get("reverse"))
+            if item["cell"] is None:
+                arrays |= _dense_arrays(name, tensors)
+                continue
+            if hybrid:
+                found = _hybrid_arrays(name, item["cell"], tensors, reverse)
+            else:
+                found = _integer_arrays(name, item["cell"], tensors)
+            arrays |= {array_name(name, key): array for key, array in found.items()}
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ModelError(
             f"metadata entry '{KEY}' does not describe the constants beside it "
@@ -55,18 +63,14 @@ def read(model: onnx.ModelProto) -> QuantizedNetwork:
     return network
 
 
-def _layer_arrays(name: str, cell: str | None, tensors: Tensors, hybrid: bool) -> Arrays:
-    """A layer's arrays by their state-dict names."""
-    if cell is None:
-        weight, bias = _weight(tensors, f"{name}/weight"), _array(tensors, f"{name}/bias")
-        return {f"{name}.weight": weight, f"{name}.bias": bias}
-    found = _hybrid_arrays(name, cell, tensors) if hybrid else _integer_arrays(name, cell, tensors)
-    return {array_name(name, key): array for key, array in found.items()}
+def _dense_arrays(name: str, tensors: Tensors) -> Arrays:
+    weight, bias = _weight(tensors, f"{name}/weight"), _array(tensors, f"{name}/bias")
+    return {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
-def _hybrid_arrays(name: str, cell: str, tensors: Tensors) -> Arrays:
+def _hybrid_arrays(name: str, cell: str, tensors: Tensors, reverse: bool) -> Arrays:
     """Both directions of a layer lie in one tensor."""
-    node, direction = name.removesuffix(REVERSE), int(name.endswith(REVERSE))
+    node, direction = name.removesuffix(REVERSE) if reverse else name, int(reverse)
     bias_ih, bias_hh = np.split(_array(tensors, f"{node}/B")[direction], 2)
     found = {
         "weight_ih": _weight(tensors, f"{node}/W")[direction],
