@@ -5,11 +5,11 @@ Japanese Vowels (Kudo, Toyama and Shimbo, UCI, CC BY 4.0); data/README.md says h
 
 import dataclasses
 import importlib.resources
-import io
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.arrays import read_arrays
 from edgelstm.formats import read
 from edgelstm.network import Network
 
@@ -52,8 +52,7 @@ def demo_data() -> DemoData:
     >>> demo_data().test_inputs.shape
     (370, 29, 12)
     """
-    content = (importlib.resources.files("edgelstm") / "data" / f"{NAME}.npz").read_bytes()
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return DemoData(
-            **{field.name: arrays[field.name] for field in dataclasses.fields(DemoData)}
-        )
+    resource = importlib.resources.files("edgelstm") / "data" / f"{NAME}.npz"
+    with importlib.resources.as_file(resource) as path:
+        arrays = read_arrays(path, "install edgelstm again")
+    return DemoData(**{field.name: arrays[field.name] for field in dataclasses.fields(DemoData)})

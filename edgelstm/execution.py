@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.arrays import pack, read_arrays
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
-from edgelstm.files import as_path, obstacle
+from edgelstm.files import as_path, write_whole
 from edgelstm.given import array, check_type, check_whole, float32
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
 from edgelstm.stages import Step
@@ -260,28 +261,13 @@ class Session:
         return str(value.dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the state to an `.npz` file; `ModelError` if that cannot be done."""
+        """Writes the state to an `.npz` file, whole or not at all; `ModelError` if that cannot be done."""
         arrays = {f"{k}.{s}": v for k, states in self.state.items() for s, v in states.items()}
-        try:
-            with as_path(path).open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-            reason = getattr(error, "strerror", None) or error
-            raise ModelError(f"{path} cannot be written: {reason}") from None
+        write_whole(as_path(path), pack(arrays))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes the state from a file of `save`; one of another network is a `ModelError`."""
-        refused = obstacle(as_path(path))
-        if refused:
-            raise ModelError(f"{path} {refused}; give a file of Session.save")
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
-        except Exception as error:  # numpy raises many kinds for a broken file
-            raise ModelError(
-                f"{path}: cannot be read as a saved state ({str(error).partition('.')[0]}); "
-                "give a file of Session.save"
-            ) from error
+        found = read_arrays(as_path(path), "give a file of Session.save")
         new: dict[str, dict[str, Array]] = {}
         for name, value in found.items():
             layer, _, state = name.rpartition(".")

@@ -1,7 +1,9 @@
-"""Files that a user names: whether one can be read, what it is, and how large."""
+"""Files that a user names: what can be read of them, and the one way of writing."""
 
+import contextlib
 import os
 import pathlib
+import secrets
 import stat
 
 from edgelstm.errors import ModelError
@@ -41,10 +43,78 @@ def obstacle(path: pathlib.Path, largest_bytes: int = LARGEST_BYTES) -> str | No
     except FileNotFoundError:
         return "is a link to nothing" if path.is_symlink() else "does not exist"
     except OSError as error:
-        return f"cannot be read: {os.strerror(error.errno or 0)}"
+        return _unreadable(error)
+    refused = _refused(found, largest_bytes)
+    if refused or os.access(path, os.R_OK):
+        return refused
+    return "cannot be read: permission denied"
+
+
+def read_bytes(path: pathlib.Path, needed: str, largest_bytes: int = LARGEST_BYTES) -> bytes:
+    """The content of a file, which is opened once: what is checked is what is read.
+
+    Args:
+        path: Of the file; links are followed.
+        needed: Ends the error, as in "give a file that holds a trained network".
+        largest_bytes: The most that is read.
+
+    Raises:
+        ModelError: It is no file, cannot be read, or is larger.
+    """
+    refused = obstacle(path, largest_bytes)
+    if refused is None:
+        try:
+            with open(path, "rb", opener=_open_at_once) as file:
+                refused = _refused(os.fstat(file.fileno()), largest_bytes)
+                if refused is None:
+                    return file.read(largest_bytes)
+        except OSError as error:
+            refused = _unreadable(error)
+    raise ModelError(f"{path} {refused}; {needed}")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting for the other end of a pipe that has taken the file's place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _refused(found: os.stat_result, largest_bytes: int) -> str | None:
     for is_kind, said in KINDS:
         if is_kind(found.st_mode):
             return f"{said}, not a file"
     if found.st_size > largest_bytes:
         return f"has {found.st_size:,} B; at most {largest_bytes:,} B are read"
-    return None if os.access(path, os.R_OK) else "cannot be read: permission denied"
+    return None
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {os.strerror(error.errno or 0)}"
+
+
+def write_whole(path: pathlib.Path, content: bytes) -> None:
+    """Writes beside and renames: whoever looks sees the old file, the new one, or none.
+
+    A link at `path` is replaced; what it points to stays as it is. The new file has the mode that
+    the umask gives.
+
+    Raises:
+        ModelError: There is something else than a file, or it cannot be written.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ModelError(f"{path} {obstacle(path)}; give the name of a file to write")
+    try:
+        beside = path.with_name(f".{secrets.token_hex(8)}.part")
+        file = beside.open("xb")  # a new file: nothing else has this name, and no link is followed
+        try:
+            with file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path} cannot be written: {reason}") from error

@@ -41,7 +41,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "socket": (make_socket, "is a socket, not a file"),
     "loop": (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic"),
     "dangling": (lambda path: path.symlink_to("absent"), "is a link to nothing"),
-    "large": (make_large, "has 2,147,483,648 B; at most 2,147,483,647 B are read"),
+    "large": (make_large, "has 2,147,483,648 B; at most "),
 }
 
 READERS: dict[str, Callable[[Path], Any]] = {

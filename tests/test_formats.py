@@ -1,16 +1,13 @@
 """read and write by suffix: whole files or none, and errors that say what is possible."""
 
-import multiprocessing
 import os
 import re
-import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, default_steps, encode, facts, read, write, write_whole
+from edgelstm.formats import FORMATS, default_steps, encode, facts, read, write
 from edgelstm.quantization import quantize
 from tests.networks import random_input, random_network
 
@@ -59,43 +56,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ModelError, match="Not a directory"):
         write(random_network(), tmp_path / "file" / "net.npz")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_an_error_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = Path.open
-
-    def full(self: Path, mode: str = "r"):  # type: ignore[no-untyped-def]
-        return opened(Path("/dev/full"), mode, buffering=0)
-
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(ModelError, match="No space left on device"):
-        write_whole(tmp_path / "net.npz", bytes(10**6))
-    assert list(tmp_path.iterdir()) == []
-
-
-def _write_for_ever(path: Path) -> None:
-    content = bytes(3 * 10**6)
-    while True:
-        write_whole(path, content)
-
-
-def test_a_killed_writer_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
-    path = tmp_path / "net.npz"
-    context = multiprocessing.get_context("spawn")
-    for delay_s in (0.0, 0.01, 0.05):
-        process = context.Process(target=_write_for_ever, args=(path,))
-        process.start()
-        while not path.exists():
-            time.sleep(0.005)
-        time.sleep(delay_s)
-        assert process.pid
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        assert path.stat().st_size == 3 * 10**6
-        path.unlink()
 
 
 @pytest.mark.parametrize(

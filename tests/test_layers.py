@@ -9,9 +9,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels",),
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
-    (*("cells", "precision", "arithmetic", "counts"), *("given", "files", "directions", "weights")),
-    ("network",),
-    ("plan", "shapes", "equations"),
+    (*("cells", "precision", "arithmetic", "counts"), *("given", "directions", "weights")),
+    ("network", "files", "archives"),
+    ("plan", "shapes", "equations", "arrays"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
     ("quantization", "cycles", "memory", "traffic"),

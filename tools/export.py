@@ -13,7 +13,8 @@ from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.energy import estimate
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
-from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix, write_whole
+from edgelstm.files import write_whole
+from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.memory import Fit, fit
 from edgelstm.network import Network

@@ -1,17 +1,20 @@
 """Files of calibration data and labels, as users have them."""
 
+import io
 import pathlib
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.arrays import read_array, read_arrays
 from edgelstm.errors import ModelError
-from edgelstm.files import obstacle
-from edgelstm.formats.npz import read_array, read_arrays
+from edgelstm.files import read_bytes
 
 Array = NDArray[Any]
 LARGEST_CSV_BYTES = 2**25
+SEQUENCES_NEEDED = "give a file of typical input sequences"
 
 
 def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
@@ -20,11 +23,10 @@ def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
     Raises:
         ModelError: Another suffix, a broken file, an array whose last axis is not input_size.
     """
-    readers = {".npy": _npy, ".npz": read_arrays, ".csv": _csv}
+    readers = {".npy": _npy, ".npz": _npz, ".csv": _csv}
     suffix = path.suffix.lower()
     if suffix not in readers:
         raise ModelError(f"{path}: calibration is read from {', '.join(readers)}, not '{suffix}'")
-    _check_readable(path, "typical input sequences")
     arrays = readers[suffix](path)
     for key, array in arrays.items():
         if array.ndim not in (2, 3) or array.shape[-1] != input_size:
@@ -36,31 +38,31 @@ def read_sequences(path: pathlib.Path, input_size: int) -> list[Array]:
     return list(arrays.values())
 
 
-def _check_readable(path: pathlib.Path, needed: str) -> None:
-    refused = obstacle(path)
-    if refused:
-        raise ModelError(f"{path} {refused}; give a file of {needed}")
-
-
 def _npy(path: pathlib.Path) -> dict[str, Array]:
-    return {path.name: read_array(path)}
+    return {path.name: read_array(path, SEQUENCES_NEEDED)}
+
+
+def _npz(path: pathlib.Path) -> dict[str, Array]:
+    return read_arrays(path, SEQUENCES_NEEDED)
 
 
 def _csv(path: pathlib.Path) -> dict[str, Array]:
-    if path.stat().st_size > LARGEST_CSV_BYTES:
-        raise ModelError(f"{path} is above {LARGEST_CSV_BYTES:,} B; give the sequences as .npy")
+    needed = f"{SEQUENCES_NEEDED}, as .npy if they are larger"
+    content = read_bytes(path, needed, LARGEST_CSV_BYTES)
     try:
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
-        if not lines:
-            raise ModelError(f"{path} is empty; one time step a line is needed")
-        rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float32)
-    except ModelError:
-        raise
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        text = str(error).splitlines()[0]
+        text = io.StringIO(content.decode(), newline=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy warns of a file without rows
+            lines = (line for line in text if line.strip())
+            rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float32)
+    except ValueError as error:  # UnicodeDecodeError is one
+        reason = str(error).splitlines()[0]
         raise ModelError(
-            f"{path}: not a table of numbers, one time step a line, values split by commas: {text}"
+            f"{path}: not a table of numbers, one time step a line, values split by commas: "
+            f"{reason}"
         ) from error
+    if not rows.size:
+        raise ModelError(f"{path} is empty; one time step a line is needed")
     return {path.name: rows}
 
 
@@ -68,5 +70,4 @@ def read_labels(path: pathlib.Path) -> Array:
     """A class per sequence, from an `.npy`."""
     if path.suffix.lower() != ".npy":
         raise ModelError(f"{path}: labels are read from an .npy file, not '{path.suffix}'")
-    _check_readable(path, "labels, a class for each sequence")
-    return read_array(path)
+    return read_array(path, "give a file of labels, a class for each sequence")

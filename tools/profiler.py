@@ -16,7 +16,8 @@ from edgelstm.cycles import shares
 from edgelstm.device import Device, read_device
 from edgelstm.energy import Energy, estimate, roofline
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, write_whole
+from edgelstm.files import write_whole
+from edgelstm.formats import AnyNetwork
 from edgelstm.memory import fit, memory_map
 from edgelstm.network import Network
 from edgelstm.shapes import shapes

@@ -3,7 +3,6 @@
 A new one is a file here and a line in this table.
 """
 
-import contextlib
 import dataclasses
 import importlib
 import os
@@ -13,11 +12,11 @@ from typing import Any
 
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
-from edgelstm.files import as_path, obstacle
+from edgelstm.files import as_path, obstacle, write_whole
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.integers import check_integers
-from edgelstm.formats.tensors import at
+from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.given import check_type, is_whole
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantized import QuantizedNetwork
@@ -181,32 +180,13 @@ def default_steps(network: AnyNetwork, streaming: bool) -> int:
     return 1 if streaming else calibrated or 100
 
 
-def write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Writes beside and renames: whoever looks sees the old file, the new one, or none."""
-    if path.exists() and not path.is_file():
-        raise ModelError(f"{path} {obstacle(path)}; give the name of a file to write")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path} cannot be written: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            beside.unlink(missing_ok=True)
-
-
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     """What reads a file, if there is one to read."""
     with at(str(path)):
         found = _function(path.suffix, role)
     refused = obstacle(path)
     if refused:
-        raise ModelError(f"{path} {refused}; give a file that holds a trained network")
+        raise ModelError(f"{path} {refused}; {NEEDED}")
     return found
 
 

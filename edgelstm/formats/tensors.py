@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.network import Floats
 
+NEEDED = "give a file that holds a trained network"
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
 

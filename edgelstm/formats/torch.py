@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.files import read_bytes
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
-from edgelstm.formats.tensors import at, from_torch_tensor, one_line
-from edgelstm.formats.torch_pickle import WAY_OUT, check_pickle
+from edgelstm.formats.tensors import NEEDED, at, from_torch_tensor, one_line
+from edgelstm.formats.torch_archive import rebuild
+from edgelstm.formats.torch_pickle import WAY_OUT
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -38,9 +40,10 @@ def read_safetensors(path: pathlib.Path, asked: Asked) -> Network:
     """A `.safetensors` file of a state dict, see `formats.state_dict.to_network`."""
     import safetensors
 
+    content = read_bytes(path, NEEDED)
     with at(path.name):
         try:
-            found = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+            found = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
         except Exception as error:  # its Rust part raises kinds of its own
             raise ModelError(f"is not a .safetensors file: {one_line(error)}") from None
         tensors = {name: _from_safetensors(name, tensor) for name, tensor in found}
@@ -63,19 +66,26 @@ def read_pt(path: pathlib.Path, asked: Asked) -> Network:
     A state dict keeps the order in which modules were defined, unless somebody sorted its names.
     """
     torch = _import_torch(f"reading {path.name}")
+    content = read_bytes(path, NEEDED)
     with at(path.name):
-        _check_archive(path)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                loaded = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # torch raises whatever its parts raise
-            reason = str(error).split("WeightsUnpickler error:")[-1]  # before it stands advice
-            raise ModelError(f"torch cannot load it: {one_line(reason)}; {WAY_OUT}") from None
-        tensors = {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
+        archive = rebuild(content)
+        del content  # as large as what torch.load is about to make
+        tensors = _load(torch, archive)
     # torch defines weight_ih before weight_hh, weight before bias
     is_defined = list(tensors) != sorted(tensors)
     return to_network(tensors, path.name, asked, is_defined=is_defined)
+
+
+def _load(torch: Any, archive: io.BytesIO) -> dict[str, NDArray[Any]]:
+    """The weights by name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded = torch.load(archive, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its parts raise
+        reason = str(error).split("WeightsUnpickler error:")[-1]  # before it stands advice
+        raise ModelError(f"torch cannot load it: {one_line(reason)}; {WAY_OUT}") from None
+    return {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
 
 
 def from_torch(module: torch.nn.Module) -> Network:
@@ -111,26 +121,6 @@ def _import_torch(purpose: str) -> Any:
     except ImportError:
         raise ModelError(f'{purpose} needs torch: pip install "edgelstm[torch]"') from None
     return torch
-
-
-def _check_archive(path: pathlib.Path) -> None:
-    """Refuses what `torch.load` would unpack to more than the file holds, or would have to call."""
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ModelError(
-                "is not what torch.save writes since torch 1.6, a zip archive; load it where it "
-                "was written and save it again: torch.save(model.state_dict(), 'model.pt')"
-            )
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                if entry.compress_type != zipfile.ZIP_STORED:
-                    raise ModelError(f"entry '{entry.filename}' is compressed; torch never does so")
-                if entry.filename.endswith(".pkl"):
-                    check_pickle(archive.read(entry))
-    except ModelError:
-        raise
-    except Exception as error:  # a broken archive raises errors of zlib, struct, pickle, ...
-        raise ModelError(f"is a broken archive: {one_line(error)}") from None
 
 
 def _find(loaded: Any) -> dict[str, torch.Tensor]:

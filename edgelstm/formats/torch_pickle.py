@@ -23,6 +23,7 @@ WAY_OUT = (
     "to from_torch in Python"
 )
 NEWEST_PROTOCOL = 3  # that torch.load reads with weights_only
+MOST_INSTRUCTIONS = 1_000_000  # a tensor takes some 25
 MOST_LEAVES = 1000  # of a tuple; a hash visits each, and twice what stands in it twice
 
 
@@ -42,14 +43,16 @@ def check_pickle(content: bytes) -> None:
 
     Raises:
         ModelError: Classes and functions that would have to be called, tuples nested in each other
-            so that their hash takes for ever.
+            so that their hash takes for ever, more than a million instructions.
         Exception: The pickle is broken.
     """
     protocol, stack = 0, list[_Value]()
     memo: dict[int, _Value] = {}
     argument: Any
-    for operation, argument, _ in pickletools.genops(content):
+    for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
         name = operation.name
+        if count >= MOST_INSTRUCTIONS:
+            raise ModelError(f"has a pickle of above {MOST_INSTRUCTIONS:,} instructions; {WAY_OUT}")
         if name == "MEMOIZE" or name.endswith("PUT"):
             memo[len(memo) if argument is None else argument] = stack[-1]
         elif name.endswith("GET"):
