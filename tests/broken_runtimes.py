@@ -1,5 +1,6 @@
 """Adapters that misbehave, for entries of `RUNTIMES` that tests plant."""
 
+import ctypes
 import os
 import sys
 import time
@@ -52,3 +53,15 @@ def open_refusing(path: Path, states: Mapping[str, Array]) -> Echo:
 
 def open_unlinked(path: Path, states: Mapping[str, Array]) -> Echo:
     raise ImportError("libstdc++.so.6: version not found")
+
+
+def open_sleeping(path: Path, states: Mapping[str, Array]) -> Echo:
+    path.write_text(f"{os.getpid()}\n", "utf-8")
+    time.sleep(300)
+    return Echo()
+
+
+def open_sleeping_with_the_lock(path: Path, states: Mapping[str, Array]) -> Echo:
+    path.write_text(f"{os.getpid()}\n", "utf-8")
+    ctypes.PyDLL(None).sleep(300)  # no other thread of Python runs meanwhile
+    return Echo()

@@ -1,7 +1,15 @@
-"""The main of a child process: one job with one file. Nothing that it prints is its answer."""
+"""The main of a child process: one job with one file. Nothing that it prints is its answer.
 
+Standard output is a file that holds the arrays and gets the answer behind them; standard input is
+a pipe that ends when the parent does. Neither has a name, so nothing remains of a killed process.
+"""
+
+import ctypes
 import importlib
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,27 +18,44 @@ import numpy as np
 from edgelstm.runtimes.runtime import Array, OpenedFile, Opener
 from edgelstm.runtimes.tflm import least_arena_bytes
 
-REFUSED, UNUSABLE = 3, 4  # exit codes; the reason stands in reason.txt
+REFUSED, UNUSABLE = 3, 4  # exit codes; the answer is the reason
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def main(folder: Path, job: str, *words: str) -> int:
+def main(job: str, *words: str) -> int:
     """Does a job of `JOBS` and returns the exit code.
 
     Args:
-        folder: Holds arrays.npz; gets result.npy or reason.txt.
         job: Key of `JOBS`.
         words: The job's own.
     """
-    with np.load(folder / "arrays.npz") as archive:
-        arrays = dict(archive)
-    try:
-        result = JOBS[job](arrays, *words)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        (folder / "reason.txt").write_text(reason, "utf-8", errors="replace")
-        return UNUSABLE if isinstance(error, ImportError) else REFUSED
-    np.save(folder / "result.npy", result)
-    return 0
+    _end_with_parent()
+    with os.fdopen(os.dup(1), "r+b") as exchanged:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        exchanged.seek(0)
+        with np.load(exchanged) as archive:
+            arrays = dict(archive)
+        exchanged.seek(0, os.SEEK_END)
+        try:
+            result = JOBS[job](arrays, *words)
+        except Exception as error:
+            exchanged.write(f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+            return UNUSABLE if isinstance(error, ImportError) else REFUSED
+        np.save(exchanged, result)
+        return 0
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent ends, killed or not."""
+    if sys.platform == "linux":  # also inside of an interpreter that holds Python's lock
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    os.read(0, 1)  # nothing ever comes
+    os._exit(1)
 
 
 def run(arrays: dict[str, Array], path: str, opener: str) -> Array:
@@ -66,4 +91,4 @@ def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    sys.exit(main(*sys.argv[1:]))

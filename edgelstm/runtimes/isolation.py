@@ -1,6 +1,7 @@
 """Running files in child processes: a refusal or a crash of a runtime becomes a result."""
 
 import dataclasses
+import io
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -79,39 +80,45 @@ def run_child(job: Sequence[str], arrays: Mapping[str, Any], *, timeout_s: float
         arrays: What it reads.
         timeout_s: When the process is ended.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        np.savez(folder / "arrays.npz", **arrays)
+    with tempfile.TemporaryFile() as exchanged, tempfile.TemporaryFile() as stderr:
+        np.savez(exchanged, **arrays)
+        sent_bytes = exchanged.seek(0, os.SEEK_END)
+        exchanged.flush()
         try:
-            code = _start(folder, job, timeout_s)
+            code = _start(job, exchanged, stderr, timeout_s)
         except subprocess.TimeoutExpired:
             return Execution("crashed", f"no answer within {timeout_s:g} s")
-        if code == 0 and (folder / "result.npy").exists():
-            return Execution("ok", outputs=np.load(folder / "result.npy"))
-        return _failure(folder, code)
+        exchanged.seek(0, os.SEEK_END)  # the child has moved the place where both read and write
+        exchanged.seek(sent_bytes)
+        answer = exchanged.read()
+        if code == 0 and answer:
+            return Execution("ok", outputs=np.load(io.BytesIO(answer)))
+        return _failure(code, answer, _last_words(stderr))
 
 
-def _start(folder: Path, job: Sequence[str], timeout_s: float) -> int:
-    """Exit code of a child that finds the same modules as this process."""
+def _start(job: Sequence[str], exchanged: IO[bytes], stderr: IO[bytes], timeout_s: float) -> int:
+    """Exit code of a child that finds the same modules as this process, and ends with it."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    command = [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.runtimes.child"]
-    with open(folder / "stderr.txt", "wb") as stderr:
-        return subprocess.run(
-            [*command, str(folder), *job],
-            env={**os.environ, **QUIET, "PYTHONPATH": path, "TMPDIR": str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            timeout=timeout_s,
-        ).returncode
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.runtimes.child", *job],
+        env={**os.environ, **QUIET, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,  # nothing is written to it: its end is this process's end
+        stdout=exchanged,
+        stderr=stderr,
+    )
+    try:
+        return child.wait(timeout_s)
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdin
+        child.stdin.close()
 
 
-def _failure(folder: Path, code: int) -> Execution:
-    said = _last_words(folder / "stderr.txt")
-    reason = folder / "reason.txt"
-    if code in (REFUSED, UNUSABLE) and reason.exists():
+def _failure(code: int, answer: bytes, said: list[str]) -> Execution:
+    if code in (REFUSED, UNUSABLE) and answer:
         status = "refused" if code == REFUSED else "skipped"
-        return Execution(status, _line([*said, reason.read_text("utf-8")]))
+        return Execution(status, _line([*said, answer.decode("utf-8", "replace")]))
     end = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return Execution("crashed", _line([f"its process ended {end}", *said]))
 
@@ -122,9 +129,10 @@ def _line(parts: Iterable[str]) -> str:
     return " ".join(text.split())[:REASON_CHARACTERS]
 
 
-def _last_words(path: Path) -> list[str]:
+def _last_words(stderr: IO[bytes]) -> list[str]:
     """The last line on standard error that names a place in the source, or the last but notes."""
-    text = path.read_bytes()[-STDERR_BYTES:].decode("utf-8", "replace")
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - STDERR_BYTES))
+    text = stderr.read().decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not re.match(r"INFO|WARNING|[IW]\d{4} ", line)]
     return [line for line in told if ".cc:" in line][-1:] or told[-1:]
