@@ -55,11 +55,11 @@ def unpack(content: bytes, most_bytes: int) -> dict[str, memoryview]:
     if total > most_bytes:
         raise ModelError(f"unpacks to {total:,} B; at most {most_bytes:,} B are read")
     entries.sort(key=lambda entry: entry.place)
-    ends = [*(entry.place for entry in entries[1:]), start]
-    if start and (not entries or entries[0].place):
+    places = [*(entry.place for entry in entries), start]
+    if places[0]:
         raise ModelError("has something in front of its first entry")
     found: dict[str, memoryview] = {}
-    for entry, end in zip(entries, ends, strict=True):
+    for entry, end in zip(entries, places[1:], strict=True):
         if str(entry) in found:
             raise ModelError(f"has two entries called '{entry}'")
         found[str(entry)] = _unpacked(content, entry, end)

@@ -10,12 +10,12 @@ import importlib.resources
 import math
 import os
 import pathlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edgelstm import toml
 from edgelstm.errors import DeviceError
-from edgelstm.files import obstacle
+from edgelstm.toml import shown, shown_key
 
 BASES = ("measured", "datasheet", "derived", "assumed")  # strongest first
 
@@ -97,7 +97,6 @@ _CHOICES = {
 }
 _REQUIRED = ("name", "kind", "core", "clock.mhz")
 _PARTS = ("low", "typical", "high", "basis", "source")
-_MAX_FILE_BYTES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,14 +185,14 @@ def read_device(name_or_path: str | os.PathLike[str]) -> Device:
     name = os.fspath(name_or_path)
     if name.endswith(".toml"):
         path = pathlib.Path(name)
-        return _parse(_text(path), path.name)
+        return _device(toml.read_text(path, "`edgelstm devices` lists known names"), path.name)
     names = device_names()
     if name not in names:
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4)
         nearest = f"nearest: {', '.join(near)}; " if near else ""
         raise DeviceError(f"device '{name}' is unknown; {nearest}`edgelstm devices` lists all")
     file = importlib.resources.files("edgelstm") / "devices" / f"{name}.toml"
-    return _parse(file.read_text("utf-8"), f"{name}.toml")
+    return _device(file.read_text("utf-8"), file.name)
 
 
 def check_exportable(device: Device) -> None:
@@ -203,42 +202,16 @@ def check_exportable(device: Device) -> None:
         raise DeviceError(f"{device.name}: {told}")
 
 
-def _text(path: pathlib.Path) -> str:
-    refused = obstacle(path, _MAX_FILE_BYTES)
-    if refused:
-        raise DeviceError(f"{path} {refused}; `edgelstm devices` lists known names")
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeviceError(f"{path.name}: cannot be read as text: {error}") from None
-
-
-def _parse(text: str, file: str) -> Device:
+def _device(text: str, file: str) -> Device:
     """A device from its TOML text; `file` is how errors call it."""
-    try:
-        if any(line.partition("=")[0].count(".") > 8 for line in text.splitlines()):
-            raise ValueError("a key has more than 8 dots")  # tomllib takes gigabytes for many
-        values = _flat(tomllib.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise DeviceError(f"{file}: is not TOML: {error}") from None
+    values = toml.parse(text, file)
     n_cores = values.pop("cores", 1)
     _check_keys(values, file)
     texts = {k: _text_value(k, v, file) for k, v in values.items() if k in TEXTS}
     figures = {k: _figure(v, f"{file}: {k}") for k, v in values.items() if k in FIGURES}
     if not isinstance(n_cores, int) or n_cores < 1 or isinstance(n_cores, bool):
-        raise DeviceError(f"{file}: cores is {n_cores!r}; a whole number of at least 1 is needed")
+        raise DeviceError(f"{file}: cores is {shown(n_cores)}; a whole number from 1 is needed")
     return Device(texts.pop("name"), texts.pop("kind"), texts.pop("core"), n_cores, figures, texts)
-
-
-def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"clock": {"mhz": v}}` to `{"clock.mhz": v}`: one level, a figure stays a table."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": v for inner, v in value.items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _check_keys(values: Mapping[str, Any], file: str) -> None:
@@ -246,7 +219,7 @@ def _check_keys(values: Mapping[str, Any], file: str) -> None:
     for key in values:
         if key not in known:
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise DeviceError(f"{file}: {key} is unknown; the nearest key is {nearest}")
+            raise DeviceError(f"{file}: {shown_key(key)} is unknown; the nearest key is {nearest}")
     missing = [key for key in _REQUIRED if key not in values]
     if missing:
         raise DeviceError(
@@ -256,23 +229,25 @@ def _check_keys(values: Mapping[str, Any], file: str) -> None:
 
 def _text_value(key: str, value: object, file: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise DeviceError(f"{file}: {key} is {value!r}; text is needed")
+        raise DeviceError(f"{file}: {key} is {shown(value)}; text is needed")
     choices = _CHOICES.get(key)
     if choices and value not in choices:
         nearest = difflib.get_close_matches(value, choices, n=1, cutoff=0.0)[0]
         raise DeviceError(
-            f"{file}: {key} is '{value}'; the nearest is '{nearest}'; known: {', '.join(choices)}"
+            f"{file}: {key} is {shown(value)}; the nearest is '{nearest}'; "
+            f"known: {', '.join(choices)}"
         )
     return value
 
 
 def _figure(value: object, where: str) -> Figure:
     if not isinstance(value, dict):
-        raise DeviceError(f"{where} is {value!r}; it must be {{ {', '.join(_PARTS)} }}")
+        raise DeviceError(f"{where} is {shown(value)}; it must be {{ {', '.join(_PARTS)} }}")
     missing = [part for part in _PARTS if part not in value]
     unknown = [part for part in value if part not in _PARTS]
     if missing or unknown:
-        problem = f"{', '.join(missing)} missing" if missing else f"{', '.join(unknown)} unknown"
+        told = ", ".join(missing or map(shown_key, unknown))
+        problem = f"{told} {'missing' if missing else 'unknown'}"
         raise DeviceError(f"{where}: {problem}; a figure is {{ {', '.join(_PARTS)} }}")
     numbers = {part: _number(value[part], f"{where}: {part}") for part in _PARTS[:3]}
     for first, second in (("low", "high"), ("low", "typical"), ("typical", "high")):
@@ -283,9 +258,9 @@ def _figure(value: object, where: str) -> Figure:
             )
     basis, source = value["basis"], value["source"]
     if basis not in BASES:
-        raise DeviceError(f"{where}: basis is {basis!r}; it must be one of {', '.join(BASES)}")
+        raise DeviceError(f"{where}: basis is {shown(basis)}; it must be one of {', '.join(BASES)}")
     if not isinstance(source, str) or not source.strip():
-        raise DeviceError(f"{where}: source is {source!r}; text that names it is needed")
+        raise DeviceError(f"{where}: source is {shown(source)}; text that names it is needed")
     return Figure(**numbers, basis=basis, source=source)
 
 
@@ -297,4 +272,4 @@ def _number(value: object, where: str) -> float:
             number = math.inf
         if 0 < number < math.inf:
             return number
-    raise DeviceError(f"{where} is {value!r}; a number above 0 is needed")
+    raise DeviceError(f"{where} is {shown(value)}; a number above 0 is needed")

@@ -261,7 +261,7 @@ class Session:
         return str(value.dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the state to an `.npz` file, whole or not at all; `ModelError` if that cannot be done."""
+        """Writes the state to an `.npz` file, whole or not at all; `ModelError` if it cannot."""
         arrays = {f"{k}.{s}": v for k, states in self.state.items() for s, v in states.items()}
         write_whole(as_path(path), pack(arrays))
 

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import time
 
 import pytest
 
@@ -166,12 +167,46 @@ def test_broken_figures_are_named(board: pathlib.Path, figure: str, expected: st
         ("cores = [" + "[" * 5000, "is not TOML"),
         ("name = ", "is not TOML"),
         ("x = " + "9" * 5000, "is not TOML"),
+        ("x = { " + "a." * 30_000 + "a = 1 }", "is not TOML: a line has more than 100 dots"),
+        ("x." * 30_000 + "a = 1", "is not TOML: a line has more than 100 dots"),
+        ("x = " + "{ a = " * 5000, "is not TOML"),
+        ("cores = [0x" + "f" * 9000 + "]\n" + BOARD, "cores is a number of more digits than"),
+        (
+            BOARD.replace("typical = 100", "typical = [0x" + "f" * 9000 + "]"),
+            "a number of more digits",
+        ),
+        (BOARD.replace('"mcu"', '"m\\nc' + "u" * 9000 + '"'), "kind is 'm\\ncu"),
+        ('"a\\nb" = 1\n' + BOARD, "'a\\nb' is unknown"),
+        (BOARD.replace("typical = 100", 'typical = 100, "ty\\np" = 1'), "'ty\\np' unknown"),
     ],
 )
 def test_broken_files_are_refused_in_one_line(
     board: pathlib.Path, text: str, expected: str
 ) -> None:
     assert expected in said(board, text)
+
+
+def test_a_text_may_hold_many_sentences(board: pathlib.Path) -> None:
+    board.write_text('note = "' + "A sentence. " * 90 + '"\n' + BOARD, "utf-8")
+    assert read_device(board).texts["note"].count(".") == 90
+
+
+DOTS = ".".join(["a"] * 100)
+
+
+@pytest.mark.parametrize(
+    ("first", "line"),
+    [
+        (f"[{DOTS}]", f"{DOTS}.k{{n}} = 1"),
+        ("", f"{DOTS}.k{{n}} = 1"),
+        ("", f"k{{n}} = {{{{ {DOTS} = 1 }}}}"),
+    ],
+)
+def test_the_most_dots_take_little_time(board: pathlib.Path, first: str, line: str) -> None:
+    text = "\n".join([first, *(line.format(n=n) for n in range(300))])
+    start = time.process_time()
+    assert "unknown" in said(board, text)
+    assert time.process_time() - start < 3
 
 
 def test_unreadable_files_are_refused(tmp_path: pathlib.Path) -> None:

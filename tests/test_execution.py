@@ -236,7 +236,9 @@ def test_states_of_other_networks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="lacks 'h' of layer 'lstm1'"):
         session.state = {}
     (tmp_path / "bad.npz").write_bytes(b"PK no")
-    with pytest.raises(ModelError, match="bad.npz: is not a zip archive .*; give a file of Session.save"):
+    with pytest.raises(
+        ModelError, match="bad.npz: is not a zip archive .*; give a file of Session.save"
+    ):
         session.load(tmp_path / "bad.npz")
     with pytest.raises(ModelError, match="absent.npz does not exist"):
         session.load(tmp_path / "absent.npz")

@@ -11,7 +11,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
     (*("cells", "precision", "arithmetic", "counts"), *("given", "directions", "weights")),
     ("network", "files", "archives"),
-    ("plan", "shapes", "equations", "arrays"),
+    ("plan", "shapes", "equations", "arrays", "toml"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
     ("quantization", "cycles", "memory", "traffic"),

@@ -30,12 +30,13 @@ def rebuild(content: bytes) -> io.BytesIO:
             "is not what torch.save writes since torch 1.6, a zip archive; load it where it "
             "was written and save it again: torch.save(model.state_dict(), 'model.pt')"
         )
-    entries = _of_one_folder(unpack(content, len(content)))
-    if any(name.startswith(PROGRAM) for name in entries):
+    found = unpack(content, len(content))
+    if any(name.partition("/")[2].startswith(PROGRAM) for name in found):
         raise ModelError(
             "is a program of torch.jit or torch.export, not weights; load it there (torch.jit.load,"
             " torch.export.load) and save its state_dict(): torch.save(..., 'model.pt')"
         )
+    entries = _of_one_folder(found)
     try:
         check_pickle(bytes(entries[PICKLE]))
     except ModelError:
