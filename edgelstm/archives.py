@@ -72,7 +72,8 @@ def _directory(content: bytes) -> tuple[list[_Entry], int]:
     if not content.startswith(b"PK") or last < 0 or content[last : last + 4] != b"PK\5\6":
         raise ModelError("is not a zip archive that ends with its directory")
     _, disk, start_disk, here, count, size, start, comment = END.unpack_from(content, last)
-    said, stop = (disk, start_disk, here, count, size, start), last
+    said: tuple[int, ...] = (disk, start_disk, here, count, size, start)
+    stop = last
     if content[last - LOCATOR_64.size :].startswith(b"PK\6\7"):
         stop = last - LOCATOR_64.size - END_64.size
         said = _directory_64(content, stop, said)

@@ -12,7 +12,7 @@ import pytest
 from edgelstm.device import read_device
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.execution import Session
-from edgelstm.files import LARGEST_BYTES, obstacle
+from edgelstm.files import LARGEST_BYTES, obstacle, read_bytes
 from edgelstm.formats import FORMATS, read, write
 from edgelstm.tools.inputs import read_labels, read_sequences
 from edgelstm.verification import verify
@@ -80,6 +80,22 @@ def test_a_file_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "link.npy").symlink_to(path)
     assert obstacle(tmp_path / "link.npy") is None
     assert obstacle(Path("a\0b")) == "does not exist"
+
+
+def test_what_takes_a_files_place_after_the_check_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgelstm.files.obstacle", lambda path, largest_bytes: None)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(bytes(11))
+    for name, expected in (
+        ("pipe", "is a pipe, not a file"),
+        ("large", "has 11 B; at most 10 B are read"),
+        ("absent", "cannot be read: No such file"),
+        (".", "is a folder, not a file|cannot be read: Is a directory"),
+    ):
+        with pytest.raises(ModelError, match=f"{expected}.*; give a file"):
+            read_bytes(tmp_path / name, "give a file", 10)
 
 
 def test_nothing_but_files_is_written_over(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What torch loads of a .pt file is what was checked; files of its own are read as it reads them."""
+"""What torch loads of a .pt file is what was checked; torch's own files are read right."""
 
 import io
 import os
@@ -15,6 +15,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.formats.torch_archive import rebuild
+from edgelstm.network import Recurrent
 from tests.torch_modules import Net, torch
 
 
@@ -82,7 +83,8 @@ def test_checkpoints_are_read(prefix: str, tmp_path: Path) -> None:
     optimizer.step()
     weights = {prefix + name: tensor for name, tensor in module.state_dict().items()}
     torch.save({"model": weights, "optimizer": optimizer.state_dict()}, tmp_path / "net.pt")
-    got = read(tmp_path / "net.pt").layers[0]
+    (got,) = read(tmp_path / "net.pt").layers
+    assert isinstance(got, Recurrent)
     assert np.array_equal(got.weight_hh, module.weight_hh_l0.detach().numpy())
 
 

@@ -47,7 +47,7 @@ def rebuild(content: bytes) -> io.BytesIO:
     with zipfile.ZipFile(rebuilt, "w") as archive:
         for name, entry in entries.items():
             if name == PICKLE or name in SAID or name.startswith("data/"):
-                archive.writestr(f"archive/{name}", entry)  # type: ignore[arg-type]
+                archive.writestr(f"archive/{name}", entry)
     rebuilt.seek(0)
     return rebuilt
 
