@@ -9,6 +9,7 @@ from edgelstm.errors import ModelError
 
 STORED, DEFLATED = 0, 8
 MOST_ENTRIES = 65_535
+PIECE_BYTES = 2**18
 
 # Sizes of the records, see PKWARE's APPNOTE.TXT 6.3.10, 4.3.
 LOCAL = struct.Struct("<4s5H3I2H")
@@ -156,12 +157,31 @@ def _unpacked(content: bytes, entry: _Entry, end: int) -> memoryview:
 
 
 def _inflated(packed: memoryview, entry: _Entry) -> memoryview:
-    """As many bytes as the entry says and at most one more, whatever is packed."""
-    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    """As many bytes as the entry says, whatever is packed."""
+    unpacked, filled = memoryview(bytearray(entry.size_bytes)), 0
     try:
-        unpacked = machine.decompress(packed, entry.size_bytes + 1)
+        for piece in _pieces(packed):
+            if filled + len(piece) > entry.size_bytes:
+                raise zlib.error("it is longer than it says")
+            unpacked[filled : filled + len(piece)] = piece
+            filled += len(piece)
     except zlib.error as error:
         raise ModelError(f"entry '{entry}' is damaged: {error}") from None
-    if not machine.eof or machine.unused_data:
-        raise ModelError(f"entry '{entry}' is damaged: it does not end where it says")
-    return memoryview(unpacked)
+    return unpacked[:filled]
+
+
+def _pieces(packed: memoryview) -> Iterator[bytes]:
+    """What is packed, at most `PIECE_BYTES` at a time; `zlib.error` if it ends elsewhere."""
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    for start in range(0, len(packed), PIECE_BYTES):
+        rest, more = bytes(packed[start : start + PIECE_BYTES]), True
+        if machine.eof:
+            break
+        while more:
+            piece = machine.decompress(rest, PIECE_BYTES)
+            yield piece
+            rest, more = machine.unconsumed_tail, len(piece) == PIECE_BYTES
+    else:
+        if machine.eof and not machine.unused_data:
+            return
+    raise zlib.error("it does not end where it says")

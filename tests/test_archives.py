@@ -110,11 +110,11 @@ def encrypted(content: bytes) -> bytes:
         (lambda _: zipped({"a": b"x" * 999}, zipfile.ZIP_BZIP2), "'a' is packed by method 12"),
         (lambda _: zipped({"a": b"x" * 999}, zipfile.ZIP_LZMA), "'a' is packed by method 14"),
         (encrypted, "entry 'a' is encrypted"),
-        (lambda c: with_size(c, 999), "'a' is damaged: its size or checksum is another"),
+        (lambda c: with_size(c, 999), "entry 'a' is damaged: it is longer than it says"),
         (lambda c: with_size(c, 1001), "'a' is damaged: its size or checksum is another"),
         (lambda c: with_size(c, ENOUGH + 1), "unpacks to 1,048,577 B; at most 1,048,576 B are"),
         (lambda c: c.replace(b"PK\3\4", b"PK\3\5"), "entry 'a' is not what the directory says"),
-        (lambda c: with_size(c, 0), "'a' is damaged: it does not end where it says"),
+        (lambda c: with_size(c, 0), "entry 'a' is damaged: it is longer than it says"),
         (lambda c: b"#!/bin/sh\n" + c, "is not a zip archive"),
         (lambda c: b"PK\3\4" + c, "is not as long as its directory says"),
         (lambda c: c + b"\n", "is not a zip archive that ends with its directory"),
@@ -134,6 +134,26 @@ def test_what_readers_disagree_about_is_refused(
     with pytest.raises(ModelError) as caught:
         unpack(change(ONE), ENOUGH)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**18 - 1, 2**18, 2**18 + 1, 2**20])
+@pytest.mark.parametrize("kind", ["zeros", "noise"])
+def test_sizes_around_those_of_pieces_are_unpacked(size: int, kind: str) -> None:
+    content = bytes(size) if kind == "zeros" else np.random.default_rng(0).bytes(size)
+    got = unpack(zipped({"a": content}, zipfile.ZIP_DEFLATED), ENOUGH)
+    assert got == {"a": content}
+
+
+@pytest.mark.parametrize("junk", [b"\0", bytes(2**18)])
+def test_what_stands_behind_a_packed_entry_is_refused(junk: bytes) -> None:
+    packed = zlib.compress(bytes(1000), wbits=-15) + junk
+    sizes = zlib.crc32(bytes(1000)), len(packed), 1000
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 0, *sizes, 1, 0) + b"a" + packed
+    numbers = (20, 20, 0, 8, 0, 0, *sizes, 1, *[0] * 6)
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", *numbers) + b"a"
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(local), 0)
+    with pytest.raises(ModelError, match="entry 'a' is damaged: it does not end where it says"):
+        unpack(local + entry + end, ENOUGH)
 
 
 def test_entries_that_share_their_bytes_are_refused() -> None:
