@@ -8,14 +8,16 @@ file of this folder, of the cell's equations, of numba's version and of the targ
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import pathlib
 import pickle
+import stat
 import sys
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -33,16 +35,34 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
 SUFFIX = ".kernel"
 EACH_TIME = "kernels are compiled anew, which takes seconds in each process"
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _digest_bytes = hashlib.sha256().digest_size
 
 
-def folder() -> pathlib.Path:
-    """Where compiled kernels lie: NUMBA_CACHE_DIR if it is set, else the user's cache folder."""
+def folder() -> pathlib.Path | None:
+    """Where compiled kernels lie: NUMBA_CACHE_DIR if it is set, else the user's cache folder.
+
+    None for a user without a home folder, as in a container that runs under a number.
+    """
     if os.environ.get("NUMBA_CACHE_DIR"):
         return pathlib.Path(os.environ["NUMBA_CACHE_DIR"]) / "edgelstm"
-    if sys.platform == "win32":
-        return pathlib.Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "edgelstm"
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edgelstm"
+    name = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    try:
+        return pathlib.Path(os.environ.get(name) or "~/.cache").expanduser() / "edgelstm"
+    except RuntimeError:
+        return None
+
+
+def obstacle() -> str | None:
+    """Why no compiled kernels are kept, or None; a folder that is still to be made is none."""
+    try:
+        with _own_folder():
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _said(error)
 
 
 def digest(sources: tuple[str, ...], facts: str) -> str:
@@ -114,28 +134,31 @@ def compiled(
         A function of positional arguments that does not look at their types: the caller vouches
         for them.
     """
-    path = folder() / f"{name}{SUFFIX}"
-    found = _read(path)
+    found = _read(f"{name}{SUFFIX}")
     if found is None:
         made = numba.njit(**OPTIONS)(bound(template, parts(), name))
         made.compile(signature)
         found = made.overloads[signature.args]
-        _write(path, found)
+        _write(f"{name}{SUFFIX}", found)
     return found.entry_point
 
 
-def _read(path: pathlib.Path) -> CompileResult | None:
+def _read(name: str) -> CompileResult | None:
     """What `_write` left; None if it is not there or cannot be used."""
     try:
-        stored = path.read_bytes()
+        with _own_folder() as (at, inside):
+            found = os.open(at / name, os.O_RDONLY | _NO_LINK, dir_fd=inside)
+        with open(found, "rb") as file:
+            _check_own(found, name)
+            stored = file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
-        _warn(f"{path} cannot be read ({error}): {EACH_TIME}")
+        _warn(f"{_said(error)}: {EACH_TIME}")
         return None
     check, content = stored[:_digest_bytes], stored[_digest_bytes:]
     if hashlib.sha256(content).digest() != check:
-        _warn(f"{path} is damaged: its kernel is compiled anew")
+        _warn(f"{name} in {folder()} is damaged: its kernel is compiled anew")
         return None
     target = cpu_target.target_context
     # Finished code needs none of numba's registries; its runtime only where it counts references.
@@ -144,20 +167,68 @@ def _read(path: pathlib.Path) -> CompileResult | None:
     return CompileResult._rebuild(target, *pickle.loads(content))
 
 
-def _write(path: pathlib.Path, made: CompileResult) -> None:
+def _write(name: str, made: CompileResult) -> None:
     """Written beside and renamed: other processes see a whole file or none."""
     # The last of the parts are the environments of what was inlined: no code is left that asks for
     # them, and reading them back imports half of numba.
     content = dumps((*made._reduce()[:-1], ()))
-    beside = path.with_suffix(f".{uuid.uuid4().hex[:16]}.tmp")
+    path = folder()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside.write_bytes(hashlib.sha256(content).digest() + content)
-        os.replace(beside, path)
+        if path is not None:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _own_folder() as (at, inside):
+            beside = at / f"{name}.{uuid.uuid4().hex[:16]}.tmp"
+            try:
+                new = os.open(beside, _NEW | _NO_LINK, 0o600, dir_fd=inside)
+                with open(new, "wb") as file:
+                    file.write(hashlib.sha256(content).digest() + content)
+                os.replace(beside, at / name, src_dir_fd=inside, dst_dir_fd=inside)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(beside, dir_fd=inside)
     except OSError as error:
-        _warn(f"{path.parent} cannot be written ({error}): {EACH_TIME}")
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        _warn(f"{_said(error)}: {EACH_TIME}")
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[tuple[pathlib.Path, int | None]]:
+    """The folder, opened once, so that no other takes its place between a check and its use.
+
+    Yields:
+        What to put before a name, and the descriptor that the name then is looked up in.
+
+    Raises:
+        OSError: It cannot be opened, or someone else could put code there that would be run.
+    """
+    path = folder()
+    if path is None:
+        raise PermissionError(errno.EPERM, "the user has no home folder; set NUMBA_CACHE_DIR")
+    if sys.platform == "win32":  # where a profile is closed to other users
+        if not path.resolve().is_relative_to(pathlib.Path.home().resolve()):
+            raise PermissionError(errno.EPERM, "it lies outside of the user's profile")
+        yield path, None
+        return
+    inside = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+    try:
+        _check_own(inside, "it")
+        yield pathlib.Path(), inside
+    finally:
+        os.close(inside)
+
+
+def _check_own(opened: int, name: str) -> None:
+    """`PermissionError` unless what is open belongs to the user and no one else can write there."""
+    if sys.platform == "win32":
+        return
+    found = os.fstat(opened)
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"{name} belongs to another user")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, f"others can write to {name}; chmod go-w mends that")
+
+
+def _said(error: OSError) -> str:
+    return f"kernels cannot be kept in {folder()} ({error.strerror or error})"
 
 
 _warned = False

@@ -1,7 +1,9 @@
 """Compiled kernels on disk: found again, never stale, and a folder in any state harms nobody."""
 
+import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -30,18 +32,18 @@ print(out.tolist(), bad, "compiled" if made else "found", len(seen), *(w.message
 """
 
 
-def start(cache: Path) -> subprocess.Popen[str]:
-    settings = {"PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(cache)}
+def start(cache: Path | None, before: str = "") -> subprocess.Popen[str]:
+    settings = {"PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(cache or "")}
     return subprocess.Popen(
-        [sys.executable, "-c", CODE],
+        [sys.executable, "-c", before + CODE],
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         text=True,
     )
 
 
-def run(cache: Path) -> str:
-    out, _ = start(cache).communicate()
+def run(cache: Path | None, before: str = "") -> str:
+    out, _ = start(cache, before).communicate()
     return out.strip()
 
 
@@ -75,6 +77,110 @@ def test_processes_that_start_at_once_share_a_folder(tmp_path: Path) -> None:
     together = [start(tmp_path) for _ in range(3)]
     assert {p.communicate()[0].strip() for p in together} == {"[5, -2, 3] 1 compiled 0"}
     assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+
+
+def test_processes_that_meet_damaged_files_at_once_renew_them(tmp_path: Path) -> None:
+    run(tmp_path)
+    kernels = sorted((tmp_path / "edgelstm").iterdir())
+    for path in kernels:
+        path.write_bytes(path.read_bytes()[:-1])
+    together = [start(tmp_path) for _ in range(2)]
+    for process in together:
+        got = process.communicate()[0].strip()
+        assert got.startswith("[5, -2, 3] 1 ") and process.returncode == 0
+    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+    assert sorted((tmp_path / "edgelstm").iterdir()) == kernels
+
+
+class Planted:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.marker,)
+
+
+def plant(folder: Path, marker: Path) -> None:
+    """Puts code with a right checksum in the place of each kernel."""
+    content = pickle.dumps(Planted(marker))
+    for path in folder.iterdir():
+        path.write_bytes(hashlib.sha256(content).digest() + content)
+
+
+def link(path: Path) -> None:
+    """Moves what is there, and leaves a link to it."""
+    path.symlink_to(path.rename(path.with_name(f"{path.name}-elsewhere")))
+
+
+OPENED: dict[str, Any] = {  # ways in which others can put code into a folder, or into a file
+    "folder others write": lambda folder: folder.chmod(0o702),
+    "folder a group writes": lambda folder: folder.chmod(0o720),
+    "folder behind a link": link,
+    "files others write": lambda folder: [path.chmod(0o602) for path in folder.iterdir()],
+    "files a group writes": lambda folder: [path.chmod(0o620) for path in folder.iterdir()],
+    "files behind links": lambda folder: [link(path) for path in list(folder.iterdir())],
+    "another user's": lambda folder: None,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: a profile is closed to other users")
+@pytest.mark.parametrize("how", OPENED)
+def test_code_that_others_could_have_planted_does_not_run(how: str, tmp_path: Path) -> None:
+    run(tmp_path)
+    plant(tmp_path / "edgelstm", tmp_path / "marker")
+    OPENED[how](tmp_path / "edgelstm")
+    became = f"import os; os.geteuid = lambda: {os.geteuid() + 1}" if how[0] == "a" else ""
+    got = run(tmp_path, became)
+    assert got.startswith("[5, -2, 3] 1 compiled 1 kernels cannot be kept in ")
+    assert not (tmp_path / "marker").exists()
+
+
+def test_what_is_planted_would_run_in_the_users_own_folder(tmp_path: Path) -> None:
+    run(tmp_path)
+    plant(tmp_path / "edgelstm", tmp_path / "marker")
+    run(tmp_path)
+    assert (tmp_path / "marker").exists()  # so that the test above can fail
+
+
+def test_folder_and_files_are_the_users_alone(tmp_path: Path) -> None:
+    run(tmp_path, "import os; os.umask(0)")
+    folder = tmp_path / "edgelstm"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+NAMELESS = """
+import os, pwd
+for name in ("HOME", "XDG_CACHE_HOME"):
+    os.environ.pop(name, None)
+def nobody(uid):
+    raise KeyError(uid)
+pwd.getpwuid = nobody
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: users have names")
+def test_a_user_without_name_and_home_costs_one_warning() -> None:
+    got = run(None, NAMELESS)
+    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "the user has no home folder" in got
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows: a profile is closed to other users")
+def test_doctor_says_why_kernels_are_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "edgelstm").mkdir(mode=0o700)
+    (tmp_path / "edgelstm").chmod(0o770)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgelstm", "doctor", "--json"],
+        env={**os.environ, "PYTHONPATH": ".", "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kernels = json.loads(done.stdout)["kernels"]
+    assert "others can write to it" in kernels["cache_obstacle"]
+    assert kernels["cache"] == str(tmp_path / "edgelstm")
 
 
 # Kernels of both cells take the same types: what one process compiles first, and the other too,
@@ -127,10 +233,10 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
         patch.setattr("edgelstm.kernels.build._kernels", {})
         patch.setattr(compilation, "_write", lambda *given: written.extend(given))
         kernel(packed.cell, "float32", "sequence")
-    path, made = written
+    name, made = written
     functions = made.library._final_module.functions
     found = [f.name for f in functions if not f.is_declaration]
-    mark = path.stem.removeprefix("sequence_")
+    mark = Path(name).stem.removeprefix("sequence_")
     assert [f for f in found if mark not in f and not f.startswith("NRT_")] == []
     assert len(found) >= 3  # the kernel and its two wrappers
 

@@ -66,15 +66,17 @@ def _kernels() -> dict[str, Any]:
     from edgelstm.kernels import compilation
     from edgelstm.kernels.simd import target
 
-    folder = compilation.folder()
-    files = list(folder.glob(f"*{compilation.SUFFIX}"))
+    folder, unused = compilation.folder(), compilation.obstacle()
+    kept = folder.glob(f"*{compilation.SUFFIX}") if folder and not unused else ()
+    sizes = [path.stat().st_size for path in kept]
     return {
         "processor": target.CPU,
         "instruction_set": target.describe(),
         "lacking": target.LACKING,
-        "cache": str(folder),
-        "cache_files": len(files),
-        "cache_bytes": sum(p.stat().st_size for p in files),
+        "cache": folder and str(folder),
+        "cache_obstacle": unused,
+        "cache_files": len(sizes),
+        "cache_bytes": sum(sizes),
         "obstacle": None,
     }
 
@@ -86,9 +88,10 @@ def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("processor", kernels["processor"]),
         ("instruction set", kernels["instruction_set"]),
-        ("cache", kernels["cache"]),
+        ("cache", kernels["cache"] or "none"),
         ("in the cache", f"{kernels['cache_files']} kernels, {size:,.0f} KiB"),
     ]
+    rows += [("not used", kernels["cache_obstacle"])] * bool(kernels["cache_obstacle"])
     return rows + [("cannot run", ", ".join(kernels["lacking"]))] * bool(kernels["lacking"])
 
 
