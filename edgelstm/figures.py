@@ -6,6 +6,8 @@ Also layers and networks, in a line each.
 from collections.abc import Iterable
 from typing import Any
 
+from edgelstm.printable import printable
+
 
 def number(value: float) -> str:
     """Three digits; whole numbers from a thousand on.
@@ -66,7 +68,7 @@ def layer_text(name: str, kind: str, layer: Any) -> str:
     """A layer in a few words, also a quantized one: how it is called, its kind and its sizes."""
     activation = getattr(layer, "activation", None)
     behind = f" {activation}" if activation else ""
-    return f"{name}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
+    return f"{printable(name)}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
 
 
 def network_text(precision: str, layers: Iterable[object], last_step: bool) -> str:

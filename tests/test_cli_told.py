@@ -11,7 +11,7 @@ import pytest
 from edgelstm.formats import read, write
 from edgelstm.quantization import quantize
 from edgelstm.runtimes import isolation
-from edgelstm.tools import cautions, doctor, tables
+from edgelstm.tools import cautions, doctor, output, tables
 from tests.networks import random_network
 from tests.test_cli import Captured, run
 
@@ -169,6 +169,6 @@ def test_names_stay_whole_and_nothing_is_cut(room: int) -> None:
         ("stm32l4r5-smps", "cortex-m0plus", "13,824 KiB", "interval, no measurement behind it"),
         ("x", "y", "1", "systems/github.com/mlcommons/tiny_results_a_long_address, and more"),
     ]
-    widths = tables.column_widths(("name", "core", ">RAM", "source"), rows, room)
+    widths = output.column_widths(("name", "core", ">RAM", "source"), rows, room)
     assert widths[:3] == [14, 13, 10] and widths[3] >= 11
-    assert sum(widths) + 2 * 3 <= max(room, 43 + tables.LONG_WORD)
+    assert sum(widths) + 2 * 3 <= max(room, 43 + output.LONG_WORD)

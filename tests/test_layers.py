@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
-    ("kernels",),
+    ("kernels", "printable"),
     ("errors", "cell", "fixedpoint", "notebook", "figures"),
     (*("cells", "precision", "arithmetic", "counts"), *("given", "directions", "weights")),
     ("network", "files", "archives"),

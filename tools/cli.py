@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edgelstm.errors import DeviceError, ModelError
+from edgelstm.tools import output
 
 app = typer.Typer(
     name="edgelstm",
@@ -34,7 +35,7 @@ def _root(
     if version:
         import edgelstm
 
-        print(edgelstm.__version__)
+        output.print_line(edgelstm.__version__)
         raise typer.Exit(0)
 
 
@@ -191,6 +192,7 @@ def _split(formats: str | None) -> tuple[str, ...] | None:
 
 def main() -> None:
     """Runs one command; a mistake that the user can mend is one line and exit code 2."""
+    output.accept_any_text()
     sys.exit(_run())
 
 
@@ -199,20 +201,20 @@ def _run() -> int:
         _check_words(sys.argv[1:])
         code = app(standalone_mode=False)
     except (ModelError, DeviceError) as error:
-        return _fail(str(error))
+        return output.fail(str(error))
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         return 141
     except MemoryError:
-        return _fail("out of memory; give a smaller model, fewer steps or less data")
+        return output.fail("out of memory; give a smaller model, fewer steps or less data")
     except OSError as error:
-        return _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        return output.fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except Exception as error:
         message = getattr(error, "format_message", None)  # a mistake in the options
         if message is None:
             raise
-        return _fail(message() or "a command is needed; `edgelstm -h` lists them")
+        return output.fail(message() or "a command is needed; `edgelstm -h` lists them")
     return code if isinstance(code, int) else 0
 
 
@@ -228,11 +230,6 @@ def _check_words(words: list[str]) -> None:
 
 def _named(option: str) -> str:
     return option if option.startswith("-") else "an argument"
-
-
-def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

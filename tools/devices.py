@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from edgelstm.device import FIGURES, Device, Figure, device_names, read_device
-from edgelstm.tools import output, tables
+from edgelstm.tools import output
 
 
 def main(name: str | None, *, as_json: bool, quiet: bool) -> int:
@@ -14,17 +14,16 @@ def main(name: str | None, *, as_json: bool, quiet: bool) -> int:
             output.print_json({"devices": [d.to_dict() for d in known]})
         elif not quiet:
             headings = ("name", "core", ">MHz", ">flash KiB", ">RAM", ">active mW", "energy")
-            output.console().print(tables.table("Devices", headings, map(_row, known)))
+            output.print_table("Devices", headings, map(_row, known))
         return 0
     device = read_device(name)
     if as_json:
         output.print_json(device.to_dict())
     elif not quiet:
         columns = ("figure", ">low", ">typical", ">high", "basis", "source")
-        out = output.console()
-        out.print(tables.table(device.name, ("", ""), sorted(device.texts.items())))
-        out.print()
-        out.print(tables.table("Figures", columns, _figure_rows(device)))
+        output.print_table(device.name, ("", ""), sorted(device.texts.items()))
+        output.print_line()
+        output.print_table("Figures", columns, _figure_rows(device))
     return 0
 
 

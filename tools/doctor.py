@@ -16,7 +16,7 @@ from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
 from edgelstm.stages import cores
-from edgelstm.tools import output, tables
+from edgelstm.tools import output
 
 # Distribution, what for, the line that installs it.
 PACKAGES = (
@@ -45,17 +45,16 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     if as_json:
         output.print_json({"machine": machine, "kernels": kernels, "packages": found})
     elif not quiet:
-        out = output.console()
-        out.print(tables.table("Machine", ("", ""), machine.items()))
-        out.print()
-        out.print(tables.table("Kernels", ("", ""), _kernel_rows(kernels)))
-        out.print()
+        output.print_table("Machine", ("", ""), machine.items())
+        output.print_line()
+        output.print_table("Kernels", ("", ""), _kernel_rows(kernels))
+        output.print_line()
         rows = [(p["name"], p["version"] or "-", p["for"]) for p in found]
-        out.print(tables.table("Packages", ("package", "version", "for"), rows))
+        output.print_table("Packages", ("package", "version", "for"), rows)
         for package in found:
             if package["obstacle"]:  # with a line to copy
                 told = f"{package['name']}: {package['obstacle']}"
-                out.print(f"\n{told}", markup=False, soft_wrap=True)
+                output.print_line(f"\n{told}", whole=True)
     return 0
 
 

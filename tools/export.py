@@ -18,6 +18,7 @@ from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.memory import Fit, fit
 from edgelstm.network import Network
+from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.runtimes.arena import smallest_arena
@@ -78,7 +79,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         output.print_json(report)
     elif not quiet:
-        tables.print_export(report, path)
+        tables.print_export(printable_texts(report), path)
     return output.exit_code(report["failures"])
 
 

@@ -1,14 +1,29 @@
-"""What commands share in writing: consoles, progress on standard error, JSON."""
+"""All that commands print: the one module that knows the streams and rich.
 
+Names in files are text of others: whatever goes out is printable, and no markup.
+"""
+
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-WIDTH = 100
+from edgelstm.printable import one_line, printable
 
+Report = Mapping[str, Any]
 Tell = Callable[[str], None]
+
+WIDTH = 100
+BETWEEN = 2  # spaces between columns
+LONG_WORD = 20
+
+
+def accept_any_text() -> None:
+    """What the encoding of standard output lacks is written as an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -21,25 +36,103 @@ def progress(quiet: bool) -> Iterator[Tell]:
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     if not console.is_terminal:
-        yield lambda text: console.print(f"{text} ...", markup=False)
+        yield lambda text: console.print(_text(f"{text} ..."))
         return
     with console.status("starting") as status:
-        yield lambda text: status.update(text)
+        yield lambda text: status.update(_text(text))
 
 
 def warn(text: str) -> None:
     """One line on standard error."""
-    print(f"warning: {text}", file=sys.stderr)
+    print(f"warning: {one_line(text)}", file=sys.stderr)
 
 
 def exit_code(failures: Sequence[str]) -> int:
     """1, with one line on standard error, if a check failed; else 0."""
     if failures:
-        print(f"failed: {'; '.join(failures)}", file=sys.stderr)
+        print(f"failed: {one_line('; '.join(failures))}", file=sys.stderr)
     return int(bool(failures))
 
 
-def console() -> Any:
+def fail(message: str) -> int:
+    """2, with the mistake in one line on standard error."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return 2
+
+
+def print_line(text: str = "", *, style: str = "", whole: bool = False, indent: int = 0) -> None:
+    """A line on standard output, and those that it contains.
+
+    Args:
+        text: What it says.
+        style: As rich calls them.
+        whole: Never wrapped: a line to copy.
+        indent: Spaces in front, also where it wraps.
+    """
+    from rich.padding import Padding
+
+    line = _text(text, style)
+    _console().print(Padding(line, (0, 0, 0, indent)) if indent else line, soft_wrap=whole)
+
+
+def print_heading(name: str, text: str) -> None:
+    """What follows: its name, then a few words."""
+    _console().print(_text(name, "bold").append(f"  {_printable(text)}\n", "not bold"))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of texts; columns whose name begins with `>` are right-aligned."""
+    from rich.table import Table
+
+    title, columns = _printable(title), [_printable(name) for name in columns]
+    texts = [[_printable(cell) for cell in row] for row in rows]
+    made = Table(title=_text(title, "bold"), title_justify="left", box=None, pad_edge=False)
+    made.show_header, console = any(columns), _console()
+    for name, width in zip(columns, column_widths(columns, texts, console.width), strict=True):
+        right, heading = name.startswith(">"), _text(name.lstrip(">"))
+        made.add_column(heading, justify="right" if right else "left", overflow="fold", width=width)
+    for row in texts:
+        made.add_row(*map(_text, row))
+    console.print(made)
+
+
+def column_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Whole lines where there is room, else sentences wrap; names and numbers stay whole.
+
+    >>> columns, rows = ("name", ">RAM"), [("stm32l4r5-smps of the maker", "640 KiB")]
+    >>> column_widths(columns, rows, 60), column_widths(columns, rows, 20)
+    ([27, 7], [14, 7])
+    """
+    widths, least = [], []
+    for k, name in enumerate(columns):
+        cells = [row[k] for row in rows]
+        lines = [line for cell in (name.lstrip(">"), *cells) for line in cell.split("\n")]
+        widths.append(max(map(len, lines)))
+        whole = max(map(len, cells), default=0) if name.startswith(">") else 0
+        least.append(max(whole, *map(_least_width, lines)))
+    for _ in range(sum(widths) + BETWEEN * (len(widths) - 1) - room):
+        k = max(range(len(widths)), key=lambda k: widths[k] - least[k])
+        widths[k] -= widths[k] > least[k]
+    return widths
+
+
+def _least_width(line: str) -> int:
+    """Of its longest word; one like an address may break in a sentence, a name may not."""
+    words = [len(word) for word in line.split()]
+    return max(words, default=1) if len(words) < 2 else min(max(words), LONG_WORD)
+
+
+def print_json(value: Any) -> None:
+    """One object on standard output, in ASCII; NaN and infinity are a bug."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_lines(text: str) -> None:
+    """Lines on standard output as they are, each with its end."""
+    print(_printable(text), end="")
+
+
+def _console() -> Any:
     """Standard output, at most 100 columns."""
     from rich.console import Console
 
@@ -47,6 +140,13 @@ def console() -> Any:
     return Console(highlight=False, width=min(WIDTH, made.width) if made.is_terminal else WIDTH)
 
 
-def print_json(value: Any) -> None:
-    """One object on standard output; NaN and infinity are a bug."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+def _text(text: str, style: str = "") -> Any:
+    """Text for rich, which then looks for no markup in it."""
+    from rich.text import Text
+
+    return Text(_printable(text), style)
+
+
+def _printable(text: str) -> str:
+    """Line by line: a table's cells have several."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgelstm.counts import COLUMNS
 from edgelstm.figures import counted
+from edgelstm.printable import cell
 
 Report = dict[str, Any]
 
@@ -23,7 +24,7 @@ def render(reports: Sequence[Report]) -> str:
     writer = csv.DictWriter(text, HEADINGS, lineterminator="\n")
     writer.writeheader()
     for report in reports:
-        writer.writerows(_rows(report))
+        writer.writerows({key: cell(value) for key, value in row.items()} for row in _rows(report))
     return text.getvalue()
 
 

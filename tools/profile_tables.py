@@ -1,14 +1,11 @@
 """`profile` on the terminal: one row per gate beside its equation, then the cell, then totals."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgelstm.equations import equations
 from edgelstm.figures import counted, number, percent, span
-from edgelstm.tools.output import console
-from edgelstm.tools.tables import table
-
-Report = Mapping[str, Any]
+from edgelstm.tools.output import Report, print_heading, print_line, print_table
 
 OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
 BYTES = (
@@ -34,7 +31,7 @@ def print_profiles(reports: Sequence[Report]) -> None:
 
 def _print_counts(report: Report) -> None:
     stored = f"{report['parameters']:,} stored parameters"
-    _print_heading(report["model"], f"{report['precision']}, {stored}, per step")
+    print_heading(report["model"], f"{report['precision']}, {stored}, per step")
     shares = _shares(report)
     for layer in report["layers"]:
         title = f"{layer['name']}: {described(layer)}"
@@ -115,10 +112,9 @@ def bar(share: float) -> str:
 
 
 def _print_device(report: Report) -> None:
-    out = console()
     clock = f"{number(report['clock_mhz'])} MHz"
     kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
-    _print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
+    print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
     _print("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
     _print("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
     _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
@@ -132,8 +128,8 @@ def _print_device(report: Report) -> None:
         columns = ("tool", "version", ">prints", ">truth", "unit", "why")
         _print("What other counters print for its recurrent layers", columns, counter_rows(report))
     for text in notes(report):
-        out.print(f"note: {text}", markup=False, style="dim")
-    out.print()
+        print_line(f"note: {text}", style="dim")
+    print_line()
 
 
 def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -221,16 +217,12 @@ def duty_rows(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _print_advice(report: Report) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    out = console()
     if report["advice"]:
-        out.print("What would help", style="bold")
+        print_line("What would help", style="bold")
     for advice in report["advice"]:
-        out.print(f"{advice['technique']}  [{advice['mark']}]", markup=False)
-        out.print(Padding(Text(advice["effect"], style="dim"), (0, 0, 0, 4)))
-    out.print()
+        print_line(f"{advice['technique']}  [{advice['mark']}]")
+        print_line(advice["effect"], style="dim", indent=4)
+    print_line()
 
 
 def counter_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -285,14 +277,8 @@ def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
             yield name, *cells
 
 
-def _print_heading(name: str, text: str) -> None:
-    from rich.text import Text
-
-    console().print(Text.assemble((name, "bold"), f"  {text}\n"))
-
-
 def _print(title: str, columns: Sequence[str], rows: Any) -> None:
-    out, found = console(), list(rows)
+    found = list(rows)
     if found:
-        out.print(table(title, columns, found))
-        out.print()
+        print_table(title, columns, found)
+        print_line()

@@ -20,6 +20,7 @@ from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork
 from edgelstm.memory import fit, memory_map
 from edgelstm.network import Network
+from edgelstm.printable import printable_texts
 from edgelstm.shapes import shapes
 from edgelstm.tools import assumptions, output, page, profile_csv, profile_tables
 from edgelstm.tools.request import Request, read_network
@@ -74,16 +75,17 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     networks = read_networks(options)
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
     reports = [profile(network, n, d, options) for network, n in networks for d in devices]
+    shown = printable_texts(reports)
     if options.html:
-        write_whole(options.html, page.render(reports).encode())
+        write_whole(options.html, page.render(shown).encode())
     if as_json:
         output.print_json(reports[0] if len(reports) == 1 else {"profiles": reports})
     elif options.csv:
-        print(profile_csv.render(reports), end="")
+        output.print_lines(profile_csv.render(shown))
     elif not quiet:
-        profile_tables.print_profiles(reports)
+        profile_tables.print_profiles(shown)
         if options.html:
-            output.console().print(f"\npage: {options.html}", markup=False, soft_wrap=True)
+            output.print_line(f"\npage: {options.html}", whole=True)
     return output.exit_code(
         [
             f"{report['model']} does not fit {report['device']}"

@@ -1,77 +1,25 @@
-"""Tables of the terminal, at most 100 columns."""
+"""What `export` and `verify` say on the terminal."""
 
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from edgelstm.figures import counted
-from edgelstm.tools.output import console
-
-Report = Mapping[str, Any]
-
-BETWEEN = 2  # spaces between columns
-LONG_WORD = 20
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
-    """A rich table; columns whose name begins with `>` are right-aligned."""
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    made.show_header, rows = any(columns), list(rows)
-    for name, width in zip(columns, column_widths(columns, rows, console().width), strict=True):
-        right = name.startswith(">")
-        made.add_column(
-            name.lstrip(">"), justify="right" if right else "left", overflow="fold", width=width
-        )
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
-
-
-def column_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Whole lines where there is room, else sentences wrap; names and numbers stay whole.
-
-    >>> columns, rows = ("name", ">RAM"), [("stm32l4r5-smps of the maker", "640 KiB")]
-    >>> column_widths(columns, rows, 60), column_widths(columns, rows, 20)
-    ([27, 7], [14, 7])
-    """
-    widths, least = [], []
-    for k, name in enumerate(columns):
-        cells = [row[k] for row in rows]
-        lines = [line for cell in (name.lstrip(">"), *cells) for line in cell.split("\n")]
-        widths.append(max(map(len, lines)))
-        whole = max(map(len, cells), default=0) if name.startswith(">") else 0
-        least.append(max(whole, *map(_least_width, lines)))
-    for _ in range(sum(widths) + BETWEEN * (len(widths) - 1) - room):
-        k = max(range(len(widths)), key=lambda k: widths[k] - least[k])
-        widths[k] -= widths[k] > least[k]
-    return widths
-
-
-def _least_width(line: str) -> int:
-    """Of its longest word; one like an address may break in a sentence, a name may not."""
-    words = [len(word) for word in line.split()]
-    return max(words, default=1) if len(words) < 2 else min(max(words), LONG_WORD)
+from edgelstm.tools.output import Report, print_line, print_table
 
 
 def print_export(report: Report, path: pathlib.Path) -> None:
     """The report of `export`."""
-    out = console()
     where = f"{report['precision']}, {counted(report['steps'], 'step')} a call"
     where += f", for {report['device']}"
-    out.print(f"{report['model']}  {where}\n", markup=False, style="bold", soft_wrap=True)
-    out.print(
-        table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
-    )
-    out.print()
+    print_line(f"{report['model']}  {where}\n", style="bold", whole=True)
+    print_table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
+    print_line()
     print_verified(report["verified"])
-    out.print()
-    out.print(table("Result", ("", ""), _result_rows(report)))
+    print_line()
+    print_table("Result", ("", ""), _result_rows(report))
     for text in _notes(report):
-        out.print(f"note: {text}", markup=False, style="dim")
-    out.print(f"\nreport: {path}", markup=False, soft_wrap=True)
+        print_line(f"note: {text}", style="dim")
+    print_line(f"\nreport: {path}", whole=True)
 
 
 def _notes(report: Report) -> Iterable[str]:
@@ -95,11 +43,10 @@ def _file_row(artifact: Report) -> tuple[str, str, str]:
 
 def print_verified(verified: Sequence[Report]) -> None:
     """One row per file and runtime, then why one did not run or differs."""
-    out = console()
     columns = ("file", "runtime", "status", ">values", ">differ", ">largest difference")
-    out.print(table("Checked value by value", columns, map(_verified_row, verified)))
+    print_table("Checked value by value", columns, map(_verified_row, verified))
     for reason in dict.fromkeys(f"{v['runtime']}: {v['reason']}" for v in verified if v["reason"]):
-        out.print(reason, markup=False, style="dim", soft_wrap=True)  # a line to copy
+        print_line(reason, style="dim", whole=True)  # a line to copy
 
 
 def _verified_row(row: Report) -> tuple[str, ...]:

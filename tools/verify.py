@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgelstm import bundled
 from edgelstm.formats import write
+from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.tools import output, tables
 from edgelstm.tools.output import Tell
@@ -30,7 +31,7 @@ def main(
     if as_json:
         output.print_json({"verified": verified})
     elif not quiet:
-        tables.print_verified(verified)
+        tables.print_verified(printable_texts(verified))
     return output.exit_code(
         [
             f"{v['artifact']} in {v['runtime']}: {v['reason']}"
