@@ -14,7 +14,7 @@ from edgelstm.cells import CELLS
 from edgelstm.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.directions import parts
 from edgelstm.errors import ModelError
-from edgelstm.given import check_type, check_whole
+from edgelstm.given import MOST_COUNTED, check_type, check_whole
 from edgelstm.network import Network, Recurrent, split_point
 from edgelstm.plan import DensePlan, Plan, RecurrentPlan, find_precision, structure
 from edgelstm.precision import Precision
@@ -59,7 +59,7 @@ def count(
     (4416, 4452, 4428, 36, 24, 132)
     """
     if steps is not None:
-        check_whole(steps, "steps")
+        check_whole(steps, "steps", most=MOST_COUNTED)
     plan = planned(network, precision)
     layers = tuple(
         _recurrent(layer) if isinstance(layer, RecurrentPlan) else _dense(layer)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 
+MOST_STEPS = 100_000  # of one call: runtimes keep every step of a layer in memory
+MOST_COUNTED = 2**53  # what float64 still tells apart
 FLOAT32, INT8 = np.dtype(np.float32), np.dtype(np.int8)
 
 
@@ -51,10 +53,12 @@ def is_whole(value: object, least: int = 1) -> bool:
     )
 
 
-def check_whole(value: object, name: str, least: int = 1) -> None:
-    """`ModelError` unless a value is a whole number of at least `least`."""
+def check_whole(value: object, name: str, least: int = 1, most: int | None = None) -> None:
+    """`ModelError` unless a value is a whole number of at least `least`, at most `most`."""
     if not is_whole(value, least):
         raise ModelError(f"{name} is {value!r}; a whole number of at least {least} is needed")
+    if most is not None and value > most:  # type: ignore[operator]
+        raise ModelError(f"{name} is above {most:,}; a whole number up to it is needed")
 
 
 def check_type(value: object, kinds: type | UnionType, name: str, needed: str) -> None:

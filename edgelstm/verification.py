@@ -23,7 +23,7 @@ from edgelstm.fixedpoint import quantize_reals
 from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.facts import FileFacts
 from edgelstm.forward import forward
-from edgelstm.given import check_type, check_whole
+from edgelstm.given import MOST_STEPS, check_type, check_whole
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork, Scale
 
@@ -51,6 +51,8 @@ HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their ow
 HYBRID_SNR_DB = 25.0
 FAILED = ("differs", "crashed", "refused")
 AFFORDABLE_MACS = 2 * 10**9
+AFFORDABLE_STEPS = 2**20
+MOST_VALUES = 2**24  # of one layer, 8 bytes each, a few times over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Verified:
     Attributes:
         artifact: The file.
         runtime: Key of `runtimes.RUNTIMES`.
-        status: `ok`, `differs`, `skipped` (not installed), `crashed`, `refused` (it said no).
+        status: `ok`, `differs`, `skipped` (not installed, too long), `crashed`, `refused` (it said
+            no).
         reason: Why, unless ok.
         values: Compared.
         mismatches: How many differ; None where nothing ran.
@@ -123,9 +126,9 @@ def verify(
         ModelError: The file is broken, or of a format without a runtime.
     """
     path = pathlib.Path(path)
-    for name, number in (("sequences", n_sequences), ("steps", steps)):
+    for name, number, most in (("sequences", n_sequences, None), ("steps", steps, MOST_STEPS)):
         if number is not None:
-            check_whole(number, name)
+            check_whole(number, name, most=most)
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
     precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
@@ -138,6 +141,15 @@ def verify(
     about = facts(path)
     n_steps = _steps(path, about, steps)
     n = _affordable(twin, n_steps) if n_sequences is None else n_sequences
+    values = n * n_steps * _widest(twin)
+    if values > MOST_VALUES:
+        told = (
+            f"{counted(n, 'sequence')} of {counted(n_steps, 'step')} pass {values:,} values "
+            f"through a layer; at most {MOST_VALUES:,} are checked: take fewer sequences or steps"
+        )
+        if n_sequences is not None or steps is not None:
+            raise ModelError(f"{path}: {told}")
+        return Verification(tuple(_not_run(path, name, "skipped", told) for name in names))
     x = random_sequences(twin, n, n_steps)
     results = []
     for name in names:
@@ -148,9 +160,16 @@ def verify(
 
 
 def _affordable(network: AnyNetwork, steps: int) -> int:
-    """2 to 128 sequences: as many as stay within a few seconds of the slowest runtime."""
+    """1 to 128 sequences: as many as stay within a few seconds of the slowest runtime."""
     macs = count(network, precision=None if isinstance(network, QuantizedNetwork) else "float32")
-    return int(np.clip(AFFORDABLE_MACS // max(macs.total.macs * steps, 1), 2, 128))
+    in_time = AFFORDABLE_MACS // max(macs.total.macs * steps, 1)
+    wanted = max(min(in_time, AFFORDABLE_STEPS // steps, 128), 2)
+    return max(min(wanted, MOST_VALUES // (steps * _widest(network))), 1)
+
+
+def _widest(network: AnyNetwork) -> int:
+    """Values of one step that go into or come out of a layer, at most."""
+    return max(max(layer.input_size, layer.output_size) for layer in network.layers)
 
 
 def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
@@ -193,19 +212,23 @@ def _verify_in(
         reason = (
             "its int8 softmax has no arithmetic that runtimes share; the logits are not given out"
         )
-        return Verified(str(path), runtime, "skipped", reason, 0, None, None, 0)
+        return _not_run(path, runtime, "skipped", reason)
     scales = _end_scales(network)
     sent = _as_file_takes(x, scales and scales[0], about.input_type)
     done = execute(
         runtime, path, sent, streaming=about.streaming, initial_states=about.initial_states
     )
     if done.outputs is None:
-        return Verified(str(path), runtime, done.status, done.reason, 0, None, None, 0)
+        return _not_run(path, runtime, done.status, done.reason)
     expected = expected_outputs(network, x, runtime, every_step=about.streaming)
     got = done.outputs
     if scales and about.output_type == "float32":
         got = quantize_reals(got, scales[1].scale, scales[1].zero_point, scales[1].limits)
     return compared(str(path), runtime, (expected, got), network)
+
+
+def _not_run(path: pathlib.Path, runtime: str, status: str, reason: str | None) -> Verified:
+    return Verified(str(path), runtime, status, reason, 0, None, None, 0)
 
 
 def _end_scales(network: AnyNetwork) -> tuple[Scale, Scale] | None:

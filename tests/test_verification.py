@@ -95,7 +95,12 @@ def test_random_sequences_reach_far_outside_the_calibrated_range() -> None:
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({"n_sequences": 0}, "sequences is 0"), ({"steps": 3}, "steps is 3; 15 is needed")],
+    [
+        ({"n_sequences": 0}, "sequences is 0"),
+        ({"steps": 3}, "steps is 3; 15 is needed"),
+        ({"n_sequences": 10**7}, "10,000,000 sequences of 15 steps .* take fewer"),
+        ({"steps": 10**7}, "steps is above 100,000"),
+    ],
 )
 def test_options_that_do_not_fit_are_refused(
     options: dict[str, Any], expected: str, tmp_path: Path
@@ -103,6 +108,30 @@ def test_options_that_do_not_fit_are_refused(
     path = write(quantize(NETWORK, INPUT), tmp_path / "net.tflite")
     with pytest.raises(ModelError, match=expected):
         verify(path, **options)
+
+
+def test_options_are_bounded_before_anything_is_allocated(tmp_path: Path) -> None:
+    path = write(quantize(NETWORK, INPUT), tmp_path / "net.tflite", streaming=True)
+    with pytest.raises(ModelError, match="10,000,000 sequences of 100,000 steps pass"):
+        verify(path, n_sequences=10**7, steps=10**5)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(15, 128), (8192, 128), (9000, 116), (10**5, 10)])
+def test_long_files_are_checked_with_fewer_sequences(
+    steps: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "AFFORDABLE_MACS", 10**12)
+    assert verification._affordable(NETWORK, steps) == expected
+
+
+def test_a_file_of_more_work_than_is_done_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "MOST_VALUES", 15 * 12 - 1)  # of one sequence in the lstm
+    path = write(quantize(NETWORK, INPUT), tmp_path / "net.tflite")
+    done = verify(path)
+    assert {v.status for v in done.verified} == {"skipped"} and done.passed
+    assert "1 sequence of 15 steps pass 180 values" in str(done.verified[0].reason)
 
 
 def test_a_format_without_runtime_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.tensors import NEEDED, at
-from edgelstm.given import check_type, is_whole
+from edgelstm.given import MOST_STEPS, check_type, is_whole
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantized import QuantizedNetwork
 
@@ -40,8 +40,6 @@ class Format:
     facts: str | None = None
     targets: tuple[str, ...] = ()
 
-
-MOST_STEPS = 100_000  # of one call: runtimes keep every step of a layer in memory
 
 FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),

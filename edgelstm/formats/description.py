@@ -5,6 +5,7 @@ The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `lstm1.weight_
 described by itself; the reverse one, `lstm1_reverse`, stands behind the forward one.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from edgelstm.directions import REVERSE, parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_integers
-from edgelstm.given import is_whole
+from edgelstm.formats.stated import real, whole
 from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
 from edgelstm.plan import find_precision, recurrent_plan
 from edgelstm.quantized import (
@@ -158,7 +159,7 @@ def _float_recurrent(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Recurrent
         arrays[array_name(name, "weight_hh")],
         arrays[array_name(name, "bias_ih")],
         arrays[array_name(name, "bias_hh")],
-        cell_clip=float(item["cell_clip"]),
+        cell_clip=real(item["cell_clip"], "cell_clip"),
     )
 
 
@@ -178,13 +179,11 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
         else:
             layers.append(layer)
     steps = described["steps"]
-    if steps is not None and not is_whole(steps):
-        raise ValueError(f"steps {steps}")
     network = QuantizedNetwork(
         tuple(layers),
         shapes.last_step,
         precision.name,
-        steps,
+        None if steps is None else whole(steps, "steps", (1, 2**53)),
         bool(described["dropped_softmax"]),
         shapes.assumed,
     )
@@ -235,7 +234,7 @@ def _quantized_recurrent(
 
 
 def _saturation(stored: Any) -> Saturation:
-    values, sums_cut, recurrent_cut = map(int, stored)
+    values, sums_cut, recurrent_cut = (whole(n, "saturation", (0, 2**53)) for n in stored)
     if not 0 < values >= max(sums_cut, recurrent_cut):
         raise ValueError(f"saturation {stored}")
     return Saturation(values, sums_cut, recurrent_cut)
@@ -253,14 +252,12 @@ def _scale(stored: Any) -> Scale | None:
     scale, zero_point, kind = stored
     if kind not in ("int8", "int16"):
         raise ValueError(f"type {kind} of a scale")
-    made = Scale(_positive(scale), int(zero_point), str(kind))
-    if not made.limits[0] <= zero_point == made.zero_point <= made.limits[1]:
-        raise ValueError(f"zero point {zero_point} of an {kind}")
-    return made
+    made = Scale(_positive(scale), 0, str(kind))
+    return dataclasses.replace(made, zero_point=whole(zero_point, "zero point", made.limits))
 
 
 def _positive(stored: Any) -> float:
-    value = float(stored)
+    value = real(stored, "scale")
     if not survives_float32(value) or value != np.float32(value):
         raise ValueError(f"scale {value}, which is no float32 above 0")
     return value

@@ -6,6 +6,8 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.facts import FileFacts
+from edgelstm.formats.stated import whole_text
+from edgelstm.formats.tensors import at
 
 
 def facts(path: pathlib.Path) -> FileFacts:
@@ -30,12 +32,12 @@ def facts(path: pathlib.Path) -> FileFacts:
     properties = {entry.key: entry.value for entry in model.metadata_props}
     kinds = {onnx.TensorProto.INT8: "int8", onnx.TensorProto.INT16: "int16"}
     states = [v.name for v in model.graph.input if v.name in types and v.name != "x"]
-    starts = {
-        name: np.array(
-            int(properties.get(f"edgelstm.{name}_zero_point", 0)),
-            kinds.get(types[name], "float32"),
-        )
-        for name in states
-    }
+    starts = {}
+    for name in states:
+        kind, key = kinds.get(types[name], "float32"), f"edgelstm.{name}_zero_point"
+        info = np.iinfo(kind) if kind in kinds.values() else np.iinfo("int8")
+        with at(f"{path.name}: metadata"):
+            zero_point = whole_text(properties.get(key, "0"), key, (int(info.min), int(info.max)))
+        starts[name] = np.array(zero_point, kind)
     into, out = (kinds.get(types[end], "float32") for end in ("x", "y"))
     return FileFacts(None, into, out, bool(states), initial_states=starts)

@@ -21,6 +21,7 @@ from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.signal import Signal, Unread, start
 from edgelstm.formats.tensors import at, one_line, rounding
+from edgelstm.given import MOST_STEPS
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
 
@@ -95,8 +96,9 @@ def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
     """(axis of the input, size): the first few sizes that constant shapes name."""
     shapes = [node.input[1] for node in graph.nodes if node.op_type == "Reshape" and node.input[1:]]
     arrays = [graph.tensors[name].ravel()[:8] for name in shapes if name in graph.tensors]
-    named = {int(n) for array in arrays for n in array if array.dtype == np.int64 and n > 1}
-    return itertools.product((0, 1), sorted(named)[:4])
+    named = {int(n) for array in arrays for n in array if array.dtype == np.int64}
+    sizes = sorted(n for n in named if 1 < n <= MOST_STEPS)
+    return itertools.product((0, 1), sizes[:4])
 
 
 def _load(path: pathlib.Path) -> onnx.ModelProto:

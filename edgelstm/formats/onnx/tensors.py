@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.stated import whole_text
 
 if TYPE_CHECKING:
     import onnx
@@ -60,16 +61,21 @@ def _external(tensor: onnx.TensorProto, folder: pathlib.Path, needed: int) -> ND
     entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     location, name = entries.get("location", ""), tensor.name
     try:
-        offset, length = int(entries.get("offset", 0)), int(entries.get("length", needed))
+        offset, length = (
+            whole_text(entries.get(key, str(default)), f"tensor '{name}': {key}", (0, 2**53))
+            for key, default in (("offset", 0), ("length", needed))
+        )
         path = (folder / location).resolve()
         inside = path.is_relative_to(folder.resolve()) and path.is_file()
+    except ModelError:
+        raise
     except (ValueError, OSError) as error:
         raise ModelError(f"tensor '{name}': its place '{location}' is broken: {error}") from None
     if not inside:
         raise ModelError(
             f"tensor '{name}' lies in '{location}', which is no file in the model's folder"
         )
-    if offset < 0 or length != needed or offset + length > path.stat().st_size:
+    if length != needed or offset + length > path.stat().st_size:
         raise ModelError(
             f"tensor '{name}' of {needed} B lies at {offset} to {offset + length} of '{location}', "
             f"which has {path.stat().st_size} B"

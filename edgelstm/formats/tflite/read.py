@@ -11,6 +11,7 @@ from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
 from edgelstm.formats.tflite.model import Model, unpack
+from edgelstm.given import MOST_STEPS
 from edgelstm.network import Dense, Network, Recurrent, split_point
 from edgelstm.quantized import (
     QuantizedBidirectional,
@@ -97,7 +98,13 @@ def _steps(model: Model) -> int:
             f"its input '{model.input.name}' has shape {shape}; (1, steps, values) is read: "
             "convert it with batch 1"
         )
-    return math.prod(shape[:-1])
+    steps = math.prod(shape[:-1])
+    if steps > MOST_STEPS:
+        raise ModelError(
+            f"its input '{model.input.name}' has {steps:,} steps; at most {MOST_STEPS:,} are read: "
+            "convert it with fewer"
+        )
+    return steps
 
 
 def _assembled(chain: Chain) -> Network | QuantizedNetwork:
