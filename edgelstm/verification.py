@@ -62,8 +62,7 @@ class Verified:
     Attributes:
         artifact: The file.
         runtime: Key of `runtimes.RUNTIMES`.
-        status: `ok`, `differs`, `skipped` (not installed, too long), `crashed`, `refused` (it said
-            no).
+        status: `ok`, `differs`, `skipped` (not installed, too long), `crashed`, `refused`.
         reason: Why, unless ok.
         values: Compared.
         mismatches: How many differ; None where nothing ran.
@@ -126,7 +125,10 @@ def verify(
         ModelError: The file is broken, or of a format without a runtime.
     """
     path = pathlib.Path(path)
-    for name, number, most in (("sequences", n_sequences, None), ("steps", steps, MOST_STEPS)):
+    for name, number, most in (
+        ("sequences", n_sequences, MOST_VALUES),
+        ("steps", steps, MOST_STEPS),
+    ):
         if number is not None:
             check_whole(number, name, most=most)
     twin = read(path) if network is None else network

@@ -12,10 +12,10 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import ModelError
-from edgelstm.formats import MOST_STEPS, facts, read, write
+from edgelstm.formats import facts, read, write
 from edgelstm.formats.stated import real, whole, whole_text
 from edgelstm.formats.tflite import model
-from edgelstm.given import check_whole
+from edgelstm.given import MOST_STEPS, check_whole
 from tests.networks import random_input, random_network
 
 NETWORK = random_network("lstm", (3, 5), outputs=2)
@@ -116,7 +116,7 @@ def test_a_place_of_an_external_tensor_is_a_whole_number(
         entry = next(e for e in tensor.external_data if e.key == key)
         entry.value = value
     path.write_bytes(stored.SerializeToString())
-    with pytest.raises(ModelError, match=f": {key} is '{value}'; a whole number from 0 to"):
+    with pytest.raises(ModelError, match=f": {key} is '?{value}'?; a whole number from 0 to"):
         read(path)
 
 

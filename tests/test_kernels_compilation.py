@@ -109,9 +109,11 @@ def plant(folder: Path, marker: Path) -> None:
         path.write_bytes(hashlib.sha256(content).digest() + content)
 
 
-def link(path: Path) -> None:
+def link(path: Path) -> Path:
     """Moves what is there, and leaves a link to it."""
-    path.symlink_to(path.rename(path.with_name(f"{path.name}-elsewhere")))
+    moved = path.rename(path.with_name(f"{path.name}-elsewhere"))
+    path.symlink_to(moved)
+    return moved
 
 
 OPENED: dict[str, Any] = {  # ways in which others can put code into a folder, or into a file
@@ -120,7 +122,7 @@ OPENED: dict[str, Any] = {  # ways in which others can put code into a folder, o
     "folder behind a link": link,
     "files others write": lambda folder: [path.chmod(0o602) for path in folder.iterdir()],
     "files a group writes": lambda folder: [path.chmod(0o620) for path in folder.iterdir()],
-    "files behind links": lambda folder: [link(path) for path in list(folder.iterdir())],
+    "files behind links": lambda folder: list(map(link, list(folder.iterdir()))),
     "another user's": lambda folder: None,
 }
 

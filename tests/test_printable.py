@@ -13,6 +13,7 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import DeviceError, ModelError
+from edgelstm.network import Network, Recurrent
 from edgelstm.printable import cell, one_line, printable, printable_texts
 from edgelstm.tools import export, output, profiler, verify
 from edgelstm.tools.request import Request
@@ -36,11 +37,16 @@ NAMES = {
 }
 
 
+def named(name: str) -> Network:
+    """A network whose first layer has a name."""
+    first, *others = NETWORK.layers
+    assert isinstance(first, Recurrent)
+    return Network((dataclasses.replace(first, name=name), *others), NETWORK.last_step)
+
+
 def renamed(folder: pathlib.Path, name: str, stem: str = "net") -> pathlib.Path:
     """A file whose first layer has a name."""
-    first, *others = NETWORK.layers
-    layers = (dataclasses.replace(first, name=name), *others)
-    return edgelstm.write(dataclasses.replace(NETWORK, layers=layers), folder / f"{stem}.npz")
+    return edgelstm.write(named(name), folder / f"{stem}.npz")
 
 
 def harmful(text: str) -> set[str]:
@@ -133,9 +139,7 @@ def test_a_report_keeps_numbers_and_shape() -> None:
 
 
 def test_notebooks_and_texts_of_networks_show_names_as_text() -> None:
-    first, *others = NETWORK.layers
-    layers = (dataclasses.replace(first, name="<b>\x1b\udc80"), *others)
-    network = dataclasses.replace(NETWORK, layers=layers)
+    network = named("<b>\x1b\udc80")
     assert not harmful(repr(network))
     shown = edgelstm.count(network)._repr_html_()
     assert "&lt;b&gt;\\x1b\\udc80" in shown and not harmful(shown)

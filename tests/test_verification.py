@@ -99,6 +99,7 @@ def test_random_sequences_reach_far_outside_the_calibrated_range() -> None:
         ({"n_sequences": 0}, "sequences is 0"),
         ({"steps": 3}, "steps is 3; 15 is needed"),
         ({"n_sequences": 10**7}, "10,000,000 sequences of 15 steps .* take fewer"),
+        ({"n_sequences": 10**5000}, "sequences is above 16,777,216"),
         ({"steps": 10**7}, "steps is above 100,000"),
     ],
 )
