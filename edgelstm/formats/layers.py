@@ -1,7 +1,7 @@
 """Signals through layers, and the network at the end: what the doors for graphs share.
 
-A graph is followed at two sizes of batch and steps: an index or a shape that was meant for one size
-alone does not fit at the other.
+A graph is followed at several sizes of batch and steps: an index, a bound or a shape that was meant
+for one size alone does not fit at another.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
-from edgelstm.formats.signal import Signal, axis_of, position, say
+from edgelstm.formats.signal import Axis, Signal, axis_of, position, say
 from edgelstm.network import (
     Bidirectional,
     Dense,
@@ -25,6 +25,10 @@ from edgelstm.network import (
 )
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
+STEPS_FIRST = (
+    "axis 0 of the model's input is the steps (its recurrent layer has no batch_first=True); here "
+    "the batch is first: (batch, steps, input_size)"
+)
 UNREAD_FINALS = (
     "of a bidirectional layer, whose reverse direction ends at the first step; no network here "
     "gives them: read the output, each step or the last one"
@@ -56,6 +60,7 @@ def recurrent(
     if "steps" not in sizes:
         if len(steps) > 1 or len(batch) > 1:
             raise ModelError(f"takes an axis that mixes {say(max(steps, batch, key=len))}")
+        signal = dataclasses.replace(signal, steps_axis=_steps_axis(signal, steps, batch))
         sizes = {
             "steps": signal.shape[steps_axis],
             "batch": signal.shape[1 - steps_axis],
@@ -69,6 +74,19 @@ def recurrent(
         )
     axes = (steps, batch) if steps_axis == 0 else (batch, steps)
     return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+
+
+def _steps_axis(signal: Signal, steps: Axis, batch: Axis) -> int | None:
+    """Which axis of the graph's input these are; None where both have size 1."""
+    if not steps and not batch:
+        return None
+    return int(steps[0][-1]) if steps else 1 - int(batch[0][-1])
+
+
+def steps_first(signal: Signal) -> Signal:
+    """Says so where the steps are not where a caller expects them."""
+    said = (STEPS_FIRST,) if signal.steps_axis == 0 else ()
+    return dataclasses.replace(signal, notes=(*signal.notes, *said))
 
 
 def _recurrent_layer(
@@ -139,11 +157,15 @@ def activate(signal: Signal, activation: str, axis: int = -1) -> Signal:
     return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
 
 
-def finish(signal: Signal) -> Network:
-    """The network whose output this is; `ModelError` if no network gives it in this form."""
+def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
+    """The network whose output this is; `ModelError` if no network gives it in this form.
+
+    Of a graph of one step alone the output's axes say what it gives where its batch is fixed to
+    more than one sequence; else a dense layer at the end reads the last step.
+    """
     features = axis_of("features", signal.sizes)
     leading = list(signal.axes)
-    assumed = []
+    assumed = list(signal.notes)
     if leading and leading[-1] == features:
         leading.pop()
     elif features == ():
@@ -158,29 +180,37 @@ def finish(signal: Signal) -> Network:
     one_step = signal.sizes.get("steps") == 1
     is_last = "steps" in signal.sizes and "steps" not in names
     if one_step:
-        is_last = isinstance(signal.layers[-1], Dense)
+        is_last = len(leading) < 2 if fixed_batch else isinstance(signal.layers[-1], Dense)
         reads = "the last step" if is_last else "each step"
         assumed.append(f"the graph has one step alone; with more of them it gives {reads}")
     return Network(signal.layers, is_last, tuple(assumed))
 
 
 def follow(
-    graph: Callable[[int, int], Network],
+    graph: Callable[[int, int], Signal],
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Network:
-    """The network of a graph, from following it at two sizes.
+    """The network of a graph, from following it at several sizes.
 
     Args:
-        graph: Gives the network for a size of the input's first two axes.
-        sizes: The two sizes.
+        graph: Gives the graph's output for a size of the input's first two axes.
+        sizes: Two sizes, and more.
     """
-    network, again = (graph(*size) for size in sizes)
-    if not _equal(network, again):
-        raise ModelError("computes something else at other sizes of batch and steps")
+    signals = [graph(*size) for size in sizes]
+    batches = {signal.sizes.get("batch", 1) for signal in signals}
+    fixed_batch = len(batches) == 1 and batches != {1}
+    network, *others = (finish(signal, fixed_batch=fixed_batch) for signal in signals)
+    if not all(equal(network, other) for other in others):
+        raise ModelError(
+            "computes something else at other sizes of batch and steps; one network for all sizes "
+            "is needed"
+        )
     return network
 
 
-def _equal(a: Network, b: Network) -> bool:
+def equal(a: Network, b: Network) -> bool:
+    """The same layers, with the same values, reading the same of the steps."""
+
     def described(network: Network) -> list[tuple[str, str, str | None]]:
         return [
             (layer.name, type(layer).__name__, getattr(layer, "activation", None))

@@ -27,6 +27,8 @@ class Signal:
         layers: What has been computed so far.
         stacked: Layers behind each entry of the axis `layers`.
         needs_bias: The last layer is a product that may still get its bias.
+        steps_axis: Axis of the graph's input along which the first recurrent layer runs.
+        notes: What to say in `Network.assumed`.
     """
 
     axes: tuple[Axis, ...]
@@ -34,6 +36,8 @@ class Signal:
     layers: tuple[Layer, ...] = ()
     stacked: tuple[tuple[Layer, ...], ...] = ()
     needs_bias: bool = False
+    steps_axis: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -49,5 +49,13 @@ def rounding(arrays: Iterable[NDArray[Any]]) -> tuple[str, ...]:
 
 def from_torch_tensor(tensor: Any) -> NDArray[Any]:
     """A copy of a `torch.Tensor` in NumPy; bfloat16, which NumPy lacks, as float32."""
-    tensor = tensor.detach().cpu()
-    return np.array((tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy())
+    try:
+        tensor = tensor.detach().cpu()
+        return np.array(
+            (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+        )
+    except Exception as error:  # sparse ones, and classes of others
+        raise ModelError(
+            f"holds a {type(tensor).__name__} whose values cannot be read ({one_line(error)}); "
+            "give the module plain tensors"
+        ) from None

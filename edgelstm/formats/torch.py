@@ -97,7 +97,7 @@ def from_torch(module: torch.nn.Module) -> Network:
             that `torch.export` can follow and that holds supported operators only. It takes
             (batch, steps, input_size), in float, or steps first if it says so to its recurrent
             layer; without a recurrent layer (batch, input_size). If it returns several tensors,
-            the first one is read. A branch on the number of steps is read as 5 and 7 steps take it.
+            the first one is read. It must compute the same at every size of batch and steps.
 
     Raises:
         ModelError: An operator or an option that is not supported, with its place.

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-import logging
+import functools
+import itertools
 import operator
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import UNREAD_FINALS, activate, dense, finish, follow, recurrent
+from edgelstm.formats.layers import (
+    SIZES,
+    UNREAD_FINALS,
+    activate,
+    dense,
+    equal,
+    finish,
+    follow,
+    recurrent,
+    steps_first,
+)
 from edgelstm.formats.signal import (
     Signal,
     Unread,
@@ -26,12 +34,20 @@ from edgelstm.formats.signal import (
     unsqueeze,
 )
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line, rounding
+from edgelstm.formats.torch_export import LIBRARY, export, guards, trials
 from edgelstm.formats.torch_layers import input_sizes
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
     import torch
     from torch.fx import Node
+
+
+FAR = (211, 1_009)  # batch and steps; beyond them the sizes that the code names are tried
+MOST_TRIALS = 12
+UNASKED = "it runs with sizes that are plain numbers alone: a branch on a size that was not tried"
+
+Programs = Callable[[tuple[int, ...]], "torch.export.ExportedProgram"]  # by shape of the input
 
 
 def read_graph(module: torch.nn.Module) -> Network:
@@ -43,54 +59,84 @@ def read_graph(module: torch.nn.Module) -> Network:
     if not sizes:
         raise ModelError("holds no LSTM, GRU or Linear that takes the input")
     is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
-    network = follow(
-        lambda batch, steps: _network(module, (batch, steps) if is_recurrent else (batch,), sizes)
-    )
-    tensors = map(from_torch_tensor, module.parameters())
-    return dataclasses.replace(network, assumed=(*network.assumed, *rounding(tensors)))
+    n_leading = 2 if is_recurrent else 1
+    programs = functools.cache(functools.partial(export, module))
+    size = _input_size(programs, SIZES[0][:n_leading], sizes)
+
+    def graph(*leading: int) -> Signal:
+        shape = (*leading[:n_leading], size)
+        try:
+            program = programs(shape)
+        except Exception as error:  # whatever the module's own code raises
+            raise _not_run(shape, error) from None
+        return _follow(program, shape)
+
+    far = FAR[::-1] if graph(*SIZES[0]).steps_axis == 0 else FAR
+    network = follow(graph, (*SIZES, far))
+    try:
+        conditions = guards(module, (*SIZES[0][:n_leading], size))
+    except Exception:  # the module's own code
+        conditions = [UNASKED]
+    for leading in _turns(conditions, n_leading):
+        _check_same(network, programs, (*leading, size))
+    said = [f"its code depends on sizes ({'; '.join(conditions[:3])})"] if conditions else []
+    said += _alone(network, programs, (*(1, 1)[:n_leading], size))
+    tensors = map(from_torch_tensor, itertools.chain(module.parameters(), module.buffers()))
+    return dataclasses.replace(network, assumed=(*network.assumed, *said, *rounding(tensors)))
 
 
-def _network(module: torch.nn.Module, leading: tuple[int, ...], sizes: list[int]) -> Network:
-    """Takes the first input size with which the module runs."""
+def _input_size(programs: Programs, leading: Sequence[int], sizes: Sequence[int]) -> int:
+    """The first input size with which the module runs."""
     refused = []
     for size in sizes:
         try:
-            program = _export(module, (*leading, size))
+            programs((*leading, size))
         except Exception as error:  # whatever the module's own code raises
             refused.append(error)
         else:
-            return _follow(program, (*leading, size))
-    raise ModelError(
-        f"torch.export cannot follow it for an input of shape {(*leading, sizes[0])}: "
-        f"{one_line(refused[0])}"
+            return size
+    raise _not_run((*leading, sizes[0]), refused[0])
+
+
+def _not_run(shape: Sequence[int], error: Exception) -> ModelError:
+    return ModelError(
+        f"torch.export cannot follow it for an input of shape {tuple(shape)}: {one_line(error)}"
     )
 
 
-def _export(module: torch.nn.Module, shape: Sequence[int]) -> torch.export.ExportedProgram:
-    """The graph in eval mode; the module's training flags stay as they are."""
-    import torch
+def _turns(conditions: Sequence[str], n_leading: int) -> Iterator[list[int]]:
+    """Leading sizes at which the module's code may turn."""
+    for axis, size in trials(conditions, MOST_TRIALS):
+        leading = list(SIZES[0][:n_leading])
+        leading[axis] = size
+        yield leading
 
-    like = next(module.parameters())
-    training = [inner for inner in module.modules() if inner.training]
-    silenced = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+
+def _check_same(network: Network, programs: Programs, shape: tuple[int, ...]) -> None:
     try:
-        module.eval()
-        silent = contextlib.redirect_stderr(io.StringIO())  # what it prints, its errors say
-        with warnings.catch_warnings(), torch.no_grad(), silent:
-            warnings.simplefilter("ignore")
-            x = torch.zeros(shape, dtype=like.dtype, device=like.device)
-            # decompositions: none; this only replaces operators that change their arguments
-            program = torch.export.export(module, (x,), strict=False)
-            decomposed: torch.export.ExportedProgram = program.run_decompositions({})
-            return decomposed
-    finally:
-        logging.disable(silenced)
-        for inner in training:
-            inner.training = True
+        program = programs(shape)
+    except Exception:  # the module takes no input of this size
+        return
+    if not equal(network, finish(_follow(program, shape))):
+        raise ModelError(
+            f"computes something else for an input of shape {shape}; one network for all sizes "
+            "is needed"
+        )
 
 
-def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Network:
+def _alone(network: Network, programs: Programs, shape: tuple[int, ...]) -> list[str]:
+    """What to say where one sequence of one step is computed in another way."""
+    try:
+        alone = finish(_follow(programs(shape), shape))
+    except Exception:  # the module's own code, or what only fits longer input
+        same = False
+    else:
+        same = equal(dataclasses.replace(alone, last_step=network.last_step), network)
+    where = "one sequence of one step" if len(shape) > 2 else "one row"
+    return [] if same else [f"what the module does with {where} is not what it does with more"]
+
+
+def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Signal:
     values: dict[Node, Any] = {}
     tensors = _tensors(program)
     for node in program.graph.nodes:
@@ -106,11 +152,11 @@ def _follow(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Ne
     result = named.get(str(outputs[0])) if outputs else None
     if not isinstance(result, Signal):
         raise ModelError("its first output is no tensor that depends on the input")
-    network = finish(result)
+    result = steps_first(result)
     dropped = [f"its rounding to {kind} is left out" for kind in _roundings(program)]
     if len(outputs) > 1:
         dropped.append(f"of its {len(outputs)} outputs the first one is read")
-    return dataclasses.replace(network, assumed=(*network.assumed, *dropped))
+    return dataclasses.replace(result, notes=(*result.notes, *dropped))
 
 
 def _roundings(program: torch.export.ExportedProgram) -> list[str]:
@@ -158,7 +204,10 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
     if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
         raise ModelError("random numbers are not supported")
     assert callable(node.target)
-    return node.target(*args, **kwargs)
+    try:
+        return node.target(*args, **kwargs)
+    except Exception as error:  # torch's own, at a size that the module's code did not expect
+        raise ModelError(f"cannot be computed: {one_line(error)}") from None
 
 
 def _flat(values: Sequence[Any]) -> Iterator[Any]:
@@ -187,8 +236,8 @@ def _floats(tensor: torch.Tensor) -> Any:
     return float32(from_torch_tensor(tensor), "of weights")
 
 
-def _lstm(x: Signal, states: Sequence[Any], *options: Any) -> tuple[Signal, Signal, Unread]:
-    y, h = _recurrent("lstm", x, states, *options)
+def _lstm(x: Signal, h0: Any, c0: Any, *options: Any) -> tuple[Signal, Signal, Unread]:
+    y, h = _recurrent("lstm", x, [h0, c0], *options)
     return y, h, Unread("the final cell state c_n, which no network here gives")
 
 
@@ -206,6 +255,9 @@ def _recurrent(
         raise ModelError("a projection (proj_size) is not supported yet")
     if any(isinstance(s, Signal) or s.count_nonzero() for s in states):
         raise ModelError("starts from a state that is not zero, which is not supported")
+    needed = (n_layers * (2 if bidirectional else 1), x.shape[1 - batch_first], len(weights[1][0]))
+    if any(tuple(s.shape) != needed for s in states):
+        raise ModelError(f"starts from states of shape {tuple(states[0].shape)}; {needed} is needed")
     finals, steps_axis = [], 1 if batch_first else 0
     found = [
         _of_layer(names, weights[k : k + len(names)]) for k in range(0, len(weights), len(names))
@@ -252,8 +304,8 @@ ADVICE = {
     "aten.native_dropout.default": "; give dropout training=self.training",
 }
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "aten.lstm.input": _lstm,
-    "aten.gru.input": _gru,
+    f"{LIBRARY}.lstm.default": _lstm,
+    f"{LIBRARY}.gru.default": _gru,
     "aten.linear.default": _linear,
     "aten.relu.default": lambda x: activate(x, "relu"),
     "aten.sigmoid.default": lambda x: activate(x, "sigmoid"),

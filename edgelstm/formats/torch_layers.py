@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import SIZES, activate, dense, finish, recurrent
+from edgelstm.formats.layers import SIZES, STEPS_FIRST, activate, dense, finish, recurrent
 from edgelstm.formats.signal import Signal, start
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, rounding
 from edgelstm.network import Floats, Network
@@ -27,29 +27,71 @@ Named = list[tuple[str, "torch.nn.Module"]]
 
 
 def layers_in_order(module: torch.nn.Module) -> Named | None:
-    """The layers of a module that is one or an `nn.Sequential` of them, by name; else None."""
+    """The layers of a module that is one or an `nn.Sequential` of them, by name; else None.
+
+    All of them do what their type says and nothing beside it: no hooks, no methods of their own.
+    """
     from torch import nn
 
     found: Named = []
     waiting = [("", module)]
     while waiting:
         name, inner = waiting.pop()
+        if not _does_what_its_type_says(inner):
+            return None
         kind = type(inner).__name__
         if type(inner) is nn.Sequential:
             dot = f"{name}." if name else ""
             waiting += [
                 (dot + key, child) for key, child in reversed(inner._modules.items()) if child
             ]
-        elif kind in KNOWN and type(inner) is getattr(nn, kind):
+        elif kind in KNOWN and type(inner) is getattr(nn, kind) and _has_plain_tensors(inner):
             found.append((name, inner))
         else:
             return None
     return found
 
 
+def _does_what_its_type_says(module: torch.nn.Module) -> bool:
+    from torch.nn.modules import module as of_all
+
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        of_all._global_forward_hooks,
+        of_all._global_forward_pre_hooks,
+    )
+    # torch.compile of a module computes the same
+    own = vars(module).keys() - {"_compiled_call_impl"}
+    return not any(hooks) and not any(hasattr(type(module), name) for name in own)
+
+
+def _has_plain_tensors(module: torch.nn.Module) -> bool:
+    """Values that lie in memory one by one; biases may be absent, weights may not."""
+    import torch
+
+    tensors = _tensors(module)
+    plain = (torch.Tensor, torch.nn.Parameter)
+    return all(
+        type(tensor) in plain and tensor.layout == torch.strided
+        if tensor is not None
+        else "bias" in name and type(module).__name__ not in ("LSTM", "GRU")
+        for name, tensor in tensors.items()
+    )
+
+
+def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
+    """What the module's forward reads, whoever holds it: parameters, buffers or attributes."""
+    if hasattr(module, "_flat_weights"):
+        return dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
+    names = ("weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    found = {name: getattr(module, name) for name in names if hasattr(module, name)}
+    return {name: tensor for name, tensor in found.items() if not isinstance(tensor, bool)}
+
+
 def read_layers(modules: Named) -> Network:
     """The network of these layers, one behind the other; each step is given."""
-    is_recurrent = any(type(module).__name__ in CELLS_OF for _, module in modules)
+    is_recurrent = any(_is_cell(module) for _, module in modules)
     sizes = [size for _, module in modules for size in input_sizes(module)]
     if not sizes:
         raise ModelError("holds no layer with weights; an LSTM, GRU or Linear is needed")
@@ -58,8 +100,15 @@ def read_layers(modules: Named) -> Network:
         with at(f"module '{name}' ({type(module).__name__})" if name else type(module).__name__):
             signal = _through(signal, module)
     network = finish(signal)
-    tensors = (from_torch_tensor(p) for _, module in modules for p in module.parameters())
-    return dataclasses.replace(network, assumed=(*network.assumed, *rounding(tensors)))
+    first = [getattr(module, "batch_first", True) for _, module in modules if _is_cell(module)][:1]
+    said = (STEPS_FIRST,) if first == [False] else ()
+    held = (t for _, module in modules for t in _tensors(module).values() if t is not None)
+    rounded = rounding(map(from_torch_tensor, held))
+    return dataclasses.replace(network, assumed=(*network.assumed, *said, *rounded))
+
+
+def _is_cell(module: torch.nn.Module) -> bool:
+    return type(module).__name__ in CELLS_OF
 
 
 def input_sizes(module: torch.nn.Module) -> list[int]:
@@ -74,7 +123,11 @@ def input_sizes(module: torch.nn.Module) -> list[int]:
 
 def _through(signal: Signal, module: torch.nn.Module) -> Signal:
     kind = type(module).__name__
-    tensors = {name: _weights(name, p) for name, p in module.named_parameters()}
+    tensors = {
+        name: float32(from_torch_tensor(tensor), name)
+        for name, tensor in _tensors(module).items()
+        if tensor is not None
+    }
     if kind == "Linear":
         bias = tensors.get("bias")
         return dense(
@@ -96,10 +149,6 @@ def _through(signal: Signal, module: torch.nn.Module) -> Signal:
         reverse = _of_layer(tensors, suffix + REVERSE) if both else None
         signal = recurrent(signal, CELLS_OF[kind], weights, steps_axis=1, reverse=reverse)
     return signal
-
-
-def _weights(name: str, parameter: torch.nn.Parameter) -> Floats:
-    return float32(from_torch_tensor(parameter), name)
 
 
 def _of_layer(tensors: Mapping[str, Floats], suffix: str) -> dict[str, Floats]:

@@ -12,6 +12,7 @@ from edgelstm.errors import ModelError
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
 
+MOST_POSITIONS = 1_024
 LARGEST = 2**25  # elements of all results together; a few bytes of graph can ask for any number
 
 
@@ -27,22 +28,39 @@ def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) 
     if _most_elements(operator, known, attributes) > LARGEST:
         raise ModelError(f"its result would have more than {LARGEST:,} elements")
     with np.errstate(all="ignore"):
-        return np.asarray(FOLDED[operator](attributes, *inputs))
+        if operator not in ELEMENTWISE:
+            return np.asarray(FOLDED[operator](attributes, *inputs))
+        shape = np.broadcast_shapes(*(array.shape for array in known))
+        values = FOLDED[operator](attributes, *map(distinct, known))
+        return np.broadcast_to(values, shape)
+
+
+def held(array: Array) -> int:
+    """Elements that lie in memory: an axis along which one value repeats counts once."""
+    return math.prod(distinct(array).shape)
+
+
+def distinct(array: Array) -> Array:
+    """With size 1 on the axes along which one value repeats, as in states of zeros."""
+    return array[tuple(slice(0, 1) if n > 1 and not s else slice(None) for n, s in zip(
+        array.shape, array.strides, strict=True))]
 
 
 def _most_elements(operator: str, inputs: Sequence[Array], attributes: Attributes) -> int:
     """A bound on what the operator allocates; views of its input and of one value count nothing."""
     if operator in ELEMENTWISE:
-        return math.prod(np.broadcast_shapes(*(a.shape for a in inputs)))
+        return math.prod(np.broadcast_shapes(*(distinct(a).shape for a in inputs)))
     if operator == "Gather":
         data, indices = inputs
         taken = max(data.shape[attributes.get("axis", 0)], 1)
         return int(data.size // taken * indices.size)
-    return sum(int(a.size) for a in inputs)
+    return sum(map(held if operator in VIEWS else np.size, inputs))
 
 
 def integers(array: Array | Sequence[int] | None) -> list[int]:
     """A tensor of axes, sizes or indices as numbers."""
+    if np.size(array) > MOST_POSITIONS:  # type: ignore[arg-type]
+        raise ModelError(f"takes {np.size(array):,} sizes or positions")  # type: ignore[arg-type]
     values = np.asarray(array).ravel()
     if values.dtype.kind not in "iu":
         raise ModelError(f"takes {values.dtype} values as sizes or positions; integers are needed")
@@ -150,4 +168,5 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Equal": lambda _, a, b: a == b,
     "Where": lambda _, choice, a, b: np.where(choice, a, b),
 }
-ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Equal", "Where")
+VIEWS = ("Identity", "Shape", "Slice", "Squeeze", "Unsqueeze", "Transpose", "Expand")
+ELEMENTWISE = ("Cast", "Add", "Sub", "Mul", "Div", "Equal", "Where")

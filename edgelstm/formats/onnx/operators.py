@@ -11,7 +11,7 @@ from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import UNREAD_FINALS, activate, add_bias, dense, recurrent
 from edgelstm.formats.onnx import NATIVE, from_onnx
-from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.onnx.folding import axes_of, distinct, integers, slice_bounds, target_shape
 from edgelstm.formats.signal import (
     Signal,
     Unread,
@@ -49,6 +49,7 @@ def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any,
     )
     both = attributes.get("direction") == "bidirectional"
     weights = _weights(inputs, cell_name, 2 if both else 1)
+    _check_states(inputs, weights)
     if attributes.get("hidden_size", inputs["R"].shape[2]) != inputs["R"].shape[2]:
         raise ModelError(
             f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
@@ -86,8 +87,23 @@ def _check_inputs(inputs: Mapping[str, Any]) -> None:
             raise ModelError(f"has {what} ({name}), which are not supported; export it without")
     for name in ("initial_h", "initial_c"):
         state = inputs[name]
-        if state is not None and (not isinstance(state, np.ndarray) or np.any(state)):
+        if state is not None and (not isinstance(state, np.ndarray) or np.any(distinct(state))):
             raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
+
+
+def _check_states(inputs: Mapping[str, Any], weights: Sequence[Mapping[str, Any]]) -> None:
+    """Their batch may be that of the exporter's example, as zeros are the same for any batch."""
+    size = weights[0]["weight_hh"].shape[1]
+    for name in ("initial_h", "initial_c"):
+        state = inputs[name]
+        if state is None:
+            continue
+        if state.ndim != 3 or (len(state), state.shape[2]) != (len(weights), size):
+            raise ModelError(
+                f"has {name} of shape {state.shape}; ({len(weights)}, batch, {size}) is needed; "
+                "if the model has a projection (proj_size), torch.onnx.export(dynamo=True) loses "
+                "it: no file holds it, build the layer without"
+            )
 
 
 def _weights(inputs: Mapping[str, Any], cell_name: str, directions: int) -> list[dict[str, Any]]:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.layers import finish, follow
+from edgelstm.formats.layers import SIZES, follow
 from edgelstm.formats.onnx import read_integer
-from edgelstm.formats.onnx.folding import LARGEST, fold
+from edgelstm.formats.onnx.axes import axes_as_named
+from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.signal import Signal, Unread, start
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import onnx
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
+
+MOST = 10**6  # numbers from here on stand for no bound
+MOST_NAMED = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,19 +81,32 @@ def _at_any_size(graph: _Graph) -> Network:
     torch.onnx.export(dynamo=True) of torch 2.13 writes such files for `batch_first=False`.
     """
 
-    def at_sizes(batch: int, steps: int) -> Network:
-        return _network(graph, (batch, steps))
+    def at_sizes(*sizes: int) -> Signal:
+        return axes_as_named(_output(graph, sizes), graph.inputs[0])
 
+    tried = _sizes_to_try(graph)
     try:
-        return follow(at_sizes)
+        return follow(at_sizes, tried)
     except ModelError as refused:
         for axis, size in _sizes_in_reshapes(graph):
-            sizes = [(size, other) if axis == 0 else (other, size) for other in (5, 7)]
+            others = (5, 7, *(pair[1 - axis] for pair in tried[2:]))
+            sizes = [(size, other) if axis == 0 else (other, size) for other in others]
             with contextlib.suppress(ModelError):
                 network = follow(at_sizes, sizes)
                 assumed = f"the file fits a size of {size} on axis {axis} alone; here any size does"
                 return dataclasses.replace(network, assumed=(*network.assumed, assumed))
         raise refused
+
+
+def _sizes_to_try(graph: _Graph) -> list[tuple[int, int]]:
+    """Also sizes above all numbers in the graph, and these where it compares numbers."""
+    attributes = (np.asarray(v) for node in graph.nodes for v in _attributes(node, graph).values())
+    whole = (a.ravel() for a in (*graph.tensors.values(), *attributes) if a.dtype.kind in "iu")
+    numbers = sorted({int(n) for a in whole for n in np.abs(a[(a != 0) & (np.abs(a) < MOST)])})
+    beyond = 4 * max([250, *numbers])
+    compared = any(node.op_type == "Equal" for node in graph.nodes)
+    named = [(n, n) for n in numbers if n > 1][-MOST_NAMED:] if compared else []
+    return [*SIZES, (beyond + 9, beyond + 33), *named]
 
 
 def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
@@ -133,7 +150,7 @@ def _needed(graph: onnx.GraphProto, output: str) -> tuple[onnx.NodeProto, ...]:
     return tuple(reversed(kept))
 
 
-def _network(graph: _Graph, sizes: tuple[int, int]) -> Network:
+def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     """Follows the graph with these sizes where the input's first two axes are free."""
     values: dict[str, Any] = {"": None, **graph.tensors}
     for k, value in enumerate(graph.inputs):
@@ -142,22 +159,30 @@ def _network(graph: _Graph, sizes: tuple[int, int]) -> Network:
     for node in graph.nodes:
         with at(f"node '{node.name or node.output[0]}' ({node.op_type})"):
             inputs, results = _run(graph, node, values)
-            made = [*results, *(inputs if node.op_type in WEIGHTED else ())]
-            room -= sum(value.size for value in made if isinstance(value, np.ndarray))
+            arrays = [value for value in results if isinstance(value, np.ndarray)]
+            room -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
             if room < 0:
                 raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
         values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
         raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
-    return finish(result)
+    return result
+
+
+def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
+    """Weights and biases of an operator on what depends on the input."""
+    if not any(isinstance(value, Signal) for value in inputs):
+        return []
+    return [value for value in inputs[:4] if isinstance(value, np.ndarray)]
 
 
 def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
     """The states of a streaming file of our own start at zero; others' inputs are not known."""
     if not graph.is_own:
         return Unread(f"the input '{value.name}', but a network here takes one input alone")
-    return np.zeros((batch, 1), np.float32)  # that they are zero is all that is asked
+    dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
+    return np.broadcast_to(np.float32(0), [n if n > 0 else batch for n in dims[:3]])
 
 
 def _input(value: onnx.ValueInfoProto, sizes: tuple[int, int]) -> Signal:

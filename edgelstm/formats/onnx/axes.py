@@ -1,0 +1,63 @@
+"""What an ONNX file says of its input's axes: names such as batch or steps, and sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from edgelstm.errors import ModelError
+from edgelstm.formats.layers import steps_first
+from edgelstm.formats.signal import Signal
+
+if TYPE_CHECKING:
+    import onnx
+
+WORDS = {
+    "batch": ("batch", "batches", "batchsize", "samples"),
+    "steps": ("steps", "step", "timesteps", "timestep", "time", "times", "seq", "seqs", "sequence"),
+}
+WORDS["steps"] += ("seqlen", "sequencelength", "length", "len", "frames", "frame")
+LETTERS = {"batch": ("b", "n", "bs"), "steps": ("t", "l")}
+ADVICE = (
+    "export the module with batch_first=True, or name the axes for what they are: dynamic_axes="
+    "{'x': {0: 'steps', 1: 'batch'}}"
+)
+
+
+def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
+    """The signal, with a word on its axes where a caller may take them for something else.
+
+    Args:
+        signal: The graph's output.
+        value: The graph's input.
+
+    Raises:
+        ModelError: The layers run along an axis that the file calls batch, or along one of a
+            single step beside a fixed batch.
+    """
+    dims = value.type.tensor_type.shape.dim
+    steps = signal.steps_axis
+    if steps is None or len(dims) != 3:
+        return signal
+    named = [_meaning(dim.dim_param) for dim in dims[:2]]
+    where = f"input '{value.name}': its first recurrent layer runs along axis {steps}"
+    if named[steps] == "batch" or named[1 - steps] == "steps":
+        k = steps if named[steps] == "batch" else 1 - steps
+        raise ModelError(
+            f"{where}, but axis {k} is called '{dims[k].dim_param}' in the file; {ADVICE}"
+        )
+    if steps == 0 and dims[0].dim_value == 1 and dims[1].dim_value > 1:
+        raise ModelError(
+            f"{where}, which has one step, with a batch fixed to {dims[1].dim_value}; export the "
+            "module with batch_first=True, or with free sizes"
+        )
+    return signal if "steps" in (named[0],) or named[1] == "batch" else steps_first(signal)
+
+
+def _meaning(name: str) -> str | None:
+    """batch or steps, from an axis' name; None where it says neither, or both."""
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    words = set(re.findall("[a-z]+", apart))
+    said = [kind for kind, known in WORDS.items() if words.intersection(known)]
+    said = said or [kind for kind, letters in LETTERS.items() if apart in letters]
+    return said[0] if len(said) == 1 else None
