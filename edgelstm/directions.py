@@ -18,15 +18,16 @@ def parts(layers: Iterable[Any]) -> list[Any]:
 
 
 def check_names(layers: Iterable[Any]) -> None:
-    """`ModelError` unless each direction of each layer has a name of its own, plain text."""
+    """`ModelError` unless each direction of each layer has a name of its own that files hold."""
     names = [part.name for part in parts(layers)]
     if len(set(names)) < len(names):
         raise ModelError(f"layers are named {', '.join(names)}; each needs a name of its own")
     for name in names:
-        if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        halves = any("\ud800" <= character <= "\udfff" for character in name)
+        if halves or "\0" in name or not 0 < len(name) <= LONGEST_NAME:
             raise ModelError(
-                f"a layer is named {name[:LONGEST_NAME]!a}; 1 to {LONGEST_NAME} printable "
-                "characters are needed"
+                f"a layer is named {name[:LONGEST_NAME]!a}; 1 to {LONGEST_NAME} characters are "
+                "needed, neither NUL nor halves of others"
             )
 
 

@@ -239,10 +239,7 @@ def test_what_is_accepted_is_kept_or_refused(kind: str, tmp_path: Path) -> None:
     assert n_accepted > SEEDS / 10 and n_kept > SEEDS / 10
 
 
-# ---- by hand
-
-
-ODD_NAMES = ("ü—名", "a/b", "../up", "a.b", " ", "[/x]", "=1+2", "n" * 192)
+ODD_NAMES = [*"ü—名 a/b ../up a.b [/x] =1+2".split(), " ", "n" * 192, "a\nb", "\x1b[2J", "\u202e"]
 
 
 @pytest.mark.parametrize("new", ODD_NAMES)
@@ -262,7 +259,7 @@ def test_a_layer_called_like_a_reverse_direction_comes_back(precision: str, tmp_
     assert check_kept(network, tmp_path) == WRITTEN
 
 
-@pytest.mark.parametrize("new", ["", "n" * 201, "a\0b", "a\nb", "\x1b[2J", "\u202e", "\ud800"])
+@pytest.mark.parametrize("new", ["", "n" * 201, "a\0b", "\ud800"])
 def test_names_that_files_cannot_hold_are_refused(new: str) -> None:
     ones = np.ones((2, 2), np.float32)
     with pytest.raises(ModelError, match="a layer is named") as caught:
