@@ -164,13 +164,13 @@ def test_without_torch_the_install_line_is_given(suffix: str, tmp_path: Path) ->
 
 SEQUENCES = {
     "LSTM": (lambda: nn.LSTM(INPUTS, HIDDEN, 3, batch_first=True, dropout=0.2), ["lstm"] * 3),
-    "GRU": (lambda: nn.GRU(INPUTS, HIDDEN, bias=False), ["gru"]),
+    "GRU": (lambda: nn.GRU(INPUTS, HIDDEN, bias=False, batch_first=True), ["gru"]),
     "LSTMCell": (lambda: nn.LSTMCell(INPUTS, HIDDEN), ["lstm"]),
     "GRUCell": (lambda: nn.GRUCell(INPUTS, HIDDEN, bias=False), ["gru"]),
     "Linear": (lambda: nn.Linear(INPUTS, OUTPUTS), ["dense"]),
     "LSTM, GRU, dense": (
         lambda: nn.Sequential(
-            nn.LSTM(INPUTS, HIDDEN),
+            nn.LSTM(INPUTS, HIDDEN, batch_first=True),
             nn.Dropout(0.3),
             nn.GRU(HIDDEN, HIDDEN),
             nn.Sequential(nn.Linear(HIDDEN, OUTPUTS, bias=False), nn.Softmax(dim=-1)),

@@ -113,7 +113,7 @@ def reshape(signal: Signal, shape: Sequence[int]) -> Signal:
     if not names and list(result.shape) == wanted:
         return _joined(result)
     raise ModelError(
-        f"reshapes {signal.shape} to {tuple(shape)} (batch and steps set to example sizes), "
+        f"reshapes {signal.shape} to {tuple(wanted)} (batch and steps set to example sizes), "
         "which does not keep batch, steps and features apart"
     )
 

@@ -19,16 +19,16 @@ LIBRARY = "edgelstm"
 LARGEST = 10**6  # of the sizes that are tried
 
 
-def export(module: torch.nn.Module, shape: Sequence[int]) -> torch.export.ExportedProgram:
+def export(module: torch.nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
     """The graph in eval mode for an input of this shape, a recurrent module being one node of it.
 
     Raises:
         Exception: Whatever the module's own code or torch raises.
     """
-    program = _export(module, shape, None)
-    # decompositions: none; this only replaces operators that change their arguments
-    decomposed: torch.export.ExportedProgram = program.run_decompositions({})
-    return decomposed
+    with _silence():
+        # decompositions: none; this only replaces operators that change their arguments
+        program = _export(module, shape, None).run_decompositions({})
+    return program
 
 
 def guards(module: torch.nn.Module, shape: Sequence[int]) -> list[str]:

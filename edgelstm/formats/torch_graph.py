@@ -127,8 +127,12 @@ def _check_same(network: Network, programs: Programs, shape: tuple[int, ...]) ->
 def _alone(network: Network, programs: Programs, shape: tuple[int, ...]) -> list[str]:
     """What to say where one sequence of one step is computed in another way."""
     try:
-        alone = finish(_follow(programs(shape), shape))
-    except Exception:  # the module's own code, or what only fits longer input
+        program = programs(shape)
+    except Exception:  # the module takes no such input
+        return []
+    try:
+        alone = finish(_follow(program, shape))
+    except ModelError:
         same = False
     else:
         same = equal(dataclasses.replace(alone, last_step=network.last_step), network)
@@ -257,7 +261,9 @@ def _recurrent(
         raise ModelError("starts from a state that is not zero, which is not supported")
     needed = (n_layers * (2 if bidirectional else 1), x.shape[1 - batch_first], len(weights[1][0]))
     if any(tuple(s.shape) != needed for s in states):
-        raise ModelError(f"starts from states of shape {tuple(states[0].shape)}; {needed} is needed")
+        raise ModelError(
+            f"starts from states of shape {tuple(states[0].shape)}; {needed} is needed"
+        )
     finals, steps_axis = [], 1 if batch_first else 0
     found = [
         _of_layer(names, weights[k : k + len(names)]) for k in range(0, len(weights), len(names))

@@ -71,6 +71,8 @@ def _has_plain_tensors(module: torch.nn.Module) -> bool:
     import torch
 
     tensors = _tensors(module)
+    if any(getattr(module, name, None) is not tensor for name, tensor in tensors.items()):
+        return False  # torch takes what was assigned last, which is not told here
     plain = (torch.Tensor, torch.nn.Parameter)
     return all(
         type(tensor) in plain and tensor.layout == torch.strided

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgelstm.errors import ModelError
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     import onnx
 
 WORDS = {
-    "batch": ("batch", "batches", "batchsize", "samples"),
-    "steps": ("steps", "step", "timesteps", "timestep", "time", "times", "seq", "seqs", "sequence"),
+    "batch": ("batch", "batches", "batchsize"),
+    "steps": (
+        *("step", "steps", "timestep", "timesteps", "time", "times", "frame", "frames"),
+        *("seq", "seqs", "sequence", "seqlen", "sequencelength", "len", "length"),
+    ),
 }
-WORDS["steps"] += ("seqlen", "sequencelength", "length", "len", "frames", "frame")
 LETTERS = {"batch": ("b", "n", "bs"), "steps": ("t", "l")}
 ADVICE = (
     "export the module with batch_first=True, or name the axes for what they are: dynamic_axes="
@@ -39,7 +42,7 @@ def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
     steps = signal.steps_axis
     if steps is None or len(dims) != 3:
         return signal
-    named = [_meaning(dim.dim_param) for dim in dims[:2]]
+    named = _meanings([dim.dim_param for dim in dims[:2]])
     where = f"input '{value.name}': its first recurrent layer runs along axis {steps}"
     if named[steps] == "batch" or named[1 - steps] == "steps":
         k = steps if named[steps] == "batch" else 1 - steps
@@ -51,13 +54,19 @@ def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
             f"{where}, which has one step, with a batch fixed to {dims[1].dim_value}; export the "
             "module with batch_first=True, or with free sizes"
         )
-    return signal if "steps" in (named[0],) or named[1] == "batch" else steps_first(signal)
+    return signal if named[0] == "steps" or named[1] == "batch" else steps_first(signal)
+
+
+def _meanings(names: Sequence[str]) -> list[str | None]:
+    """batch or steps for each axis; None where its name says neither, or both axes' say the same."""
+    letters = [next((k for k, v in LETTERS.items() if n.lower() in v), None) for n in names]
+    # one letter alone may be any: a and b
+    said = letters if None not in letters else [_meaning(name) for name in names]
+    return said if len(set(said)) == len(said) else [None] * len(said)
 
 
 def _meaning(name: str) -> str | None:
-    """batch or steps, from an axis' name; None where it says neither, or both."""
     apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
     words = set(re.findall("[a-z]+", apart))
     said = [kind for kind, known in WORDS.items() if words.intersection(known)]
-    said = said or [kind for kind, letters in LETTERS.items() if apart in letters]
     return said[0] if len(said) == 1 else None

@@ -42,8 +42,12 @@ def held(array: Array) -> int:
 
 def distinct(array: Array) -> Array:
     """With size 1 on the axes along which one value repeats, as in states of zeros."""
-    return array[tuple(slice(0, 1) if n > 1 and not s else slice(None) for n, s in zip(
-        array.shape, array.strides, strict=True))]
+    return array[
+        tuple(
+            slice(0, 1) if n > 1 and not s else slice(None)
+            for n, s in zip(array.shape, array.strides, strict=True)
+        )
+    ]
 
 
 def _most_elements(operator: str, inputs: Sequence[Array], attributes: Attributes) -> int:
