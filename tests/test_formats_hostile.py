@@ -21,7 +21,7 @@ from onnx.helper import make_node
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
-from tests.foreign_onnx import constants, lstm, node, save
+from tests.foreign_onnx import HIDDEN, constants, lstm, node, save
 from tests.torch_modules import Net, torch
 
 safetensors = pytest.importorskip("safetensors.torch")
@@ -42,7 +42,7 @@ def valid(suffix: str, folder: Path) -> Path:
         save(
             path,
             [shape, *nodes, node("Gemm", "last M C")],
-            constants() | {"shape": np.ones(3, int)},
+            constants() | {"shape": np.array([1, 1, HIDDEN])},
         )
     read(path)
     return path

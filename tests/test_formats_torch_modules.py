@@ -29,10 +29,11 @@ def one_bias(module: Any) -> None:
     module.bias_hh_l0 = module.bias_ih_l0
 
 
-def as_buffer(module: Any, name: str) -> None:
-    values = 3 * getattr(module, name).detach()
-    delattr(module, name)
-    module.register_buffer(name, values)
+def as_buffer(module: Any, *names: str) -> None:
+    for name in names:
+        values = 3 * getattr(module, name).detach()
+        delattr(module, name)
+        module.register_buffer(name, values)
 
 
 def behind_forward(module: Any) -> None:
@@ -66,7 +67,7 @@ RIGHT: dict[str, Callable[[], Any]] = {
     ),
     "dropout while training": lambda: lstm(num_layers=2, dropout=0.5).train(),
     "Linear with buffers alone": lambda: nn.Sequential(
-        changed(nn.Linear(INPUTS, 3), lambda m: [as_buffer(m, name) for name in ("weight", "bias")])
+        changed(nn.Linear(INPUTS, 3), lambda m: as_buffer(m, "weight", "bias"))
     ),
     "Linear parametrized": lambda: nn.Sequential(
         changed(nn.Linear(INPUTS, 3), lambda m: parametrized(m, "bias")), nn.ReLU()

@@ -19,7 +19,7 @@ LIBRARY = "edgelstm"
 LARGEST = 10**6  # of the sizes that are tried
 
 
-def export(module: torch.nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+def export(module: torch.nn.Module, shape: tuple[int, ...]) -> Any:
     """The graph in eval mode for an input of this shape, a recurrent module being one node of it.
 
     Raises:
@@ -27,8 +27,7 @@ def export(module: torch.nn.Module, shape: tuple[int, ...]) -> torch.export.Expo
     """
     with _silence():
         # decompositions: none; this only replaces operators that change their arguments
-        program = _export(module, shape, None).run_decompositions({})
-    return program
+        return _export(module, shape, None).run_decompositions({})
 
 
 def guards(module: torch.nn.Module, shape: Sequence[int]) -> list[str]:
@@ -42,17 +41,17 @@ def guards(module: torch.nn.Module, shape: Sequence[int]) -> list[str]:
     """
     import torch
 
-    free = torch.export.Dim.AUTO  # type: ignore[attr-defined]
+    free = torch.export.Dim.AUTO
     program = _export(module, shape, ({axis: free for axis in range(len(shape) - 1)},))
     (name,) = program.graph_signature.user_inputs
     x = next(node.meta["val"] for node in program.graph.nodes if node.name == name)
-    found = [code for code in getattr(program, "_guards_code", None) or ()]
+    found = list(getattr(program, "_guards_code", None) or ())
     for axis, size in enumerate(x.shape[:-1]):
         term = f"L['x'].size()[{axis}]"
-        if isinstance(size, int):
+        bounds = program.range_constraints.get(size.node.expr) if hasattr(size, "node") else None
+        if bounds is None:  # a plain number, as int(size) and len(x) make it
             found.append(f"{term} == {size}")
             continue
-        bounds = program.range_constraints[size.node.expr]
         if bounds.lower > 2:
             found.append(f"{term} >= {bounds.lower}")
         if str(bounds.upper).isdigit():  # else it is sympy's infinity
@@ -88,15 +87,16 @@ def _export(
 def _as_found(module: torch.nn.Module) -> Iterator[None]:
     """Afterwards every module holds the attributes that it had, of training and of hooks too."""
     kept = [(inner, dict(vars(inner))) for inner in module.modules()]
-    lists = [(inner, list(inner._flat_weights)) for inner, own in kept if "_flat_weights" in own]
+    flat = [own["_flat_weights"] for _, own in kept if "_flat_weights" in own]
+    lists = [(weights, list(weights)) for weights in flat]
     try:
         yield
     finally:
         for inner, own in kept:
             vars(inner).clear()
             vars(inner).update(own)
-        for inner, weights in lists:
-            inner._flat_weights[:] = weights  # type: ignore[operator, index]
+        for weights, held in lists:
+            weights[:] = held
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ def _operators() -> tuple[Any, Any]:
         "bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, "
         "bool batch_first"
     )
-    library = torch.library.Library(LIBRARY, "FRAGMENT")
+    library: Any = torch.library.Library(LIBRARY, "FRAGMENT")  # type: ignore[no-untyped-call]
     library.define(f"lstm(Tensor x, Tensor h, Tensor c, Tensor[] weights, {options}) -> Tensor[]")
     library.define(f"gru(Tensor x, Tensor h, Tensor[] weights, {options}) -> Tensor[]")
 

@@ -84,8 +84,9 @@ def _has_plain_tensors(module: torch.nn.Module) -> bool:
 
 def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
     """What the module's forward reads, whoever holds it: parameters, buffers or attributes."""
-    if hasattr(module, "_flat_weights"):
-        return dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
+    own = vars(module)
+    if "_flat_weights" in own:
+        return dict(zip(own["_flat_weights_names"], own["_flat_weights"], strict=True))
     names = ("weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
     found = {name: getattr(module, name) for name in names if hasattr(module, name)}
     return {name: tensor for name, tensor in found.items() if not isinstance(tensor, bool)}

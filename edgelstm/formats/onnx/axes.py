@@ -58,7 +58,7 @@ def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
 
 
 def _meanings(names: Sequence[str]) -> list[str | None]:
-    """batch or steps for each axis; None where its name says neither, or both axes' say the same."""
+    """batch or steps for each axis; None where the names do not tell them apart."""
     letters = [next((k for k, v in LETTERS.items() if n.lower() in v), None) for n in names]
     # one letter alone may be any: a and b
     said = letters if None not in letters else [_meaning(name) for name in names]

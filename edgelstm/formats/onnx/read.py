@@ -185,7 +185,7 @@ def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
     return np.broadcast_to(np.float32(0), [n if n > 0 else batch for n in dims[:3]])
 
 
-def _input(value: onnx.ValueInfoProto, sizes: tuple[int, int]) -> Signal:
+def _input(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> Signal:
     from onnx import TensorProto
 
     with at(f"input '{value.name}'"):
