@@ -49,7 +49,7 @@ def read_graph(module: torch.nn.Module) -> Network:
         return follow_program(program, shape)
 
     far = FAR[::-1] if graph(*SIZES[0]).steps_axis == 0 else FAR
-    network = follow(graph, None, None, (*SIZES, far))
+    network = follow(graph, (*SIZES, far))
     try:
         conditions = guards(module, (*SIZES[0][:n_leading], size))
     except Exception:  # the module's own code
