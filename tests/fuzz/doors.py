@@ -1,0 +1,176 @@
+"""DOORS: every kind of file that edgelstm takes, its good files, and what is done with one.
+
+A new door is an entry in this table.
+"""
+
+import dataclasses
+import io
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import edgelstm
+from tests.fuzz import mutations, using
+from tests.fuzz.mutations import Mutate
+from tests.networks import bidirectional_network, random_input, random_network
+
+STEPS = 4
+SIZE = 5  # values per step of every network here: few kernels are compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Door:
+    """Where files enter.
+
+    Attributes:
+        suffixes: Of the files.
+        good: Makes valid files of a suffix.
+        mutate: Breaks one.
+        use: Takes a file and does all that can be done with it; `ModelError` or `DeviceError` is a
+            refusal, any other exception a fault.
+    """
+
+    suffixes: tuple[str, ...]
+    good: Callable[[str], Iterator[bytes]]
+    mutate: Mutate
+    use: Callable[[pathlib.Path], None]
+
+
+def float_networks() -> Iterator[Any]:
+    """One of each kind of layer and head."""
+    yield random_network("lstm", (SIZE, 4), outputs=3, last_step=True)
+    yield random_network("gru", (SIZE, 3, 4))
+    yield random_network("gru_reset_before", (SIZE, 3))
+    yield random_network("lstm", (SIZE, 4), outputs=2, activation="softmax", cell_clip=0.5)
+    yield bidirectional_network("lstm", (SIZE, 3), outputs=2, activation="sigmoid")
+
+
+def quantized_networks() -> Iterator[Any]:
+    """At int8 where the cells have it, and hybrid."""
+    for network in float_networks():
+        for precision in ("int8", "hybrid"):
+            try:
+                yield edgelstm.quantize(network, random_input(network, 4, 9), precision)
+            except edgelstm.ModelError:
+                continue
+
+
+def written(suffix: str) -> Iterator[bytes]:
+    """Every network in a format, as a whole sequence and streaming."""
+    for network in (*float_networks(), *quantized_networks()):
+        for options in ({"steps": STEPS}, {"streaming": True}):
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder) / f"net{suffix}"
+                try:
+                    edgelstm.write(network, path, **options)
+                except edgelstm.ModelError:
+                    continue
+                yield path.read_bytes()
+
+
+def onnx_files(suffix: str) -> Iterator[bytes]:
+    """Of our own, and as other programs write them."""
+    from tests.foreign_onnx import lstm, node, save
+
+    yield from written(suffix)
+    squeezed = node("Squeeze", "Y_h zero", "last")
+    graphs = {
+        "y": [lstm(), squeezed, node("Gemm", "last M C")],
+        "last": [lstm(), squeezed],
+        "Y": [lstm()],
+        "z": [lstm(), node("Squeeze", "Y one", "each"), node("MatMul", "each M", "z")],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for output, nodes in graphs.items():
+            path = save(pathlib.Path(folder) / "net.onnx", nodes, output=output)
+            yield path.read_bytes()
+
+
+def state_dicts() -> Iterator[dict[str, Any]]:
+    """Weights alone, under PyTorch's names."""
+    for network in float_networks():
+        from edgelstm.formats.description import named_arrays
+
+        yield named_arrays(network)
+
+
+def torch_files(suffix: str) -> Iterator[bytes]:
+    """What `torch.save` and safetensors write."""
+    import safetensors.numpy
+    import torch
+
+    for arrays in state_dicts():
+        if suffix == ".safetensors":
+            yield safetensors.numpy.save(arrays)
+            continue
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        for saved in (tensors, {"epoch": 3, "state_dict": tensors}):
+            file = io.BytesIO()
+            torch.save(saved, file)
+            yield file.getvalue()
+
+
+def npz_files(suffix: str) -> Iterator[bytes]:
+    """Files of our own, and weights alone."""
+    yield from written(suffix)
+    for arrays in state_dicts():
+        yield saved(np.savez, **arrays)
+
+
+def saved(function: Callable[..., None], *arrays: Any, **named: Any) -> bytes:
+    """What a function of NumPy's writes."""
+    file = io.BytesIO()
+    function(file, *arrays, **named)
+    return file.getvalue()
+
+
+def data_files(suffix: str) -> Iterator[bytes]:
+    """Sequences for calibration."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 6, SIZE)).astype(np.float32)
+    if suffix == ".npy":
+        yield from (saved(np.save, array) for array in (x, x[0], x.astype(np.float64), x > 0))
+    elif suffix == ".npz":
+        yield saved(np.savez, a=x, b=x[0])
+        yield saved(np.savez_compressed, a=x, b=x[0])
+    else:
+        text = "\n".join(",".join(f"{v:.4g}" for v in row) for row in x[0])
+        yield from (text.encode(), text.replace(",", ", ").encode() + b"\r\n")
+
+
+def label_files(suffix: str) -> Iterator[bytes]:
+    """A class per sequence."""
+    yield saved(np.save, np.array([0, 1, 2]))
+    yield saved(np.save, np.array([2, 2, 0], np.uint8))
+
+
+def state_files(suffix: str) -> Iterator[bytes]:
+    """Of `Session.save`."""
+    with tempfile.TemporaryDirectory() as folder:
+        for network in using.state_networks():
+            path = pathlib.Path(folder) / "state.npz"
+            edgelstm.Session(network, engine="reference").save(path)
+            yield path.read_bytes()
+
+
+def device_files(suffix: str) -> Iterator[bytes]:
+    """Those that come along."""
+    folder = pathlib.Path(edgelstm.__path__[0]) / "devices"
+    for name in ("stm32u575", "rpi-5", "esp32", "gap9-065v"):
+        yield (folder / f"{name}.toml").read_bytes()
+
+
+DOORS = {
+    "pt": Door((".pt",), torch_files, mutations.archive, using.network),
+    "safetensors": Door((".safetensors",), torch_files, mutations.headed, using.network),
+    "npz": Door((".npz",), npz_files, mutations.archive, using.network),
+    "onnx": Door((".onnx",), onnx_files, mutations.protobuf, using.network),
+    "tflite": Door((".tflite",), written, mutations.aligned, using.network),
+    "calibration": Door((".npy", ".npz", ".csv"), data_files, mutations.data, using.calibration),
+    "labels": Door((".npy",), label_files, mutations.data, using.labels),
+    "state": Door((".npz",), state_files, mutations.archive, using.state),
+    "device": Door((".toml",), device_files, mutations.text, using.device),
+}
