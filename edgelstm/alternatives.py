@@ -46,7 +46,11 @@ class Advice:
 
 @dataclasses.dataclass(frozen=True)
 class Situation:
-    """What advice is for: the step's counts and energy, and how it is estimated."""
+    """What advice is for: the step's counts and energy, and how it is estimated.
+
+    `has_file` tells of a network and a precision whether a file of them can be made for the device:
+    what has none is not advised.
+    """
 
     counts: Counts
     energy: Energy
@@ -54,6 +58,7 @@ class Situation:
     kernels: str | None = None
     clock_mhz: float | None = None
     cores: int = 1
+    has_file: Callable[[Network, str], bool] = lambda network, precision: True
 
     def again(self, counts: Counts, kernels: str | None = None) -> Energy:
         """The estimate for other counts or kernels."""

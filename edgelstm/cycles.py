@@ -1,40 +1,22 @@
-"""Cycles of one step on a microcontroller: published runtimes, or the law of one kernel set."""
+"""Cycles of one step on a microcontroller: the law of a class of kernels, with its width."""
 
 import dataclasses
+import math
 
 from edgelstm.counts import Counts, LayerCounts, Row
 from edgelstm.device import Device, weakest
-
-
-@dataclasses.dataclass(frozen=True)
-class Law:
-    """Cycles of a recurrent layer on a Cortex-M4 in int8, without flash wait states.
-
-    ``per_mac * MACs + per_unit * H + per_layer``: instructions executed on an emulated core, times
-    the cycles that the core's manual gives them (H 16 to 128, I 8 to 64).
-
-    Attributes:
-        per_unit: Of an LSTM; other cells in proportion to their element-wise operations.
-        wait_key: The device's figure for what flash wait states add; "" where none is known.
-    """
-
-    per_mac: float
-    per_unit: float
-    per_layer: float
-    wait_key: str
-
-
-LAWS = {
-    "cmsis-nn": Law(2.502, 677, 2440, "speed.flash_wait_fraction_cmsis_nn"),
-    "portable": Law(8.000, 356, 0, ""),
-    "edgelstm": Law(1.380, 251, 0, "speed.flash_wait_fraction_edgelstm"),
-}
-KERNELS = ("published", *LAWS)
-
-LSTM_OPERATIONS = 8  # sigmoids, tanhs and element-wise products of one LSTM unit
-CYCLES_PER_DENSE_OUTPUT = 20  # assumed
-M4_CYCLES_PER_MAC = 3.44  # median of published runtimes: what other cores compare to
-FLOAT32_HALF_WIDTH = 0.5  # assumed
+from edgelstm.laws import (
+    BOARD_KERNELS,
+    FLOAT32_HALF_WIDTH,
+    LAWS,
+    LSTM_OPERATIONS,
+    M4_CHIPS,
+    M4_CYCLES_PER_MAC,
+    SCALED_HALF_WIDTH,
+    WITHOUT_FPU,
+    Law,
+    usual_kernels,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +58,40 @@ def around(typical: float, half_width: float, wait: float | None = None) -> Inte
     return Interval(typical / factor, typical, typical * factor * (1 + (wait or 0)))
 
 
+def default_kernels(counts: Counts, device: Device) -> str:
+    """The class of kernels that people run these counts with on this device."""
+    cells = tuple(layer.cell_name for layer in counts.layers if layer.cell_name)
+    projected = any(layer.gates and layer.cell.macs for layer in counts.layers)
+    cells += ("projection",) if projected else ()
+    return usual_kernels(counts.precision, cells, board=device.kind == "sbc")
+
+
 def no_cycles(counts: Counts, device: Device, kernels: str) -> str | None:
     """Why `estimate_cycles` has no figure, None if it has one."""
-    float32 = counts.precision == "float32"
     if counts.precision not in ("int8", "int16x8", "float32"):
         return f"{counts.precision} is not for microcontrollers: no figure is known for it there"
-    if float32 and kernels != "published":
-        return f"kernels '{kernels}' have no law for float32; 'published' has figures"
+    if kernels == "interpreter-python":
+        return f"kernels '{kernels}' are for a Raspberry Pi, and {device.name} is none"
+    precision = _precision(counts)
+    if kernels == "published":
+        return _missing(device, f"speed.cycles_per_mac_{precision}", "speed.cycles_per_mac_int8")
+    law = LAWS.get((kernels, precision))
+    if law is None:
+        return f"kernels '{kernels}' have no law for {precision}; 'tflm' and 'published' have"
+    if _chip(device) in law.factors:
+        return None
+    if precision == "float32" and device.core in WITHOUT_FPU:
+        return (
+            f"{device.name}: its core has no float unit, and no run of '{kernels}' in float32 on "
+            "it is published"
+        )
     needed = ["speed.cycles_per_mac_int8"]
-    needed += ["speed.cycles_per_mac_float32"] if float32 else []
-    needed += [] if kernels == "published" else ["speed.half_width_percent"]
-    missing = [key for key in needed if device.figure(key) is None]
+    needed += [] if law.half_width else ["speed.half_width_percent"]
+    return _missing(device, *needed)
+
+
+def _missing(device: Device, *keys: str) -> str | None:
+    missing = [key for key in dict.fromkeys(keys) if device.figure(key) is None]
     return f"{device.name}: {', '.join(missing)} not known" if missing else None
 
 
@@ -94,14 +99,14 @@ def estimate_cycles(counts: Counts, device: Device, kernels: str) -> Spread:
     """Cycles of one step, where `no_cycles` has no reason against it."""
     if kernels == "published":
         return _published(counts, device)
-    return _by_law(counts, device, LAWS[kernels])
+    return _by_law(counts, device, LAWS[kernels, _precision(counts)])
 
 
 def _published(counts: Counts, device: Device) -> Spread:
     """Lowest, median and highest of others' runtimes on this core, and the element-wise part."""
-    figure = device.figures[f"speed.cycles_per_mac_{_key(counts)}"]
+    figure = device.figures[f"speed.cycles_per_mac_{_precision(counts)}"]
     operations = sum(_operations(layer.total) for layer in counts.layers if layer.gates)
-    element_wise = LAWS["cmsis-nn"].per_unit * operations / LSTM_OPERATIONS * _to_m4(device)
+    element_wise = _element_wise(device) * operations / LSTM_OPERATIONS
     low, typical, high = (
         per_mac * counts.total.macs + element_wise
         for per_mac in (figure.low, figure.typical, figure.high)
@@ -109,11 +114,22 @@ def _published(counts: Counts, device: Device) -> Spread:
     if counts.precision == "float32":
         ends = around(typical, FLOAT32_HALF_WIDTH)
         return Spread(ends.low, typical, ends.high, None, "assumed")
-    bases = [figure.basis, _basis(counts)] + ([_law_basis(device)] if operations else [])
+    bases = [figure.basis, _basis(counts)]
+    if operations:
+        bases.append("derived" if device.core in _cmsis_nn().cores else "assumed")
     return Spread(low, typical, high, None, weakest(bases))
 
 
-def _key(counts: Counts) -> str:
+def _cmsis_nn() -> Law:
+    return LAWS["cmsis-nn", "int8"]
+
+
+def _element_wise(device: Device) -> float:
+    """Cycles per LSTM unit in CMSIS-NN."""
+    return _cmsis_nn().per_unit * _to_m4(device, "int8")
+
+
+def _precision(counts: Counts) -> str:
     return "float32" if counts.precision == "float32" else "int8"
 
 
@@ -124,32 +140,58 @@ def _basis(counts: Counts) -> str:
 
 def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
     """Typical without flash wait states, which the upper end holds."""
-    total = 0.0
-    for layer in counts.layers:
-        total += law.per_mac * layer.total.macs
-        if layer.kind == "dense":
-            total += CYCLES_PER_DENSE_OUTPUT * layer.hidden_size
-        else:
-            total += law.per_unit * _operations(layer.total) / LSTM_OPERATIONS + law.per_layer
-    if _law_basis(device) == "assumed":
-        total *= _to_m4(device)
-    error = device.figures["speed.half_width_percent"]
-    bases = [error.basis, _law_basis(device), _basis(counts)]
-    bases += ["assumed" for layer in counts.layers if layer.kind == "dense"]
+    scale, half_width, basis = _on(device, law, _precision(counts))
+    total = law_cycles(counts, law) * scale
+    bases = [basis, _basis(counts)]
+    if law.per_output:
+        bases += ["assumed" for layer in counts.layers if layer.kind == "dense"]
     added = device.figure(law.wait_key) if law.wait_key else None
-    wait = added.typical if added else None
-    ends = around(total, error.typical / 100, wait)
-    return Spread(ends.low, total, ends.high, error.typical / 100, weakest(bases), wait)
+    wait = added.typical if added else 0.0 if law.half_width else None
+    ends = around(total, half_width, wait)
+    return Spread(ends.low, total, ends.high, half_width, weakest(bases), wait)
 
 
-def _to_m4(device: Device) -> float:
+def _on(device: Device, law: Law, precision: str) -> tuple[float, float, str]:
+    """A device's time over the law's, its half-width, and the basis of both."""
+    own = law.factors.get(_chip(device))
+    if own is not None:
+        assert law.half_width is not None
+        return own, law.half_width, law.basis
+    if device.core in law.cores and law.half_width is not None:
+        return 1.0, law.half_width, law.basis
+    if law.half_width is not None:
+        return scaled_factor(device, law, precision), SCALED_HALF_WIDTH, "assumed"
+    error = device.figures["speed.half_width_percent"]
+    if device.core in law.cores:
+        return 1.0, error.typical / 100, weakest([law.basis, error.basis])
+    return _to_m4(device, precision), error.typical / 100, "assumed"
+
+
+def scaled_factor(device: Device, law: Law, precision: str) -> float:
+    """Time over a law's of a chip without a run of its own, from its core.
+
+    The middle of the builds that were measured on a Cortex-M4, of which flags alone make 2.6.
+    """
+    known = [law.factors[chip] for chip in M4_CHIPS if chip in law.factors]
+    build = math.exp(sum(map(math.log, known)) / len(known)) if known else 1.0
+    return build * _to_m4(device, precision)
+
+
+def law_cycles(counts: Counts, law: Law) -> float:
+    """What a law gives for a step, on the chip that it was found on."""
+    return sum(_row_cycles(layer.total, layer, law) for layer in counts.layers)
+
+
+def _chip(device: Device) -> str:
+    return device.texts.get("chip", "")
+
+
+def _to_m4(device: Device, precision: str) -> float:
     """Cycles on this core for one on a Cortex-M4, from published runtimes."""
-    return device.figures["speed.cycles_per_mac_int8"].typical / M4_CYCLES_PER_MAC
-
-
-def _law_basis(device: Device) -> str:
-    """The laws were found on a Cortex-M4 and hold on a Cortex-M33; elsewhere they are scaled."""
-    return "derived" if device.core in ("cortex-m4", "cortex-m33") else "assumed"
+    own = device.figure(f"speed.cycles_per_mac_{precision}")
+    if own is not None:
+        return own.typical / M4_CYCLES_PER_MAC[precision]
+    return device.figures["speed.cycles_per_mac_int8"].typical / M4_CYCLES_PER_MAC["int8"]
 
 
 def _operations(row: Row) -> int:
@@ -166,16 +208,18 @@ def shares(counts: Counts, device: Device, kernels: str) -> dict[tuple[str, str]
         speed is not known.
     """
     if device.kind == "sbc":
-        law = Law(1, 0, 0, "")
+        if kernels not in BOARD_KERNELS:
+            return None
+        law = Law(1)
     elif no_cycles(counts, device, kernels):
         return None
     elif kernels == "published":
-        scale = LAWS["cmsis-nn"].per_unit * _to_m4(device)
-        law = Law(device.figures[f"speed.cycles_per_mac_{_key(counts)}"].typical, scale, 0, "")
+        figure = device.figures[f"speed.cycles_per_mac_{_precision(counts)}"]
+        law = Law(figure.typical, per_unit=_element_wise(device))
     else:
-        law = LAWS[kernels]
+        law = LAWS[kernels, _precision(counts)]
     cycles = {
-        (layer.name, row.name): _row_cycles(row, layer, law, kernels)
+        (layer.name, row.name): _row_cycles(row, layer, law)
         for layer in counts.layers
         for row in (*layer.gates, layer.cell)
     }
@@ -183,10 +227,9 @@ def shares(counts: Counts, device: Device, kernels: str) -> dict[tuple[str, str]
     return {place: n / total for place, n in cycles.items()}
 
 
-def _row_cycles(row: Row, layer: LayerCounts, law: Law, kernels: str) -> float:
-    cycles = law.per_mac * row.macs
-    if layer.gates:
-        cycles += law.per_unit * _operations(row) / LSTM_OPERATIONS
-        return cycles + (law.per_layer if row.name == "cell" else 0)
-    extra = CYCLES_PER_DENSE_OUTPUT if kernels != "published" and law.per_unit else 0
-    return cycles + extra * layer.hidden_size
+def _row_cycles(row: Row, layer: LayerCounts, law: Law) -> float:
+    cycles = law.per_mac * row.macs + law.per_activation * (row.sigmoids + row.tanhs)
+    if not layer.gates:
+        return cycles + law.per_output * layer.hidden_size
+    cycles += law.per_unit * _operations(row) / LSTM_OPERATIONS
+    return cycles + (law.per_layer if row.name in ("cell", "total") else 0)

@@ -23,7 +23,7 @@ KINDS = ("mcu", "mcu+accelerator", "npu", "sbc")
 
 CORES = (
     *("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"),
-    *("cortex-m85", "rv32imc", "xtensa-lx6", "xtensa-lx7", "rxv2", "gap9"),
+    *("cortex-m85", "rv32imc", "xtensa-lx106", "xtensa-lx6", "xtensa-lx7", "rxv2", "gap9"),
     *("cortex-a53", "cortex-a72", "cortex-a76"),
 )
 
@@ -43,6 +43,7 @@ ACTIVE_FROM = ("this runtime", "other runtimes", "coremark", "current")
 
 FIGURES: dict[str, str] = {
     "clock.mhz": "highest clock, at which power and cycles hold",
+    "clock.lowest_mhz": "lowest clock at which power.static_mw holds",
     "memory.sram_kib": "RAM on the chip; low is what one array can use",
     "memory.flash_kib": "flash for code and constants",
     "memory.dram_mib": "RAM of a board; low is its smallest version",
@@ -53,6 +54,7 @@ FIGURES: dict[str, str] = {
     "memory.dram_read_mb_per_s": "RAM bandwidth, one thread reading",
     "supply.model_v": "supply at which the power figures hold",
     "power.active_mw": "while computing a matrix-vector network",
+    "power.static_mw": "what of power.active_mw does not fall with the clock",
     "power.headline_ua_per_mhz": "current per clock on the data sheet's front page",
     "power.headline_v": "supply at which the headline holds",
     "power.idle_clocks_on_mw": "waiting with the clocks left on",
@@ -67,6 +69,7 @@ FIGURES: dict[str, str] = {
     "speed.half_width_percent": "error of the cycles of one known kernel on this core",
     "speed.flash_wait_fraction_edgelstm": "added by flash wait states, edgelstm's kernel",
     "speed.flash_wait_fraction_cmsis_nn": "added by flash wait states, CMSIS-NN",
+    "speed.call_us_step": "one step called from Python, beside its computing",
     "speed.macs_per_cycle_int8": "of one core with SIMD",
     "speed.macs_per_cycle_float32": "of one core with SIMD",
 }
@@ -160,11 +163,7 @@ def weakest(bases: Iterable[str]) -> str:
 
 
 def device_names() -> list[str]:
-    """Names of the devices that come with the package.
-
-    >>> "stm32u575" in device_names()
-    True
-    """
+    """Names of the devices that come with the package."""
     files = (importlib.resources.files("edgelstm") / "devices").iterdir()
     return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
 

@@ -39,8 +39,7 @@ class Waiting:
         mode: What the device calls it, if it does.
         wait_mw: Power while waiting.
         average_mw: Over the period.
-        slow_clock_average_mw: The same at `Duty.slowest_clock_mhz`, where a step needs the same
-            energy and hardly any time is left to wait.
+        slow_clock_average_mw: The same at `Duty.slowest_clock_mhz`.
         life_days: Of the battery.
         basis: Weakest of the waiting power and the energy.
         reason: Why there is no figure; None if there is.
@@ -64,7 +63,8 @@ class Duty:
         period_ms: From step to step.
         duty_cycle: Share of the period that is computed; above 1 the device does not keep up.
         keeps_up: None where the interval holds both answers.
-        slowest_clock_mhz: At which a step takes 0.95 of the period; None if it is above the clock.
+        slowest_clock_mhz: At which a step takes 0.95 of the period, or the lowest at which the
+            device's power is known; None if that is not known, or not below the clock.
         battery: None if none was given.
         waiting: The way that was asked for, else each.
         assumed: What the figures rest on.
@@ -141,12 +141,13 @@ def duty(
     share = _map(lambda us: us / (1000 * period_ms), step.latency_us)
     keeps_up = True if share.high <= 1 else False if share.low > 1 else None
     typical = share.high if share.typical is None else share.typical
-    slowest = step.clock_mhz * typical / BUSY
+    lowest = device.figure("clock.lowest_mhz")
+    slowest = max(step.clock_mhz * typical / BUSY, lowest.typical) if lowest else step.clock_mhz
     made = Duty(
         period_ms,
         share,
         keeps_up,
-        slowest if slowest < step.clock_mhz and device.kind != "sbc" else None,
+        slowest if slowest < step.clock_mhz and power_ratio(device, slowest) else None,
         None if battery is None else read_battery(battery, device),
         waiting=(),
         assumed=(),
@@ -169,8 +170,12 @@ def _waiting(sleep: str, step: Step, device: Device, made: Duty) -> Waiting:
         return uj / made.period_ms / max(share, 1) + max(0.0, 1 - share) * idle_mw
 
     def slow(uj: float, share: float, idle_mw: float) -> float:
-        return uj / made.period_ms + (1 - BUSY) * idle_mw
+        return average(uj * longer * less, share * longer, idle_mw)
 
+    longer = step.clock_mhz / (made.slowest_clock_mhz or step.clock_mhz)
+    less = (power_ratio(device, step.clock_mhz / longer) or 1) / (
+        power_ratio(device, step.clock_mhz) or 1
+    )
     parts = step.energy_uj, made.duty_cycle, wait
     mean = _map(average, *parts)
     return Waiting(
@@ -183,6 +188,19 @@ def _waiting(sleep: str, step: Step, device: Device, made: Duty) -> Waiting:
         weakest([basis, step.basis]),
         None,
     )
+
+
+def power_ratio(device: Device, clock_mhz: float) -> float | None:
+    """Power while computing at a clock over that at the highest; None where it is not known.
+
+    Between the lowest and the highest clock it is a line with `power.static_mw` at 0 MHz.
+    """
+    keys = ("clock.lowest_mhz", "power.static_mw", "power.active_mw")
+    lowest, static, active = map(device.figure, keys)
+    if lowest is None or static is None or active is None or clock_mhz < lowest.typical:
+        return None
+    fixed = static.typical / active.typical
+    return fixed + (1 - fixed) * clock_mhz / device.clock.typical
 
 
 def _wait_mw(device: Device, sleep: str) -> tuple[Interval | None, str, str | None]:
@@ -223,8 +241,8 @@ def _assumed(step: Step, made: Duty) -> Iterator[str]:
     yield "sensor and radio are not counted"
     if made.slowest_clock_mhz:
         yield (
-            f"slowest clock: a step fills {BUSY:g} of the period and needs the same energy there; "
-            "waiting takes what it takes at the present clock"
+            f"slowest clock: a step fills {BUSY:g} of the period, or less at the lowest clock at "
+            "which power is known; waiting takes what it takes at the present clock"
         )
     battery = made.battery
     if battery is None:

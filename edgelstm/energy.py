@@ -1,7 +1,7 @@
 """Time and energy of one step, as intervals: cycles times energy per cycle, or a roofline.
 
-Microcontrollers: cycles from published runtimes or from the law of one kernel set, energy from the
-power while computing. Raspberry Pis: multiplications against bytes from RAM, times board power.
+Microcontrollers: cycles from the law of a class of kernels, energy from the power while computing.
+Raspberry Pis: a call, and multiplications against bytes from RAM, times board power.
 """
 
 import dataclasses
@@ -9,14 +9,23 @@ import math
 from numbers import Real
 from typing import Any
 
+from edgelstm.boards import board_time, no_time
 from edgelstm.counts import Counts
-from edgelstm.cycles import KERNELS, Interval, Spread, around, estimate_cycles, no_cycles
+from edgelstm.cycles import (
+    Interval,
+    Spread,
+    around,
+    default_kernels,
+    estimate_cycles,
+    no_cycles,
+)
 from edgelstm.device import Device, weakest
-from edgelstm.duty import Duty, Step, check_options, duty
+from edgelstm.duty import Duty, Step, check_options, duty, power_ratio
 from edgelstm.errors import DeviceError
+from edgelstm.figures import number
 from edgelstm.given import check_type
+from edgelstm.laws import BOARD_LAWS, CLASSES, KERNELS, SPLIT_US
 from edgelstm.notebook import html_table
-from edgelstm.traffic import constant_bytes, fits_cache
 
 # Half-width of power by what it was obtained from, and how well that is known.
 POWER_HALF_WIDTH = {
@@ -27,9 +36,7 @@ POWER_HALF_WIDTH = {
 # Neural code over a data sheet's front page, from three chips.
 HEADLINE_FACTOR, HEADLINE_HALF_WIDTH = 2.0, 0.30
 
-# Raspberry Pi without calibration; all assumed.
-CALL_US = 1.0
-TIME_HALF_WIDTH, BOARD_POWER_HALF_WIDTH = 1.0, 0.30
+BOARD_POWER_HALF_WIDTH = 0.30  # of a Raspberry Pi without calibration; assumed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +48,13 @@ class Energy:
         energy_uj: Microjoules, nothing subtracted; None if not known.
         energy_net_uj: Microjoules above the idle board (Raspberry Pi), if it draws more than idle;
             None for microcontrollers, whose figures are gross.
-        energy_reason: Why energy, or time as well, is None; None if it is not.
+        energy_reason: Why energy is None; None if it is not.
         basis: Weakest of what was used: measured, datasheet, derived or assumed; None if nothing is
             known.
         notes: What the figures rest on beyond that, one sentence each.
         duty: Average power and battery life, if a period was given and the time is known.
+        latency_reason: Why time is None; None if it is not.
+        kernels: The class of kernels that it was estimated for.
     """
 
     latency_us: Interval | None
@@ -55,6 +64,8 @@ class Energy:
     basis: str | None
     notes: tuple[str, ...] = ()
     duty: Duty | None = None
+    latency_reason: str | None = None
+    kernels: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers."""
@@ -93,10 +104,10 @@ def estimate(
     Args:
         counts: From `count`.
         device: From `read_device`.
-        kernels: One of `KERNELS`, for microcontrollers: what others' runtimes do (`published`,
-            also None), or the law of one kernel set.
+        kernels: One of `laws.KERNELS`; None: the class that people run such a network with, see
+            `default_kernels`.
         clock_mhz: Up to the device's clock, which is also the default.
-        cores: That share the work (Raspberry Pi).
+        cores: That may share a step (Raspberry Pi), where that is faster.
         period_ms: From step to step; with it the result has a `duty`.
         sleep: How the device waits, `deep` or `clocks-on`; None for both.
         battery: `cr2032`, or a charge in mAh.
@@ -121,7 +132,7 @@ def estimate(
     check_type(counts, Counts, "counts", "`count(network)` gives them")
     if not isinstance(device, Device):
         raise DeviceError(f"device is a {type(device).__name__}; `read_device(name)` gives one")
-    kernels = "published" if kernels is None else kernels
+    kernels = default_kernels(counts, device) if kernels is None else kernels
     if kernels not in list(KERNELS):
         raise DeviceError(f"kernels '{kernels}' is unknown; known: {', '.join(KERNELS)}")
     clock = device.clock.typical if clock_mhz is None else clock_mhz
@@ -132,7 +143,7 @@ def estimate(
         raise DeviceError(f"{device.name}: cores is {cores}; the work runs on 1 to {usable}")
     check_options(period_ms, sleep, battery)
     if device.kind == "sbc":
-        energy = _raspberry_pi(counts, device, clock, cores)
+        energy = _raspberry_pi(counts, device, kernels, clock, cores)
     else:
         energy = _microcontroller(counts, device, kernels, clock)
     if period_ms is None or energy.latency_us is None or energy.basis is None:
@@ -142,36 +153,48 @@ def estimate(
     return dataclasses.replace(energy, duty=found)
 
 
-def _unknown(reason: str) -> Energy:
+def _unknown(reason: str, kernels: str) -> Energy:
     """Neither time nor energy."""
-    return Energy(None, None, None, reason, None)
+    return Energy(None, None, None, reason, None, latency_reason=reason, kernels=kernels)
 
 
 def _microcontroller(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> Energy:
-    if device.energy_answer == "none: context only":
-        return _unknown(f"{device.name} is listed for comparison only")
     reason = no_cycles(counts, device, kernels)
+    if device.energy_answer == "none: context only":
+        reason = f"{device.name} is listed for comparison only"
     if reason:
-        return _unknown(reason)
+        return _unknown(reason, kernels)
     needed = estimate_cycles(counts, device, kernels)
     latency = Interval(*(n / clock_mhz for n in (needed.low, needed.typical, needed.high)))
-    notes = ["gross: nothing is subtracted for the idle device"]
+    notes = [
+        f"kernels '{kernels}': {CLASSES[kernels]}",
+        "gross: nothing is subtracted for the idle device",
+    ]
     if needed.wait is None:
         notes.append("flash wait states are not known for these kernels on it and taken as none")
     bases = [needed.basis, device.clock.basis]
     power = _power(device)
-    if power is None:
-        reason = f"{device.name}: power is not known"
-        return Energy(latency, None, None, reason, weakest(bases), tuple(notes))
+    reason = f"{device.name}: power is not known" if power is None else None
+    slower = clock_mhz != device.clock.typical
+    ratio = power_ratio(device, clock_mhz) if power and slower else None
+    if power and slower and ratio is None:
+        reason = (
+            f"{device.name}: power at {clock_mhz:g} MHz is not known: clock.lowest_mhz and "
+            "power.static_mw say what it is between two clocks"
+        )
+    if power is None or reason:
+        return Energy(latency, None, None, reason, weakest(bases), tuple(notes), kernels=kernels)
     bases += [power.basis, "derived"]
-    if clock_mhz != device.clock.typical:
-        bases.append("assumed")
-        notes.append(f"a cycle is taken to need what it needs at {device.clock.typical:g} MHz")
-    energy = _energy(needed, power, 1e-3 / device.clock.typical)
+    if ratio is not None:
+        bases.append(device.figures["power.static_mw"].basis)
+        power = dataclasses.replace(
+            power, **{end: ratio * getattr(power, end) for end in ("low", "typical", "high")}
+        )
+    energy = _energy(needed, power, 1e-3 / clock_mhz)
     if device.energy_answer == "range only":
         energy = dataclasses.replace(energy, typical=None)
         notes.append("the device's power is known as a range only")
-    return Energy(latency, energy, None, None, weakest(bases), tuple(notes))
+    return Energy(latency, energy, None, None, weakest(bases), tuple(notes), kernels=kernels)
 
 
 def _energy(needed: Spread, power: Spread, uj: float) -> Interval:
@@ -204,81 +227,44 @@ def _power(device: Device) -> Spread | None:
     return Spread(ends.low, milliwatts, ends.high, HEADLINE_HALF_WIDTH, basis)
 
 
-@dataclasses.dataclass(frozen=True)
-class Roofline:
-    """Where a step stands between computing and reading RAM; assumed rates.
-
-    Attributes:
-        macs: Of one step.
-        missed_bytes: Weights and biases read from RAM in each step; 0 if they stay in the cache.
-        macs_per_us, bytes_per_us: What the cores and the RAM can do.
-        streaming: Whether the weights miss the cache.
-        limit: `RAM` or `cores`: which of both takes longer.
-    """
-
-    macs: int
-    missed_bytes: int
-    macs_per_us: float
-    bytes_per_us: float
-    streaming: bool
-    limit: str
-
-    @property
-    def microseconds(self) -> float:
-        """The longer of both."""
-        return max(self.macs / self.macs_per_us, self.missed_bytes / self.bytes_per_us)
-
-
-def roofline(
-    counts: Counts, device: Device, clock_mhz: float | None = None, cores: int = 1
-) -> Roofline | None:
-    """The roofline of a Raspberry Pi; None where a figure is missing."""
-    rate = device.figure(_rate_key(counts))
-    cache, bandwidth = (
-        device.figure(f"memory.{k}") for k in ("last_level_kib", "dram_read_mb_per_s")
-    )
-    if rate is None or cache is None or bandwidth is None:
-        return None
-    weights = constant_bytes(counts)
-    streaming = not fits_cache(weights, cache.typical)
-    macs_per_us = rate.typical * (clock_mhz or device.clock.typical) * cores
-    made = Roofline(
-        counts.total.macs,
-        weights if streaming else 0,
-        macs_per_us,
-        bandwidth.typical,  # 1 MB/s is 1 byte per us
-        streaming,
-        "cores",
-    )
-    reads_longer = made.missed_bytes / made.bytes_per_us > made.macs / made.macs_per_us
-    return dataclasses.replace(made, limit="RAM") if reads_longer else made
-
-
-def _rate_key(counts: Counts) -> str:
-    return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"
-
-
-def _raspberry_pi(counts: Counts, device: Device, clock_mhz: float, cores: int) -> Energy:
-    bound = roofline(counts, device, clock_mhz, cores)
-    if bound is None:
-        return _unknown(f"{device.name}: {_rate_key(counts)}, cache or RAM bandwidth not known")
-    microseconds, streaming = bound.microseconds + CALL_US, bound.streaming
+def _raspberry_pi(
+    counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int
+) -> Energy:
+    reason = no_time(counts, device, kernels)
+    if reason:
+        return _unknown(reason, kernels)
+    time = board_time(counts, device, kernels, clock_mhz, cores)
+    streaming, used = time.roofline.streaming, time.roofline.cores
     notes = [
         "uncalibrated: rates, call overhead and power of this machine were not measured",
+        f"one call a step, of which the call itself {number(time.call_us.low)} to "
+        f"{number(time.call_us.high)} us: {BOARD_LAWS[kernels].source}",
         f"weights are read from {'RAM' if streaming else 'the cache'} in each step",
     ]
+    if used < cores:
+        notes.append(
+            f"on 1 core: sharing a step takes {SPLIT_US:g} us (assumed), more than it saves"
+        )
     if clock_mhz != device.clock.typical:
         notes.append(f"power is that at {device.clock.typical:g} MHz")
-    latency = around(microseconds, TIME_HALF_WIDTH)
-    load, idle = _load_w(device, cores, streaming=streaming), device.figure("power.idle_w")
+    made = Energy(time.latency_us, None, None, None, "assumed", tuple(notes), kernels=kernels)
+    load, idle = _load_w(device, used, streaming=streaming), device.figure("power.idle_w")
     if load is None or idle is None:
-        reason = f"{device.name}: power is not known"
-        return Energy(latency, None, None, reason, "assumed", tuple(notes))
-    width = math.hypot(TIME_HALF_WIDTH, BOARD_POWER_HALF_WIDTH)
-    gross = around(load * microseconds, width)  # W times us are uJ
+        return dataclasses.replace(made, energy_reason=f"{device.name}: power is not known")
     above_idle = load - idle.typical
-    net = around(above_idle * microseconds, width) if above_idle > 0 else None
-    return Energy(latency, gross, net, None, "assumed", tuple(notes))
+    net = _times(time.latency_us, above_idle) if above_idle > 0 else None
+    return dataclasses.replace(made, energy_uj=_times(time.latency_us, load), energy_net_uj=net)
+
+
+def _times(latency_us: Interval, watts: float) -> Interval:
+    """W times us are uJ; the widths of both."""
+    typical = latency_us.typical
+    assert typical is not None
+    below, above = (
+        1 + math.hypot(ratio - 1, BOARD_POWER_HALF_WIDTH)
+        for ratio in (typical / latency_us.low, latency_us.high / typical)
+    )
+    return Interval(watts * typical / below, watts * typical, watts * typical * above)
 
 
 def _load_w(device: Device, cores: int, *, streaming: bool) -> float | None:

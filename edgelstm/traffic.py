@@ -20,10 +20,13 @@ PJ_32_KB, PJ_1_MB, PJ_DRAM = 20.0, 100.0, 1950.0
 
 # Rows that a kernel multiplies together with one reading of x and h; None: one unit's gates.
 GROUPED_ROWS: dict[str, int | None] = {
-    "edgelstm": None,
+    "tflm": 1,
+    "tflm-unrolled": 2,
     "cmsis-nn": 2,
-    "published": 2,
     "portable": 1,
+    "edgelstm": None,
+    "interpreter-python": None,
+    "published": 2,
 }
 
 
@@ -53,9 +56,10 @@ def traffic(counts: Counts, device: Device, kernels: str | None = None) -> tuple
     Args:
         counts: From `count`.
         device: From `read_device`.
-        kernels: As in `estimate`; how often they read x and h again.
+        kernels: One of `laws.KERNELS`, which decides how often x and h are read again; None:
+            edgelstm's own.
     """
-    rows = GROUPED_ROWS[kernels or ("edgelstm" if device.kind == "sbc" else "published")]
+    rows = GROUPED_ROWS[kernels or "edgelstm"]
     vectors = sum(_vector_bytes(layer, counts.precision, rows) for layer in counts.layers)
     written = counts.total.state_write_bytes
     weights = constant_bytes(counts)

@@ -8,10 +8,11 @@ import pathlib
 import pytest
 
 from edgelstm.counting import count
-from edgelstm.cycles import KERNELS, Interval
+from edgelstm.cycles import Interval
 from edgelstm.device import ACTIVE_FROM, Device, Figure, device_names, read_device
 from edgelstm.energy import POWER_HALF_WIDTH, Energy, estimate
 from edgelstm.errors import DeviceError
+from edgelstm.laws import KERNELS
 from edgelstm.network import Network
 from tests.shapes import AD, dense, lstm, one, recurrent
 
@@ -45,7 +46,7 @@ def with_figure(device: Device, key: str, low: float, typical: float, high: floa
     "run", published_runs(), ids=lambda run: f"{run['board']} {run['runtime']}"
 )
 def test_published_interval_contains_the_published_run(run: dict[str, str]) -> None:
-    got = estimate(count(AD, precision="int8"), read_device(run["device"]))
+    got = estimate(count(AD, precision="int8"), read_device(run["device"]), "published")
     low, _, high = known(got.energy_uj)
     assert low <= float(run["energy_uj"]) <= high
     low, _, high = known(got.latency_us)
@@ -91,7 +92,7 @@ def test_dense_layers_need_cycles_per_output_and_are_assumed() -> None:
 
 def test_published_runtimes_on_the_u575_give_a_derived_interval() -> None:
     head = Network((recurrent("lstm", 40, 64), dense(64, 9)), last_step=True)
-    got = estimate(count(head, precision="int8"), U575)
+    got = estimate(count(head, precision="int8"), U575, "published")
     macs, cells = 26624 + 576, 677 * 64 * 2.62 / 3.44
     expected = [(per_mac * macs + cells) / 160 for per_mac in (1.87, 2.62, 3.49)]
     assert known(got.latency_us) == pytest.approx(expected)
@@ -120,7 +121,7 @@ def test_other_cores_scale_the_law_of_the_m4_and_are_assumed() -> None:
 
 
 def test_float32_is_half_wide_and_assumed() -> None:
-    got = estimate(count(lstm(40, 64), precision="float32"), L4R5)
+    got = estimate(count(lstm(40, 64), precision="float32"), L4R5, "published")
     low, typical, high = known(got.latency_us)
     assert typical * 120 == pytest.approx(9.5 * 26624 + 677 * 64)
     assert (typical / low, high / typical) == pytest.approx((1.5, 1.5))
@@ -154,8 +155,8 @@ def test_power_has_a_width_for_all_it_can_be_obtained_from() -> None:
 def test_weakest_of_all_figures_is_the_basis() -> None:
     clock = dataclasses.replace(U575.clock, basis="assumed")
     device = dataclasses.replace(U575, figures={**U575.figures, "clock.mhz": clock})
-    assert estimate(STEP, device).basis == "assumed"
-    assert estimate(count(AD, precision="int8"), L4R5).basis == "derived"
+    assert estimate(STEP, device, "cmsis-nn").basis == "assumed"
+    assert estimate(count(AD, precision="int8"), L4R5, "published").basis == "derived"
 
 
 def test_headline_current_doubles_for_neural_code() -> None:
@@ -196,8 +197,12 @@ def test_range_only_has_no_typical_energy() -> None:
         ("gap9-065v", "int8", None, "comparison only"),
         ("stm32u575", "hybrid", None, "hybrid is not for microcontrollers"),
         ("stm32l4r5", "float32", "edgelstm", "no law for float32"),
-        ("stm32u575", "float32", None, "speed.cycles_per_mac_float32 not known"),
+        ("stm32u575", "float32", "published", "speed.cycles_per_mac_float32 not known"),
         ("rx65n", "int8", "edgelstm", "speed.half_width_percent not known"),
+        ("esp8266", "int8", "cmsis-nn", "speed.cycles_per_mac_int8, speed.half_width_percent not"),
+        ("rp2040", "float32", "tflm", "its core has no float unit, and no run of 'tflm'"),
+        ("stm32u575", "int8", "interpreter-python", "for a Raspberry Pi, and stm32u575 is none"),
+        ("rpi-5", "int8", "tflm", "interpreter-python and edgelstm, not for 'tflm'"),
     ],
 )
 def test_unknown_speed_gives_neither_time_nor_energy(
@@ -206,61 +211,41 @@ def test_unknown_speed_gives_neither_time_nor_energy(
     got = estimate(count(lstm(40, 64), precision=precision), read_device(device), kernels)
     assert reason in no_energy(got)
     assert got.latency_us is None
+    assert got.latency_reason == got.energy_reason
     assert got.basis is None
-
-
-def test_pi_in_cache_computes_and_draws_what_one_core_draws() -> None:
-    got = estimate(STEP, PI5)
-    microseconds = 26624 / (8 * 2400) + 1
-    low, typical, high = known(got.latency_us)
-    assert (low, typical, high) == pytest.approx((microseconds / 2, microseconds, microseconds * 2))
-    assert known(got.energy_uj)[1] == pytest.approx(4.48 * microseconds)
-    assert known(got.energy_net_uj)[1] == pytest.approx((4.48 - 3.57) * microseconds)
-    assert got.basis == "assumed"
-    assert "uncalibrated" in got.notes[0]
-
-
-def test_pi_reads_weights_from_ram_that_miss_its_cache() -> None:
-    counts = count(lstm(640, 640), precision="int8")  # 3.3 MB against 0.7 of 2 MiB
-    got = estimate(counts, PI5)
-    microseconds = (4 * 640 * 1280 + 4 * 2560) / 14205 + 1
-    assert known(got.latency_us)[1] == pytest.approx(microseconds)
-    assert known(got.energy_uj)[1] == pytest.approx(5.57 * microseconds)
-
-
-def test_pi_without_a_figure_for_one_core_takes_a_share_of_all() -> None:
-    got = estimate(STEP, read_device("rpi-zero-2w"))
-    microseconds = 26624 / (2 * 1000) + 1
-    assert known(got.energy_uj)[1] == pytest.approx((0.6 + 1.5 / 4) * microseconds)
-
-
-def test_pi_divides_work_among_cores_at_more_power() -> None:
-    four, one_core = (estimate(STEP, PI5, cores=n) for n in (4, 1))
-    assert known(four.latency_us)[1] == pytest.approx(26624 / (4 * 8 * 2400) + 1)
-    watts = [known(e.energy_uj)[1] / known(e.latency_us)[1] for e in (one_core, four)]
-    assert watts == pytest.approx([4.48, 7.0])
 
 
 def test_pi_with_missing_figures_says_so() -> None:
     got = estimate(STEP, without(PI5, "memory.dram_read_mb_per_s"))
     assert "RAM bandwidth not known" in no_energy(got)
-    assert estimate(STEP, with_figure(PI5, "power.idle_w", 9, 9, 9)).energy_net_uj is None
+    busy = with_figure(PI5, "power.idle_w", 9, 9, 9)
+    assert estimate(STEP, busy).energy_net_uj is None
     got = estimate(STEP, without(PI5, "power.idle_w"))
     assert "power is not known" in no_energy(got)
     assert got.latency_us is not None
 
 
-def test_slower_clock_takes_longer_at_the_same_energy() -> None:
-    full, half = (estimate(STEP, U575, "edgelstm", clock) for clock in (None, 80))
-    assert known(half.latency_us)[1] == pytest.approx(2 * known(full.latency_us)[1])
-    assert half.energy_uj == full.energy_uj
-    assert (full.basis, half.basis) == ("derived", "assumed")
+# MLPerf Tiny v1.3, streaming wake word on NUCLEO-U575ZI-Q: 23.5 mW while computing at 160 MHz and
+# 9.7 mW at 60 MHz, so a step takes 1.1 times the energy there.
+def test_a_slower_clock_needs_the_power_that_was_measured_there() -> None:
+    full, slow = (estimate(STEP, U575, "edgelstm", clock) for clock in (None, 60))
+    assert known(slow.latency_us)[1] == pytest.approx(160 / 60 * known(full.latency_us)[1])
+    ratio = known(slow.energy_uj)[1] / known(full.energy_uj)[1]
+    assert ratio == pytest.approx(9.7 / 23.5 * 160 / 60, rel=0.01)
+
+
+@pytest.mark.parametrize(("device", "clock_mhz"), [("stm32u575", 59), ("stm32f446", 90)])
+def test_power_at_a_clock_without_figures_is_not_known(device: str, clock_mhz: float) -> None:
+    got = estimate(STEP, read_device(device), "edgelstm", clock_mhz)
+    assert f"power at {clock_mhz} MHz is not known" in no_energy(got)
+    assert got.latency_us is not None
+    assert got.latency_reason is None
 
 
 @pytest.mark.parametrize(
     ("device", "kernels", "clock_mhz", "cores", "said"),
     [
-        ("stm32u575", "fast", None, 1, "kernels 'fast' is unknown; known: published"),
+        ("stm32u575", "fast", None, 1, "kernels 'fast' is unknown; known: tflm, tflm-unrolled"),
         ("stm32u575", None, 200, 1, "up to 160 MHz, not 200 MHz"),
         ("stm32u575", None, 0, 1, "not 0 MHz"),
         ("stm32u575", None, math.nan, 1, "not nan MHz"),
@@ -282,6 +267,7 @@ def test_intervals_are_ordered_or_have_a_reason(name: str, precision: str) -> No
     for kernels in KERNELS:
         got = estimate(counts, read_device(name), kernels)
         assert (got.energy_uj is None) == (got.energy_reason is not None)
+        assert (got.latency_us is None) == (got.latency_reason is not None)
         for interval in (got.latency_us, got.energy_uj, got.energy_net_uj):
             if interval is not None:
                 ends = [v for v in dataclasses.astuple(interval) if v is not None]
@@ -294,7 +280,7 @@ def test_int16x8_is_taken_to_be_as_fast_as_int8() -> None:
     for kernels in KERNELS:
         got, expected = estimate(wide, U575, kernels), estimate(STEP, U575, kernels)
         assert got.latency_us == expected.latency_us
-        assert got.basis == "assumed"
+        assert got.basis == (None if kernels == "interpreter-python" else "assumed")
 
 
 @pytest.mark.parametrize("device", ["stm32u575", "rpi-5", "stm32f746"])

@@ -8,14 +8,14 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels", "printable"),
-    ("errors", "cell", "fixedpoint", "notebook", "figures"),
+    ("errors", "cell", "fixedpoint", "notebook", "figures", "laws"),
     (*("cells", "precision", "arithmetic", "counts"), *("given", "directions", "weights")),
     ("network", "files", "archives"),
     ("plan", "shapes", "equations", "arrays", "toml"),
     ("forward", "quantized"),
     ("calibration", "counting", "device"),
     ("quantization", "cycles", "memory", "traffic"),
-    ("reference", "duty"),
+    ("reference", "duty", "boards"),
     ("program", "energy", "fusion"),
     ("stages",),
     ("bidirectional",),

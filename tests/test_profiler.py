@@ -184,7 +184,7 @@ def test_bundled_model_is_profiled_without_options(capsys: pytest.CaptureFixture
 def test_several_devices_and_two_models_stand_side_by_side(
     capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
 ) -> None:
-    options = dataclasses.replace(TWO_LAYERS, devices=("stm32u575", "rpi-5"))
+    options = dataclasses.replace(TWO_LAYERS, devices=("stm32u575", "rpi-5"), precision="int8")
     found = report(options, capsys)["profiles"]
     assert [profile["device"] for profile in found] == ["stm32u575", "rpi-5"]
     text = output(options, capsys)

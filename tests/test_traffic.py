@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from edgelstm.counting import count
-from edgelstm.cycles import KERNELS
 from edgelstm.device import Device, Figure, device_names, read_device
+from edgelstm.laws import KERNELS
 from edgelstm.shapes import shapes
 from edgelstm.traffic import GROUPED_ROWS, Traffic, constant_bytes, fits_cache, traffic
 

@@ -2,21 +2,11 @@
 
 from typing import Any
 
-from edgelstm.cycles import KERNELS
 from edgelstm.device import FIGURES, Device
 from edgelstm.figures import number
+from edgelstm.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
 
 MLPERF = "MLPerf Tiny results, github.com/mlcommons/tiny_results_*"
-LAW = "instructions executed on an emulated Cortex-M4 times the cycles of its manual"
-KERNEL_SOURCES = {
-    "published": f"lowest, median and highest of all published runtimes on this core: {MLPERF}; "
-    "element-wise part: that of CMSIS-NN, 677 cycles per unit on a Cortex-M4, scaled",
-    "cmsis-nn": f"2.502 MAC + 677 H + 2440 cycles: {LAW}",
-    "portable": f"8 MAC + 356 H cycles: {LAW}",
-    "edgelstm": f"1.38 MAC + 251 H cycles: {LAW}",
-}
-assert set(KERNEL_SOURCES) == set(KERNELS)
-
 # What, value, basis, source. For every device; for microcontrollers; for boards.
 ALWAYS = (
     (
@@ -47,19 +37,23 @@ MICROCONTROLLER = (
     ),
 )
 BOARD = (
-    ("time of a call", "1 us", "assumed", "no source: measure it on the machine"),
+    (
+        "sharing a step among cores",
+        f"{SPLIT_US:g} us",
+        "assumed",
+        "no source: waking the others and waiting for the last; used where it gains",
+    ),
     (
         "weights that stay in a cache",
         "70 % of it",
         "assumed",
         "no source: room for everything else",
     ),
-    ("width of time", "a factor of 2 both ways", "assumed", "uncalibrated"),
     ("width of power", "30 %", "assumed", "uncalibrated"),
 )
 
 
-def rows(device: Device, kernels: str) -> list[dict[str, Any]]:
+def rows(device: Device, kernels: str, precision: str) -> list[dict[str, Any]]:
     """One row per figure and choice: what, value, basis, source."""
     found = [
         (key, _value(device, key), figure.basis, figure.source)
@@ -67,10 +61,9 @@ def rows(device: Device, kernels: str) -> list[dict[str, Any]]:
         if (figure := device.figure(key)) is not None
     ]
     if device.kind == "sbc":
-        chosen = [*ALWAYS, *BOARD]
+        chosen = [*_board_law(kernels), *ALWAYS, *BOARD]
     else:
-        law = ("cycles", f"kernels '{kernels}'", "derived", KERNEL_SOURCES[kernels])
-        chosen = [law, *ALWAYS, *MICROCONTROLLER]
+        chosen = [_law(kernels, precision), *ALWAYS, *MICROCONTROLLER]
     names = ("what", "value", "basis", "source")
     return [dict(zip(names, row, strict=True)) for row in (*chosen, *found)]
 
@@ -79,3 +72,31 @@ def _value(device: Device, key: str) -> str:
     figure = device.figures[key]
     ends = sorted({figure.low, figure.typical, figure.high})
     return " / ".join(map(number, ends))
+
+
+def _law(kernels: str, precision: str) -> tuple[str, str, str, str]:
+    key = "float32" if precision == "float32" else "int8"
+    law = LAWS.get((kernels, key))
+    if law is None:
+        return "cycles", CLASSES[kernels], "measured", f"{MLPERF}; element-wise part: CMSIS-NN's"
+    return "cycles", f"{law_text(law)}: {CLASSES[kernels]}", law.basis, law.source
+
+
+def _board_law(kernels: str) -> list[tuple[str, str, str, str]]:
+    law = BOARD_LAWS.get(kernels)
+    if law is None:
+        return []
+    low, typical, high = law.call_us
+    value = f"a call of {low:g} / {typical:g} / {high:g} us, and the products: {CLASSES[kernels]}"
+    return [("time", value, "assumed", law.source)]
+
+
+def law_text(law: Law) -> str:
+    """A law as people write it.
+
+    >>> law_text(LAWS["cmsis-nn", "int8"])
+    '2.502 MAC + 677 H + 2440'
+    """
+    terms = ((law.per_mac, " MAC"), (law.per_activation, " act"), (law.per_unit, " H"))
+    text = " + ".join(f"{n:g}{of}" for n, of in terms if n)
+    return text + (f" + {law.per_layer:g}" if law.per_layer else "")

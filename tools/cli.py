@@ -100,7 +100,7 @@ def profile(
     precision: Annotated[str | None, typer.Option(help="The model's own, else int8.")] = None,
     steps: Annotated[int | None, typer.Option(help="Also count a sequence.")] = None,
     kernels: Annotated[
-        str | None, typer.Option(help="published, cmsis-nn, portable or edgelstm.")
+        str | None, typer.Option(help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...")
     ] = None,
     clock_mhz: Annotated[float | None, typer.Option(help="Up to the device's clock.")] = None,
     cores: Annotated[int, typer.Option(help="Of a Raspberry Pi.")] = 1,

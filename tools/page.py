@@ -224,7 +224,9 @@ def _time_charts(report: Report) -> str:
             row = (title, value["low"], value["typical"], value["high"])
             drawn.append(charts.intervals(f"{title} per step", [row], unit))
     if report["roofline"]:
-        found = {k: v for k, v in report["roofline"].items() if k not in ("streaming", "limit")}
+        found = {
+            k: v for k, v in report["roofline"].items() if k not in ("streaming", "limit", "cores")
+        }
         drawn.append(charts.roofline("Roofline", charts.Roof(**found)))
     return "".join(drawn)
 

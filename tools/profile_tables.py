@@ -14,6 +14,7 @@ BYTES = (
 OPERATION_HEADINGS = (">MACs", ">adds", ">muls", ">sigmoid", ">tanh", ">rescale")
 BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written B")
 RUNTIME_HEADINGS = ("", ">flash B", ">left", ">RAM B", ">left", "fits")
+KERNEL_HEADINGS = ("kernels", "time", "energy", "")
 BAR = 20
 
 
@@ -119,6 +120,7 @@ def _print_device(report: Report) -> None:
     _print("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
     _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
     _print("Time and energy per step", ("", ""), energy_rows(report))
+    _print("With other kernels", KERNEL_HEADINGS, kernel_rows(report))
     if report["duty"]:
         _print(
             f"One step every {number(report['duty']['period_ms'])} ms", ("", ""), duty_rows(report)
@@ -177,13 +179,23 @@ def energy_rows(report: Report) -> Iterator[tuple[str, str]]:
     yield "energy", interval(report["energy_uj"], "uJ")
     if report["energy_net_uj"]:
         yield "energy above idle", interval(report["energy_net_uj"], "uJ")
-    if report["energy_reason"]:
-        yield "not known because", report["energy_reason"]
+    for reason in dict.fromkeys((report["latency_reason"], report["energy_reason"])):
+        if reason:
+            yield "not known because", reason
     if report["basis"]:
         yield "basis", report["basis"]
+    if report["file_reason"]:
+        yield "file", report["file_reason"]
     roofline = report["roofline"]
     if roofline:
         yield "limited by", f"{roofline['limit']}: {roofline_text(roofline)}"
+
+
+def kernel_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Time and energy with each class of kernels; none where one was asked for."""
+    for row in report["by_kernels"]:
+        time = row["latency_reason"] or interval(row["latency_us"], "us")
+        yield row["kernels"], time, interval(row["energy_uj"], "uJ"), row["what"]
 
 
 def roofline_text(roofline: Report) -> str:
@@ -236,7 +248,7 @@ def counter_rows(report: Report) -> Iterator[tuple[str, ...]]:
 def notes(report: Report) -> Iterator[str]:
     """What the figures rest on, in sentences."""
     yield from (f"assumed: {text}" for text in report["assumed"])
-    follows = "the cycles" if report["kernels"] else "the multiplications alone"
+    follows = "the multiplications alone" if report["roofline"] else "the cycles"
     yield f"the share of a gate follows {follows}: a share of an estimate, not a measurement"
     yield f"fit: {report['fit']['basis']}"
     yield from (f"time and energy: {text}" for text in report["notes"])

@@ -4,33 +4,55 @@ import dataclasses
 import pathlib
 import shlex
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import edgelstm
+from edgelstm import bundled
 from edgelstm.advice import advise
 from edgelstm.alternatives import Situation
+from edgelstm.boards import board_time, no_time
 from edgelstm.counters import foreign_counts
 from edgelstm.counting import count
 from edgelstm.counts import Counts
 from edgelstm.cycles import shares
 from edgelstm.device import Device, read_device
-from edgelstm.energy import Energy, estimate, roofline
+from edgelstm.energy import Energy, estimate
 from edgelstm.errors import ModelError
+from edgelstm.figures import number
 from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork
 from edgelstm.memory import fit, memory_map
 from edgelstm.network import Network
 from edgelstm.printable import printable_texts
 from edgelstm.shapes import shapes
-from edgelstm.tools import assumptions, output, page, profile_csv, profile_tables
+from edgelstm.tools import assumptions, costs, output, page, profile_csv, profile_tables
 from edgelstm.tools.request import Request, read_network
 from edgelstm.traffic import traffic
 
 Report = dict[str, Any]
 
 DEFAULT_DEVICE = "stm32u575"
-# Whose code lies in flash, by whose kernels are counted; edgelstm's C has no sourced size.
-RUNTIMES = {"published": "tflm", "cmsis-nn": "cmsis-nn", "portable": None, "edgelstm": None}
+# Whose code lies in flash, by whose kernels are counted; C without a runtime has no sourced size.
+RUNTIMES = {
+    "tflm": "tflm",
+    "tflm-unrolled": "tflm",
+    "cmsis-nn": "cmsis-nn",
+    "published": "tflm",
+    "portable": None,
+    "edgelstm": None,
+    "interpreter-python": None,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Given:
+    """A network and its name; steps of a call; bytes of its `.tflite` file, None without one."""
+
+    network: AnyNetwork
+    name: str
+    steps: int
+    file_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +91,12 @@ class Options:
 
 
 def main(options: Options, *, as_json: bool, quiet: bool) -> int:
-    """Runs the command; returns its exit code: 1 if a network does not fit a device."""
+    """Runs the command; returns its exit code: 1 if a network does not fit or keep up."""
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
-    networks = read_networks(options)
+    networks = read_given(options)
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
-    reports = [profile(network, n, d, options) for network, n in networks for d in devices]
+    reports = [profile(given, device, options) for given in networks for device in devices]
     shown = printable_texts(reports)
     if options.html:
         write_whole(options.html, page.render(shown).encode())
@@ -86,33 +108,46 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
         profile_tables.print_profiles(shown)
         if options.html:
             output.print_line(f"\npage: {options.html}", whole=True)
-    return output.exit_code(
-        [
-            f"{report['model']} does not fit {report['device']}"
-            for report in reports
-            if report["fit"]["fits"] is False
-        ]
-    )
+    return output.exit_code([failure for report in reports for failure in _failures(report)])
 
 
-def read_networks(options: Options) -> list[tuple[AnyNetwork, str]]:
-    """The networks and their names: files, sizes, or the bundled one."""
+def _failures(report: Report) -> list[str]:
+    found = []
+    if report["fit"]["fits"] is False:
+        found.append(f"{report['model']} does not fit {report['device']}")
+    duty = report["duty"]
+    if duty and duty["keeps_up"] is False:
+        period = number(duty["period_ms"])
+        found.append(f"{report['model']} does not keep up on {report['device']}: {period} ms")
+    return found
+
+
+def read_given(options: Options) -> list[Given]:
+    """The networks: of files, sizes, or the bundled one."""
     given = {k: v for k, v in dataclasses.asdict(options.shape).items() if v is not None}
     if given:
-        return [_from_shape(given, options)]
+        network, name = _from_shape(given, options)
+        return [Given(network, name, costs.call_steps(network, None, options.steps))]
     if len(options.models) > 2:
         raise ModelError(f"{len(options.models)} models are given; at most 2 stand side by side")
-    requests = [
-        Request(
-            model=path,
-            precision=options.precision,
-            head=options.head,
-            activation=options.activation,
-            order=options.order,
-        )
-        for path in options.models or (None,)
-    ]
-    return [read_network(request) for request in requests]
+    return [_from_file(path, options) for path in options.models or (None,)]
+
+
+def _from_file(path: pathlib.Path | None, options: Options) -> Given:
+    request = Request(
+        model=path,
+        precision=options.precision,
+        head=options.head,
+        activation=options.activation,
+        order=options.order,
+    )
+    network, name = read_network(request)
+    steps = options.steps
+    if path is None and steps is None:
+        steps = bundled.demo_data().calibration.shape[1]
+    is_tflite = path is not None and path.suffix.lower() == ".tflite"
+    size = path.stat().st_size if path and is_tflite else None
+    return Given(network, name, costs.call_steps(network, path if is_tflite else None, steps), size)
 
 
 def _from_shape(given: dict[str, Any], options: Options) -> tuple[Network, str]:
@@ -129,78 +164,76 @@ def _from_shape(given: dict[str, Any], options: Options) -> tuple[Network, str]:
     return network, f"{cell}_{inputs}_{hidden}{rest}"
 
 
-def profile(network: AnyNetwork, name: str, device: Device, options: Options) -> Report:
+def profile(given: Given, device: Device, options: Options) -> Report:
     """Everything that is said about one network on one device: the object of `--json`."""
-    counts = count(network, options.steps, options.precision)
+    network = given.network
+    precision = options.precision or costs.default_precision(network, device)
+    counts = count(network, options.steps, precision)
+    asked = {"clock_mhz": options.clock_mhz, "cores": options.cores}
     energy = estimate(
         counts,
         device,
         options.kernels,
-        options.clock_mhz,
-        cores=options.cores,
+        **asked,
         period_ms=options.period_ms,
         sleep=options.sleep,
         battery=options.battery,
     )
-    kernels = options.kernels or "published"
-    situation = Situation(counts, energy, device, options.kernels, options.clock_mhz, options.cores)
+    situation = Situation(
+        counts, energy, device, options.kernels, **asked, has_file=_has_file(network, device)
+    )
     report: Report = {
-        "model": name,
+        "model": given.name,
         "precision": counts.precision,
         "device": device.name,
         "command": shlex.join(["edgelstm", *sys.argv[1:]]),
         "version": edgelstm.__version__,
         **counts.to_dict(),
-        "traffic": [level.to_dict() for level in traffic(counts, device, options.kernels)],
-        **_memory(network, counts, device, options),
+        "traffic": [level.to_dict() for level in traffic(counts, device, energy.kernels)],
+        **_memory(given, counts, device, energy.kernels),
         **energy.to_dict(),
+        "file_reason": costs.no_file(network, counts.precision, device),
+        "by_kernels": [] if options.kernels else costs.by_kernels(counts, device, energy, **asked),
         "advice": [advice.to_dict() for advice in advise(situation)],
         "core": device.core,
-        "kernels": None if device.kind == "sbc" else kernels,
         "clock_mhz": options.clock_mhz or device.clock.typical,
         "assumed": list(network.assumed),
-        "shares": _shares(counts, energy, device, kernels),
-        "roofline": _roofline(counts, device, options),
-        "assumptions": assumptions.rows(device, kernels),
+        "shares": _shares(counts, energy, device),
+        "roofline": _roofline(counts, device, options, energy.kernels),
+        "assumptions": assumptions.rows(device, energy.kernels, counts.precision),
     }
     if options.compare_counters:
         report["counters"] = [found.to_dict() for found in foreign_counts(counts)]
     return report
 
 
-def _memory(
-    network: AnyNetwork, counts: Counts, device: Device, options: Options
-) -> dict[str, Any]:
+def _has_file(network: AnyNetwork, device: Device) -> Callable[[Network, str], bool]:
+    """Whether advice leads to a file; where the network itself has none, none is asked for."""
+    return lambda other, precision: bool(costs.written_for(other, precision, device))
+
+
+def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> dict[str, Any]:
     """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
-    precision, steps = counts.precision, options.steps or 1
-    own = RUNTIMES[options.kernels or "published"]
-    parts = memory_map(network, device, precision=precision, steps=steps, runtime=own)
+    asked = {"precision": counts.precision, "steps": given.steps}
+    own = RUNTIMES[kernels]
+    parts = memory_map(given.network, device, **asked, runtime=own)
+
+    def fitted(runtime: str | None) -> dict[str, Any]:
+        found = fit(given.network, device, **asked, runtime=runtime, file_bytes=given.file_bytes)
+        return found.to_dict()
+
+    runs = device.kind != "sbc" and not costs.no_file(given.network, counts.precision, device)
+    names = ("tflm", "cmsis-nn") if runs else ()
     return {
-        "fit": fit(network, device, precision=precision, steps=steps, runtime=own).to_dict(),
+        "fit": fitted(own),
         "memory": [dataclasses.asdict(part) for part in parts],
-        "runtimes": _runtimes(network, counts, device, steps),
+        "runtimes": [{"runtime": name, **fitted(name)} for name in names],
     }
 
 
-def _runtimes(
-    network: AnyNetwork, counts: Counts, device: Device, steps: int
-) -> list[dict[str, Any]]:
-    """The fit with each runtime on a microcontroller; `c` is C without a runtime."""
-    if device.kind == "sbc":
-        return []
-    named = {"tflm": "tflm", "cmsis-nn": "cmsis-nn", "c": None}
-    fits = {
-        name: fit(network, device, precision=counts.precision, steps=steps, runtime=runtime)
-        for name, runtime in named.items()
-    }
-    return [{"runtime": name, **found.to_dict()} for name, found in fits.items()]
-
-
-def _shares(
-    counts: Counts, energy: Energy, device: Device, kernels: str
-) -> list[dict[str, Any]] | None:
+def _shares(counts: Counts, energy: Energy, device: Device) -> list[dict[str, Any]] | None:
     """Each row's part of time and energy: a share of an estimate, not a measurement."""
-    found = shares(counts, device, kernels)
+    found = shares(counts, device, energy.kernels)
     if found is None:
         return None
     latency, joules = (
@@ -219,8 +252,11 @@ def _shares(
     ]
 
 
-def _roofline(counts: Counts, device: Device, options: Options) -> dict[str, Any] | None:
-    if device.kind != "sbc":
+def _roofline(
+    counts: Counts, device: Device, options: Options, kernels: str
+) -> dict[str, Any] | None:
+    if device.kind != "sbc" or no_time(counts, device, kernels):
         return None
-    found = roofline(counts, device, options.clock_mhz, options.cores)
-    return None if found is None else dataclasses.asdict(found)
+    clock = options.clock_mhz or device.clock.typical
+    found = board_time(counts, device, kernels, clock, options.cores).roofline
+    return dataclasses.asdict(found)

@@ -24,6 +24,7 @@ from edgelstm.quantized import QuantizedNetwork
 AnyNetwork = Network | QuantizedNetwork
 
 WRITTEN = ("lstm", "gru", "gru_reset_before")  # cells; others are counted and run, not written yet
+FUSED = ("lstm",)  # cells with an operator of their own in TensorFlow Lite and in integers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +171,17 @@ def _check_written(network: AnyNetwork) -> None:
                 f"layer '{layer.name}': a {what} cannot be written to a file yet, only counted "
                 f"and run; what is written: {', '.join(WRITTEN)}"
             )
+
+
+def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
+    """Whether `encode` has a form for these cells at a precision; their sizes do not matter."""
+    float_onnx = suffix == ".onnx" and precision == "float32"
+    cells = WRITTEN if float_onnx or suffix == ".npz" else FUSED
+    return all(
+        layer.cell_name in cells and not layer.projection_size
+        for layer in parts(network.layers)
+        if isinstance(layer, Recurrent)
+    )
 
 
 def default_steps(network: AnyNetwork, streaming: bool) -> int:

@@ -1,0 +1,78 @@
+"""What a network costs on a device: asked here by every command, so that all answer alike."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from edgelstm.counts import Counts
+from edgelstm.device import Device
+from edgelstm.energy import Energy, estimate
+from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
+from edgelstm.laws import CLASSES, side_by_side
+from edgelstm.quantized import QuantizedNetwork
+
+BOARD_FORMATS = (".tflite", ".onnx")
+
+
+def default_precision(network: AnyNetwork, device: Device) -> str:
+    """The network's own; else what runs well on the device: hybrid on a Raspberry Pi, int8."""
+    if isinstance(network, QuantizedNetwork):
+        return network.precision
+    if device.kind != "sbc":
+        return "int8"
+    return "hybrid" if written_for(network, "hybrid", device) else "float32"
+
+
+def written_for(network: AnyNetwork, precision: str, device: Device) -> tuple[str, ...]:
+    """Suffixes of the files that `export` writes of it and that something on the device runs."""
+    suffixes = BOARD_FORMATS if device.kind == "sbc" else (".tflite",)
+    if precision == "hybrid" and device.kind != "sbc":
+        return ()
+    return tuple(suffix for suffix in suffixes if has_file(network, suffix, precision))
+
+
+def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
+    """Why no file of it runs on the device, and what does; None if one does."""
+    if written_for(network, precision, device):
+        return None
+    others = [p for p in ("int8", "hybrid", "float32") if written_for(network, p, device)]
+    works = f"--precision {others[0]}" if others else "an LSTM, or --device rpi-4b"
+    if device.kind == "sbc" and not others:
+        works = "an LSTM or a GRU without projection"
+    return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
+
+
+def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None) -> int:
+    """Steps that a call of the file computes: the file's own; else those asked for.
+
+    Else those of the file that `export` writes; 1 of a streaming file.
+    """
+    if path is None:
+        return asked or default_steps(network, streaming=False)
+    about = facts(path)
+    return 1 if about.streaming else about.steps or asked or 1
+
+
+def by_kernels(counts: Counts, device: Device, chosen: Energy, **options: Any) -> Sequence[Any]:
+    """Time and energy with each class of kernels that stands beside the chosen one.
+
+    Args:
+        counts: Of a step.
+        device: It runs on.
+        chosen: The estimate that stands first.
+        options: Of `estimate`, the same as for `chosen`.
+    """
+    names = side_by_side(chosen.kernels, counts.precision)
+    found = [
+        chosen if name == chosen.kernels else estimate(counts, device, name, **options)
+        for name in dict.fromkeys((chosen.kernels, *names))
+    ]
+    return [_row(energy) for energy in found]
+
+
+def _row(energy: Energy) -> dict[str, Any]:
+    keys = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "energy_reason", "basis")
+    every = dataclasses.asdict(energy)
+    about = {"kernels": energy.kernels, "what": CLASSES[energy.kernels]}
+    return about | {key: every[key] for key in keys}
