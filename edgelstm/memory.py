@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Any
 
-from edgelstm.counting import count, planned, stored_bytes
+from edgelstm.arena import arena
+from edgelstm.counting import count
 from edgelstm.device import Device, Figure
-from edgelstm.directions import parts
-from edgelstm.network import Bidirectional, Network, split_point
-from edgelstm.plan import DensePlan, RecurrentPlan
+from edgelstm.figures import counted
+from edgelstm.network import Bidirectional, Network
 from edgelstm.quantized import QuantizedBidirectional, QuantizedNetwork
 
 _TFLM = Figure(
@@ -53,7 +53,7 @@ def fit(
     precision: str | None = None,
     steps: int = 1,
     runtime: str | None = "tflm",
-    arena_bytes: int | None = None,
+    measured_bytes: int | None = None,
     file_bytes: int | None = None,
 ) -> Fit:
     """Whether a network fits a device.
@@ -64,7 +64,8 @@ def fit(
         precision: As in `count`.
         steps: Time steps that the file computes in one call.
         runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
-        arena_bytes: Memory that TFLM's interpreter asked for, measured; None to compute it.
+        measured_bytes: Memory that TFLM's interpreter needed here, to be told; the answer is the
+            computed bound, the same on every machine.
         file_bytes: Size of the written file, which lies in flash as a whole; None for the bytes of
             weights and biases.
 
@@ -73,9 +74,10 @@ def fit(
     """
     weights = count(network, precision=precision).total
     constants = file_bytes or weights.weight_bytes + weights.bias_bytes
-    ram = arena_bytes or sum(_working(network, precision, steps))
+    interpreted = device.kind == "sbc" or runtime is not None
+    ram = sum(_working(network, precision, steps, interpreted=interpreted))
     stored = "the written file" if file_bytes else "weights and biases"
-    working = _working_basis(network, steps, measured=bool(arena_bytes))
+    working = _working_basis(network, steps, measured_bytes)
     rest = "; stack and application are not counted"
     if device.kind == "sbc":
         basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
@@ -92,20 +94,21 @@ def fit(
     )
 
 
-def _working_basis(network: Network | QuantizedNetwork, steps: int, *, measured: bool) -> str:
+def _working_basis(
+    network: Network | QuantizedNetwork, steps: int, measured_bytes: int | None
+) -> str:
     told = (
-        "the arena that TFLM's interpreter needed on x86-64, an upper bound for 32-bit pointers; "
-        "it holds states, input and output"
-        if measured
-        else "derived: states, input and output of the largest layer, a buffer per operation; "
-        "a runtime's own bookkeeping is not counted"
+        f"an upper bound for {counted(steps, 'step')} a call: states, input, output and values as "
+        "TFLM's planner places them, and what it notes of each operator"
     )
-    if len(parts(network.layers)) == len(network.layers):
-        return told
-    return (
-        f"{told}; a bidirectional layer keeps whole sequences, here of {steps} "
-        f"step{'s' if steps > 1 else ''}: input, reversed input and the outputs of both directions"
-    )
+    if measured_bytes:
+        told += f"; its interpreter needed {measured_bytes:,} B on this machine"
+    if any(isinstance(x, Bidirectional | QuantizedBidirectional) for x in network.layers):
+        told += (
+            "; a bidirectional layer keeps whole sequences: input, reversed input and the outputs "
+            "of both directions"
+        )
+    return told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,10 +128,11 @@ def memory_map(
     steps: int = 1,
     runtime: str | None = "tflm",
 ) -> tuple[Part, ...]:
-    """What `fit` adds up without a file and a measured arena; arguments as there."""
+    """What `fit` adds up without a file; arguments as there."""
     weights = count(network, precision=precision).total
-    states, in_out, values = _working(network, precision, steps)
     board = device.kind == "sbc"
+    interpreted = board or runtime is not None
+    states, values, notes = _working(network, precision, steps, interpreted=interpreted)
     code = RUNTIME_CODE.get(runtime or "")
     constants = "ram" if board else "flash"
     return (
@@ -136,8 +140,8 @@ def memory_map(
         Part(constants, "biases", weights.bias_bytes),
         Part("flash", "runtime's core", None if board or not code else int(code.high)),
         Part("ram", "states", states),
-        Part("ram", "input and output", in_out),
-        Part("ram", "values in between", values),
+        Part("ram", "input, output, values", values),
+        Part("ram", "interpreter", notes),
     )
 
 
@@ -166,41 +170,8 @@ def _bytes(device: Device, key: str) -> int | None:
 
 
 def _working(
-    network: Network | QuantizedNetwork, precision: str | None, steps: int
+    network: Network | QuantizedNetwork, precision: str | None, steps: int, *, interpreted: bool
 ) -> tuple[int, int, int]:
-    """States of all layers; the largest layer's input and output over all steps, and its values."""
-    every_step = split_point(network.layers) if network.last_step else len(network.layers)
-    plans, states, largest = iter(planned(network, precision).layers), 0, (0, 0)
-    for k, layer in enumerate(network.layers):
-        directions = [_layer_bytes(next(plans)) for _ in parts([layer])]
-        in_out, values, kept = directions[0]
-        if isinstance(layer, Bidirectional | QuantizedBidirectional):
-            in_out, kept = _both_bytes(layer, in_out), 2 * kept
-        largest = max(largest, (in_out * (steps if k < every_step else 1), values), key=sum)
-        states += kept
-    return states, *largest
-
-
-def _both_bytes(layer: Bidirectional | QuantizedBidirectional, in_out: int) -> int:
-    """Bytes of a step of what lies side by side at most, from one direction's input and output.
-
-    Forward output y, backward output b, results of reversing in turn: x y x'; y x' b; y b b';
-    y b' and both together. Outputs have the type of the input.
-    """
-    outputs = layer.output_size // 2
-    x, y = (in_out * size // (layer.input_size + outputs) for size in (layer.input_size, outputs))
-    return max(2 * x + y, x + 2 * y, 4 * y)
-
-
-def _layer_bytes(plan: RecurrentPlan | DensePlan) -> tuple[int, int, int]:
-    """Bytes of one step's input and output, of all results of operations, and of the states."""
-    if isinstance(plan, DensePlan):
-        formats = plan.precision.formats
-        read = plan.input_size * stored_bytes(formats["input"].type)
-        return read + plan.output_size * stored_bytes(formats["output"].type), 0, 0
-
-    def size(value: str) -> int:
-        return plan.sizes[value] * stored_bytes(plan.format(value).type)
-
-    values = sum(size(op.result) for op in plan.ops)
-    return size("x") + size(plan.states[0]), values, sum(size(state) for state in plan.states)
+    """States, values, and what an interpreter notes."""
+    found = arena(network, precision, steps)
+    return found.states_bytes, found.values_bytes, found.notes_bytes if interpreted else 0

@@ -2,17 +2,28 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
+from edgelstm.counting import count
 from edgelstm.counts import Counts
 from edgelstm.device import Device
 from edgelstm.energy import Energy, estimate
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
 from edgelstm.laws import CLASSES, side_by_side
+from edgelstm.memory import Fit, fit
 from edgelstm.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
+# Whose code lies in flash, by whose kernels are counted; C without a runtime has no sourced size.
+RUNTIMES = {
+    "tflm": "tflm",
+    "tflm-unrolled": "tflm",
+    "cmsis-nn": "cmsis-nn",
+    "published": "tflm",
+    "portable": None,
+    "edgelstm": None,
+    "interpreter-python": None,
+}
 
 
 def default_precision(network: AnyNetwork, device: Device) -> str:
@@ -43,6 +54,15 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 
+def fitted(network: AnyNetwork, device: Device, precision: str, **asked: Any) -> Fit:
+    """`fit`, which says nothing of a file that nothing on the device runs."""
+    found = fit(network, device, precision=precision, **asked)
+    reason = no_file(network, precision, device)
+    if reason is None or found.fits is False:
+        return found
+    return dataclasses.replace(found, fits=None, basis=f"{reason}; {found.basis}")
+
+
 def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None) -> int:
     """Steps that a call of the file computes: the file's own; else those asked for.
 
@@ -54,7 +74,22 @@ def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None
     return 1 if about.streaming else about.steps or asked or 1
 
 
-def by_kernels(counts: Counts, device: Device, chosen: Energy, **options: Any) -> Sequence[Any]:
+def per_step(network: AnyNetwork, precision: str, device: Device) -> dict[str, Any]:
+    """The object `per_step` of reports."""
+    counts = count(network, precision=precision)
+    energy = estimate(counts, device)
+    found = energy.to_dict()
+    keys = ("latency_us", "energy_uj", "energy_net_uj", "basis", "latency_reason", "kernels")
+    return {
+        "macs": counts.total.macs,
+        **{key: found[key] for key in keys},
+        "reason": energy.energy_reason,
+        "notes": list(energy.notes),
+        "by_kernels": by_kernels(counts, device, energy),
+    }
+
+
+def by_kernels(counts: Counts, device: Device, chosen: Energy, **options: Any) -> list[Any]:
     """Time and energy with each class of kernels that stands beside the chosen one.
 
     Args:

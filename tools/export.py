@@ -9,20 +9,20 @@ from typing import Any
 import edgelstm
 from edgelstm.comparison import accuracy, compare, saturation
 from edgelstm.counting import count
+from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
-from edgelstm.energy import estimate
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
 from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix
 from edgelstm.formats.tensors import at
-from edgelstm.memory import Fit, fit
+from edgelstm.memory import Fit
 from edgelstm.network import Network
 from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.runtimes.arena import smallest_arena
-from edgelstm.tools import output, tables
+from edgelstm.tools import costs, output, tables
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
@@ -87,10 +87,9 @@ def write_files(request: Request, tell: Tell) -> Exported:
     """Reads, quantizes and writes."""
     tell("reading the model")
     network, name = read_network(request)
-    precision, skipped = choose_precision(network, request.precision)
-    default = HYBRID_DEVICE if precision == "hybrid" else DEFAULT_DEVICE
-    device = read_device(request.device or default)
+    device = read_device(request.device or _default_device(network, request))
     check_exportable(device)
+    precision, skipped = choose_precision(network, request, device)
     if precision == "hybrid" and device.kind != "sbc":
         raise ModelError(
             f"no runtime of a microcontroller runs hybrid networks, and {device.name} is one; "
@@ -123,6 +122,13 @@ def write_files(request: Request, tell: Tell) -> Exported:
         write_whole(path, content)
         exported.paths.append(path)
     return exported
+
+
+def _default_device(network: AnyNetwork, request: Request) -> str:
+    """A microcontroller, or a Raspberry Pi where no microcontroller has a file of it."""
+    device = read_device(DEFAULT_DEVICE)
+    precision = request.precision or costs.default_precision(network, device)
+    return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
@@ -185,9 +191,9 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
         "fit": fitted.to_dict(),
         "accuracy": measured,
         "verified": [v.to_dict() for v in verified],
-        "per_step": _per_step(exported),
+        "per_step": costs.per_step(exported.network, exported.precision, exported.device),
         **_ends(exported.network),
-        "failures": _failures(verified, fitted, exported.device, request.target),
+        "failures": _failures(verified, fitted, exported, request),
         "version": edgelstm.__version__,
     }
 
@@ -201,7 +207,8 @@ def _ends(network: AnyNetwork) -> dict[str, Any]:
 
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[str, Any]:
-    """Size of the file, and of the same file in float32 where there is one."""
+    """Size of the file, of the same file in float32, and whether something on the device runs it."""
+    runs = costs.written_for(exported.network, exported.precision, exported.device)
     float_bytes = None
     if exported.original and exported.precision != "float32":
         try:
@@ -220,6 +227,7 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[
         "format": path.suffix.lstrip("."),
         "bytes": path.stat().st_size,
         "float32_bytes": float_bytes,
+        "not_for": None if path.suffix in runs else exported.device.name,
     }
 
 
@@ -257,44 +265,34 @@ def _measure(exported: Exported) -> dict[str, Any]:
 
 
 def _fit(exported: Exported, tell: Tell) -> Fit:
-    arena = runtime = size = None
+    arena = size = None
     tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
     if tflite and exported.device.kind != "sbc":
         tell("finding the smallest arena")
-        arena, runtime, size = smallest_arena(tflite), "tflm", tflite.stat().st_size
-    return fit(
+        arena, size = smallest_arena(tflite), tflite.stat().st_size
+    counts = count(exported.network, precision=exported.precision)
+    return costs.fitted(
         exported.network,
         exported.device,
-        precision=exported.precision,
+        exported.precision,
         steps=exported.steps,
-        runtime=runtime,
-        arena_bytes=arena,
+        runtime=costs.RUNTIMES[default_kernels(counts, exported.device)],
+        measured_bytes=arena,
         file_bytes=size,
     )
 
 
-def _per_step(exported: Exported) -> dict[str, Any]:
-    counts = count(exported.network, precision=exported.precision)
-    energy = estimate(counts, exported.device).to_dict()
-    return {
-        "macs": counts.total.macs,
-        "latency_us": energy["latency_us"],
-        "energy_uj": energy["energy_uj"],
-        "energy_net_uj": energy["energy_net_uj"],
-        "basis": energy["basis"],
-        "reason": energy["energy_reason"],
-        "notes": list(energy["notes"]),
-    }
-
-
 def _failures(
-    verified: list[Verified], fitted: Fit, device: Device, target: str | None
+    verified: list[Verified], fitted: Fit, exported: Exported, request: Request
 ) -> list[str]:
     failures = [
         f"{v.artifact} in {v.runtime}: {v.reason}"
         for v in verified
-        if v.status in FAILED and (v.status != "refused" or target in (None, v.runtime))
+        if v.status in FAILED and (v.status != "refused" or request.target in (None, v.runtime))
     ]
     if fitted.fits is False:
-        failures.append(f"does not fit {device.name}")
+        failures.append(f"does not fit {exported.device.name}")
+    reason = costs.no_file(exported.network, exported.precision, exported.device)
+    if reason and not (request.formats or request.target):
+        failures.append(reason)
     return failures

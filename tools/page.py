@@ -6,7 +6,7 @@ from typing import Any
 
 from edgelstm.counts import COLUMNS
 from edgelstm.figures import number, percent
-from edgelstm.tools import charts, profile_tables
+from edgelstm.tools import charts, profile_tables, side_by_side
 from edgelstm.tools.charts import Bar, Segment
 
 Report = dict[str, Any]
@@ -39,8 +39,8 @@ def render(reports: Sequence[Report]) -> str:
         reports=[_view(report) for report in reports],
         first=reports[0],
         headings=HEADINGS,
-        names=profile_tables.columns(reports),
-        compared=list(profile_tables.compared(reports)) if len(reports) > 1 else [],
+        names=side_by_side.columns(reports),
+        compared=list(side_by_side.compared(reports)) if len(reports) > 1 else [],
         comparison=list(_comparison(reports)) if len(reports) > 1 else [],
     )
 
@@ -252,15 +252,15 @@ def _duty_chart(report: Report) -> str:
 
 
 def _comparison(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
-    """Time and energy of all profiles, each on one scale."""
-    for title, key, unit in (
-        ("Time per step", "latency_us", "us"),
-        ("Energy per step", "energy_uj", "uJ"),
-    ):
+    """Time of all profiles on one scale; energy of chips on one, of boards on another."""
+    named = list(zip(side_by_side.columns(reports), reports, strict=True))
+    charted = [("Time per step", "latency_us", "us", named)]
+    for what in dict.fromkeys(map(side_by_side.energy_name, reports)):
+        own = [(name, r) for name, r in named if side_by_side.energy_name(r) == what]
+        charted.append((f"{what.capitalize()} per step", "energy_uj", "uJ", own))
+    for title, key, unit, chosen in charted:
         rows = [
-            (name, *(r[key][k] for k in ("low", "typical", "high")))
-            for name, r in zip(profile_tables.columns(reports), reports, strict=True)
-            if r[key]
+            (name, *(r[key][k] for k in ("low", "typical", "high"))) for name, r in chosen if r[key]
         ]
         if rows:
             yield title, charts.intervals(title, rows, unit)

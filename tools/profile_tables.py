@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgelstm.equations import equations
-from edgelstm.figures import counted, number, percent, span
+from edgelstm.figures import counted, number, percent
+from edgelstm.tools import side_by_side
 from edgelstm.tools.output import Report, print_heading, print_line, print_table
+from edgelstm.tools.side_by_side import interval
 
 OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
 BYTES = (
@@ -27,7 +29,7 @@ def print_profiles(reports: Sequence[Report]) -> None:
         shown.append(report["layers"])
         _print_device(report)
     if len(reports) > 1:
-        _print("Side by side", ("", *columns(reports)), compared(reports))
+        _print("Side by side", ("", *side_by_side.columns(reports)), side_by_side.compared(reports))
 
 
 def _print_counts(report: Report) -> None:
@@ -168,11 +170,6 @@ def _traffic_rows(report: Report) -> Iterator[tuple[str, ...]]:
         yield level["level"], f"{level['read_bytes']:,}", f"{level['write_bytes']:,}", priced
 
 
-def interval(value: Report | None, unit: str) -> str:
-    """An interval of a report, or a dash."""
-    return "-" if value is None else span(value["low"], value["typical"], value["high"], unit)
-
-
 def energy_rows(report: Report) -> Iterator[tuple[str, str]]:
     """Time, energy and basis, or the reason why they are not known."""
     yield "time", interval(report["latency_us"], "us")
@@ -255,38 +252,6 @@ def notes(report: Report) -> Iterator[str]:
     yield from (f"duty: {text}" for text in (report["duty"] or {}).get("assumed", ()))
 
 
-# ---- several
-
-
-def columns(reports: Sequence[Report]) -> list[str]:
-    """Names of the profiles: what differs."""
-    if len({report["model"] for report in reports}) == 1:
-        return [report["device"] for report in reports]
-    if len({report["device"] for report in reports}) == 1:
-        return [report["model"] for report in reports]
-    return [f"{report['model']}, {report['device']}" for report in reports]
-
-
-def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
-    """One row per figure, one column per profile."""
-    sides: list[dict[str, str]] = []
-    for report in reports:
-        total, fit = report["total"], report["fit"]
-        side = {"MACs": f"{total['macs']:,}", "weight bytes": f"{total['weight_bytes']:,}"}
-        side["flash"] = "-" if fit["flash_bytes"] is None else f"{fit['flash_bytes']:,} B"
-        side["RAM"] = f"{fit['ram_bytes']:,} B"
-        side["fits"] = {True: "yes", False: "NO", None: "not known"}[fit["fits"]]
-        side["time"] = interval(report["latency_us"], "us")
-        side["energy"] = interval(report["energy_uj"], "uJ")
-        side["basis"] = report["basis"] or "-"
-        for way in (report["duty"] or {}).get("waiting", ()):
-            side[f"average, {way['sleep']}"] = interval(way["average_mw"], "mW")
-            side[f"battery, {way['sleep']}"] = interval(way["life_days"], "days")
-        sides.append(side)
-    for name in dict.fromkeys(name for side in sides for name in side):
-        cells = [side.get(name, "-") for side in sides]
-        if set(cells) != {"-"}:
-            yield name, *cells
 
 
 def _print(title: str, columns: Sequence[str], rows: Any) -> None:

@@ -22,7 +22,7 @@ from edgelstm.errors import ModelError
 from edgelstm.figures import number
 from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork
-from edgelstm.memory import fit, memory_map
+from edgelstm.memory import memory_map
 from edgelstm.network import Network
 from edgelstm.printable import printable_texts
 from edgelstm.shapes import shapes
@@ -33,16 +33,6 @@ from edgelstm.traffic import traffic
 Report = dict[str, Any]
 
 DEFAULT_DEVICE = "stm32u575"
-# Whose code lies in flash, by whose kernels are counted; C without a runtime has no sourced size.
-RUNTIMES = {
-    "tflm": "tflm",
-    "tflm-unrolled": "tflm",
-    "cmsis-nn": "cmsis-nn",
-    "published": "tflm",
-    "portable": None,
-    "edgelstm": None,
-    "interpreter-python": None,
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -180,12 +170,13 @@ def profile(given: Given, device: Device, options: Options) -> Report:
         battery=options.battery,
     )
     situation = Situation(
-        counts, energy, device, options.kernels, **asked, has_file=_has_file(network, device)
+        counts, energy, device, options.kernels, **asked, has_file=_has_file(device)
     )
     report: Report = {
         "model": given.name,
         "precision": counts.precision,
         "device": device.name,
+        "device_kind": device.kind,
         "command": shlex.join(["edgelstm", *sys.argv[1:]]),
         "version": edgelstm.__version__,
         **counts.to_dict(),
@@ -207,19 +198,20 @@ def profile(given: Given, device: Device, options: Options) -> Report:
     return report
 
 
-def _has_file(network: AnyNetwork, device: Device) -> Callable[[Network, str], bool]:
-    """Whether advice leads to a file; where the network itself has none, none is asked for."""
+def _has_file(device: Device) -> Callable[[Network, str], bool]:
+    """Whether a file of what is advised can be made for the device."""
     return lambda other, precision: bool(costs.written_for(other, precision, device))
 
 
 def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> dict[str, Any]:
     """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
     asked = {"precision": counts.precision, "steps": given.steps}
-    own = RUNTIMES[kernels]
+    own = costs.RUNTIMES[kernels]
     parts = memory_map(given.network, device, **asked, runtime=own)
 
     def fitted(runtime: str | None) -> dict[str, Any]:
-        found = fit(given.network, device, **asked, runtime=runtime, file_bytes=given.file_bytes)
+        size = None if device.kind == "sbc" else given.file_bytes
+        found = costs.fitted(given.network, device, **asked, runtime=runtime, file_bytes=size)
         return found.to_dict()
 
     runs = device.kind != "sbc" and not costs.no_file(given.network, counts.precision, device)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm import bundled
 from edgelstm.calibration import calibration_sequences
 from edgelstm.comparison import check_labels
+from edgelstm.device import Device
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, read
@@ -19,6 +20,7 @@ from edgelstm.network import Network, Recurrent
 from edgelstm.plan import find_precision
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.tools import inputs
+from edgelstm.tools.costs import default_precision
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 
@@ -85,18 +87,22 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
     return network, request.model.stem
 
 
-def choose_precision(network: AnyNetwork, asked: str | None) -> tuple[str, list[str]]:
+def choose_precision(
+    network: AnyNetwork, request: Request, device: Device
+) -> tuple[str, list[str]]:
     """The precision, and what was left out because a cell does not have it."""
     if isinstance(network, QuantizedNetwork):
         return network.precision, []
-    if asked is not None:
-        return find_precision(asked).name, []
-    default = find_precision("int8")
+    if request.precision is not None:
+        return find_precision(request.precision).name, []
+    default = default_precision(network, device)
+    wanted = "hybrid" if request.device and device.kind == "sbc" else "int8"
     cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Recurrent)]
-    missing = [cell for cell in cells if not default.supports(cell)]
-    if not missing:
-        return default.name, []
-    return "float32", [f"int8: a {missing[0]} has no integers yet; float32 is written instead"]
+    missing = [cell for cell in cells if not find_precision("int8").supports(cell)]
+    if not missing or default == "hybrid":
+        return default, []
+    what = "no hybrid file" if wanted == "hybrid" else "no integers"
+    return "float32", [f"{wanted}: a {missing[0]} has {what} yet; float32 is written instead"]
 
 
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:

@@ -28,6 +28,9 @@ def _notes(report: Report) -> Iterable[str]:
     formats = [artifact["format"] for artifact in report["artifacts"]]
     if report["precision"] == "int8" and "onnx" in formats:
         yield "the int8 .onnx is the exact twin for checking: lookup tables of 131 KB each, slow"
+    for artifact in report["artifacts"]:
+        if artifact["not_for"]:
+            yield f"{pathlib.Path(artifact['path']).name}: not for {artifact['not_for']}"
     yield f"fit: {report['fit']['basis']}"
     yield from (f"time and energy: {text}" for text in report["per_step"]["notes"])
 

@@ -5,7 +5,8 @@ import tempfile
 from collections.abc import Sequence
 
 from edgelstm import bundled
-from edgelstm.formats import write
+from edgelstm.errors import ModelError
+from edgelstm.formats import read, write
 from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.tools import output, tables
@@ -21,24 +22,38 @@ def main(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Runs the command; returns its exit code. Without files: the bundled model in int8."""
+    """Runs the command; returns its exit code. Without files: the bundled model in int8.
+
+    What cannot be read is an error before anything is computed, and all of it is named.
+    """
+    _check(files)
     with output.progress(quiet) as tell, tempfile.TemporaryDirectory() as folder:
         chosen = list(files) or _bundled_files(pathlib.Path(folder), tell)
         done = [_verify(path, n_sequences, steps, tell) for path in chosen]
     verified = [v.to_dict() for verification in done for v in verification.verified]
-    if not any(v["values"] for v in verified):
-        output.warn("no value was checked: `edgelstm doctor` says how to install the runtimes")
     if as_json:
         output.print_json({"verified": verified})
     elif not quiet:
         tables.print_verified(printable_texts(verified))
-    return output.exit_code(
-        [
-            f"{v['artifact']} in {v['runtime']}: {v['reason']}"
-            for v in verified
-            if v["status"] in FAILED
-        ]
-    )
+    failures = [
+        f"{v['artifact']} in {v['runtime']}: {v['reason']}"
+        for v in verified
+        if v["status"] in FAILED
+    ]
+    if not failures and not any(v["values"] for v in verified):
+        failures.append("no value was checked: `edgelstm doctor` says how to install the runtimes")
+    return output.exit_code(failures)
+
+
+def _check(files: Sequence[pathlib.Path]) -> None:
+    wrong = []
+    for path in files:
+        try:
+            read(path)
+        except ModelError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ModelError("; ".join(wrong))
 
 
 def _bundled_files(folder: pathlib.Path, tell: Tell) -> list[pathlib.Path]:
