@@ -70,8 +70,8 @@ def _run(row: dict[str, str]) -> Run:
     counts = tuple(count(layer, precision=row["precision"]) for layer in layers)
     macs = int(row["macs"] or sum(c.total.macs for c in counts))
     cycles = float(row["time_ms"]) * float(row["clock_mhz"]) * 1000 / int(row["steps"])
-    names = (row[key] for key in ("kernels", "precision", "device", "model"))
-    return Run(*names, counts, macs, int(row["calls"] or 0), cycles)
+    where = row["kernels"], row["precision"], row["device"], row["model"]
+    return Run(*where, counts, macs, int(row["calls"] or 0), cycles)
 
 
 def _layer(text: str) -> Network:

@@ -216,8 +216,9 @@ def _slower_clock(now: Situation) -> Iterator[Advice]:
         if way.average_mw is None or way.slow_clock_average_mw is None:
             continue
         race, slow = middle(way.average_mw), middle(way.slow_clock_average_mw)
-        ties = slow > 0.9 * race
-        answer = "about the same: race to idle" if ties else "the slow clock wins"
+        ties = 0.9 * race < slow < 1.1 * race
+        wins = "the slow clock wins" if slow < race else "racing to idle wins"
+        answer = "about the same: race to idle" if ties else wins
         yield Advice(
             f"the slowest clock that keeps up, waiting {way.sleep}",
             f"{number(duty.slowest_clock_mhz)} MHz: "

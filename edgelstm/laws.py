@@ -59,7 +59,8 @@ CLASSES = {
 }
 KERNELS = tuple(CLASSES)
 
-_EMULATED = {"cores": ("cortex-m4", "cortex-m33"), "per_output": 20.0}  # the latter is assumed
+_CORES = ("cortex-m4", "cortex-m33")
+PER_OUTPUT = 20.0  # cycles of a dense layer's output in the emulated laws; assumed
 
 LAWS: dict[tuple[str, str], Law] = {
     ("tflm", "float32"): Law(
@@ -82,7 +83,7 @@ LAWS: dict[tuple[str, str], Law] = {
         per_unit=356,
         half_width=1.0,
         factors={"ESP8266": 5.23},
-        cores=("cortex-m4", "cortex-m33"),
+        cores=_CORES,
         n_points=1,
         basis="assumed",
         source="that of portable C of the same arithmetic; no published run of a fused LSTM in "
@@ -103,21 +104,24 @@ LAWS: dict[tuple[str, str], Law] = {
         n_points=6,
         wait_key="speed.flash_wait_fraction_cmsis_nn",
         source=f"{EMULATED}; held against NNoM with CMSIS-NN on an STM32L476",
-        **_EMULATED,
+        cores=_CORES,
+        per_output=PER_OUTPUT,
     ),
     ("portable", "int8"): Law(
         8.0,
         per_unit=356,
         n_points=1,
         source=f"{EMULATED}; held against NNoM in plain C on an STM32L476",
-        **_EMULATED,
+        cores=_CORES,
+        per_output=PER_OUTPUT,
     ),
     ("edgelstm", "int8"): Law(
         1.380,
         per_unit=251,
         wait_key="speed.flash_wait_fraction_edgelstm",
         source=EMULATED,
-        **_EMULATED,
+        cores=_CORES,
+        per_output=PER_OUTPUT,
     ),
 }
 

@@ -8,6 +8,7 @@ from edgelstm.arena import Buffer, arena, placed_bytes
 from edgelstm.formats import write
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
+from edgelstm.quantized import QuantizedNetwork
 from edgelstm.runtimes.arena import smallest_arena
 from tests.networks import bidirectional_network, random_input, random_network
 from tests.shapes import lstm
@@ -53,7 +54,7 @@ def test_the_bound_is_never_below_the_measured_arena_and_at_most_30_percent_abov
 ) -> None:
     pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
     network = made(name)
-    written = network
+    written: Network | QuantizedNetwork = network
     if precision != "float32":
         written = quantize(network, random_input(network, 2, 5), precision)
     path = write(written, tmp_path / "net.tflite", steps=steps, streaming=streaming)

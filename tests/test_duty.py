@@ -171,8 +171,7 @@ def test_pi_waits_at_its_idle_power_from_a_cell_of_its_own() -> None:
 
 def test_coin_cell_says_when_the_current_is_too_much_for_it() -> None:
     def said(device: str) -> bool:
-        options = {"period_ms": 20, "battery": "CR2032"}
-        energy = estimate(STEP, read_device(device), "published", **options)
+        energy = estimate(STEP, read_device(device), "published", period_ms=20, battery="CR2032")
         return any("15 mA" in text for text in found(energy).assumed)
 
     assert said("stm32h7a3")

@@ -162,3 +162,14 @@ def test_axe_finds_nothing(page: pathlib.Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
+
+
+def test_energy_of_a_chip_and_of_a_board_do_not_share_a_scale_or_a_row(page: pathlib.Path) -> None:
+    text = page.read_text()
+    for title in ("Energy of the chip per step", "Energy of the whole board per step"):
+        assert text.count(f"<figcaption>{title}</figcaption>") == 1
+    rows = {row[0]: row[1:] for row in Tables(text).named("All profiles")}
+    assert rows["energy of the chip"][1] == "-"
+    assert rows["energy of the whole board"][0] == "-"
+    averages = [name for name in rows if name.startswith("average")]
+    assert all("-" in rows[name] for name in averages)

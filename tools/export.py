@@ -207,7 +207,7 @@ def _ends(network: AnyNetwork) -> dict[str, Any]:
 
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[str, Any]:
-    """Size of the file, of the same file in float32, and whether something on the device runs it."""
+    """Size of the file and of the same in float32, and whether something on the device runs it."""
     runs = costs.written_for(exported.network, exported.precision, exported.device)
     float_bytes = None
     if exported.original and exported.precision != "float32":

@@ -59,6 +59,7 @@ def _view(report: Report) -> dict[str, Any]:
         "runtimes": list(profile_tables.runtime_rows(report)),
         "time": _time_charts(report),
         "energy_rows": list(profile_tables.energy_rows(report)),
+        "kernels": list(profile_tables.kernel_rows(report)),
         "duty": _duty_chart(report),
         "duty_rows": list(profile_tables.duty_rows(report)) if report["duty"] else [],
         "counters": list(profile_tables.counter_rows(report)) if "counters" in report else [],
@@ -78,10 +79,11 @@ def _cards(report: Report) -> Iterator[tuple[str, str, str]]:
             needs.append(f"{_memory(memory)} {percent(need / available)}")
     answer = {True: "yes", False: "no", None: "not known"}[fit["fits"]]
     yield "Fits", answer, ", ".join(needs) or "memory not known"
-    for name, key, unit in (("Time", "latency_us", "us"), ("Energy", "energy_uj", "uJ")):
-        value = report[key]
+    energy = side_by_side.energy_name(report).capitalize()
+    for name, key, unit in (("Time", "latency_us", "us"), (energy, "energy_uj", "uJ")):
+        value, why = report[key], "latency_reason" if name == "Time" else "energy_reason"
         if value is None:
-            yield f"{name} per step", "not known", report["energy_reason"] or ""
+            yield f"{name} per step", "not known", report[why] or ""
             continue
         ends = f"{number(value['low'])} to {number(value['high'])} {unit}"
         if value["typical"] is None:

@@ -173,7 +173,7 @@ def _traffic_rows(report: Report) -> Iterator[tuple[str, ...]]:
 def energy_rows(report: Report) -> Iterator[tuple[str, str]]:
     """Time, energy and basis, or the reason why they are not known."""
     yield "time", interval(report["latency_us"], "us")
-    yield "energy", interval(report["energy_uj"], "uJ")
+    yield side_by_side.energy_name(report), interval(report["energy_uj"], "uJ")
     if report["energy_net_uj"]:
         yield "energy above idle", interval(report["energy_net_uj"], "uJ")
     for reason in dict.fromkeys((report["latency_reason"], report["energy_reason"])):

@@ -159,7 +159,7 @@ def profile(given: Given, device: Device, options: Options) -> Report:
     network = given.network
     precision = options.precision or costs.default_precision(network, device)
     counts = count(network, options.steps, precision)
-    asked = {"clock_mhz": options.clock_mhz, "cores": options.cores}
+    asked: dict[str, Any] = {"clock_mhz": options.clock_mhz, "cores": options.cores}
     energy = estimate(
         counts,
         device,
@@ -205,7 +205,7 @@ def _has_file(device: Device) -> Callable[[Network, str], bool]:
 
 def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> dict[str, Any]:
     """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
-    asked = {"precision": counts.precision, "steps": given.steps}
+    asked: dict[str, Any] = {"precision": counts.precision, "steps": given.steps}
     own = costs.RUNTIMES[kernels]
     parts = memory_map(given.network, device, **asked, runtime=own)
 
