@@ -64,6 +64,8 @@ def _kernels(now: Situation) -> Iterator[Advice]:
     good = now.again(now.counts, "published").energy_uj
     if now.counts.precision != "int8" or good is None or good.typical is None:
         return
+    if good.typical > energy.typical:
+        return
     yield Advice(
         "good kernels",
         f"published runtimes need {number(good.low)} to {number(good.high)} uJ on this core, "

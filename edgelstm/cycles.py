@@ -167,6 +167,21 @@ def _on(device: Device, law: Law, precision: str) -> tuple[float, float, str]:
     return _to_m4(device, precision), error.typical / 100, "assumed"
 
 
+def how_known(counts: Counts, device: Device, kernels: str) -> str | None:
+    """What a law's time on this device leaves open, in a sentence; None if nothing more is said."""
+    law = LAWS.get((kernels, _precision(counts)))
+    if law is None or law.half_width is None or device.core in law.cores:
+        return None
+    if _chip(device) in law.factors:
+        return (
+            "as built for the published runs on this chip; other flags may need 2.6 times as long"
+        )
+    return (
+        "no run of these kernels on this chip is published: scaled from a Cortex-M4, within a "
+        f"factor of {1 + SCALED_HALF_WIDTH:g}"
+    )
+
+
 def scaled_factor(device: Device, law: Law, precision: str) -> float:
     """Time over a law's of a chip without a run of its own, from its core.
 

@@ -17,6 +17,7 @@ from edgelstm.cycles import (
     around,
     default_kernels,
     estimate_cycles,
+    how_known,
     no_cycles,
 )
 from edgelstm.device import Device, weakest
@@ -132,9 +133,8 @@ def estimate(
     check_type(counts, Counts, "counts", "`count(network)` gives them")
     if not isinstance(device, Device):
         raise DeviceError(f"device is a {type(device).__name__}; `read_device(name)` gives one")
+    check_kernels(kernels)
     kernels = default_kernels(counts, device) if kernels is None else kernels
-    if kernels not in list(KERNELS):
-        raise DeviceError(f"kernels '{kernels}' is unknown; known: {', '.join(KERNELS)}")
     clock = device.clock.typical if clock_mhz is None else clock_mhz
     if not isinstance(clock, Real) or not 0 < clock <= device.clock.high:
         raise DeviceError(f"{device.name} runs at up to {device.clock.high:g} MHz, not {clock} MHz")
@@ -151,6 +151,12 @@ def estimate(
     step = Step(energy.latency_us, energy.energy_uj, clock, energy.basis)
     found = duty(step, device, period_ms=period_ms, sleep=sleep, battery=battery)
     return dataclasses.replace(energy, duty=found)
+
+
+def check_kernels(kernels: str | None) -> None:
+    """Raises a `DeviceError` for kernels that are none; None is the default."""
+    if kernels is not None and kernels not in list(KERNELS):
+        raise DeviceError(f"kernels '{kernels}' is unknown; known: {', '.join(KERNELS)}")
 
 
 def _unknown(reason: str, kernels: str) -> Energy:
@@ -170,6 +176,8 @@ def _microcontroller(counts: Counts, device: Device, kernels: str, clock_mhz: fl
         f"kernels '{kernels}': {CLASSES[kernels]}",
         "gross: nothing is subtracted for the idle device",
     ]
+    known = how_known(counts, device, kernels)
+    notes += [known] if known else []
     if needed.wait is None:
         notes.append("flash wait states are not known for these kernels on it and taken as none")
     bases = [needed.basis, device.clock.basis]

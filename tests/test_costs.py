@@ -13,7 +13,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import encode, has_file, write
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
-from edgelstm.tools import costs
+from edgelstm.tools import costs, export
 from edgelstm.tools.profiler import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
@@ -26,6 +26,7 @@ SHAPES = {
     "gru": Shape("gru", 12, 16, outputs=3),
     "reset before": Shape("gru_reset_before", 6, 9),
 }
+UNMEASURED = {"calibration": "none", "saturation": [], "snr_db": None, "metric": None}
 COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels")
 
 
@@ -48,7 +49,15 @@ def answers(report: Any) -> dict[str, Any]:
     return {"ram_bytes": report["fit"]["ram_bytes"], **{key: report[key] for key in COMMON}}
 
 
-@pytest.mark.slow
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports without running the files: what they compute is checked elsewhere."""
+    monkeypatch.setattr(export, "_verify", lambda exported, tell: [])
+    monkeypatch.setattr(export, "_measure", lambda exported: UNMEASURED)
+    monkeypatch.setattr(export, "smallest_arena", lambda path: None)
+
+
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", [*SHAPES, "bidirectional"])
 def test_one_network_has_one_answer(
@@ -74,6 +83,7 @@ def test_one_network_has_one_answer(
         assert (report["file_reason"] is None) == bool(files)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_what_no_file_can_serve_is_said_with_what_works(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +112,7 @@ def test_advice_for_a_microcontroller_leads_to_no_wall(capsys: pytest.CaptureFix
     assert "a GRU instead of an LSTM" in {advice["technique"] for advice in floats["advice"]}
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("name", "expected"), [("lstm", "hybrid"), ("gru", "float32")])
 def test_a_raspberry_pi_gets_what_a_user_should_run_there(
     name: str, expected: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
@@ -113,6 +124,7 @@ def test_a_raspberry_pi_gets_what_a_user_should_run_there(
     assert sum(a["bytes"] for a in report["artifacts"]) < 50_000  # without tables of 131 KB each
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_the_exact_int8_onnx_is_for_those_who_ask_for_it(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,8 +177,35 @@ def test_two_kernels_stand_beside_each_other(capsys: pytest.CaptureFixture[str])
     assert names(shape=lstm, devices=("stm32u575",), kernels="portable") == []
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_export_prints_tflm_with_and_without_cmsis_nn(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(made("lstm"), tmp_path / "net.npz")
+    assert run("export", path, "-o", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = [line.split("  ")[0] for line in lines]
+    at = first.index("latency per step")
+    assert first[at : at + 4] == ["latency per step", "energy per step", "with cmsis-nn", ""]
+    assert "with published" in first
+
+
 def test_a_device_that_has_no_file_is_asked_for_none() -> None:
     network = made("lstm")
     assert costs.written_for(network, "hybrid", read_device("stm32u575")) == ()
     assert costs.written_for(network, "hybrid", read_device("rpi-5")) == (".tflite", ".onnx")
     assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite",)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_export_estimates_for_the_kernels_that_were_asked_for(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(made("lstm"), tmp_path / "net.npz")
+    asked = ("export", path, "-o", tmp_path / "out", "--kernels")
+    assert run(*asked, "fast") == 2
+    assert "kernels 'fast' is unknown; known: tflm" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(*asked, "cmsis-nn", "--json", "--quiet") == 0
+    per_step = json.loads(capsys.readouterr().out)["per_step"]
+    assert (per_step["kernels"], per_step["by_kernels"]) == ("cmsis-nn", [])

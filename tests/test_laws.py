@@ -137,3 +137,10 @@ def test_every_law_says_where_it_comes_from() -> None:
         assert isinstance(law, Law)
         assert len(law.source) > 20
     assert all(law.source for law in BOARD_LAWS.values())
+
+
+def test_a_chip_without_a_run_is_told_from_one_that_was_measured() -> None:
+    counts = count(shapes("lstm", 9, 16), precision="float32")
+    measured, scaled = (estimate(counts, read_device(n), "tflm").notes for n in ("esp32", "rp2350"))
+    assert any("as built for the published runs" in note for note in measured)
+    assert any("within a factor of 3" in note for note in scaled)

@@ -19,8 +19,11 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
+Kernels = Annotated[
+    str | None, typer.Option(help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...")
+]
 Precision = Annotated[
-    str | None, typer.Option(help="int8, hybrid or float32; int8 where the cell has it.")
+    str | None, typer.Option(help="int8, hybrid, float32; by device and cell if absent.")
 ]
 
 Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
@@ -55,6 +58,7 @@ def export(
     labels: Annotated[Path | None, typer.Option(help="A class per sequence: .npy")] = None,
     steps: Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")] = None,
     streaming: Annotated[bool, typer.Option("--streaming", help="One step a call.")] = False,
+    kernels: Kernels = None,
     head: Head = None,
     activation: Activation = None,
     order: Order = None,
@@ -76,6 +80,7 @@ def export(
         labels=labels,
         steps=steps,
         streaming=streaming,
+        kernels=kernels,
         head=head,
         activation=activation,
         order=_names(order),
@@ -97,11 +102,9 @@ def profile(
     layers: Annotated[int | None, typer.Option(help="Recurrent layers, with --cell.")] = None,
     projection: Annotated[int | None, typer.Option(help="Size of h, with --cell lstm...")] = None,
     outputs: Annotated[int | None, typer.Option(help="Of a dense head, with --cell.")] = None,
-    precision: Annotated[str | None, typer.Option(help="The model's own, else int8.")] = None,
+    precision: Annotated[str | None, typer.Option(help="The model's, else by device.")] = None,
     steps: Annotated[int | None, typer.Option(help="Also count a sequence.")] = None,
-    kernels: Annotated[
-        str | None, typer.Option(help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...")
-    ] = None,
+    kernels: Kernels = None,
     clock_mhz: Annotated[float | None, typer.Option(help="Up to the device's clock.")] = None,
     cores: Annotated[int, typer.Option(help="Of a Raspberry Pi.")] = 1,
     period_ms: Annotated[float | None, typer.Option(help="From step to step.")] = None,

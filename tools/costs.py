@@ -74,10 +74,12 @@ def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None
     return 1 if about.streaming else about.steps or asked or 1
 
 
-def per_step(network: AnyNetwork, precision: str, device: Device) -> dict[str, Any]:
+def per_step(
+    network: AnyNetwork, precision: str, device: Device, kernels: str | None
+) -> dict[str, Any]:
     """The object `per_step` of reports."""
     counts = count(network, precision=precision)
-    energy = estimate(counts, device)
+    energy = estimate(counts, device, kernels)
     found = energy.to_dict()
     keys = ("latency_us", "energy_uj", "energy_net_uj", "basis", "latency_reason", "kernels")
     return {
@@ -85,7 +87,7 @@ def per_step(network: AnyNetwork, precision: str, device: Device) -> dict[str, A
         **{key: found[key] for key in keys},
         "reason": energy.energy_reason,
         "notes": list(energy.notes),
-        "by_kernels": by_kernels(counts, device, energy),
+        "by_kernels": [] if kernels else by_kernels(counts, device, energy),
     }
 
 

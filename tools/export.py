@@ -11,6 +11,7 @@ from edgelstm.comparison import accuracy, compare, saturation
 from edgelstm.counting import count
 from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
+from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
 from edgelstm.files import write_whole
@@ -85,6 +86,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
 
 def write_files(request: Request, tell: Tell) -> Exported:
     """Reads, quantizes and writes."""
+    check_kernels(request.kernels)
     tell("reading the model")
     network, name = read_network(request)
     device = read_device(request.device or _default_device(network, request))
@@ -177,7 +179,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
     verified = _verify(exported, tell)
     tell("measuring accuracy")
     measured = _measure(exported)
-    fitted = _fit(exported, tell)
+    fitted = _fit(exported, request, tell)
     return {
         "model": exported.name,
         "device": exported.device.name,
@@ -191,7 +193,9 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
         "fit": fitted.to_dict(),
         "accuracy": measured,
         "verified": [v.to_dict() for v in verified],
-        "per_step": costs.per_step(exported.network, exported.precision, exported.device),
+        "per_step": costs.per_step(
+            exported.network, exported.precision, exported.device, request.kernels
+        ),
         **_ends(exported.network),
         "failures": _failures(verified, fitted, exported, request),
         "version": edgelstm.__version__,
@@ -264,7 +268,7 @@ def _measure(exported: Exported) -> dict[str, Any]:
     return measured
 
 
-def _fit(exported: Exported, tell: Tell) -> Fit:
+def _fit(exported: Exported, request: Request, tell: Tell) -> Fit:
     arena = size = None
     tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
     if tflite and exported.device.kind != "sbc":
@@ -276,7 +280,7 @@ def _fit(exported: Exported, tell: Tell) -> Fit:
         exported.device,
         exported.precision,
         steps=exported.steps,
-        runtime=costs.RUNTIMES[default_kernels(counts, exported.device)],
+        runtime=costs.RUNTIMES[request.kernels or default_kernels(counts, exported.device)],
         measured_bytes=arena,
         file_bytes=size,
     )

@@ -39,6 +39,7 @@ class Request:
     labels: pathlib.Path | None = None
     steps: int | None = None
     streaming: bool = False
+    kernels: str | None = None
     head: str | None = None
     activation: str | None = None
     order: tuple[str, ...] | None = None

@@ -89,6 +89,11 @@ def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
     yield "MACs per step", f"{per_step['macs']:,}"
     yield "latency per step", _interval(per_step["latency_us"], "us", per_step)
     yield "energy per step", _interval(per_step["energy_uj"], "uJ", per_step)
+    for row in per_step["by_kernels"][1:]:
+        told = {"basis": row["basis"], "reason": row["energy_reason"]}
+        yield f"with {row['kernels']}", _interval(row["latency_us"], "us", told)
+        if row["latency_us"] is not None:
+            yield "", _interval(row["energy_uj"], "uJ", told)
 
 
 def _need(needed: int | None, available: int | None) -> str:
