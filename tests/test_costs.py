@@ -26,7 +26,12 @@ SHAPES = {
     "gru": Shape("gru", 12, 16, outputs=3),
     "reset before": Shape("gru_reset_before", 6, 9),
 }
-UNMEASURED = {"calibration": "none", "saturation": [], "snr_db": None, "metric": None}
+UNMEASURED: dict[str, Any] = {
+    "calibration": "none",
+    "saturation": [],
+    "snr_db": None,
+    "metric": None,
+}
 COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels")
 
 

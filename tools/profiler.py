@@ -160,15 +160,8 @@ def profile(given: Given, device: Device, options: Options) -> Report:
     precision = options.precision or costs.default_precision(network, device)
     counts = count(network, options.steps, precision)
     asked: dict[str, Any] = {"clock_mhz": options.clock_mhz, "cores": options.cores}
-    energy = estimate(
-        counts,
-        device,
-        options.kernels,
-        **asked,
-        period_ms=options.period_ms,
-        sleep=options.sleep,
-        battery=options.battery,
-    )
+    waiting = {key: getattr(options, key) for key in ("period_ms", "sleep", "battery")}
+    energy = estimate(counts, device, options.kernels, **asked, **waiting)
     situation = Situation(
         counts, energy, device, options.kernels, **asked, has_file=_has_file(device)
     )
