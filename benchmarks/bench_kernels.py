@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks import report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
-from edgelstm.execution import dequantized, run  # noqa: E402
+from edgelstm.execution import run  # noqa: E402
 from edgelstm.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
@@ -52,7 +52,7 @@ def check(given: Task, found: list[Contestant]) -> None:
         y = np.array(one.sequence())
         if y.dtype == np.int8:
             assert one.side == "peer" or np.array_equal(y, oracle), f"{one.name}: integers differ"
-            y = dequantized(y, network.output)
+            y = network.output.reals(y)
         error = float(np.abs(y - exact["gru" if one.mode == "gru" else "float32"]).max())
         assert error < TOLERANCE[one.mode], f"{one.name}: {error} from float64"
 

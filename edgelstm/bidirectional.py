@@ -28,6 +28,10 @@ class BidirectionalStage:
         y[..., self._forward.output_size :] = back[:, ::-1]
         return y
 
+    def kernels(self) -> list[Any]:
+        """See `Stage`."""
+        return [*self._forward.kernels(), *self._backward.kernels()]
+
     def step_call(self) -> Step:
         """See `Stage`; it takes no step."""
         return lambda x, y: False

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgelstm.directions import parts
 from edgelstm.errors import ModelError
-from edgelstm.execution import dequantized, run
+from edgelstm.execution import run
 from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.network import Dense, Network, split_point
@@ -68,7 +68,7 @@ def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]
         got = run(dataclasses.replace(qnetwork, layers=(qlayer,), last_step=False), got)
         if network.last_step and k + 1 == split:
             expected, got = expected[:, -1:], got[:, -1:]
-        real = got if qnetwork.input is None else _reals(got, qlayer)
+        real = got if qnetwork.input is None else qlayer.output.reals(got)
         by_layer[layer.name] = snr_db(expected, real)
     return Comparison(by_layer[network.layers[-1].name], by_layer, saturation(qnetwork))
 
@@ -77,10 +77,6 @@ def _integers(x: NDArray[np.float32], qnetwork: QuantizedNetwork) -> Array:
     scale = qnetwork.input
     assert scale is not None
     return quantize_reals(x, scale.scale, scale.zero_point, scale.limits).astype(scale.type)
-
-
-def _reals(y: Array, layer: Any) -> Array:
-    return dequantized(y, layer.output)
 
 
 def _without_activation(layer: Any) -> Any:

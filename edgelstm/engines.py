@@ -100,7 +100,7 @@ class ReferenceEngine:
 
     def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
         """See `Engine`."""
-        out[...] = (y.astype(np.float64) - scale.zero_point) * scale.scale
+        out[...] = scale.reals(y)
 
     def states(self) -> States:
         """See `Engine`."""
@@ -143,7 +143,7 @@ class NumbaEngine:
         if isinstance(network, QuantizedNetwork) and network.input is not None:
             from edgelstm.kernels import conversion
 
-            self._quantize, self._dequantize = conversion.quantizer(), conversion.dequantizer()
+            self._quantizer, self._dequantizer = conversion.quantizer(), conversion.dequantizer()
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Engine`."""
@@ -174,14 +174,14 @@ class NumbaEngine:
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
         x = writable(x, x.dtype)
-        bad: int = self._quantize(x.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
+        run = self._quantizer.function
+        bad: int = run(x.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
         return bad
 
     def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
         """See `Engine`."""
-        self._dequantize(
-            writable(y, y.dtype).reshape(-1), scale.scale, scale.zero_point, out.reshape(-1)
-        )
+        y, run = writable(y, y.dtype), self._dequantizer.function
+        run(y.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
 
     def states(self) -> States:
         """See `Engine`."""

@@ -1,5 +1,7 @@
 """run and Session: networks computed on this machine, from arrays to arrays."""
 
+import copy
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -13,12 +15,15 @@ from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
 from edgelstm.files import as_path, write_whole
 from edgelstm.given import array, check_type, check_whole, float32
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.prepared import Kept
+from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
 from edgelstm.stages import Step
 
 Array = NDArray[Any]
 
+LARGEST_KEPT = 1024  # sequences: more take far longer than a session takes to be made
 NETWORK_NEEDED = "a Network or a QuantizedNetwork is needed: `read`, `from_torch`, `quantize`"
+_kept: Kept["Session"] = Kept(most=8)
 
 
 def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
@@ -46,8 +51,15 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
             f"x has shape {x.shape}; (steps, {network.input_size}) or "
             f"(batch, steps, {network.input_size}) is needed"
         )
-    session = Session(network, batch=len(x) if x.ndim == 3 else None, engine=engine)
-    return session.run(x)
+    batch = len(x) if x.ndim == 3 else None
+    form = batch, repr(engine)
+    # Of a copy: what is kept for a network must not hold it.
+    session = _kept.take(network, form) or Session(copy.copy(network), batch, engine=engine)
+    session.reset()
+    y = session.run(x)
+    if batch is None or batch <= LARGEST_KEPT:
+        _kept.give_back(network, form, session)
+    return y
 
 
 class Session:
@@ -78,7 +90,6 @@ class Session:
         # What the kernels read and write: raw integers, or float32.
         self._type = np.dtype(np.float32 if self._input is None else self._input.type)
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
-        self._step_call: Step = self._first_step
         self._x = np.empty(self._step_shape, self._type)
 
     def __reduce__(self) -> NoReturn:
@@ -108,11 +119,11 @@ class Session:
             return y
         return self._step_converted(array(x_t, "x_t"), out)
 
-    def _first_step(self, x: Array, y: Array) -> bool:
+    @functools.cached_property
+    def _step_call(self) -> Step:
         """Loads the kernel of single steps, which whole sequences do not need."""
         check_whole_sequence(self._network.layers)
-        self._step_call = self._engine.step_call() if self._batch is None else _refuse
-        return self._step_call(x, y)
+        return self._engine.step_call() if self._batch is None else lambda x, y: False
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
         """A step of any x_t and out that fit the network."""
@@ -171,10 +182,8 @@ class Session:
 
     def _advance(self, x: Array) -> Array:
         """(batch, steps, input_size) of any type to the result, integers if x is raw integers."""
-        if self._input is None:
-            return self._engine.advance(float32(x))
-        if x.dtype == self._type:
-            return self._engine.advance(x)
+        if self._input is None or x.dtype == self._type:
+            return self._engine.advance(float32(x) if self._input is None else x)
         x_q = np.empty(x.shape, self._type)
         self._quantize(x, x_q)
         return self._dequantized(self._engine.advance(x_q))
@@ -273,13 +282,3 @@ class Session:
             layer, _, state = name.rpartition(".")
             new.setdefault(layer, {})[state] = value
         self.state = new
-
-
-def _refuse(x: Array, y: Array) -> bool:
-    return False
-
-
-def dequantized(y: Array, scale: Scale) -> NDArray[np.float32]:
-    """The real values that integers stand for."""
-    real = (y.astype(np.float64) - scale.zero_point) * scale.scale
-    return np.asarray(real, np.float32)

@@ -30,10 +30,10 @@ def packed_layer(layer: AnyLayer) -> Any:
 
     Packed once per layer object, however many sessions run it.
     """
-    if not isinstance(layer, Recurrent | QuantizedRecurrent) or not _can_read_arrays():
+    if not isinstance(layer, Recurrent | QuantizedRecurrent):
         return None
     if layer not in _packed:
-        _packed[layer] = _pack(layer)
+        _packed[layer] = _pack(layer) if _can_read_arrays() else None
     return _packed[layer]
 
 

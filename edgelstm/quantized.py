@@ -44,6 +44,10 @@ class Scale:
         assert mantissa == 0.5, f"scale {self.scale} is not a power of two"
         return exponent - 1
 
+    def reals(self, integers: NDArray[Any]) -> NDArray[np.float32]:
+        """What integers stand for."""
+        return np.asarray((integers.astype(np.float64) - self.zero_point) * self.scale, np.float32)
+
 
 @dataclasses.dataclass(frozen=True)
 class Saturation:

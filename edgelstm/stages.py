@@ -79,6 +79,9 @@ class Stage(Protocol):
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """(batch, steps, input_size) -> (batch, steps, output_size)."""
 
+    def kernels(self) -> list[Any]:
+        """Every `kernels.compilation.Kernel` that `advance` takes."""
+
     def step_call(self) -> Step:
         """See `engines.Engine`."""
 
@@ -116,6 +119,10 @@ class FusedStage:
             _share(lambda k: self._running.advance(k, x, y), self._workers, macs)
         return y
 
+    def kernels(self) -> list[Any]:
+        """See `Stage`."""
+        return list(self._running.kernels())
+
     def step_call(self) -> Step:
         """See `Stage`."""
         step: Step = self._running.step_call()
@@ -145,7 +152,7 @@ class ProgramStage:
         )
         self._values = np.empty((batch, self._program.start.size), self._program.start.dtype)
         integer = self._values.dtype == np.int16
-        self._run = _integer_kernel() if integer else _float_kernel()
+        self._kernel = _integer_kernel() if integer else _float_kernel()
         # Scratch of the hybrid rounding, one per worker; integers need none.
         sizes = () if integer else (self._program.start.size,)
         self._scratch = [tuple(np.empty(n, np.int16) for n in sizes) for _ in range(workers)]
@@ -169,7 +176,12 @@ class ProgramStage:
 
     def _call(self, values: Any, scratch: tuple[Any, ...], x: Any, y: Any) -> None:
         program = self._program
-        self._run(program.rows, *program.constants, values, *scratch, x, y, program.result.start)
+        run = self._kernel.function
+        run(program.rows, *program.constants, values, *scratch, x, y, program.result.start)
+
+    def kernels(self) -> list[Any]:
+        """See `Stage`."""
+        return [self._kernel]
 
     def step_call(self) -> Step:
         """See `Stage`."""

@@ -9,7 +9,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 
 from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases
-from edgelstm.kernels.compilation import Parts, compiled, digest
+from edgelstm.kernels.compilation import Kernel, Parts, digest
 from edgelstm.kernels.listing import Cell, Listing, phases_of
 from edgelstm.kernels.simd.arrays import ndarray
 from edgelstm.kernels.simd.target import TILE_ROWS
@@ -43,12 +43,12 @@ def has_phases(cell: Cell, format_name: str) -> bool:
     return cell.projects or len(phases_of(listing(cell, format_name)).values) > 1
 
 
-_kernels: dict[str, Any] = {}
+_kernels: dict[str, Kernel] = {}
 _parts: dict[str, Parts] = {}
 
 
-def kernel(cell: Cell, format_name: str, kind: str) -> Any:
-    """The compiled kernel of a cell in a format.
+def kernel(cell: Cell, format_name: str, kind: str) -> Kernel:
+    """The kernel of a cell in a format.
 
     Args:
         cell: Of one phase, except in `float32`.
@@ -56,7 +56,7 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         kind: Of `KINDS`.
 
     Returns:
-        A function of an array of parameters and two objects, at which it looks itself.
+        Its function takes an array of parameters and two objects, at which it looks itself.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
@@ -73,7 +73,7 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Any:
         signature = types.boolean(ndarray, ndarray, ndarray)
         template, of_kind = KINDS[kind]
         parts = functools.partial(_parts_of, cell, format_name, mark, of_kind)
-        _kernels[name] = compiled(template, signature, name, parts)
+        _kernels[name] = Kernel(template, signature, name, parts)
     return _kernels[name]
 
 

@@ -9,6 +9,7 @@ file of this folder, of the cell's equations, of numba's version and of the targ
 import contextlib
 import dataclasses
 import errno
+import functools
 import hashlib
 import os
 import pathlib
@@ -67,10 +68,7 @@ def obstacle() -> str | None:
 
 def digest(sources: tuple[str, ...], facts: str) -> str:
     """Hash of this folder's sources, further source files, and whatever else decides the code."""
-    own = pathlib.Path(__file__).parent
-    total = hashlib.sha256()
-    for path in sorted(own.rglob("*.py")):
-        total.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
+    total = hashlib.sha256(_own_digest())
     for source in sources:
         total.update(pathlib.Path(source).read_bytes())
     # The head of an object is longer where Python counts references for several threads.
@@ -79,6 +77,16 @@ def digest(sources: tuple[str, ...], facts: str) -> str:
     target = (TRIPLE, CPU, sorted(FEATURES))
     total.update(repr((facts, OPTIONS, target, versions)).encode())
     return total.hexdigest()[:24]
+
+
+@functools.cache
+def _own_digest() -> bytes:
+    """Of this folder's sources, as this process found them."""
+    own = pathlib.Path(__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(own.rglob("*.py")):
+        total.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.digest()
 
 
 def bound(template: Callable[..., Any], parts: Mapping[str, Any], mark: str) -> Any:
@@ -119,28 +127,49 @@ class Parts:
         return numba.njit(**OPTIONS)(bound(template, self.names | numbers, mark))
 
 
-def compiled(
-    template: Callable[..., Any], signature: Any, name: str, parts: Callable[[], Mapping[str, Any]]
-) -> Any:
-    """The template as machine code, from disk where it is there.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kernel:
+    """A template that becomes machine code when its `function` is first asked for.
 
-    Args:
+    Attributes:
         template: A function at module level.
         signature: numba types of its arguments.
         name: Of the file; holds the `digest`.
         parts: Makes the names to be bound; called only where the code has to be compiled.
-
-    Returns:
-        A function of positional arguments that does not look at their types: the caller vouches
-        for them.
     """
-    found = _read(f"{name}{SUFFIX}")
-    if found is None:
-        made = numba.njit(**OPTIONS)(bound(template, parts(), name))
-        made.compile(signature)
-        found = made.overloads[signature.args]
-        _write(f"{name}{SUFFIX}", found)
-    return found.entry_point
+
+    template: Callable[..., Any]
+    signature: Any
+    name: str
+    parts: Callable[[], Mapping[str, Any]] = dict
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `function` comes at once: its file is there."""
+        if "function" in self.__dict__:
+            return True
+        with contextlib.suppress(OSError), _own_folder() as (at, inside):
+            os.stat(at / self._file_name, dir_fd=inside)
+            return True
+        return False
+
+    @functools.cached_property
+    def function(self) -> Any:
+        """From disk where it is there, else compiled.
+
+        It takes positional arguments and does not look at their types: the caller vouches for them.
+        """
+        found = _read(self._file_name)
+        if found is None:
+            made = numba.njit(**OPTIONS)(bound(self.template, self.parts(), self.name))
+            made.compile(self.signature)
+            found = made.overloads[self.signature.args]
+            _write(self._file_name, found)
+        return found.entry_point
+
+    @property
+    def _file_name(self) -> str:
+        return f"{self.name}{SUFFIX}"
 
 
 def _read(name: str) -> CompileResult | None:

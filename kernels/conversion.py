@@ -1,12 +1,11 @@
 """Real values to int8 and back, in one pass each."""
 
 import functools
-from typing import Any
 
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import compiled, digest
+from edgelstm.kernels.compilation import Kernel, digest
 
 
 def quantize(x, scale, zero, out):
@@ -34,14 +33,14 @@ def dequantize(y, scale, zero, out):
 
 
 @functools.cache
-def quantizer() -> Any:
-    """`quantize`, compiled."""
+def quantizer() -> Kernel:
+    """Of `quantize`."""
     signature = nb.int64(nb.float32[::1], nb.float64, nb.int64, nb.int8[::1])
-    return compiled(quantize, signature, f"quantize_{digest((), '')}", dict)
+    return Kernel(quantize, signature, f"quantize_{digest((), '')}")
 
 
 @functools.cache
-def dequantizer() -> Any:
-    """`dequantize`, compiled."""
+def dequantizer() -> Kernel:
+    """Of `dequantize`."""
     signature = nb.void(nb.int8[::1], nb.float64, nb.int64, nb.float32[::1])
-    return compiled(dequantize, signature, f"dequantize_{digest((), '')}", dict)
+    return Kernel(dequantize, signature, f"dequantize_{digest((), '')}")

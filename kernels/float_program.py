@@ -5,12 +5,11 @@ A program is a list of rows, one operation each, on vectors that lie one after t
 """
 
 import functools
-from typing import Any
 
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import OPTIONS, compiled, digest
+from edgelstm.kernels.compilation import OPTIONS, Kernel, digest
 
 # Kinds of operations
 (
@@ -161,8 +160,8 @@ def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, resu
 
 
 @functools.cache
-def kernel() -> Any:
-    """`run`, compiled."""
+def kernel() -> Kernel:
+    """Of `run`."""
     i64, f32 = nb.int64, nb.float32
     sequences = f32[:, :, ::1]
     signature = nb.void(
@@ -177,4 +176,4 @@ def kernel() -> Any:
         sequences,
         i64,
     )
-    return compiled(run, signature, f"float_program_{digest((), '')}", dict)
+    return Kernel(run, signature, f"float_program_{digest((), '')}")

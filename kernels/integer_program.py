@@ -6,12 +6,11 @@ defined in edgelstm/fixedpoint.py, and tests hold both equal.
 """
 
 import functools
-from typing import Any
 
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import OPTIONS, compiled, digest
+from edgelstm.kernels.compilation import OPTIONS, Kernel, digest
 
 # Kinds of operations
 AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
@@ -108,10 +107,10 @@ def run(rows, weights, biases, tables, values, x, y, result):
 
 
 @functools.cache
-def kernel() -> Any:
-    """`run`, compiled."""
+def kernel() -> Kernel:
+    """Of `run`."""
     i64, i32, i16, i8 = nb.int64, nb.int32, nb.int16, nb.int8
     signature = nb.void(
         i64[:, ::1], i8[::1], i32[::1], i16[::1], i16[:, ::1], i16[:, :, ::1], i16[:, :, ::1], i64
     )
-    return compiled(run, signature, f"integer_program_{digest((), '')}", dict)
+    return Kernel(run, signature, f"integer_program_{digest((), '')}")

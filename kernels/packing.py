@@ -4,6 +4,7 @@ A group is 2 * lanes units. Its weights are one stream, [k][2 halves][gates][lan
 that all gates of a unit end in the same lane. Sizes are padded with zeros.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def padded(n: int, multiple: int) -> int:
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     """A zeroed array that begins on a cache line."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + CACHE_LINE, np.uint8)
     start = -buffer.ctypes.data % CACHE_LINE
     part: Array = buffer[start : start + n_bytes].view(dtype)

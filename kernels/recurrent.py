@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edgelstm.kernels import hybrid, layer, packing, phases
 from edgelstm.kernels import int8_arithmetic as int8
-from edgelstm.kernels.build import has_phases, listing
+from edgelstm.kernels.build import has_phases, kernel, listing
+from edgelstm.kernels.compilation import Kernel
 from edgelstm.kernels.listing import Cell, phases_of
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
@@ -39,6 +40,18 @@ class Packed:
     arrays: dict[int, Array]
     numbers: dict[int, int]
     zeros: dict[str, int]
+    _kernels: dict[str, Kernel] = dataclasses.field(default_factory=dict, init=False)
+
+    def kernel(self, kind: str) -> Kernel:
+        """That of a kind of `build.KINDS`."""
+        if kind not in self._kernels:
+            self._kernels[kind] = kernel(self.cell, self.format_name, kind)
+        return self._kernels[kind]
+
+    @functools.cached_property
+    def slots(self) -> dict[int, int]:
+        """Slot of the parameters to what stands there in every sequence: numbers, addresses."""
+        return self.numbers | {slot: array.ctypes.data for slot, array in self.arrays.items()}
 
     @property
     def units(self) -> int:
@@ -55,7 +68,7 @@ class Packed:
         """Products of one step, without a projection's."""
         return len(self.cell.gates) * self.hidden_size * (self.input_size + self.output_size)
 
-    @property
+    @functools.cached_property
     def has_phases(self) -> bool:
         """Whether its kernel takes one sequence at a time."""
         return has_phases(self.cell, self.format_name)

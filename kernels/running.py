@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import hybrid, int8_arithmetic, layer, phases
-from edgelstm.kernels.build import kernel
+from edgelstm.kernels.compilation import Kernel
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.recurrent import Packed
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
@@ -38,33 +38,39 @@ class Running:
         self._c = aligned((batch, packed.units), state_types[1])
         self._sets = [_sets(batch, k, workers, packed) for k in range(workers)]
         self._scratch = [_new_scratch(packed) for _ in range(workers)]
-        self.parameters = {
-            first: self._parameters(first, count, scratch)
-            for sets, scratch in zip(self._sets, self._scratch, strict=True)
-            for first, count in sets
-        }
+        self.parameters: dict[int, NDArray[np.int64]] = {}
+        for sets, scratch in zip(self._sets, self._scratch, strict=True):
+            self._add_parameters(sets, scratch)
         self.reset()
 
-    def _parameters(self, first: int, count: int, scratch: dict[int, Array]) -> NDArray[np.int64]:
-        """See layer.py."""
-        p = np.zeros(N_SLOTS, np.int64)
-        for slot, number in self._packed.numbers.items():
-            p[slot] = number
-        for slot, array in (self._packed.arrays | scratch).items():
-            p[slot] = array.ctypes.data
-        p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, KEPT_ROWS // count
-        p[layer.ARRAY], p[layer.TYPE] = id(np.ndarray), self.type.num
-        p[layer.H_BUFFERS], p[layer.CELL] = (s[first].ctypes.data for s in (self._h, self._c))
-        return p
+    def _add_parameters(self, sets: list[tuple[int, int]], scratch: dict[int, Array]) -> None:
+        """Of the sets of one worker; see layer.py."""
+        shared = np.zeros(N_SLOTS, np.int64)
+        for slot, number in self._packed.slots.items():
+            shared[slot] = number
+        for slot, array in scratch.items():
+            shared[slot] = array.ctypes.data
+        shared[layer.ARRAY], shared[layer.TYPE] = id(np.ndarray), self.type.num
+        h, c = self._h.ctypes.data, self._c.ctypes.data
+        for first, count in sets:
+            self.parameters[first] = p = shared.copy()
+            p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, KEPT_ROWS // count
+            p[layer.H_BUFFERS] = h + first * self._h.strides[0]
+            p[layer.CELL] = c + first * self._c.strides[0]
+
+    def kernels(self) -> list[Kernel]:
+        """Those that `advance` takes."""
+        counts = {count for sets in self._sets for _, count in sets}
+        return [self._packed.kernel("sequence" if count == 1 else "batch") for count in counts]
 
     @functools.cached_property
     def kernel(self) -> Any:
         """Of one sequence."""
-        return kernel(self._packed.cell, self._packed.format_name, "sequence")
+        return self._packed.kernel("sequence").function
 
     @functools.cached_property
     def _kernel_of_rows(self) -> Any:
-        return kernel(self._packed.cell, self._packed.format_name, "batch")
+        return self._packed.kernel("batch").function
 
     def step_call(self) -> Any:
         """(x, y) -> whether they fit: runs one step of the first sequence.
@@ -72,8 +78,7 @@ class Running:
         x: (input_size,), y: (output_size,), of `type`, C order; anything else does nothing and
         gives False.
         """
-        step = kernel(self._packed.cell, self._packed.format_name, "step")
-        return functools.partial(step, self.parameters[0])
+        return functools.partial(self._packed.kernel("step").function, self.parameters[0])
 
     def advance(self, worker: int, x: Array, y: Array) -> None:
         """Runs a worker's sequences on.

@@ -24,8 +24,8 @@ compiled_before = compilation.bound
 compilation.bound = lambda *a: made.append(1) or compiled_before(*a)
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
-    kernel = conversion.quantizer()
-    conversion.dequantizer()
+    kernel = conversion.quantizer().function
+    conversion.dequantizer().function
 out = np.zeros(3, np.int8)
 bad = kernel(np.array([1, -2.5, np.nan], np.float32), 0.5, 3, out)
 print(out.tolist(), bad, "compiled" if made else "found", len(seen), *(w.message for w in seen))
@@ -234,7 +234,7 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
         patch.setattr("edgelstm.kernels.build._kernels", {})
         patch.setattr(compilation, "_write", lambda *given: written.extend(given))
-        kernel(packed.cell, "float32", "sequence")
+        assert kernel(packed.cell, "float32", "sequence").function
     name, made = written
     functions = made.library._final_module.functions
     found = [f.name for f in functions if not f.is_declaration]
