@@ -32,6 +32,10 @@ class BidirectionalStage:
         """See `Stage`."""
         return [*self._forward.kernels(), *self._backward.kernels()]
 
+    def step_kernels(self) -> list[Any]:
+        """See `Stage`."""
+        return []
+
     def step_call(self) -> Step:
         """See `Stage`; it takes no step."""
         return lambda x, y: False

@@ -1,7 +1,7 @@
 """Calibration data in its four forms, and the ranges that a network's values take on it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from edgelstm import given
 from edgelstm.cell import trace
+from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.forward import advance, zero_states
-from edgelstm.network import Bidirectional, Network
+from edgelstm.network import Bidirectional, Network, Recurrent
+
+TOGETHER = 2**14  # values that are looked at in one go: each look takes longer than a step
+Tell = Callable[[int, int], None]
 
 
 @dataclasses.dataclass
@@ -34,11 +38,24 @@ class Range:
         """Largest magnitude."""
         return max(-self.low, self.high)
 
+    def widen(self, seen: NDArray[np.float64]) -> None:
+        """Takes further values in."""
+        low, high = float(seen.min()), float(seen.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.values += seen.size
+        if max(-low, high) > self.limit:
+            self.beyond += int(np.count_nonzero(np.abs(seen) > self.limit))
+
 
 Ranges = dict[tuple[str, str], Range]  # (layer, value) -> range
 
 
-def observe(network: Network, sequences: Iterable[NDArray[np.float32]], limit: float) -> Ranges:
+def observe(
+    network: Network,
+    sequences: Sequence[NDArray[np.float32]],
+    limit: float,
+    tell: Tell | None = None,
+) -> Ranges:
     """Runs the network in float over all sequences and notes the range of every value.
 
     The outputs of the two directions of a layer get one range, as they lie side by side.
@@ -47,24 +64,47 @@ def observe(network: Network, sequences: Iterable[NDArray[np.float32]], limit: f
         network: Float weights.
         sequences: Batches (batch, steps, input_size), as from `calibration_sequences`.
         limit: Magnitude from which on a value counts as beyond.
+        tell: Called now and then with how many steps of layers are done, and of how many.
     """
-    ranges: Ranges = {}
-
-    def see(layer: str, value: str, array: NDArray[np.float64]) -> None:
-        if not array.size:
-            return
-        seen = ranges.setdefault((layer, value), Range(limit))
-        seen.low = min(seen.low, float(array.min()))
-        seen.high = max(seen.high, float(array.max()))
-        seen.values += array.size
-        seen.beyond += int(np.count_nonzero(np.abs(array) > limit))
-
+    layers = sum(isinstance(layer, Recurrent) for layer in parts(network.layers))
+    observer = _Observer(limit, layers * sum(x.shape[1] for x in sequences), tell)
     for x in sequences:
-        advance(network, x, zero_states(network, len(x)), see)
+        advance(network, x, zero_states(network, len(x)), observer.see)
+        observer.look_at_all()
     for layer in network.layers:
         if isinstance(layer, Bidirectional):
-            _join_outputs(layer, ranges)
-    return ranges
+            _join_outputs(layer, observer.ranges)
+    return observer.ranges
+
+
+class _Observer:
+    """Gathers what comes up step by step, and looks at it when there is enough."""
+
+    def __init__(self, limit: float, steps: int, tell: Tell | None) -> None:
+        self.ranges: Ranges = {}
+        self._limit, self._steps, self._tell = limit, steps, tell
+        self._done = 0
+        self._waiting: dict[str, list[Mapping[str, NDArray[np.float64]]]] = {}
+
+    def see(self, layer: str, values: Mapping[str, NDArray[np.float64]]) -> None:
+        waiting = self._waiting.setdefault(layer, [])
+        waiting.append(values)
+        if len(waiting) * max(v.size for v in values.values()) >= TOGETHER:
+            self._look(layer)
+
+    def look_at_all(self) -> None:
+        for layer in list(self._waiting):
+            self._look(layer)
+
+    def _look(self, layer: str) -> None:
+        steps = self._waiting.pop(layer)
+        for value, first in steps[0].items():
+            if first.size:
+                seen = self.ranges.setdefault((layer, value), Range(self._limit))
+                seen.widen(np.concatenate([values[value] for values in steps]))
+        if self._tell and "x" in steps[0]:
+            self._done += len(steps)
+            self._tell(self._done, self._steps)
 
 
 def _join_outputs(layer: Bidirectional, ranges: Ranges) -> None:

@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 
 from edgelstm.directions import parts
 from edgelstm.errors import ModelError
+from edgelstm.engines import open_engine
 from edgelstm.execution import run
 from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
-from edgelstm.network import Dense, Network, split_point
+from edgelstm.network import Dense, Network, Recurrent, split_point
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
 
 Array = NDArray[Any]
+# What the reference does in a few seconds, less than it takes to compile kernels: its time grows
+# with values of states, and each step of a layer costs as much as STEP_VALUES of them.
+SOON_VALUES, STEP_VALUES = 2**22, 256
+SNR_STEPS = 5_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +54,15 @@ class Comparison:
 
 
 def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]) -> Comparison:
-    """Runs both networks on x, layer by layer.
+    """Runs both networks on the first `SNR_STEPS` steps of x, layer by layer.
 
     Args:
         network: The float original.
         qnetwork: What `quantize` made of it.
         x: (batch, steps, input_size).
     """
-    expected, got = x, x
+    x = x[:, :SNR_STEPS]
+    expected, got, engine = x, x, soonest(network, x)
     if qnetwork.input is not None:
         got = _integers(x, qnetwork)
     by_layer: dict[str, float | None] = {}
@@ -64,13 +70,33 @@ def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]
     for k, (layer, qlayer) in enumerate(zip(network.layers, qnetwork.layers, strict=True)):
         if qnetwork.dropped_softmax and k + 1 == len(network.layers):
             layer = _without_activation(layer)
-        expected = run(Network((layer,), last_step=False), expected)
-        got = run(dataclasses.replace(qnetwork, layers=(qlayer,), last_step=False), got)
+        expected = run(Network((layer,), last_step=False), expected, engine=engine)
+        alone = dataclasses.replace(qnetwork, layers=(qlayer,), last_step=False)
+        got = run(alone, got, engine=engine)
         if network.last_step and k + 1 == split:
             expected, got = expected[:, -1:], got[:, -1:]
         real = got if qnetwork.input is None else qlayer.output.reals(got)
         by_layer[layer.name] = snr_db(expected, real)
     return Comparison(by_layer[network.layers[-1].name], by_layer, saturation(qnetwork))
+
+
+def soonest(network: Network | QuantizedNetwork, x: Array) -> str | None:
+    """The engine for measuring on x: `reference` where it is done before kernels are compiled.
+
+    It depends on the sizes alone, and so does no figure on which kernels are compiled already.
+    """
+    recurrent = (x for x in parts(network.layers) if isinstance(x, Recurrent | QuantizedRecurrent))
+    values = sum(x.shape[1] * (STEP_VALUES + len(x) * layer.hidden_size) for layer in recurrent)
+    return "reference" if values < SOON_VALUES else None
+
+
+def kernels(network: Network | QuantizedNetwork, inputs: Sequence[Array]) -> list[Any]:
+    """Every `kernels.compilation.Kernel` that measuring on inputs takes."""
+    return [
+        kernel
+        for x in inputs
+        for kernel in open_engine(soonest(network, x), network, len(x)).kernels()
+    ]
 
 
 def _integers(x: NDArray[np.float32], qnetwork: QuantizedNetwork) -> Array:
@@ -120,7 +146,9 @@ def accuracy(
         ModelError: Labels that are not one class per sequence.
     """
     check_labels(network, inputs, labels)
-    predicted = np.concatenate([_classes(network, run(network, x)) for x in inputs])
+    predicted = np.concatenate(
+        [_classes(network, run(network, x, engine=soonest(network, x))) for x in inputs]
+    )
     return float((predicted == labels).mean())
 
 

@@ -52,6 +52,12 @@ class Engine(Protocol):
         sizes or types, not in C order, read-only.
         """
 
+    def kernels(self) -> list[Any]:
+        """Every `kernels.compilation.Kernel` that whole sequences take."""
+
+    def step_kernels(self) -> list[Any]:
+        """Those of single steps."""
+
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """x as integers of `scale`, to `out` of its shape; returns how many are not finite."""
 
@@ -90,6 +96,12 @@ class ReferenceEngine:
     def step_call(self) -> Step:
         """See `Engine`."""
         return lambda x, y: False
+
+    def kernels(self) -> list[Any]:
+        """See `Engine`."""
+        return []
+
+    step_kernels = kernels
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
@@ -140,10 +152,11 @@ class NumbaEngine:
             self._stages.append((end, _stage(network, layers[k:end], batch, workers)))
             k = end
         self._rows = [np.empty(s.output_size, s.type) for _, s in self._stages]
+        self._conversions: list[Any] = []
         if isinstance(network, QuantizedNetwork) and network.input is not None:
             from edgelstm.kernels import conversion
 
-            self._quantizer, self._dequantizer = conversion.quantizer(), conversion.dequantizer()
+            self._conversions = [conversion.quantizer(), conversion.dequantizer()]
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Engine`."""
@@ -171,16 +184,24 @@ class NumbaEngine:
 
         return step
 
+    def kernels(self) -> list[Any]:
+        """See `Engine`."""
+        return [k for _, stage in self._stages for k in stage.kernels()] + self._conversions
+
+    def step_kernels(self) -> list[Any]:
+        """See `Engine`."""
+        return [k for _, stage in self._stages for k in stage.step_kernels()] + self._conversions
+
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
         x = writable(x, x.dtype)
-        run = self._quantizer.function
+        run = self._conversions[0].function
         bad: int = run(x.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
         return bad
 
     def dequantize(self, y: NDArray[Any], scale: Scale, out: NDArray[np.float32]) -> None:
         """See `Engine`."""
-        y, run = writable(y, y.dtype), self._dequantizer.function
+        y, run = writable(y, y.dtype), self._conversions[1].function
         run(y.reshape(-1), scale.scale, scale.zero_point, out.reshape(-1))
 
     def states(self) -> States:

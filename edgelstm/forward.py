@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cell import Op, sigmoid, tanh
+from edgelstm.cell import sigmoid, tanh
 from edgelstm.network import Bidirectional, Dense, Network, Recurrent, arrays, split_point
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import FLOAT32
 
 Doubles = NDArray[np.float64]
 States = dict[str, dict[str, Any]]  # layer -> state -> (batch, its size)
-See = Callable[[str, str, Doubles], None]
+See = Callable[[str, Mapping[str, Doubles]], None]
+Step = Callable[[dict[str, Doubles]], dict[str, Doubles]]
 
 REAL: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -60,7 +61,7 @@ def advance(
         network: Float weights.
         x: (batch, steps, input_size).
         states: Layer to state to (batch, its size).
-        see: Called with (layer, value, array) for every value that comes up.
+        see: Called with a layer and every value that comes up in one of its steps.
     """
     y = np.asarray(x, np.float64)
     split = split_point(network.layers)
@@ -90,64 +91,60 @@ def _run_recurrent(
         {name.removeprefix("weight_"): w for name, w in wide.items() if "weight" in name},
         {"ih": wide["bias_ih"], "hh": wide["bias_hh"]},
     )
+    step = step_of(plan, affine, layer.cell_clip)
     state, y = dict(states), np.empty((*x.shape[:2], layer.output_size))
     for t in range(x.shape[1]):
-        values = evaluate(plan, {"x": x[:, t], **state}, affine, layer.cell_clip)
+        values = step({"x": x[:, t], **state})
         state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
         y[:, t] = state[plan.states[0]]
         if see:
-            for name, value in values.items():
-                see(layer.name, name, value)
+            see(layer.name, values)
     return y, state
 
 
 def affines(
     plan: RecurrentPlan, weights: Mapping[str, Doubles], biases: Mapping[str, Doubles]
-) -> Callable[[Op, Doubles], Doubles]:
-    """The operations with weights on float arrays: affines with the biases they add, peepholes."""
-    peepholes = {
-        op.result: weights["peephole"][plan.peephole(op.gate)]
-        for op in plan.ops
-        if op.kind == "scale"
-    }
-    blocks = {
-        op.result: (weights[op.side][plan.rows(op.gate)].T, plan.bias(op, biases))
-        for op in plan.ops
-        if op.side
-    }
-
-    def weigh(op: Op, v: Doubles) -> Doubles:
-        if op.result in peepholes:
-            return v * peepholes[op.result]
-        weight, bias = blocks[op.result]
-        return np.asarray(v @ weight + bias)
-
-    return weigh
-
-
-def evaluate(
-    plan: RecurrentPlan,
-    values: dict[str, Doubles],
-    affine: Callable[[Op, Doubles], Doubles],
-    clip: float,
-) -> dict[str, Doubles]:
-    """One time step: adds each operation's result to `values`."""
+) -> dict[str, Callable[[Doubles], Doubles]]:
+    """Result to operation, of those with weights: affines with their biases, peepholes."""
+    found: dict[str, Callable[[Doubles], Doubles]] = {}
     for op in plan.ops:
-        args = [values[a] for a in op.args]
-        if op.side or op.kind == "scale":
-            values[op.result] = affine(op, args[0])
-        elif op.kind == "clip":
-            values[op.result] = np.clip(args[0], -clip, clip)
-        else:
-            values[op.result] = REAL[op.kind](*args)
-    return values
+        if op.kind == "scale":
+            found[op.result] = _scaled(weights["peephole"][plan.peephole(op.gate)])
+        elif op.side:
+            found[op.result] = _weighed(
+                weights[op.side][plan.rows(op.gate)].T, plan.bias(op, biases)
+            )
+    return found
+
+
+def _scaled(weight: Doubles) -> Callable[[Doubles], Doubles]:
+    return lambda v: v * weight
+
+
+def _weighed(weight: Doubles, bias: Doubles) -> Callable[[Doubles], Doubles]:
+    return lambda v: v @ weight + bias
+
+
+def step_of(
+    plan: RecurrentPlan, affine: Mapping[str, Callable[[Doubles], Doubles]], clip: float
+) -> Step:
+    """One time step: a function that adds each operation's result to the values it is given."""
+    named = {**REAL, "clip": lambda v: np.clip(v, -clip, clip)}
+    calls = [(op.result, affine.get(op.result) or named[op.kind], op.args) for op in plan.ops]
+
+    def step(values: dict[str, Doubles]) -> dict[str, Doubles]:
+        for result, function, args in calls:
+            values[result] = function(*[values[a] for a in args])
+        return values
+
+    return step
 
 
 def _run_dense(layer: Dense, x: Doubles, see: See | None) -> Doubles:
     fused = "relu" if layer.activation == "relu" else None
     y = activate(x @ layer.weight.T.astype(np.float64) + layer.bias, fused)
     if see:
-        see(layer.name, "linear", y)
+        see(layer.name, {"linear": y})
     return activate(y, layer.activation)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.calibration import Range, Ranges, calibration_sequences, observe
+from edgelstm.calibration import Range, Ranges, Tell, calibration_sequences, observe
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.given import check_type
@@ -28,7 +28,9 @@ CELL_LOG2 = (-15, -9)  # LiteRT computes other values outside, without an error
 LARGEST_BIAS = 2**30
 
 
-def quantize(network: Network, calibration: Any, precision: str = "int8") -> QuantizedNetwork:
+def quantize(
+    network: Network, calibration: Any, precision: str = "int8", *, tell: Tell | None = None
+) -> QuantizedNetwork:
     """The network in integers.
 
     Args:
@@ -36,6 +38,7 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
         calibration: Typical input, in one of the forms of `calibration_sequences`. `hybrid` reads
             no more than its length from it and takes None too.
         precision: `int8` or `hybrid`.
+        tell: Called now and then with how many steps are done, and of how many, layer by layer.
 
     Returns:
         Integers, scales, and per gate how often calibration left their range. A final softmax is
@@ -62,7 +65,7 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
         if calibration is None:
             raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
         batches = calibration_sequences(calibration, network.input_size)
-        layers = _integer_layers(network, batches)
+        layers = _integer_layers(network, batches, tell)
     return QuantizedNetwork(
         layers,
         network.last_step,
@@ -78,12 +81,12 @@ def quantize(network: Network, calibration: Any, precision: str = "int8") -> Qua
 
 
 def _integer_layers(
-    network: Network, batches: list[NDArray[np.float32]]
+    network: Network, batches: list[NDArray[np.float32]], tell: Tell | None
 ) -> tuple[QuantizedLayer, ...]:
     """Each layer's input scale is the output scale of the layer before."""
     sums = INT8.formats["sum"].scale_log2
     assert sums is not None
-    ranges = observe(network, batches, 2.0 ** (15 + sums))
+    ranges = observe(network, batches, 2.0 ** (15 + sums), tell)
     into = asymmetric8(
         min(float(b.min(initial=0)) for b in batches), max(float(b.max(initial=0)) for b in batches)
     )

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import fixedpoint as fx
-from edgelstm.arithmetic import TFLM, Arithmetic
+from edgelstm.arithmetic import TFLM, Arithmetic, HybridRounding
 from edgelstm.cell import Op
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import Int64s
-from edgelstm.forward import Doubles, States, activate, affines, evaluate
+from edgelstm.forward import Doubles, States, activate, affines, step_of
 from edgelstm.network import split_point
 from edgelstm.quantization import integer_clip
 from edgelstm.quantized import (
@@ -202,12 +202,17 @@ def _hybrid_step(layer: QuantizedRecurrent, arithmetic: Arithmetic) -> Step:
             weights[op.side][plan.rows(op.gate)] *= layer.weight_scales[f"{op.side} {op.gate}"]
     biases = {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)}
     affine = affines(plan, weights, biases)
+    for op in plan.ops:
+        if op.result in affine and not (hybrid.whole_sequence and op.args == ("x",)):
+            affine[op.result] = _rounding(hybrid, affine[op.result])
+    return step_of(plan, affine, layer.cell_clip)
 
-    def rounding_affine(op: Op, v: Doubles) -> Doubles:
-        is_rounded = hybrid.whole_sequence and op.args == ("x",)
-        return affine(op, v if is_rounded else hybrid.rounded(v, (-1,)))
 
-    return lambda values: evaluate(plan, values, rounding_affine, layer.cell_clip)
+def _rounding(
+    hybrid: HybridRounding, affine: Callable[[Doubles], Doubles]
+) -> Callable[[Doubles], Doubles]:
+    """An affine of rounded values."""
+    return lambda v: affine(hybrid.rounded(v, (-1,)))
 
 
 def _hybrid_dense(layer: QuantizedDense, x: Doubles, arithmetic: Arithmetic) -> Doubles:

@@ -82,6 +82,9 @@ class Stage(Protocol):
     def kernels(self) -> list[Any]:
         """Every `kernels.compilation.Kernel` that `advance` takes."""
 
+    def step_kernels(self) -> list[Any]:
+        """Those of single steps."""
+
     def step_call(self) -> Step:
         """See `engines.Engine`."""
 
@@ -122,6 +125,10 @@ class FusedStage:
     def kernels(self) -> list[Any]:
         """See `Stage`."""
         return list(self._running.kernels())
+
+    def step_kernels(self) -> list[Any]:
+        """See `Stage`."""
+        return [self._packed.kernel("step")]
 
     def step_call(self) -> Step:
         """See `Stage`."""
@@ -182,6 +189,8 @@ class ProgramStage:
     def kernels(self) -> list[Any]:
         """See `Stage`."""
         return [self._kernel]
+
+    step_kernels = kernels
 
     def step_call(self) -> Step:
         """See `Stage`."""

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.engines import AnyNetwork
+from edgelstm.engines import open_engine
 from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
@@ -33,7 +32,8 @@ PACKAGES = (
 def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
     if warm:
-        _warm()
+        with output.progress(quiet) as tell:
+            output.compile_kernels(_every_kernel(), tell)
     found = list(_packages()) + list(_runtimes())
     machine = {
         "edgelstm": edgelstm.__version__,
@@ -94,26 +94,21 @@ def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
     return rows + [("cannot run", ", ".join(kernels["lacking"]))] * bool(kernels["lacking"])
 
 
-def _warm() -> None:
-    """Compiles every kernel, so that no later process has to."""
-    x = np.ones((1, 2, 2), np.float32)
+def _every_kernel() -> Iterator[Any]:
+    """Of every cell in every precision: single steps, one sequence, several side by side."""
+    from edgelstm.kernels.simd.target import TILE_ROWS
+
     for cell_name in CELLS:
         network = shapes(cell_name, 2, 2, outputs=2)
         for precision in PRECISIONS.values():
-            if precision.weight_type == "float32":
-                _run_in_every_way(network, x)
-            elif precision.supports(cell_name):
-                _run_in_every_way(edgelstm.quantize(network, x, precision.name), x)
-
-
-def _run_in_every_way(network: AnyNetwork, x: NDArray[np.float32]) -> None:
-    """Whole sequences, single steps, and so many sequences that they run side by side."""
-    from edgelstm.kernels.simd.target import TILE_ROWS
-
-    session = edgelstm.Session(network)
-    session.run(x[0])
-    session.step(x[0, 0])
-    edgelstm.run(network, np.repeat(x, TILE_ROWS * cores(), 0))
+            ready: Any = network
+            if precision.weight_type != "float32":
+                if not precision.supports(cell_name):
+                    continue
+                ready = edgelstm.quantize(network, np.ones((1, 2, 2), np.float32), precision.name)
+            for batch in (1, TILE_ROWS * cores()):
+                engine = open_engine("numba", ready, batch)
+                yield from (*engine.kernels(), *engine.step_kernels())
 
 
 def _packages() -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.comparison import accuracy, compare, saturation
+from edgelstm.comparison import SNR_STEPS, accuracy, compare, kernels, saturation
 from edgelstm.counting import count
 from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
@@ -103,7 +103,7 @@ def write_files(request: Request, tell: Tell) -> Exported:
     if to_quantize:
         tell(f"quantizing to {precision}")
         with at(str(request.model or name)):
-            network = quantize(to_quantize, list(data.calibration) or None, precision)
+            network = _quantized(to_quantize, data, precision, output.seldom(tell))
     steps = request.steps
     if steps is None:
         steps = default_steps(network, request.streaming)
@@ -131,6 +131,13 @@ def _default_device(network: AnyNetwork, request: Request) -> str:
     device = read_device(DEFAULT_DEVICE)
     precision = request.precision or costs.default_precision(network, device)
     return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
+
+
+def _quantized(network: Network, data: Data, precision: str, tell: Tell) -> QuantizedNetwork:
+    def told(done: int, steps: int) -> None:
+        tell(f"quantizing to {precision}: {done * 100 // steps} %")
+
+    return quantize(network, list(data.calibration) or None, precision, tell=told)
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
@@ -177,8 +184,7 @@ def _encoded(
 def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
     """The report, with what failed."""
     verified = _verify(exported, tell)
-    tell("measuring accuracy")
-    measured = _measure(exported)
+    measured = _measure(exported, tell)
     fitted = _fit(exported, request, tell)
     return {
         "model": exported.name,
@@ -247,9 +253,12 @@ def _verify(exported: Exported, tell: Tell) -> list[Verified]:
     return found
 
 
-def _measure(exported: Exported) -> dict[str, Any]:
+def _measure(exported: Exported, tell: Tell) -> dict[str, Any]:
     """SNR against float, and accuracy where labels exist."""
     original, data = exported.original, exported.data
+    for network in filter(None, (original, exported.network)):
+        output.compile_kernels(kernels(network, data.tested), tell)
+    tell("measuring accuracy")
     measured: dict[str, Any] = dict.fromkeys(("snr_db", "float", "quantized", "metric"))
     measured |= {"calibration": data.source, "layer_snr_db": {}, "saturation": []}
     quantized = exported.network if isinstance(exported.network, QuantizedNetwork) else None

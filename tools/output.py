@@ -6,6 +6,7 @@ Names in files are text of others: whatever goes out is printable, and no markup
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,27 @@ def progress(quiet: bool) -> Iterator[Tell]:
         return
     with console.status("starting") as status:
         yield lambda text: status.update(_text(text))
+
+
+def compile_kernels(kernels: Iterable[Any], tell: Tell) -> None:
+    """Compiles those that are not in the cache yet, and counts them."""
+    missing = [k for k in {k.name: k for k in kernels}.values() if not k.is_compiled]
+    for done, kernel in enumerate(missing, 1):
+        tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
+        assert kernel.function
+
+
+def seldom(tell: Tell) -> Tell:
+    """The same, at most every other second: for what is told very often."""
+    last = time.monotonic()
+
+    def told(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > 2:
+            last = time.monotonic()
+            tell(text)
+
+    return told
 
 
 def warn(text: str) -> None:
