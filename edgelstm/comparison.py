@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.directions import parts
-from edgelstm.errors import ModelError
 from edgelstm.engines import open_engine
+from edgelstm.errors import ModelError
 from edgelstm.execution import run
 from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
@@ -21,7 +21,6 @@ Array = NDArray[Any]
 # What the reference does in a few seconds, less than it takes to compile kernels: its time grows
 # with values of states, and each step of a layer costs as much as STEP_VALUES of them.
 SOON_VALUES, STEP_VALUES = 2**22, 256
-SNR_STEPS = 5_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +53,13 @@ class Comparison:
 
 
 def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]) -> Comparison:
-    """Runs both networks on the first `SNR_STEPS` steps of x, layer by layer.
+    """Runs both networks on x, layer by layer.
 
     Args:
         network: The float original.
         qnetwork: What `quantize` made of it.
         x: (batch, steps, input_size).
     """
-    x = x[:, :SNR_STEPS]
     expected, got, engine = x, x, soonest(network, x)
     if qnetwork.input is not None:
         got = _integers(x, qnetwork)

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.comparison import SNR_STEPS, accuracy, compare, kernels, saturation
 from edgelstm.counting import count
 from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
-from edgelstm.figures import counted
 from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix
 from edgelstm.formats.tensors import at
@@ -23,7 +21,7 @@ from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.runtimes.arena import smallest_arena
-from edgelstm.tools import costs, output, tables
+from edgelstm.tools import costs, measuring, output, tables
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
@@ -103,7 +101,13 @@ def write_files(request: Request, tell: Tell) -> Exported:
     if to_quantize:
         tell(f"quantizing to {precision}")
         with at(str(request.model or name)):
-            network = _quantized(to_quantize, data, precision, output.seldom(tell))
+            told = output.seldom(tell)
+            network = quantize(
+                to_quantize,
+                list(data.calibration) or None,
+                precision,
+                tell=lambda done, of: told(f"quantizing to {precision}: {done * 100 // of} %"),
+            )
     steps = request.steps
     if steps is None:
         steps = default_steps(network, request.streaming)
@@ -131,13 +135,6 @@ def _default_device(network: AnyNetwork, request: Request) -> str:
     device = read_device(DEFAULT_DEVICE)
     precision = request.precision or costs.default_precision(network, device)
     return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
-
-
-def _quantized(network: Network, data: Data, precision: str, tell: Tell) -> QuantizedNetwork:
-    def told(done: int, steps: int) -> None:
-        tell(f"quantizing to {precision}: {done * 100 // steps} %")
-
-    return quantize(network, list(data.calibration) or None, precision, tell=told)
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
@@ -184,7 +181,7 @@ def _encoded(
 def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
     """The report, with what failed."""
     verified = _verify(exported, tell)
-    measured = _measure(exported, tell)
+    measured = measuring.measure(exported.original, exported.network, exported.data, tell)
     fitted = _fit(exported, request, tell)
     return {
         "model": exported.name,
@@ -194,7 +191,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
         "streaming": request.streaming,
         "target": request.target,
         "assumed": list(exported.network.assumed),
-        "skipped": exported.skipped,
+        "skipped": exported.skipped + measuring.left_out(measured, exported.data),
         "artifacts": [_artifact(path, exported, request) for path in exported.paths],
         "fit": fitted.to_dict(),
         "accuracy": measured,
@@ -251,30 +248,6 @@ def _verify(exported: Exported, tell: Tell) -> list[Verified]:
                 tell=lambda file, runtime: tell(f"checking {file} in {runtime}"),
             ).verified
     return found
-
-
-def _measure(exported: Exported, tell: Tell) -> dict[str, Any]:
-    """SNR against float, and accuracy where labels exist."""
-    original, data = exported.original, exported.data
-    for network in filter(None, (original, exported.network)):
-        output.compile_kernels(kernels(network, data.tested), tell)
-    tell("measuring accuracy")
-    measured: dict[str, Any] = dict.fromkeys(("snr_db", "float", "quantized", "metric"))
-    measured |= {"calibration": data.source, "layer_snr_db": {}, "saturation": []}
-    quantized = exported.network if isinstance(exported.network, QuantizedNetwork) else None
-    if original and quantized and data.tested:
-        compared = compare(original, quantized, data.tested[0])
-        measured |= compared.to_dict()
-    elif quantized:
-        measured["saturation"] = [dataclasses.asdict(s) for s in saturation(quantized)]
-    if data.labels is not None:
-        n = len(data.labels)
-        measured["metric"] = f"share of {counted(n, 'sequence')} whose class is right"
-        if original:
-            measured["float"] = accuracy(original, data.tested, data.labels)
-        if quantized:
-            measured["quantized"] = accuracy(quantized, data.tested, data.labels)
-    return measured
 
 
 def _fit(exported: Exported, request: Request, tell: Tell) -> Fit:
