@@ -1,5 +1,6 @@
 """read and write by suffix: whole files or none, and errors that say what is possible."""
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, default_steps, encode, facts, read, write
+from edgelstm.formats import FORMATS, LONGEST_CALL, default_steps, encode, facts, read, write
 from edgelstm.quantization import quantize
 from tests.networks import random_input, random_network
 
@@ -42,6 +43,9 @@ def test_default_steps_are_those_of_calibration(tmp_path: Path) -> None:
     quantized = quantize(network, random_input(network, 2, 17))
     assert default_steps(network, streaming=False) == 100
     assert default_steps(quantized, streaming=False) == 17
+    recording = dataclasses.replace(quantized, steps=LONGEST_CALL + 1)
+    assert default_steps(recording, streaming=False) == 100
+    assert default_steps(dataclasses.replace(recording, steps=LONGEST_CALL), False) == LONGEST_CALL
     assert facts(write(quantized, tmp_path / "net.tflite")).steps == 17
     assert facts(write(quantized, tmp_path / "net.tflite", streaming=True)).streaming
     with pytest.raises(ModelError, match=re.escape("steps is 0; it must be from 1 to 100,000")):

@@ -10,10 +10,9 @@ import edgelstm
 from edgelstm.counting import count
 from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
-from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
 from edgelstm.files import write_whole
-from edgelstm.formats import AnyNetwork, default_steps, encode, target_suffix
+from edgelstm.formats import AnyNetwork, calibrated_steps, default_steps, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.memory import Fit
 from edgelstm.network import Network
@@ -27,6 +26,7 @@ from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     Data,
     Request,
+    check_options,
     choose_precision,
     quantizable,
     read_data,
@@ -84,7 +84,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
 
 def write_files(request: Request, tell: Tell) -> Exported:
     """Reads, quantizes and writes."""
-    check_kernels(request.kernels)
+    check_options(request)
     tell("reading the model")
     network, name = read_network(request)
     device = read_device(request.device or _default_device(network, request))
@@ -99,19 +99,11 @@ def write_files(request: Request, tell: Tell) -> Exported:
     original = network if isinstance(network, Network) else None
     to_quantize = quantizable(network, precision)
     if to_quantize:
-        tell(f"quantizing to {precision}")
+        tell(what := f"quantizing to {precision}")
+        told, calibration = output.percent(tell, what), list(data.calibration) or None
         with at(str(request.model or name)):
-            told = output.seldom(tell)
-            network = quantize(
-                to_quantize,
-                list(data.calibration) or None,
-                precision,
-                tell=lambda done, of: told(f"quantizing to {precision}: {done * 100 // of} %"),
-            )
-    steps = request.steps
-    if steps is None:
-        steps = default_steps(network, request.streaming)
-        steps = steps if request.streaming else data.steps or steps
+            network = quantize(to_quantize, calibration, precision, tell=told)
+    steps = _steps(network, request, data, skipped)
     if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
@@ -135,6 +127,22 @@ def _default_device(network: AnyNetwork, request: Request) -> str:
     device = read_device(DEFAULT_DEVICE)
     precision = request.precision or costs.default_precision(network, device)
     return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
+
+
+def _steps(network: AnyNetwork, request: Request, data: Data, skipped: list[str]) -> int:
+    """Those asked for; else those of the calibration, unless it is a long recording."""
+    longest = None if request.streaming else data.steps
+    if request.steps is not None:
+        return request.steps
+    if longest is None:
+        return default_steps(network, request.streaming)
+    steps = calibrated_steps(longest)
+    if steps < longest:
+        skipped.append(
+            f"steps: a call takes {steps}, not the {longest:,} of the longest calibration "
+            "sequence; --steps says how many"
+        )
+    return steps
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:

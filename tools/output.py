@@ -51,15 +51,15 @@ def compile_kernels(kernels: Iterable[Any], tell: Tell) -> None:
         assert kernel.function
 
 
-def seldom(tell: Tell) -> Tell:
-    """The same, at most every other second: for what is told very often."""
+def percent(tell: Tell, what: str) -> Callable[[int, int], None]:
+    """A function of what is done, and of how much, that says so at most every other second."""
     last = time.monotonic()
 
-    def told(text: str) -> None:
+    def told(done: int, of: int) -> None:
         nonlocal last
         if time.monotonic() - last > 2:
             last = time.monotonic()
-            tell(text)
+            tell(f"{what}: {done * 100 // of} %")
 
     return told
 

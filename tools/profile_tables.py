@@ -252,8 +252,6 @@ def notes(report: Report) -> Iterator[str]:
     yield from (f"duty: {text}" for text in (report["duty"] or {}).get("assumed", ()))
 
 
-
-
 def _print(title: str, columns: Sequence[str], rows: Any) -> None:
     found = list(rows)
     if found:

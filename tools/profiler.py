@@ -84,8 +84,9 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if a network does not fit or keep up."""
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
-    networks = read_given(options)
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
+    _check(options, devices)
+    networks = read_given(options)
     reports = [profile(given, device, options) for given in networks for device in devices]
     shown = printable_texts(reports)
     if options.html:
@@ -110,6 +111,37 @@ def _failures(report: Report) -> list[str]:
         period = number(duty["period_ms"])
         found.append(f"{report['model']} does not keep up on {report['device']}: {period} ms")
     return found
+
+
+def _check(options: Options, devices: list[Device]) -> None:
+    """What is wrong whatever the network is: said before one is read."""
+    counts = count(shapes("lstm", 1, 1), options.steps, options.precision)
+    for device in devices:
+        _estimate(counts, device, options)
+
+
+def _estimate(counts: Counts, device: Device, options: Options) -> Energy:
+    return estimate(
+        counts,
+        device,
+        options.kernels,
+        options.clock_mhz,
+        cores=options.cores,
+        period_ms=options.period_ms,
+        sleep=options.sleep,
+        battery=options.battery,
+    )
+
+
+def _by_kernels(
+    counts: Counts, device: Device, energy: Energy, options: Options
+) -> list[dict[str, Any]]:
+    """Whose kernels people run beside the chosen ones; none where one kind was asked for."""
+    if options.kernels:
+        return []
+    return costs.by_kernels(
+        counts, device, energy, clock_mhz=options.clock_mhz, cores=options.cores
+    )
 
 
 def read_given(options: Options) -> list[Given]:
@@ -159,11 +191,15 @@ def profile(given: Given, device: Device, options: Options) -> Report:
     network = given.network
     precision = options.precision or costs.default_precision(network, device)
     counts = count(network, options.steps, precision)
-    asked: dict[str, Any] = {"clock_mhz": options.clock_mhz, "cores": options.cores}
-    waiting = {key: getattr(options, key) for key in ("period_ms", "sleep", "battery")}
-    energy = estimate(counts, device, options.kernels, **asked, **waiting)
+    energy = _estimate(counts, device, options)
     situation = Situation(
-        counts, energy, device, options.kernels, **asked, has_file=_has_file(device)
+        counts,
+        energy,
+        device,
+        options.kernels,
+        clock_mhz=options.clock_mhz,
+        cores=options.cores,
+        has_file=_has_file(device),
     )
     report: Report = {
         "model": given.name,
@@ -177,7 +213,7 @@ def profile(given: Given, device: Device, options: Options) -> Report:
         **_memory(given, counts, device, energy.kernels),
         **energy.to_dict(),
         "file_reason": costs.no_file(network, counts.precision, device),
-        "by_kernels": [] if options.kernels else costs.by_kernels(counts, device, energy, **asked),
+        "by_kernels": _by_kernels(counts, device, energy, options),
         "advice": [advice.to_dict() for advice in advise(situation)],
         "core": device.core,
         "clock_mhz": options.clock_mhz or device.clock.typical,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from edgelstm import bundled
 from edgelstm.calibration import calibration_sequences
 from edgelstm.comparison import check_labels
-from edgelstm.device import Device
+from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.directions import check_whole_sequence, parts
+from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, read
+from edgelstm.formats import AnyNetwork, check_steps, check_suffix, read, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.given import float32
 from edgelstm.network import Network, Recurrent
@@ -65,6 +66,21 @@ class Data:
     def steps(self) -> int | None:
         """Of the longest calibration sequence."""
         return max((x.shape[1] for x in self.calibration), default=None)
+
+
+def check_options(request: Request) -> None:
+    """What is wrong whatever the network is: said before anything is read."""
+    if request.device:
+        check_exportable(read_device(request.device))
+    if request.precision:
+        find_precision(request.precision)
+    check_kernels(request.kernels)
+    if request.target:
+        target_suffix(request.target)
+    for format_name in request.formats or ():
+        check_suffix(f".{format_name}", "writer")
+    if request.steps is not None:
+        check_steps(request.steps, request.streaming)
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:

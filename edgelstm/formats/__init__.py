@@ -42,6 +42,8 @@ class Format:
     targets: tuple[str, ...] = ()
 
 
+LONGEST_CALL = 5_000  # beyond, a calibration sequence is a recording, and not what a call gets
+
 FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),
     ".pt": Format(reader="torch:read_pt"),
@@ -108,7 +110,7 @@ def write(
         network: Float or quantized.
         path: `.tflite`, `.onnx` or `.npz`.
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
-            sequence, else 100.
+            sequence, else 100, also where that is longer than `LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
             (`.onnx`); not for bidirectional layers.
         target: The runtime it is for, whose refusals then are errors; None: no one in particular.
@@ -145,11 +147,26 @@ def encode(
     if target is not None and target_suffix(target) != suffix.lower():
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
+    check_steps(steps, streaming)
+    content: bytes = encoder(network, steps=int(steps), streaming=streaming, target=target)
+    return content
+
+
+def check_steps(steps: int, streaming: bool) -> None:
+    """`ModelError` unless a file can have so many steps a call."""
     if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
         needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
         raise ModelError(f"steps is {steps}; it must be {needed}")
-    content: bytes = encoder(network, steps=int(steps), streaming=streaming, target=target)
-    return content
+
+
+def check_suffix(suffix: str, role: str) -> str:
+    """What reads or writes a suffix: ``module:function``; `ModelError` if nothing does."""
+    place: str | None = getattr(FORMATS.get(suffix.lower()), role, None)
+    if place is None:
+        known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
+        verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
+        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}")
+    return place
 
 
 def target_suffix(target: str) -> str:
@@ -187,7 +204,12 @@ def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
 def default_steps(network: AnyNetwork, streaming: bool) -> int:
     """Steps of a file when none are asked for."""
     calibrated = network.steps if isinstance(network, QuantizedNetwork) else None
-    return 1 if streaming else calibrated or 100
+    return 1 if streaming else calibrated_steps(calibrated)
+
+
+def calibrated_steps(longest: int | None) -> int:
+    """Steps of a file after calibration: those of the longest sequence, if it is no recording."""
+    return longest if longest and longest <= LONGEST_CALL else 100
 
 
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
@@ -202,10 +224,5 @@ def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
 
 def _function(suffix: str, role: str) -> Callable[..., Any]:
     """The reader or writer of a suffix."""
-    place = getattr(FORMATS.get(suffix.lower()), role, None)
-    if place is None:
-        known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
-        verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
-        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}")
-    module, function = place.split(":")
+    module, function = check_suffix(suffix, role).split(":")
     return getattr(importlib.import_module(f"edgelstm.formats.{module}"), function)  # type: ignore[no-any-return]
