@@ -6,11 +6,13 @@ Both compute the bundled network on the same sequences, in turns; each time is t
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import edgelstm
+from edgelstm.formats import AnyNetwork
 
 STEPS = (1, 50, 5_000)
 ROUNDS = 15
@@ -36,26 +38,23 @@ def _one_round(call: Callable[[], Any]) -> float:
     return (time.perf_counter() - start) / n
 
 
+def report(name: str, network: AnyNetwork) -> None:
+    """A line per length, and what a session of its own takes."""
+    session = edgelstm.Session(network)
+    for steps in STEPS:
+        x = np.random.default_rng(0).normal(size=(steps, network.input_size)).astype(np.float32)
+        once, kept = shortest_us([partial(edgelstm.run, network, x), partial(session.run, x)])
+        above, ratio = once - kept, once / kept
+        print(f"{name:8s} {steps:6,d} {once:10.1f} {kept:12.1f} {above:7.1f} {ratio:6.2f}")
+    (made,) = shortest_us([partial(edgelstm.Session, network)])
+    print(f"{name:8s} a Session {made:7.1f}")
+
+
 def main() -> None:
-    """Prints a line per precision and length."""
-    float32 = edgelstm.demo()
-    int8 = edgelstm.quantize(float32, edgelstm.demo_data().calibration)
-    print(
-        f"{'':8s} {'steps':>6s} {'run':>10s} {'Session.run':>12s} {'above':>7s} {'ratio':>6s}   us"
-    )
-    for name, network in (("float32", float32), ("int8", int8)):
-        session = edgelstm.Session(network)
-        for steps in STEPS:
-            x = np.random.default_rng(0).normal(size=(steps, network.input_size)).astype("f4")
-            once, kept = shortest_us(
-                [lambda x=x: edgelstm.run(network, x), lambda x=x: session.run(x)]
-            )
-            print(
-                f"{name:8s} {steps:6,d} {once:10.1f} {kept:12.1f} "
-                f"{once - kept:7.1f} {once / kept:6.2f}"
-            )
-        (new,) = shortest_us([lambda: edgelstm.Session(network)])
-        print(f"{name:8s} {'':6s} {new:10.1f} to make a Session")
+    """Prints the tables, in microseconds."""
+    print(f"{'us':8s} {'steps':>6s} {'run':>10s} {'Session.run':>12s} {'above':>7s} {'ratio':>6s}")
+    report("float32", edgelstm.demo())
+    report("int8", edgelstm.quantize(edgelstm.demo(), edgelstm.demo_data().calibration))
 
 
 if __name__ == "__main__":
