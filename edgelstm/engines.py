@@ -19,7 +19,8 @@ from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
 from edgelstm.given import check_type
 from edgelstm.network import Network, split_point
-from edgelstm.quantized import QuantizedNetwork, Scale
+from edgelstm.quantized import QuantizedNetwork
+from edgelstm.scales import Scale
 from edgelstm.stages import (
     FusedStage,
     ProgramStage,

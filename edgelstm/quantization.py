@@ -10,7 +10,8 @@ from edgelstm.calibration import Range, Ranges, Tell, calibration_sequences, obs
 from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.given import check_type
-from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
+from edgelstm.hybrid import hybrid_layer
+from edgelstm.network import Bidirectional, Dense, Network, Recurrent
 from edgelstm.plan import RecurrentPlan, find_precision, plan, recurrent_plan
 from edgelstm.precision import HYBRID, INT8, Precision
 from edgelstm.quantized import (
@@ -19,11 +20,10 @@ from edgelstm.quantized import (
     QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
-    Saturation,
-    Scale,
 )
+from edgelstm.scales import Saturation, Scale
+from edgelstm.weights import INT8_WEIGHTS
 
-INT8_WEIGHTS = (-127, 127)
 CELL_LOG2 = (-15, -9)  # LiteRT computes other values outside, without an error
 LARGEST_BIAS = 2**30
 
@@ -60,7 +60,7 @@ def quantize(
         batches = (
             [] if calibration is None else calibration_sequences(calibration, network.input_size)
         )
-        layers = tuple(_hybrid_layer(layer) for layer in network.layers)
+        layers = tuple(hybrid_layer(layer) for layer in network.layers)
     else:
         if calibration is None:
             raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
@@ -260,44 +260,3 @@ def fits_int32(weight: NDArray[Any], bias: NDArray[Any], ratio: float) -> bool:
 
 
 # ---- hybrid
-
-
-def _hybrid_layer(layer: Layer) -> QuantizedLayer:
-    if isinstance(layer, Dense):
-        scale, weight = _symmetric(layer.weight)
-        return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
-    if isinstance(layer, Bidirectional):
-        return QuantizedBidirectional(*map(_hybrid_recurrent, layer.directions))
-    return _hybrid_recurrent(layer)
-
-
-def _hybrid_recurrent(layer: Recurrent) -> QuantizedRecurrent:
-    plan = recurrent_plan(layer, HYBRID)
-    weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
-    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
-    biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
-    merged = {side: np.zeros_like(b) for side, b in biases.items()}
-    scales = {}
-    for op in plan.ops:
-        if op.side:
-            rows = plan.rows(op.gate)
-            scale, weights_q[op.side][rows] = _symmetric(weights[op.side][rows])
-            scales[f"{op.side} {op.gate}"] = scale
-            merged[op.side][rows] = plan.bias(op, biases)
-    return QuantizedRecurrent(
-        plan,
-        weights_q["ih"],
-        weights_q["hh"],
-        merged["ih"],
-        merged["hh"],
-        scales,
-        scales={},
-        cell_clip=layer.cell_clip,
-    )
-
-
-def _symmetric(weight: NDArray[np.float32]) -> tuple[float, NDArray[np.int8]]:
-    """One float32 scale, max abs / 127, and the rounded weights."""
-    largest = float(np.abs(weight).max())
-    scale = float(np.float32(largest / 127)) or short_scale(1 / 127)
-    return scale, quantize_reals(weight, scale, 0, INT8_WEIGHTS).astype(np.int8)

@@ -1,7 +1,6 @@
 """What a quantized network is: integers, one scale per value."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,56 +11,10 @@ from edgelstm.directions import check_directions, check_names, parts
 from edgelstm.errors import ModelError
 from edgelstm.figures import layer_text, network_text
 from edgelstm.plan import RecurrentPlan
+from edgelstm.scales import Saturation, Scale
 from edgelstm.weights import check_int8
 
 Integers = NDArray[np.signedinteger]
-
-
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """What an integer stands for: ``real = scale * (integer - zero_point)``.
-
-    Attributes:
-        scale: A float32 value, kept as a Python float.
-        zero_point: The integer that stands for 0.
-        type: `int8`, `int16`: where it is stored, and so where it saturates.
-    """
-
-    scale: float
-    zero_point: int
-    type: str
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Smallest and largest stored integer."""
-        info = np.iinfo(self.type)
-        return int(info.min), int(info.max)
-
-    @property
-    def log2(self) -> int:
-        """The exponent of a scale that is a power of two."""
-        mantissa, exponent = math.frexp(self.scale)
-        assert mantissa == 0.5, f"scale {self.scale} is not a power of two"
-        return exponent - 1
-
-    def reals(self, integers: NDArray[Any]) -> NDArray[np.float32]:
-        """What integers stand for."""
-        return np.asarray((integers.astype(np.float64) - self.zero_point) * self.scale, np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Saturation:
-    """How often a gate left the range of its integers during calibration.
-
-    Attributes:
-        values: Gate sums seen.
-        sums_cut: Of these, how many left the range (+-8 for `int8`).
-        recurrent_cut: How many recurrent parts (U h alone) left it; runtimes disagree there.
-    """
-
-    values: int
-    sums_cut: int
-    recurrent_cut: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

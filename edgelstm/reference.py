@@ -23,8 +23,8 @@ from edgelstm.quantized import (
     QuantizedDense,
     QuantizedNetwork,
     QuantizedRecurrent,
-    Scale,
 )
+from edgelstm.scales import Scale
 
 
 def initial_states(network: QuantizedNetwork, batch: int) -> States:

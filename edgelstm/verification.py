@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from edgelstm import reference
 from edgelstm.arithmetic import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.comparison import snr_db
-from edgelstm.counting import count
 from edgelstm.errors import ModelError
 from edgelstm.figures import counted
 from edgelstm.fixedpoint import quantize_reals
@@ -25,7 +24,9 @@ from edgelstm.formats.facts import FileFacts
 from edgelstm.forward import forward
 from edgelstm.given import MOST_STEPS, check_type, check_whole
 from edgelstm.network import Network
-from edgelstm.quantized import QuantizedNetwork, Scale
+from edgelstm.quantized import QuantizedNetwork
+from edgelstm.sampling import MOST_VALUES, affordable_sequences, random_sequences, widest
+from edgelstm.scales import Scale
 
 Array = NDArray[Any]
 
@@ -50,9 +51,6 @@ FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
 HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
 HYBRID_SNR_DB = 25.0
 FAILED = ("differs", "crashed", "refused")
-AFFORDABLE_MACS = 2 * 10**9
-AFFORDABLE_STEPS = 2**20
-MOST_VALUES = 2**24  # of one layer, 8 bytes each, a few times over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +140,8 @@ def verify(
         )
     about = facts(path)
     n_steps = _steps(path, about, steps)
-    n = _affordable(twin, n_steps) if n_sequences is None else n_sequences
-    values = n * n_steps * _widest(twin)
+    n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
+    values = n * n_steps * widest(twin)
     if values > MOST_VALUES:
         told = (
             f"{counted(n, 'sequence')} of {counted(n_steps, 'step')} pass {values:,} values "
@@ -161,19 +159,6 @@ def verify(
     return Verification(tuple(results))
 
 
-def _affordable(network: AnyNetwork, steps: int) -> int:
-    """1 to 128 sequences: as many as stay within a few seconds of the slowest runtime."""
-    macs = count(network, precision=None if isinstance(network, QuantizedNetwork) else "float32")
-    in_time = AFFORDABLE_MACS // max(macs.total.macs * steps, 1)
-    wanted = max(min(in_time, AFFORDABLE_STEPS // steps, 128), 2)
-    return max(min(wanted, MOST_VALUES // (steps * _widest(network))), 1)
-
-
-def _widest(network: AnyNetwork) -> int:
-    """Values of one step that go into or come out of a layer, at most."""
-    return max(max(layer.input_size, layer.output_size) for layer in network.layers)
-
-
 def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
     fixed = None if about.streaming else about.steps
     if steps is None:
@@ -181,27 +166,6 @@ def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
     if fixed not in (None, steps):
         raise ModelError(f"{path}: steps is {steps}; {fixed} is needed")
     return steps
-
-
-def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
-    """(n, steps, input_size): the first half inside the calibrated range, the rest far outside.
-
-    Integers for an integer network: over their whole range, then mostly at its two ends. Real
-    values for others: normal, then several times as large.
-    """
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(n, steps, network.input_size))
-    scale = network.input if isinstance(network, QuantizedNetwork) else None
-    if scale is None:
-        # A hybrid network rounds to shares of the largest input: at ten times the size, one step
-        # more or less of one value would exceed the tolerance.
-        x[n // 2 :] *= 10 if isinstance(network, Network) else 3
-        return x.astype(np.float32)
-    low, high = scale.limits
-    middle, width = (low + high) / 2, high - low
-    x[: n // 2] = rng.uniform(low, high, x[: n // 2].shape)
-    x[n // 2 :] = middle + x[n // 2 :] * width
-    return np.clip(np.rint(x), low, high).astype(scale.type)
 
 
 def _verify_in(
@@ -243,7 +207,7 @@ def _as_file_takes(x: Array, scale: Scale | None, input_type: str) -> Array:
     """Files of others may take real values around an integer network."""
     if scale is None or input_type != "float32":
         return x
-    return ((x.astype(np.float64) - scale.zero_point) * scale.scale).astype(np.float32)
+    return scale.reals(x)
 
 
 def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step: bool) -> Array:

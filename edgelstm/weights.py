@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 
+INT8_WEIGHTS = (-127, 127)  # runtimes take int8 weights as symmetric
+
 
 def check_matrix(layer: str, name: str, array: NDArray[np.float32]) -> None:
     """`ModelError` unless the array is a matrix that holds values."""
@@ -28,8 +30,8 @@ def check_values(layer: str, name: str, array: NDArray[np.float32]) -> None:
 
 
 def check_int8(layer: str, name: str, array: NDArray[np.signedinteger]) -> None:
-    """`ModelError` if the array holds -128: runtimes take int8 weights as symmetric."""
-    if (array == -128).any():
+    """`ModelError` if the array holds -128."""
+    if (array < INT8_WEIGHTS[0]).any():
         raise ModelError(
             f"layer '{layer}': {name} holds -128; int8 weights are -127..127, as runtimes multiply "
             "them; quantize the float network again"

@@ -9,7 +9,8 @@ from edgelstm.cells import CELLS
 from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, layer_names
 from edgelstm.plan import recurrent_plan
 from edgelstm.precision import INT8, Format, Precision
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.scales import Scale
 
 Floats = NDArray[np.float32]
 

@@ -13,8 +13,9 @@ from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.tflite import facts
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.network import Dense
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
 from edgelstm.reference import run_integers
+from edgelstm.scales import Scale
 from tests.networks import golden_lstm, random_input, random_network
 from tests.tflite_files import (
     NETWORKS,

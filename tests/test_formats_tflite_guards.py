@@ -11,7 +11,8 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import encode
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.scales import Scale
 from tests.networks import golden_lstm, random_network
 
 

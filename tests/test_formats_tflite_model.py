@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.scales import Scale
 from tests.networks import random_network
 from tests.tflite_files import STEPS, Litert, Tflm, content_of, int8
 

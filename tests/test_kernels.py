@@ -23,7 +23,8 @@ from edgelstm.fusion import packed_layer
 from edgelstm.network import Network
 from edgelstm.precision import HYBRID
 from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.scales import Scale
 from tests.networks import random_input, random_network, random_recurrent
 from tests.parameters import compiled
 

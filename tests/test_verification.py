@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgelstm import verification
+from edgelstm import sampling, verification
 from edgelstm.comparison import accuracy, compare, snr_db
 from edgelstm.errors import ModelError
 from edgelstm.execution import run
@@ -16,7 +16,8 @@ from edgelstm.forward import forward
 from edgelstm.network import Dense, Network
 from edgelstm.quantization import quantize
 from edgelstm.runtimes.isolation import Execution
-from edgelstm.verification import SERVES, compared, random_sequences, verify
+from edgelstm.sampling import affordable_sequences, random_sequences
+from edgelstm.verification import SERVES, compared, verify
 from tests.networks import random_input, random_network
 
 NETWORK = random_network("lstm", (5, 12), outputs=4, activation="softmax", last_step=True)
@@ -121,14 +122,15 @@ def test_options_are_bounded_before_anything_is_allocated(tmp_path: Path) -> Non
 def test_long_files_are_checked_with_fewer_sequences(
     steps: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "AFFORDABLE_MACS", 10**12)
-    assert verification._affordable(NETWORK, steps) == expected
+    monkeypatch.setattr(sampling, "AFFORDABLE_MACS", 10**12)
+    assert affordable_sequences(NETWORK, steps) == expected
 
 
 def test_a_file_of_more_work_than_is_done_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "MOST_VALUES", 15 * 12 - 1)  # of one sequence in the lstm
+    for module in (sampling, verification):
+        monkeypatch.setattr(module, "MOST_VALUES", 15 * 12 - 1)  # of one sequence in the lstm
     path = write(quantize(NETWORK, INPUT), tmp_path / "net.tflite")
     done = verify(path)
     assert {v.status for v in done.verified} == {"skipped"} and done.passed

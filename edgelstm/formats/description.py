@@ -24,9 +24,8 @@ from edgelstm.quantized import (
     QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
-    Saturation,
-    Scale,
 )
+from edgelstm.scales import Saturation, Scale
 from edgelstm.weights import survives_float32
 
 Arrays = dict[str, NDArray[Any]]

@@ -12,7 +12,8 @@ from edgelstm.cell import Op
 from edgelstm.errors import ModelError
 from edgelstm.program.builder import Builder, Program, Slot
 from edgelstm.quantization import integer_clip
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.scales import Scale
 
 WIDE = {"LOW": -32768, "HIGH": 32767}
 POOLS = {"weights": "int8", "biases": "int32", "tables": "int16"}

@@ -16,12 +16,8 @@ from edgelstm import fixedpoint
 from edgelstm.cell import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
 from edgelstm.quantization import integer_clip
-from edgelstm.quantized import (
-    QuantizedBidirectional,
-    QuantizedDense,
-    QuantizedRecurrent,
-    Scale,
-)
+from edgelstm.quantized import QuantizedBidirectional, QuantizedDense, QuantizedRecurrent
+from edgelstm.scales import Scale
 
 if TYPE_CHECKING:
     import onnx

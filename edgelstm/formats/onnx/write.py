@@ -13,7 +13,8 @@ from edgelstm.formats.onnx import hybrid, integer
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_integer import KEY
 from edgelstm.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.scales import Scale
 
 if TYPE_CHECKING:
     import onnx

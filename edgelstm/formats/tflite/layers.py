@@ -14,7 +14,8 @@ from edgelstm.network import Dense, Recurrent
 from edgelstm.plan import RecurrentPlan, recurrent_plan
 from edgelstm.precision import HYBRID, INT8
 from edgelstm.quantization import value_scales
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent, Scale
+from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.scales import Scale
 
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
 TYPES = {  # of input, weights, biases

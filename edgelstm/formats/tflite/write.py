@@ -22,8 +22,8 @@ from edgelstm.quantized import (
     QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
-    Scale,
 )
+from edgelstm.scales import Scale
 
 SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
 ALL_BUT_TIME = 0b101
