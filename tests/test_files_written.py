@@ -1,5 +1,6 @@
 """Whatever is written is whole or absent, and goes to no other place."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -32,21 +33,24 @@ def writer(request: pytest.FixtureRequest) -> Callable[[Path], object]:
     return WRITERS[request.param]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """No file grows above 300 B, as on a disk that is full."""
+    """No file grows above 300 B, as on a disk that is full; pytest's own output neither."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    writer: Callable[[Path], object], tmp_path: Path, small_files: None
+    writer: Callable[[Path], object], tmp_path: Path
 ) -> None:
     path = tmp_path / "net.npz"
     path.write_bytes(b"old")
-    with pytest.raises(ModelError, match=f"net.npz cannot be written: {os.strerror(errno.EFBIG)}"):
+    said = f"net.npz cannot be written: {os.strerror(errno.EFBIG)}"
+    with pytest.raises(ModelError, match=said), small_files():
         writer(path)
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
