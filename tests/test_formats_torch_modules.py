@@ -123,6 +123,13 @@ def test_a_sparse_weight_is_refused() -> None:
         from_torch(module)
 
 
+def test_a_list_of_weights_that_is_not_the_modules_is_refused() -> None:
+    module = Net()
+    module.rnn._flat_weights[1] = torch.ones(4 * HIDDEN, HIDDEN)
+    with pytest.raises(ModelError, match="module 'rnn' computes with _flat_weights that are not"):
+        from_torch(module)
+
+
 BOUNDED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "first steps": (lambda net, x: net.rnn(x[:, :9])[0], "keeps 9 of 1009 entries of axis 1"),
     "last steps": (lambda net, x: net.rnn(x)[0][:, -30:], "keeps 30 of 1009 entries of axis 1"),

@@ -105,12 +105,13 @@ def from_torch(module: torch.nn.Module) -> Network:
     torch = _import_torch("from_torch")
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"from_torch takes a torch.nn.Module; a {type(module).__name__} came")
-    from edgelstm.formats.torch_layers import layers_in_order, read_layers
+    from edgelstm.formats.torch_layers import check_assigned, layers_in_order, read_layers
     from edgelstm.formats.torch_module import read_graph
 
     with at(type(module).__name__):
         if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
             raise ModelError("lies on the device 'meta', without values; load its weights before")
+        check_assigned(module)
         listed = layers_in_order(module)
         return read_graph(module) if listed is None else read_layers(listed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,27 @@ def _has_plain_tensors(module: torch.nn.Module) -> bool:
         else "bias" in name and type(module).__name__ not in ("LSTM", "GRU")
         for name, tensor in tensors.items()
     )
+
+
+def check_assigned(module: torch.nn.Module) -> None:
+    """Refuses recurrent modules that compute with other tensors than their attributes.
+
+    Their forward reads a list, which torch makes anew from the attributes if one was assigned.
+    """
+    from torch.nn.modules.rnn import RNNBase
+
+    for name, inner in module.named_modules():
+        own = vars(inner)
+        refs = [ref() for ref in own.get("_flat_weight_refs", ()) if ref is not None]
+        if not isinstance(inner, RNNBase) or not refs:
+            continue
+        held = [getattr(inner, key, None) for key in own["_flat_weights_names"]]
+        unchanged = len(refs) == len(held) and all(map(operator.is_, refs, held))
+        if unchanged and not all(map(operator.is_, own["_flat_weights"], held)):
+            raise ModelError(
+                f"module '{name}' computes with _flat_weights that are not its weights; assign "
+                "the weights themselves: module.weight_hh_l0 = ..."
+            )
 
 
 def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
