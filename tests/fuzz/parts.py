@@ -13,8 +13,9 @@ import time
 
 WORKERS = 2
 LARGEST_MIB = 1000
-SECONDS = 20.0
-START_SECONDS = 300.0  # imports, and compiling what the good files need
+CPU_SECONDS = 20.0  # of one file: a loaded machine is no fault of it
+SECONDS = 120.0  # of one file that waits for something
+START_SECONDS = 600.0  # imports, and compiling what the good files need
 GOOD = ("read", "refused")
 
 
@@ -105,12 +106,13 @@ def _answers(child: subprocess.Popen[str]) -> "queue.Queue[str | None]":
 
 def _follow(part: Part, child: subprocess.Popen[str], first: int) -> int:
     """Notes what the child answers; the last file that it took, before `first` if none."""
-    lines, number, deadline = _answers(child), first - WORKERS, time.monotonic() + START_SECONDS
+    lines, number = _answers(child), first - WORKERS
+    limits = Limits(time.monotonic() + START_SECONDS, START_SECONDS)
     while True:
         try:
             line = lines.get(timeout=0.05)
         except queue.Empty:
-            what = _beyond(child, deadline)
+            what = _broken(child.pid, limits)
             if what:
                 _note(part, number, what, 0, "")
                 return number
@@ -123,7 +125,9 @@ def _follow(part: Part, child: subprocess.Popen[str], first: int) -> int:
                 _note(part, number, "crash", 0, f"exit code {code}")
             return number
         if line.startswith(">"):
-            number, deadline = int(line[1:]), time.monotonic() + SECONDS
+            number = int(line[1:])
+            used = _used(child.pid)[0]
+            limits = Limits(time.monotonic() + SECONDS, used + CPU_SECONDS)
             continue
         _, status, peak_mib, words = line.split(" ", 3)
         if int(peak_mib) > LARGEST_MIB:
@@ -132,15 +136,30 @@ def _follow(part: Part, child: subprocess.Popen[str], first: int) -> int:
         _note(part, number, status, int(peak_mib), words)
 
 
-def _beyond(child: subprocess.Popen[str], deadline: float) -> str | None:
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """When a child is ended: at a time, and after so much time of the processor."""
+
+    until: float
+    cpu_seconds: float
+
+
+def _broken(process: int, limits: Limits) -> str | None:
     """Which limit a child has broken while it says nothing."""
-    if time.monotonic() > deadline:
-        return "hang"
+    cpu_seconds, held_bytes = _used(process)
+    if held_bytes > LARGEST_MIB << 20:
+        return "memory"
+    return "hang" if time.monotonic() > limits.until or cpu_seconds > limits.cpu_seconds else None
+
+
+def _used(process: int) -> tuple[float, int]:
+    """Seconds of the processor so far, and bytes of memory now; nothing of one that has ended."""
     try:
-        pages = int(pathlib.Path(f"/proc/{child.pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return None
-    return "memory" if pages * os.sysconf("SC_PAGE_SIZE") > LARGEST_MIB << 20 else None
+        stat = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0
+    ticks, pages = int(stat[11]) + int(stat[12]), int(stat[21])
+    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _note(part: Part, number: int, status: str, peak_mib: int, words: str) -> None:
