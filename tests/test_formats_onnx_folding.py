@@ -1,5 +1,6 @@
 """Constants of ONNX graphs: the same values as ONNX's own evaluator gives."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ from onnx import TensorProto
 from onnx.helper import make_node, make_tensor_value_info
 from onnx.reference import ReferenceEvaluator
 
+from edgelstm.errors import ModelError
+from edgelstm.formats import read
 from edgelstm.formats.onnx.folding import FOLDED, fold
+from tests.foreign_onnx import lstm, save
 
 CONSTANTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "Constant": ([], {"value_ints": [1, 2]}),
@@ -63,3 +67,11 @@ def test_constants_fold_as_in_onnxs_own_evaluator(operator: str) -> None:
 
 def onnx_type(array: Any) -> int:
     return onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+
+
+@pytest.mark.parametrize("operator", ["Identity", "Transpose", "Concat", "Reshape", "Add", "Shape"])
+def test_an_input_that_is_left_out_is_refused(operator: str, tmp_path: Path) -> None:
+    nothing = make_node(operator, [""], ["zeros"], "nothing", axis=0)
+    path = save(tmp_path / "net.onnx", [nothing, lstm("", "zeros")], output="Y")
+    with pytest.raises(ModelError, match=r"node 'nothing'"):
+        read(path)

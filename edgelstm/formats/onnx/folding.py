@@ -29,10 +29,18 @@ def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) 
         raise ModelError(f"its result would have more than {LARGEST:,} elements")
     with np.errstate(all="ignore"):
         if operator not in ELEMENTWISE:
-            return np.asarray(FOLDED[operator](attributes, *inputs))
+            return _numbers(FOLDED[operator](attributes, *inputs))
         shape = np.broadcast_shapes(*(array.shape for array in known))
         values = FOLDED[operator](attributes, *map(distinct, known))
         return np.broadcast_to(values, shape)
+
+
+def _numbers(result: Any) -> Array:
+    """As an array; what was made of an input that is left out is none."""
+    made = np.asarray(result)
+    if made.dtype.kind == "O":
+        raise ModelError("lacks an input")
+    return made
 
 
 def held(array: Array) -> int:
