@@ -39,10 +39,10 @@ def array(value: Any, name: str) -> NDArray[Any]:
 
 
 def float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """As float32; what float32 cannot hold becomes infinite, which is for the caller to refuse."""
+    """As float32; what it cannot hold becomes infinite or NaN, for the caller to refuse."""
     if values.dtype is FLOAT32:
         return values
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: a NaN that signals
         return values.astype(np.float32, copy=False)
 
 

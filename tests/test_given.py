@@ -177,6 +177,15 @@ def test_weights_that_overflow_warn_of_nothing(gain: float, activation: str | No
         edgelstm.quantize(network, INPUT)
 
 
+def test_nan_that_signals_is_refused_without_a_warning(tmp_path: Path) -> None:
+    signals = np.full((4, 5), 0x7FF0_0000_0000_0001, np.uint64).view(np.float64)
+    with pytest.raises(ModelError, match="not finite in float32"):
+        edgelstm.quantize(NETWORK, signals)
+    np.savez(tmp_path / "net.npz", **{"fc.weight": signals, "fc.bias": np.zeros(4)})
+    with pytest.raises(ModelError, match="20 values of 20 that are not finite"):
+        edgelstm.read(tmp_path / "net.npz")
+
+
 def test_networks_are_shown_in_a_line_per_layer() -> None:
     assert (
         repr(INT8)

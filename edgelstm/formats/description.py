@@ -16,6 +16,7 @@ from edgelstm.directions import REVERSE, parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.stated import real, whole
+from edgelstm.given import float32
 from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
 from edgelstm.plan import find_precision, recurrent_plan
 from edgelstm.quantized import (
@@ -166,7 +167,7 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
     precision = find_precision(str(described["precision"]))
     layers: list[QuantizedLayer] = []
     # The float twin of the same shapes checks them all.
-    floats = {name: array.astype(np.float32) for name, array in arrays.items()}
+    floats = {name: float32(array) for name, array in arrays.items()}
     shapes = _restore_float(described, floats)
     for item, shape in zip(described["layers"], parts(shapes.layers), strict=True):
         if isinstance(shape, Dense):

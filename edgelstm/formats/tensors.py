@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm import given
 from edgelstm.errors import ModelError
 from edgelstm.network import Floats
 
@@ -35,15 +36,15 @@ def float32(array: NDArray[Any], name: str) -> Floats:
             f"tensor '{name}' is {array.dtype.name}; weights are needed in "
             f"{', '.join(FLOAT_TYPES)}; save the model before it was quantized"
         )
-    with np.errstate(over="ignore"):  # too large becomes inf, which a layer refuses
-        return np.array(array, np.float32, order="C")
+    return np.array(given.float32(array), order="C")
 
 
 def rounding(arrays: Iterable[NDArray[Any]]) -> tuple[str, ...]:
     """What to say in `Network.assumed` if float32 cannot hold all these values; else nothing."""
     for array in arrays:
-        if array.dtype == np.float64 and np.any(array != float32(array, "")):
-            return ("float64 weights are rounded to float32",)
+        with np.errstate(invalid="ignore"):
+            if array.dtype == np.float64 and np.any(array != float32(array, "")):
+                return ("float64 weights are rounded to float32",)
     return ()
 
 
