@@ -181,7 +181,8 @@ def test_nan_that_signals_is_refused_without_a_warning(tmp_path: Path) -> None:
     signals = np.full((4, 5), 0x7FF0_0000_0000_0001, np.uint64).view(np.float64)
     with pytest.raises(ModelError, match="not finite in float32"):
         edgelstm.quantize(NETWORK, signals)
-    np.savez(tmp_path / "net.npz", **{"fc.weight": signals, "fc.bias": np.zeros(4)})
+    arrays: dict[str, Any] = {"fc.weight": signals, "fc.bias": np.zeros(4)}
+    np.savez(tmp_path / "net.npz", **arrays)
     with pytest.raises(ModelError, match="20 values of 20 that are not finite"):
         edgelstm.read(tmp_path / "net.npz")
 
