@@ -122,7 +122,7 @@ def encrypted(content: bytes) -> bytes:
         (with_two_directories, "has something in front of its first entry"),
         (lambda c: c[:ENTRY_PLACE] + b"junk" + c[ENTRY_PLACE:], "as long as its directory says"),
         (lambda _: TWO.replace(b"bb", b"aa"), "has two entries called 'aa'"),
-        (lambda _: TWO.replace(b"bb", b"b\0"), "'b\0' is encrypted or marked"),
+        (lambda _: TWO.replace(b"bb", b"b\0"), r"'b\x00' is encrypted or marked"),
         (lambda _: TWO.replace(b"bb", b"cc", 1), "entry 'bb' is not what the directory says"),
         (lambda _: TWO.replace(b"123", b"124", 1), "entry 'aa' is damaged: its size or checksum"),
         (lambda c: c[:-12] + b"\2\0\2\0" + c[-8:], "is not as long as its directory says"),

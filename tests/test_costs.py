@@ -13,7 +13,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import encode, has_file, write
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
-from edgelstm.tools import costs, export
+from edgelstm.tools import costs, export, measuring
 from edgelstm.tools.profiler import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
@@ -58,7 +58,7 @@ def answers(report: Any) -> dict[str, Any]:
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without running the files: what they compute is checked elsewhere."""
     monkeypatch.setattr(export, "_verify", lambda exported, tell: [])
-    monkeypatch.setattr(export, "_measure", lambda exported: UNMEASURED)
+    monkeypatch.setattr(measuring, "measure", lambda *given: UNMEASURED)
     monkeypatch.setattr(export, "smallest_arena", lambda path: None)
 
 

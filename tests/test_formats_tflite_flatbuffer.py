@@ -4,6 +4,7 @@ import pathlib
 import time
 
 import numpy as np
+import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
@@ -73,8 +74,15 @@ def test_operators_that_share_one_constant_cannot_fill_memory(tmp_path: pathlib.
     assert "name the same constants again and again" in told
 
 
-def test_graph_of_very_many_operators_is_refused(tmp_path: pathlib.Path) -> None:
+def test_graph_of_very_many_operators_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x = Tensor("x", (1, 1, 2), "float32")
     again = Operator("RESHAPE", (x,), (x,))
-    told = refusal(pack(Model(x, x, (again,) * 1001)), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("edgelstm.formats.tflite.model.MOST_OPERATORS", 1001)
+        content = pack(Model(x, x, (again,) * 1001))
+    with pytest.raises(ModelError, match="need 1001 operators; at most 1000 are read"):
+        pack(Model(x, x, (again,) * 1001))
+    told = refusal(content, tmp_path)
     assert told.startswith("it has 1001 operators, at most 1000 are read; a recurrent layer that")

@@ -22,6 +22,7 @@ from edgelstm.errors import ModelError
 from edgelstm.figures import number
 from edgelstm.files import write_whole
 from edgelstm.formats import AnyNetwork
+from edgelstm.formats.asked import Asked
 from edgelstm.memory import memory_map
 from edgelstm.network import Network
 from edgelstm.printable import printable_texts
@@ -115,6 +116,7 @@ def _failures(report: Report) -> list[str]:
 
 def _check(options: Options, devices: list[Device]) -> None:
     """What is wrong whatever the network is: said before one is read."""
+    Asked(options.head, options.activation, options.order)
     counts = count(shapes("lstm", 1, 1), options.steps, options.precision)
     for device in devices:
         _estimate(counts, device, options)

@@ -15,6 +15,7 @@ from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, check_steps, check_suffix, read, target_suffix
+from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
 from edgelstm.given import float32
 from edgelstm.network import Network, Recurrent
@@ -75,6 +76,7 @@ def check_options(request: Request) -> None:
     if request.precision:
         find_precision(request.precision)
     check_kernels(request.kernels)
+    Asked(request.head, request.activation, request.order)
     if request.target:
         target_suffix(request.target)
     for format_name in request.formats or ():
