@@ -17,7 +17,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("quantization", "cycles", "arena", "traffic", "sampling"),
     ("reference", "duty", "boards", "memory"),
     ("program", "energy", "fusion"),
-    ("stages",),
+    ("stages", "inference"),
     ("bidirectional",),
     ("engines",),
     ("execution",),

@@ -26,6 +26,8 @@ Precision = Annotated[
     str | None, typer.Option(help="int8, hybrid, float32; by device and cell if absent.")
 ]
 
+Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]
+
 Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
 Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")]
 Order = Annotated[str | None, typer.Option(help="Of the layers, by their names in the file.")]
@@ -62,6 +64,7 @@ def export(
     head: Head = None,
     activation: Activation = None,
     order: Order = None,
+    explain: Explain = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -84,6 +87,7 @@ def export(
         head=head,
         activation=activation,
         order=_names(order),
+        explain=explain,
     )
     raise typer.Exit(command.main(request, as_json=as_json, quiet=quiet))
 
@@ -116,6 +120,7 @@ def profile(
     compare_counters: Annotated[
         bool, typer.Option("--compare-counters", help="What other tools would print.")
     ] = False,
+    explain: Explain = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table on standard output.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write one page that works offline.")] = None,
     as_json: AsJson = False,
@@ -140,6 +145,7 @@ def profile(
         activation=activation,
         order=_names(order),
         compare_counters=compare_counters,
+        explain=explain,
         csv=as_csv,
         html=html,
     )

@@ -9,6 +9,7 @@ from edgelstm.counts import Counts
 from edgelstm.device import Device
 from edgelstm.energy import Energy, estimate
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
+from edgelstm.inference import inference_us
 from edgelstm.laws import CLASSES, side_by_side
 from edgelstm.memory import Fit, fit
 from edgelstm.quantized import QuantizedNetwork
@@ -89,6 +90,25 @@ def per_step(
         "notes": list(energy.notes),
         "by_kernels": [] if kernels else by_kernels(counts, device, energy),
     }
+
+
+def answer(
+    network: AnyNetwork, precision: str, device: Device, kernels: str | None, steps: int
+) -> dict[str, Any]:
+    """What `verdict` takes beside the report of `export`."""
+    counts = count(network, precision=precision)
+    energy = estimate(counts, device, kernels)
+    reason = no_file(network, precision, device)
+    about = {"device_kind": device.kind, "file_reason": reason}
+    return energy.to_dict() | call(counts, device, energy, steps) | about
+
+
+def call(
+    counts: Counts, device: Device, energy: Energy, steps: int, **options: Any
+) -> dict[str, Any]:
+    """Steps of an inference and its time, which tables tell; `options` as of `inference_us`."""
+    time = inference_us(counts, device, energy, steps, **options)
+    return {"steps": steps, "inference_us": time and dataclasses.asdict(time)}
 
 
 def by_kernels(counts: Counts, device: Device, chosen: Energy, **options: Any) -> list[Any]:

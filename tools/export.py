@@ -78,7 +78,11 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         output.print_json(report)
     elif not quiet:
-        tables.print_export(printable_texts(report), path)
+        answer = costs.answer(
+            exported.network, exported.precision, exported.device, request.kernels, report["steps"]
+        )
+        shown = printable_texts((report, report | answer))
+        tables.print_export(*shown, path, explain=request.explain)
     return output.exit_code(report["failures"])
 
 

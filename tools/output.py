@@ -108,7 +108,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 
     title, columns = _printable(title), [_printable(name) for name in columns]
     texts = [[_printable(cell) for cell in row] for row in rows]
-    made = Table(title=_text(title, "bold"), title_justify="left", box=None, pad_edge=False)
+    named = _text(title, "bold") if title else None
+    made = Table(title=named, title_justify="left", box=None, pad_edge=False)
     made.show_header, console = any(columns), _console()
     for name, width in zip(columns, column_widths(columns, texts, console.width), strict=True):
         right, heading = name.startswith(">"), _text(name.lstrip(">"))
@@ -116,6 +117,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for row in texts:
         made.add_row(*map(_text, row))
     console.print(made)
+
+
+def print_filled(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table and an empty line, or nothing where it has no rows."""
+    found = list(rows)
+    if found:
+        print_table(title, columns, found)
+        print_line()
 
 
 def column_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -130,7 +139,8 @@ def column_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: i
         cells = [row[k] for row in rows]
         lines = [line for cell in (name.lstrip(">"), *cells) for line in cell.split("\n")]
         widths.append(max(map(len, lines)))
-        whole = max(map(len, cells), default=0) if name.startswith(">") else 0
+        numbers = [cell for cell in cells if name.startswith(">") and "\n" not in cell]
+        whole = max(map(len, numbers), default=0)
         least.append(max(whole, *map(_least_width, lines)))
     for _ in range(sum(widths) + BETWEEN * (len(widths) - 1) - room):
         k = max(range(len(widths)), key=lambda k: widths[k] - least[k])

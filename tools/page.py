@@ -6,7 +6,7 @@ from typing import Any
 
 from edgelstm.counts import COLUMNS
 from edgelstm.figures import number, percent
-from edgelstm.tools import charts, profile_tables, side_by_side
+from edgelstm.tools import charts, count_tables, profile_tables, side_by_side
 from edgelstm.tools.charts import Bar, Segment
 
 Report = dict[str, Any]
@@ -63,8 +63,12 @@ def _view(report: Report) -> dict[str, Any]:
         "duty": _duty_chart(report),
         "duty_rows": list(profile_tables.duty_rows(report)) if report["duty"] else [],
         "counters": list(profile_tables.counter_rows(report)) if "counters" in report else [],
-        "notes": list(profile_tables.notes(report)),
+        "notes": [*_assumed(report), *profile_tables.notes(report)],
     }
+
+
+def _assumed(report: Report) -> Iterator[str]:
+    yield from (f"assumed: {text}" for text in report["assumed"])
 
 
 def _cards(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -172,9 +176,9 @@ def _layer(report: Report, layer: Report) -> dict[str, Any]:
             [f"{row[column]:,}" for column in COLUMNS],
             _share(shares, layer["name"], row["name"]),
         )
-        for row, label in profile_tables.labelled(layer)
+        for row, label in count_tables.labelled(layer)
     ]
-    return {"name": layer["name"], "title": profile_tables.described(layer), "rows": rows}
+    return {"name": layer["name"], "title": count_tables.described(layer), "rows": rows}
 
 
 def _share(shares: dict[tuple[str, str], Report], layer: str, row: str) -> list[str]:

@@ -1,139 +1,104 @@
-"""`profile` on the terminal: one row per gate beside its equation, then the cell, then totals."""
+"""`profile` on the terminal: the answer, then what is counted, then what a device needs for it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelstm.equations import equations
-from edgelstm.figures import counted, number, percent
-from edgelstm.tools import side_by_side
-from edgelstm.tools.output import Report, print_heading, print_line, print_table
+from edgelstm.figures import number
+from edgelstm.tools import side_by_side, verdict
+from edgelstm.tools.count_tables import described, print_counts
+from edgelstm.tools.output import Report, print_filled, print_heading, print_line
 from edgelstm.tools.side_by_side import interval
 
-OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
-BYTES = (
-    *("weight_bytes", "bias_bytes", "input_read_bytes", "state_read_bytes", "state_write_bytes"),
-)
-OPERATION_HEADINGS = (">MACs", ">adds", ">muls", ">sigmoid", ">tanh", ">rescale")
-BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written B")
 RUNTIME_HEADINGS = ("", ">flash B", ">left", ">RAM B", ">left", "fits")
 KERNEL_HEADINGS = ("kernels", "time", "energy", "")
-BAR = 20
 
 
-def print_profiles(reports: Sequence[Report]) -> None:
-    """Each network once with its counts, each device's memory, time and energy, and all beside."""
-    shown: list[Any] = []
-    for report in reports:
-        if report["layers"] not in shown:
-            _print_counts(report)
-        shown.append(report["layers"])
-        _print_device(report)
-    if len(reports) > 1:
-        _print("Side by side", ("", *side_by_side.columns(reports)), side_by_side.compared(reports))
+def print_profiles(answers: Sequence[Report], *, explain: bool) -> None:
+    """The verdict, each network once with its counts, then the device's part of a single profile.
 
-
-def _print_counts(report: Report) -> None:
-    stored = f"{report['parameters']:,} stored parameters"
-    print_heading(report["model"], f"{report['precision']}, {stored}, per step")
-    shares = _shares(report)
-    for layer in report["layers"]:
-        title = f"{layer['name']}: {described(layer)}"
-        rows = [(row, label) for row, label in labelled(layer)]
-        _print(title, ("", *OPERATION_HEADINGS), (_cells(row, x, OPERATIONS) for row, x in rows))
-        _print(
-            f"{layer['name']}: bytes, and the share of time and energy of {report['device']}",
-            ("", *BYTE_HEADINGS, ">share", ""),
-            (
-                (
-                    *_cells(row, row["name"], BYTES),
-                    *_share(shares.get((layer["name"], row["name"]))),
-                )
-                for row, _ in rows
-            ),
-        )
-    if len(report["layers"]) > 1:
-        totals = [*((x["total"], x["name"]) for x in report["layers"]), (report["total"], "total")]
-        _print_totals("All layers", totals)
-    sequence = report["sequence"]
-    if sequence:
-        totals = [(x["total"], x["name"]) for x in sequence["layers"]]
-        totals.append((sequence["total"], "total"))
-        _print_totals(f"A sequence of {counted(sequence['steps'], 'step')}", totals)
-
-
-def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:
-    for suffix, headings, keys in (
-        ("", OPERATION_HEADINGS, OPERATIONS),
-        (": bytes", BYTE_HEADINGS, BYTES),
-    ):
-        _print(title + suffix, ("", *headings), (_cells(row, x, keys) for row, x in rows))
-
-
-def described(layer: Report) -> str:
-    """`lstm 40 -> 64`."""
-    return f"{layer['cell_name'] or 'dense'} {layer['input_size']} -> {layer['hidden_size']}"
-
-
-def labelled(layer: Report) -> Iterator[tuple[Report, str]]:
-    """Each row of a layer, and its equations."""
-    if layer["cell_name"]:
-        texts = equations(layer["cell_name"], projected=layer["cell"]["macs"] > 0)
-    else:
-        texts = {"cell": ("y = activation(W x + b)",)}
-    for row in (*layer["gates"], layer["cell"]):
-        yield row, "\n".join(texts[row["name"]])
-    yield layer["total"], "total"
-
-
-def _cells(row: Report, label: str, keys: Sequence[str]) -> tuple[str, ...]:
-    return label, *(f"{row[key]:,}" for key in keys)
-
-
-def _shares(report: Report) -> dict[tuple[str, str], float]:
-    """(layer, row) to its share of time and energy, totals too."""
-    shares = {(s["layer"], s["row"]): s["share"] for s in report["shares"] or ()}
-    for layer, share in [(layer, share) for (layer, _), share in shares.items()]:
-        shares[layer, "total"] = shares.get((layer, "total"), 0.0) + share
-    return shares
-
-
-def _share(share: float | None) -> tuple[str, str]:
-    return ("-", "") if share is None else (percent(share), bar(share))
-
-
-def bar(share: float) -> str:
-    """A bar of at most `BAR` characters; half characters count.
-
-    >>> bar(0.5), bar(0.02)
-    ('██████████', '▌')
+    Args:
+        answers: As `verdict` takes them.
+        explain: Also what the figures stand on, and each device's part of several profiles.
     """
-    halves = round(2 * BAR * min(share, 1.0))
-    return "█" * (halves // 2) + "▌" * (halves % 2)
+    if len(answers) == 1:
+        _print_verdict(answers[0])
+    else:
+        _print_compared(answers)
+    shown: list[Any] = []
+    for answer in answers:
+        network = answer["model"], [_sizes(layer) for layer in answer["layers"]]
+        if network not in shown:
+            print_counts(answer)
+        shown.append(network)
+        if explain and len(answers) > 1:
+            print_heading(answer["device"], _kernels_and_clock(answer))
+        if explain or len(answers) == 1:
+            _print_device(answer, explain=explain)
+    if not explain:
+        verdict.print_explain()
+
+
+def _print_verdict(answer: Report) -> None:
+    where = f"{answer['precision']}, on {answer['device']}: {_kernels_and_clock(answer)}"
+    print_heading(answer["model"], where)
+    print_filled("", ("", ""), verdict.rows(answer))
+    _print_assumed([answer])
+
+
+def _kernels_and_clock(report: Report) -> str:
+    kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
+    return f"{report['core']}, {number(report['clock_mhz'])} MHz{kernels}"
+
+
+def _print_compared(answers: Sequence[Report]) -> None:
+    models = dict.fromkeys(answer["model"] for answer in answers)
+    print_filled(" and ".join(models), *side_by_side.compared(answers))
+    print_line(f"kernels {side_by_side.kernels(answers)}")
+    for reason in side_by_side.reasons(answers):
+        print_line(reason)
+    print_line()
+    _print_assumed(answers)
+
+
+def _sizes(layer: Report) -> tuple[str, str, int]:
+    return layer["name"], described(layer), layer["total"]["macs"]
+
+
+def _print_assumed(answers: Sequence[Report]) -> None:
+    """What the file did not say: never left out."""
+    texts = dict.fromkeys(text for answer in answers for text in answer["assumed"])
+    for text in texts:
+        print_line(f"assumed: {text}", style="dim")
+    if texts:
+        print_line()
 
 
 # ---- one device
 
 
-def _print_device(report: Report) -> None:
-    clock = f"{number(report['clock_mhz'])} MHz"
-    kernels = f", kernels '{report['kernels']}'" if report["kernels"] else ""
-    print_heading(report["device"], f"{report['core']}, {clock}{kernels}")
-    _print("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
-    _print("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
-    _print("Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report))
-    _print("Time and energy per step", ("", ""), energy_rows(report))
-    _print("With other kernels", KERNEL_HEADINGS, kernel_rows(report))
+def _print_device(report: Report, *, explain: bool) -> None:
+    print_filled("Memory", ("", ">bytes", ">of", "", ""), memory_rows(report))
+    print_filled("Fit per runtime", RUNTIME_HEADINGS, runtime_rows(report))
+    print_filled(
+        "Traffic per step", ("", ">read B", ">write B", ">pJ, to rank"), _traffic_rows(report)
+    )
+    if explain:
+        print_filled("Time and energy per step", ("", ""), energy_rows(report))
+    print_filled("With other kernels", KERNEL_HEADINGS, kernel_rows(report))
     if report["duty"]:
-        _print(
+        print_filled(
             f"One step every {number(report['duty']['period_ms'])} ms", ("", ""), duty_rows(report)
         )
     _print_advice(report)
     if report.get("counters") is not None:
         columns = ("tool", "version", ">prints", ">truth", "unit", "why")
-        _print("What other counters print for its recurrent layers", columns, counter_rows(report))
-    for text in notes(report):
-        print_line(f"note: {text}", style="dim")
-    print_line()
+        print_filled(
+            "What other counters print for its recurrent layers", columns, counter_rows(report)
+        )
+    if explain:
+        for text in notes(report):
+            print_line(f"note: {text}", style="dim")
+        print_line()
 
 
 def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -148,7 +113,7 @@ def memory_rows(report: Report) -> Iterator[tuple[str, ...]]:
             continue
         share = need / available if available else None
         of = "size not known" if share is None else f"{available:,}"
-        yield "RAM" if memory == "ram" else memory, f"{need:,}", of, *_share(share)
+        yield "RAM" if memory == "ram" else memory, f"{need:,}", of, *share_and_bar(share)
     yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]], "", "", ""
 
 
@@ -243,17 +208,9 @@ def counter_rows(report: Report) -> Iterator[tuple[str, ...]]:
 
 
 def notes(report: Report) -> Iterator[str]:
-    """What the figures rest on, in sentences."""
-    yield from (f"assumed: {text}" for text in report["assumed"])
+    """What the figures rest on, in sentences, beside what the file did not say."""
     follows = "the multiplications alone" if report["roofline"] else "the cycles"
     yield f"the share of a gate follows {follows}: a share of an estimate, not a measurement"
     yield f"fit: {report['fit']['basis']}"
     yield from (f"time and energy: {text}" for text in report["notes"])
     yield from (f"duty: {text}" for text in (report["duty"] or {}).get("assumed", ()))
-
-
-def _print(title: str, columns: Sequence[str], rows: Any) -> None:
-    found = list(rows)
-    if found:
-        print_table(title, columns, found)
-        print_line()

@@ -79,6 +79,7 @@ class Options:
     compare_counters: bool = False
     csv: bool = False
     html: pathlib.Path | None = None
+    explain: bool = False
 
 
 def main(options: Options, *, as_json: bool, quiet: bool) -> int:
@@ -88,7 +89,8 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
     _check(options, devices)
     networks = read_given(options)
-    reports = [profile(given, device, options) for given in networks for device in devices]
+    pairs = [(given, device) for given in networks for device in devices]
+    reports = [profile(given, device, options) for given, device in pairs]
     shown = printable_texts(reports)
     if options.html:
         write_whole(options.html, page.render(shown).encode())
@@ -97,7 +99,9 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     elif options.csv:
         output.print_lines(profile_csv.render(shown))
     elif not quiet:
-        profile_tables.print_profiles(shown)
+        calls = [_call(given, device, options) for given, device in pairs]
+        answers = [report | call for report, call in zip(shown, calls, strict=True)]
+        profile_tables.print_profiles(answers, explain=options.explain)
         if options.html:
             output.print_line(f"\npage: {options.html}", whole=True)
     return output.exit_code([failure for report in reports for failure in _failures(report)])
@@ -133,6 +137,20 @@ def _estimate(counts: Counts, device: Device, options: Options) -> Energy:
         sleep=options.sleep,
         battery=options.battery,
     )
+
+
+def _call(given: Given, device: Device, options: Options) -> dict[str, Any]:
+    """Steps of a call and its time, as `verdict` takes them."""
+    counts = _count(given, device, options)
+    energy = _estimate(counts, device, options)
+    return costs.call(
+        counts, device, energy, given.steps, clock_mhz=options.clock_mhz, cores=options.cores
+    )
+
+
+def _count(given: Given, device: Device, options: Options) -> Counts:
+    precision = options.precision or costs.default_precision(given.network, device)
+    return count(given.network, options.steps, precision)
 
 
 def _by_kernels(
@@ -191,8 +209,7 @@ def _from_shape(given: dict[str, Any], options: Options) -> tuple[Network, str]:
 def profile(given: Given, device: Device, options: Options) -> Report:
     """Everything that is said about one network on one device: the object of `--json`."""
     network = given.network
-    precision = options.precision or costs.default_precision(network, device)
-    counts = count(network, options.steps, precision)
+    counts = _count(given, device, options)
     energy = _estimate(counts, device, options)
     situation = Situation(
         counts,

@@ -45,6 +45,7 @@ class Request:
     head: str | None = None
     activation: str | None = None
     order: tuple[str, ...] | None = None
+    explain: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
-"""Several profiles beside each other: a row per figure, a column per profile."""
+"""Several profiles beside each other: one table, a row per profile."""
 
 from collections.abc import Iterator, Sequence
 
-from edgelstm.figures import span
+from edgelstm.figures import counted, number, span
 from edgelstm.tools.output import Report
 
 FITS = {True: "yes", False: "NO", None: "not known"}
@@ -15,12 +15,16 @@ def interval(value: Report | None, unit: str) -> str:
 
 
 def columns(reports: Sequence[Report]) -> list[str]:
-    """Names of the profiles: what differs."""
+    """Names of the profiles: what differs; a number where names do not."""
     if len({report["model"] for report in reports}) == 1:
-        return [report["device"] for report in reports]
-    if len({report["device"] for report in reports}) == 1:
-        return [report["model"] for report in reports]
-    return [f"{report['model']}, {report['device']}" for report in reports]
+        names = [report["device"] for report in reports]
+    elif len({report["device"] for report in reports}) == 1:
+        names = [report["model"] for report in reports]
+    else:
+        names = [f"{report['model']}, {report['device']}" for report in reports]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{k} {name}" for k, name in enumerate(names, 1)]
 
 
 def energy_name(report: Report) -> str:
@@ -28,28 +32,68 @@ def energy_name(report: Report) -> str:
     return ENERGY[report["device_kind"] == "sbc"]
 
 
-def compared(reports: Sequence[Report]) -> Iterator[tuple[str, ...]]:
-    """One row per figure, one column per profile."""
-    sides = [_side(report) for report in reports]
-    for name in dict.fromkeys(name for side in sides for name in side):
-        cells = [side.get(name, "-") for side in sides]
-        if set(cells) != {"-"}:
-            yield name, *cells
+def compared(answers: Sequence[Report]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headings and a row per profile, cells of up to two lines: a figure, and below it its range.
+
+    Args:
+        answers: As `verdict` takes them.
+    """
+    table = [_row(name, a) for name, a in zip(columns(answers), answers, strict=True)]
+    names = dict.fromkeys(name for row in table for name in row)
+    rows = [tuple(row.get(name, "-") for name in names) for row in table]
+    return list(names), rows
 
 
-def _side(report: Report) -> dict[str, str]:
-    total, fit = report["total"], report["fit"]
-    side = {"MACs": f"{total['macs']:,}", "weight bytes": f"{total['weight_bytes']:,}"}
-    side["precision"] = report["precision"]
-    side["flash"] = "-" if fit["flash_bytes"] is None else f"{fit['flash_bytes']:,} B"
-    side["RAM"] = f"{fit['ram_bytes']:,} B"
-    side["fits"] = FITS[fit["fits"]]
-    side["kernels"] = report["kernels"]
-    side["time"] = interval(report["latency_us"], "us")
-    side[energy_name(report)] = interval(report["energy_uj"], "uJ")
-    side["basis"] = report["basis"] or "-"
-    of = energy_name(report).removeprefix("energy of the ")
-    for way in (report["duty"] or {}).get("waiting", ()):
-        side[f"average, {way['sleep']}, {of}"] = interval(way["average_mw"], "mW")
-        side[f"battery, {way['sleep']}"] = interval(way["life_days"], "days")
-    return side
+def _row(name: str, answer: Report) -> dict[str, str]:
+    """Heading to cell."""
+    fit, of = answer["fit"], "board" if answer["device_kind"] == "sbc" else "chip"
+    flash = "-" if fit["flash_bytes"] is None else f"{fit['flash_bytes']:,}"
+    basis = f", {answer['basis']}" if answer["basis"] else ""
+    row = {
+        "": f"{name.replace(', ', chr(10))}\n{answer['precision']}{basis}",
+        "fits": FITS[fit["fits"]],
+        ">RAM, B\nflash, B": f"{fit['ram_bytes']:,}\n{flash}",
+        ">time, us\na step": _two_lines(answer["latency_us"]),
+        ">energy, uJ\na step": _two_lines(answer["energy_uj"], of),
+    }
+    if not answer["duty"]:
+        inference = answer["inference_us"]
+        milliseconds = inference and {k: v and v / 1000 for k, v in inference.items()}
+        return row | {f">time, ms\n{counted(answer['steps'], 'step')}": _two_lines(milliseconds)}
+    for way in answer["duty"]["waiting"]:
+        if answer["duty"]["battery"]:
+            row[f">days,\n{way['sleep']}"] = _two_lines(way["life_days"])
+        else:
+            row[f">mean, mW\n{way['sleep']}"] = _two_lines(way["average_mw"], of)
+    return row
+
+
+def _two_lines(value: Report | None, of: str = "") -> str:
+    """The typical figure, and below it the range."""
+    if value is None:
+        return "-"
+    ends = f"{number(value['low'])} to {number(value['high'])}"
+    typical = "" if value["typical"] is None else number(value["typical"])
+    return f"{f'{typical} {of}'.strip()}\n{ends}".strip()
+
+
+def reasons(reports: Sequence[Report]) -> Iterator[str]:
+    """Why figures of the table are not known, and why no file runs; each once, with its rows."""
+    told: dict[str, list[str]] = {}
+    for name, report in zip(columns(reports), reports, strict=True):
+        found = [(name, report[k]) for k in ("file_reason", "latency_reason", "energy_reason")]
+        if report["energy_uj"]:
+            ways = (report["duty"] or {}).get("waiting", ())
+            found += [(f"{name} {way['sleep']}", way["reason"]) for way in ways]
+        for row, reason in found:
+            if reason:
+                told.setdefault(reason.removeprefix(f"{report['device']}: "), []).append(row)
+    yield from (f"{', '.join(dict.fromkeys(rows))}: {reason}" for reason, rows in told.items())
+
+
+def kernels(reports: Sequence[Report]) -> str:
+    """Whose kernels the figures are for, with the rows of each."""
+    found: dict[str, list[str]] = {}
+    for name, report in zip(columns(reports), reports, strict=True):
+        found.setdefault(report["kernels"], []).append(name)
+    return "; ".join(f"'{kernels}' on {', '.join(names)}" for kernels, names in found.items())

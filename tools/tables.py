@@ -1,36 +1,54 @@
 """What `export` and `verify` say on the terminal."""
 
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from edgelstm.figures import counted
-from edgelstm.tools.output import Report, print_line, print_table
+from edgelstm.tools import verdict
+from edgelstm.tools.output import Report, print_filled, print_heading, print_line, print_table
+from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
 
 
-def print_export(report: Report, path: pathlib.Path) -> None:
-    """The report of `export`."""
+def print_export(report: Report, answer: Report, path: pathlib.Path, *, explain: bool) -> None:
+    """The report of `export`.
+
+    Args:
+        report: The object of `--json`.
+        answer: As `verdict` takes it.
+        path: Where the report lies.
+        explain: Also what the figures stand on.
+    """
     where = f"{report['precision']}, {counted(report['steps'], 'step')} a call"
-    where += f", for {report['device']}"
-    print_line(f"{report['model']}  {where}\n", style="bold", whole=True)
+    print_heading(report["model"], f"{where}, for {report['device']}")
+    print_table("", ("", ""), [*verdict.rows(answer), *_accuracy_rows(report["accuracy"])])
+    print_line()
     print_table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report["artifacts"]))
     print_line()
     print_verified(report["verified"])
     print_line()
-    print_table("Result", ("", ""), _result_rows(report))
-    for text in _notes(report):
+    print_filled("Input and output", ("", ""), _end_rows(report))
+    print_filled("With other kernels", KERNEL_HEADINGS, kernel_rows(report["per_step"]))
+    for text in (*_told(report), *(_notes(report) if explain else ())):
         print_line(f"note: {text}", style="dim")
-    print_line(f"\nreport: {path}", whole=True)
+    if not explain:
+        verdict.print_explain()
+    print_line(f"report: {path}", whole=True)
 
 
-def _notes(report: Report) -> Iterable[str]:
+def _told(report: Report) -> Iterator[str]:
+    """What is said always: what nobody asked for, and what was not done."""
     yield from (f"assumed: {text}" for text in report["assumed"])
     yield from (f"left out: {text}" for text in report["skipped"])
-    formats = [artifact["format"] for artifact in report["artifacts"]]
-    if report["precision"] == "int8" and "onnx" in formats:
-        yield "the int8 .onnx is the exact twin for checking: lookup tables of 131 KB each, slow"
     for artifact in report["artifacts"]:
         if artifact["not_for"]:
             yield f"{pathlib.Path(artifact['path']).name}: not for {artifact['not_for']}"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What the figures stand on."""
+    formats = [artifact["format"] for artifact in report["artifacts"]]
+    if report["precision"] == "int8" and "onnx" in formats:
+        yield "the int8 .onnx is the exact twin for checking: lookup tables of 131 KB each, slow"
     yield f"fit: {report['fit']['basis']}"
     yield from (f"time and energy: {text}" for text in report["per_step"]["notes"])
 
@@ -64,18 +82,14 @@ def _verified_row(row: Report) -> tuple[str, ...]:
     )
 
 
-def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
-    measured, per_step, fit = report["accuracy"], report["per_step"], report["fit"]
-    for name in ("input", "output"):
-        end = report[name]
-        if end["scale"]:
-            real = f"{end['scale']:.9g} * (q - {end['zero_point']})".replace("- -", "+ ")
-            yield name, f"{end['type']} q stands for {real}"
-    if measured["metric"]:
-        shares = [
-            f"{k} {measured[k]:.2%}" for k in ("float", "quantized") if measured[k] is not None
-        ]
-        yield "accuracy", f"{', '.join(shares)}: {measured['metric']}"
+def _accuracy_rows(measured: Report) -> Iterator[tuple[str, str]]:
+    """What quantizing cost, where it was measured."""
+    shares = [f"{k} {measured[k]:.2%}" for k in ("float", "quantized") if measured[k] is not None]
+    if None not in (measured["float"], measured["quantized"]):
+        lost = round(100 * (measured["float"] - measured["quantized"]), 2) + 0.0  # no -0
+        yield "accuracy lost", f"{lost:.2f} points: {', '.join(shares)}, {measured['metric']}"
+    elif measured["metric"]:
+        yield "accuracy", f"{', '.join(shares)}, {measured['metric']}"
     if measured["snr_db"] is not None:
         layers = ", ".join(
             f"{name} equal" if snr is None else f"{name} {snr:.1f} dB"
@@ -83,37 +97,12 @@ def _result_rows(report: Report) -> Iterable[tuple[str, str]]:
         )
         on = ", on random input" if measured["calibration"] in ("random", "none") else ""
         yield "signal to noise", f"{measured['snr_db']:.1f} dB against float ({layers}){on}"
-    yield "flash", _need(fit["flash_bytes"], fit["flash_available_bytes"])
-    yield "RAM", _need(fit["ram_bytes"], fit["ram_available_bytes"])
-    yield "fits", {True: "yes", False: "NO", None: "not known"}[fit["fits"]]
-    yield "MACs per step", f"{per_step['macs']:,}"
-    yield "latency per step", _interval(per_step["latency_us"], "us", per_step)
-    yield "energy per step", _interval(per_step["energy_uj"], "uJ", per_step)
-    for row in per_step["by_kernels"][1:]:
-        told = {"basis": row["basis"], "reason": row["energy_reason"]}
-        yield f"with {row['kernels']}", _interval(row["latency_us"], "us", told)
-        if row["latency_us"] is not None:
-            yield "", _interval(row["energy_uj"], "uJ", told)
 
 
-def _need(needed: int | None, available: int | None) -> str:
-    if needed is None:
-        return "-"
-    if not available:
-        return f"{needed:,} B"
-    return f"{needed:,} B of {available:,} B ({needed / available:.1%})"
-
-
-def _interval(interval: Mapping[str, float | None] | None, unit: str, per_step: Report) -> str:
-    if interval is None:
-        return f"not known: {per_step['reason']}"
-    low, typical, high = (interval[k] for k in ("low", "typical", "high"))
-    middle = "" if typical is None else f", typically {_three(typical)} {unit}"
-    return f"{_three(low)} to {_three(high)} {unit}{middle} ({per_step['basis']})"
-
-
-def _three(number: float | None) -> str:
-    """Three significant digits, without an exponent."""
-    if number is None:
-        return "-"
-    return f"{float(f'{number:.3g}'):,.0f}" if number >= 1000 else f"{number:.3g}"
+def _end_rows(report: Report) -> Iterator[tuple[str, str]]:
+    """What integers stand for."""
+    for name in ("input", "output"):
+        end = report[name]
+        if end["scale"]:
+            real = f"{end['scale']:.9g} * (q - {end['zero_point']})".replace("- -", "+ ")
+            yield name, f"{end['type']} q stands for {real}"

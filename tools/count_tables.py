@@ -1,0 +1,98 @@
+"""Counts on the terminal: one row per gate beside its equation, then the cell, then totals."""
+
+from collections.abc import Iterator, Sequence
+
+from edgelstm.equations import equations
+from edgelstm.figures import counted, percent
+from edgelstm.tools.output import Report, print_filled, print_heading
+
+OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
+BYTES = (
+    *("weight_bytes", "bias_bytes", "input_read_bytes", "state_read_bytes", "state_write_bytes"),
+)
+OPERATION_HEADINGS = (">MACs", ">adds", ">muls", ">sigmoid", ">tanh", ">rescale")
+BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written B")
+BAR = 20
+
+
+def print_counts(report: Report) -> None:
+    """Operations and bytes per step, and of a sequence where one was asked for."""
+    stored = f"{report['parameters']:,} stored parameters"
+    print_heading(report["model"], f"{report['precision']}, {stored}, per step")
+    shares = _shares(report)
+    for layer in report["layers"]:
+        title = f"{layer['name']}: {described(layer)}"
+        rows = [(row, label) for row, label in labelled(layer)]
+        print_filled(
+            title, ("", *OPERATION_HEADINGS), (_cells(row, x, OPERATIONS) for row, x in rows)
+        )
+        print_filled(
+            f"{layer['name']}: bytes, and the share of time and energy of {report['device']}",
+            ("", *BYTE_HEADINGS, ">share", ""),
+            (
+                (
+                    *_cells(row, row["name"], BYTES),
+                    *share_and_bar(shares.get((layer["name"], row["name"]))),
+                )
+                for row, _ in rows
+            ),
+        )
+    if len(report["layers"]) > 1:
+        totals = [*((x["total"], x["name"]) for x in report["layers"]), (report["total"], "total")]
+        _print_totals("All layers", totals)
+    sequence = report["sequence"]
+    if sequence:
+        totals = [(x["total"], x["name"]) for x in sequence["layers"]]
+        totals.append((sequence["total"], "total"))
+        _print_totals(f"A sequence of {counted(sequence['steps'], 'step')}", totals)
+
+
+def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:
+    for suffix, headings, keys in (
+        ("", OPERATION_HEADINGS, OPERATIONS),
+        (": bytes", BYTE_HEADINGS, BYTES),
+    ):
+        print_filled(title + suffix, ("", *headings), (_cells(row, x, keys) for row, x in rows))
+
+
+def described(layer: Report) -> str:
+    """`lstm 40 -> 64`."""
+    return f"{layer['cell_name'] or 'dense'} {layer['input_size']} -> {layer['hidden_size']}"
+
+
+def labelled(layer: Report) -> Iterator[tuple[Report, str]]:
+    """Each row of a layer, and its equations."""
+    if layer["cell_name"]:
+        texts = equations(layer["cell_name"], projected=layer["cell"]["macs"] > 0)
+    else:
+        texts = {"cell": ("y = activation(W x + b)",)}
+    for row in (*layer["gates"], layer["cell"]):
+        yield row, "\n".join(texts[row["name"]])
+    yield layer["total"], "total"
+
+
+def _cells(row: Report, label: str, keys: Sequence[str]) -> tuple[str, ...]:
+    return label, *(f"{row[key]:,}" for key in keys)
+
+
+def _shares(report: Report) -> dict[tuple[str, str], float]:
+    """(layer, row) to its share of time and energy, totals too."""
+    shares = {(s["layer"], s["row"]): s["share"] for s in report["shares"] or ()}
+    for layer, share in [(layer, share) for (layer, _), share in shares.items()]:
+        shares[layer, "total"] = shares.get((layer, "total"), 0.0) + share
+    return shares
+
+
+def share_and_bar(share: float | None) -> tuple[str, str]:
+    """The cells of a share."""
+    return ("-", "") if share is None else (percent(share), bar(share))
+
+
+def bar(share: float) -> str:
+    """A bar of at most `BAR` characters; half characters count.
+
+    >>> bar(0.5), bar(0.02)
+    ('██████████', '▌')
+    """
+    halves = round(2 * BAR * min(share, 1.0))
+    return "█" * (halves // 2) + "▌" * (halves % 2)
