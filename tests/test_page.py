@@ -164,12 +164,66 @@ def test_axe_finds_nothing(page: pathlib.Path) -> None:
     assert json.loads(done.stdout) == []
 
 
-def test_energy_of_a_chip_and_of_a_board_do_not_share_a_scale_or_a_row(page: pathlib.Path) -> None:
+def test_chips_and_boards_do_not_share_a_scale(page: pathlib.Path) -> None:
     text = page.read_text()
-    for title in ("Energy of the chip per step", "Energy of the whole board per step"):
-        assert text.count(f"<figcaption>{title}</figcaption>") == 1
-    rows = {row[0]: row[1:] for row in Tables(text).named("All profiles")}
-    assert rows["energy of the chip"][1] == "-"
-    assert rows["energy of the whole board"][0] == "-"
-    averages = [name for name in rows if name.startswith("average")]
-    assert all("-" in rows[name] for name in averages)
+    for figure in ("Time", "Energy"):
+        for kind in ("chip", "whole board"):
+            title = f"<figcaption>{figure} of the {kind} per step</figcaption>"
+            assert text.count(title) == 1
+
+
+def test_the_comparison_has_a_row_per_device_and_says_whose_energy_it_is(
+    page: pathlib.Path,
+) -> None:
+    headings, *rows = Tables(page.read_text()).named("All profiles")
+    assert [row[0] for row in rows] == ["stm32u575 int8, assumed", "rpi-5 hybrid, assumed"]
+    energy = headings.index("energy, uJ a step")
+    assert " chip " in rows[0][energy] and " board " in rows[1][energy]
+
+
+def test_titles_name_both_models(tmp_path: pathlib.Path) -> None:
+    path, other = tmp_path / "page.html", tmp_path / "other.safetensors"
+    shutil.copy(BUNDLED, other)
+    main(Options(models=(BUNDLED, other), html=path), as_json=False, quiet=True)
+    for tag in ("title", "h1"):
+        assert f"<{tag}>Profile of japanese_vowels and other</{tag}>" in path.read_text()
+
+
+def bands(chart: str) -> list[tuple[float, float]]:
+    """Left and right end of each band."""
+    found = re.findall(r'class="band" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', chart)
+    return [(float(x), float(x) + float(width)) for x, width in found]
+
+
+def test_values_of_one_size_stand_on_a_linear_scale() -> None:
+    chart = charts.intervals("t", [("a", 10, 20, 40), ("b", 20, 30, 100)], "us")
+    assert bands(chart) == [(36, 144), (72, 360)]  # 3.6 units per us
+    assert "logarithmic" not in chart
+
+
+def test_values_far_apart_stand_on_a_logarithmic_scale_that_says_so() -> None:
+    chart = charts.intervals("t", [("a", 1, 2, 10), ("b", 100, None, 1000)], "us")
+    assert bands(chart) == [(0, 120), (240, 360)]  # three decades, 120 units each
+    assert "us, logarithmic scale" in chart
+    assert re.findall(r'"value" [^>]+>([\d,]+)</text>', chart) == ["1", "10", "100", "1,000"]
+
+
+@pytest.mark.parametrize("low", [0, 0.0003])
+def test_a_scale_bears_zero_and_many_decades(low: float) -> None:
+    chart = charts.intervals("t", [("a", low, None, 40_000), ("b", 7, 8, 9)], "mW")
+    assert all(0 <= left < right <= 360 for left, right in bands(chart))
+    assert ("logarithmic" in chart) == (low > 0)
+    assert len(re.findall("<text", chart)) < 16
+
+
+def test_parts_too_small_for_the_device_are_drawn_and_say_their_scale(page: pathlib.Path) -> None:
+    text = page.read_text()
+    widths = re.findall(r'<rect class="s\d"[^>]* width="([\d.]+)"', text)
+    assert min(map(float, widths)) >= 2
+    assert "the width is what is needed: " in text
+
+
+def test_charts_are_drawn_at_one_size(page: pathlib.Path) -> None:
+    text = page.read_text()
+    assert f"max-width: {charts.WIDTH:g}px" in text
+    assert set(re.findall(r'viewBox="0 0 (\d+) ', text)) == {f"{charts.WIDTH:g}"}

@@ -1,11 +1,12 @@
 """Charts as inline SVG: bars of parts, intervals, a roofline; exact values stand in their titles.
 
 Each is 360 units wide, a label and a value above each bar, so that it reads at the width of a
-phone. Colours are the page's classes `s0` to `s5`, never the only sign: titles and tables say more.
+phone; the page never draws it larger, so that all text has one size. Colours are the page's classes
+`s0` to `s5`, never the only sign: titles and tables say more.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +14,9 @@ from edgelstm.figures import number, span
 
 WIDTH, ROW, BAR_Y, BAR_HEIGHT = 360.0, 42.0, 18.0, 14.0
 N_COLOURS = 6
+AXIS = 34.0  # height below the bars
+VISIBLE = 2.0  # narrowest part of a bar
+LINEAR = 20  # values that differ by more stand on a logarithmic scale
 CHARACTER = 6.6  # width of one, on average, at the size of the labels
 
 
@@ -35,8 +39,17 @@ class Bar:
     segments: tuple[Segment, ...]
 
 
-def stacked(title: str, bars: Sequence[Bar], full: float | None = None) -> str:
-    """Bars of segments side by side; `full` is the value of the whole width, None: the longest."""
+def stacked(
+    title: str, bars: Sequence[Bar], full: float | None = None, *, scale_text: str = ""
+) -> str:
+    """Bars of segments side by side.
+
+    Args:
+        title: Of the chart.
+        bars: From top to bottom. Parts add up, so the scale is linear.
+        full: The value of the whole width; None: the longest bar.
+        scale_text: What the width stands for, where that does not go without saying.
+    """
     longest = max((sum(s.value for s in bar.segments) for bar in bars), default=0)
     scale = WIDTH / ((full or longest) or 1)
     parts = []
@@ -47,34 +60,70 @@ def stacked(title: str, bars: Sequence[Bar], full: float | None = None) -> str:
         for segment in bar.segments:
             width = min(segment.value * scale, WIDTH - x)
             if width > 0:
-                box = _box(x, k, max(width, 0.75))
+                box = _box(x, k, max(width, VISIBLE))
                 parts.append(
                     f'<rect class="{segment.colour}" {box}><title>{escape(segment.name)}: '
                     f"{escape(segment.text)}</title></rect>"
                 )
             x += width
-    return _svg(title, len(bars) * ROW, parts)
+    height = len(bars) * ROW
+    if scale_text:
+        parts.append(_text(WIDTH, height + 4, scale_text, "end", "value"))
+        height += BAR_HEIGHT
+    return _svg(title, height, parts)
 
 
 def intervals(title: str, rows: Iterable[tuple[str, float, float | None, float]], unit: str) -> str:
-    """Low to high as a band from 0 on, typical as a line across it."""
+    """Low to high as a band, typical as a line across it.
+
+    The scale begins at 0; where values differ by more than `LINEAR` it is logarithmic and says so.
+    """
     rows = list(rows)
-    scale = WIDTH / max((high for *_, high in rows), default=1)
+    least, most = min(low for _, low, *_ in rows), max(high for *_, high in rows)
+    decades = _decades(least, most)
     parts = []
     for k, (label, low, typical, high) in enumerate(rows):
         text = span(low, typical, high, unit)
         parts += _heading(k, label, text)
         parts.append(f'<rect class="track" {_box(0, k, WIDTH)}/>')
-        box = _box(low * scale, k, max((high - low) * scale, 1))
+        left, right = (_across(value, most, decades) for value in (low, high))
+        box = _box(left, k, max(right - left, 1))
         parts.append(f'<rect class="band" {box}><title>{escape(f"{label}: {text}")}</title></rect>')
         if typical is not None:
-            x = min(typical * scale, WIDTH - 1)
+            x = min(_across(typical, most, decades), WIDTH - 1)
             y = k * ROW + BAR_Y
             parts.append(
                 f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 2:.1f}" '
                 f'y2="{y + BAR_HEIGHT + 2:.1f}"/>'
             )
-    return _svg(title, len(rows) * ROW, parts)
+    height = len(rows) * ROW
+    if not decades:
+        return _svg(title, height, parts)
+    return _svg(title, height + AXIS, [*parts, *_axis(height, most, decades, unit)])
+
+
+def _decades(least: float, most: float) -> range:
+    """Powers of ten around the values; none where a linear scale shows all."""
+    if not 0 < LINEAR * least < most:
+        return range(0)
+    return range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+
+
+def _across(value: float, most: float, decades: range) -> float:
+    if not decades:
+        return value * WIDTH / (most or 1)
+    return WIDTH * (math.log10(value) - decades[0]) / (decades[-1] - decades[0])
+
+
+def _axis(y: float, most: float, decades: range, unit: str) -> Iterator[str]:
+    """A line below the bars, with powers of ten, as many as there is room for."""
+    yield f'<line class="axis" x1="0" y1="{y:.1f}" x2="{WIDTH:g}" y2="{y:.1f}"/>'
+    for power in decades[:: 1 + len(decades) // 8]:
+        x = _across(10.0**power, most, decades)
+        anchor = {0: "start", WIDTH: "end"}.get(x, "middle")
+        yield f'<line class="axis" x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{y + 4:.1f}"/>'
+        yield _text(x, y + 16, f"{10.0**power:,.{max(-power, 0)}f}", anchor, "value")
+    yield _text(WIDTH, y + 31, f"{unit}, logarithmic scale", "end", "value")
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ def render(reports: Sequence[Report]) -> str:
         reports=[_view(report) for report in reports],
         first=reports[0],
         headings=HEADINGS,
-        names=side_by_side.columns(reports),
-        compared=list(side_by_side.compared(reports)) if len(reports) > 1 else [],
+        about=" and ".join(dict.fromkeys(report["model"] for report in reports)),
+        compared=_compared(reports),
         comparison=list(_comparison(reports)) if len(reports) > 1 else [],
     )
 
@@ -65,6 +65,14 @@ def _view(report: Report) -> dict[str, Any]:
         "counters": list(profile_tables.counter_rows(report)) if "counters" in report else [],
         "notes": [*_assumed(report), *profile_tables.notes(report)],
     }
+
+
+def _compared(answers: Sequence[Report]) -> tuple[list[str], list[tuple[str, ...]]] | None:
+    """Headings without the sign of alignment, and rows; None for a single profile."""
+    if len(answers) == 1:
+        return None
+    headings, rows = side_by_side.compared(answers)
+    return [name.lstrip(">") or "profile" for name in headings], rows
 
 
 def _assumed(report: Report) -> Iterator[str]:
@@ -212,9 +220,12 @@ def _memory_chart(report: Report) -> str:
             for k, p in enumerate(parts)
         )
         of = f" of {available:,} B" if available else " B"
-        name = _memory(memory)
+        name, full, scale = _memory(memory), available, ""
+        if available and charts.LINEAR * need < available:
+            full, scale = None, f"the width is what is needed: {percent(need / available)}"
         bars = [Bar(name, f"{need:,}{of}", segments)]
-        drawn.append(charts.stacked(f"{name}: {need:,}{of}", bars, full=available))
+        title = f"{name}: {need:,}{of}"
+        drawn.append(charts.stacked(title, bars, full, scale_text=scale))
     return "".join(drawn)
 
 
@@ -258,15 +269,18 @@ def _duty_chart(report: Report) -> str:
 
 
 def _comparison(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
-    """Time of all profiles on one scale; energy of chips on one, of boards on another."""
+    """Time and energy of all profiles; chips on scales of their own, and boards."""
     named = list(zip(side_by_side.columns(reports), reports, strict=True))
-    charted = [("Time per step", "latency_us", "us", named)]
-    for what in dict.fromkeys(map(side_by_side.energy_name, reports)):
-        own = [(name, r) for name, r in named if side_by_side.energy_name(r) == what]
-        charted.append((f"{what.capitalize()} per step", "energy_uj", "uJ", own))
-    for title, key, unit, chosen in charted:
-        rows = [
-            (name, *(r[key][k] for k in ("low", "typical", "high"))) for name, r in chosen if r[key]
-        ]
-        if rows:
-            yield title, charts.intervals(title, rows, unit)
+    kinds = list(dict.fromkeys(map(side_by_side.energy_name, reports)))
+    for key, unit in (("latency_us", "us"), ("energy_uj", "uJ")):
+        for kind in kinds:
+            title = kind.capitalize()
+            if key == "latency_us":
+                title = "Time" + (kind.removeprefix("energy") if len(kinds) > 1 else "")
+            rows = [
+                (name, *(r[key][end] for end in ("low", "typical", "high")))
+                for name, r in named
+                if r[key] and side_by_side.energy_name(r) == kind
+            ]
+            if rows:
+                yield f"{title} per step", charts.intervals(f"{title} per step", rows, unit)

@@ -91,16 +91,15 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     networks = read_given(options)
     pairs = [(given, device) for given in networks for device in devices]
     reports = [profile(given, device, options) for given, device in pairs]
-    shown = printable_texts(reports)
+    calls = [_call(given, device, options) for given, device in pairs]
+    answers = printable_texts([r | call for r, call in zip(reports, calls, strict=True)])
     if options.html:
-        write_whole(options.html, page.render(shown).encode())
+        write_whole(options.html, page.render(answers).encode())
     if as_json:
         output.print_json(reports[0] if len(reports) == 1 else {"profiles": reports})
     elif options.csv:
-        output.print_lines(profile_csv.render(shown))
+        output.print_lines(profile_csv.render(answers))
     elif not quiet:
-        calls = [_call(given, device, options) for given, device in pairs]
-        answers = [report | call for report, call in zip(shown, calls, strict=True)]
         profile_tables.print_profiles(answers, explain=options.explain)
         if options.html:
             output.print_line(f"\npage: {options.html}", whole=True)

@@ -21,7 +21,7 @@ def columns(reports: Sequence[Report]) -> list[str]:
     elif len({report["device"] for report in reports}) == 1:
         names = [report["model"] for report in reports]
     else:
-        names = [f"{report['model']}, {report['device']}" for report in reports]
+        names = [f"{report['model']} on {report['device']}" for report in reports]
     if len(set(names)) == len(names):
         return names
     return [f"{k} {name}" for k, name in enumerate(names, 1)]
@@ -50,7 +50,7 @@ def _row(name: str, answer: Report) -> dict[str, str]:
     flash = "-" if fit["flash_bytes"] is None else f"{fit['flash_bytes']:,}"
     basis = f", {answer['basis']}" if answer["basis"] else ""
     row = {
-        "": f"{name.replace(', ', chr(10))}\n{answer['precision']}{basis}",
+        "": f"{name}\n{answer['precision']}{basis}",
         "fits": FITS[fit["fits"]],
         ">RAM, B\nflash, B": f"{fit['ram_bytes']:,}\n{flash}",
         ">time, us\na step": _two_lines(answer["latency_us"]),
@@ -96,4 +96,6 @@ def kernels(reports: Sequence[Report]) -> str:
     found: dict[str, list[str]] = {}
     for name, report in zip(columns(reports), reports, strict=True):
         found.setdefault(report["kernels"], []).append(name)
-    return "; ".join(f"'{kernels}' on {', '.join(names)}" for kernels, names in found.items())
+    if len(found) == 1:
+        return f"'{reports[0]['kernels']}'"
+    return "; ".join(f"'{kernels}': {', '.join(names)}" for kernels, names in found.items())
