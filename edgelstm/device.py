@@ -15,6 +15,7 @@ from typing import Any
 
 from edgelstm import toml
 from edgelstm.errors import DeviceError
+from edgelstm.notebook import html_table
 from edgelstm.toml import shown, shown_key
 
 BASES = ("measured", "datasheet", "derived", "assumed")  # strongest first
@@ -151,6 +152,16 @@ class Device:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and numbers."""
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: each known figure and its basis."""
+        rows = [
+            (key, *(f"{n:,g}" for n in (figure.low, figure.typical, figure.high)), figure.basis)
+            for key in FIGURES
+            if (figure := self.figure(key)) is not None
+        ]
+        title = f"{self.name}: {self.core}, energy: {self.energy_answer}"
+        return html_table(title, ("", "low", "typical", "high", "basis"), rows)
 
 
 def weakest(bases: Iterable[str]) -> str:

@@ -13,8 +13,10 @@ from edgelstm.arrays import pack, read_arrays
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.engines import AnyNetwork, open_engine
 from edgelstm.errors import ModelError
+from edgelstm.figures import counted
 from edgelstm.files import as_path, write_whole
 from edgelstm.given import array, check_type, check_whole, float32
+from edgelstm.notebook import html_table
 from edgelstm.prepared import Kept
 from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
 from edgelstm.stages import Step
@@ -91,6 +93,15 @@ class Session:
         self._type = np.dtype(np.float32 if self._input is None else self._input.type)
         self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
         self._x = np.empty(self._step_shape, self._type)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: what is computed, one row per layer."""
+        network = self._network
+        precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
+        ends = f"{network.input_size} inputs, {network.output_size} outputs"
+        side = "" if self._batch is None else f", {counted(self._batch, 'sequence')} side by side"
+        rows = [(str(layer),) for layer in network.layers]
+        return html_table(f"Session: {precision}, {ends}{side}", ("layer",), rows)
 
     def __reduce__(self) -> NoReturn:
         """Kernels hold addresses: copied, they would still be those of this session's state."""

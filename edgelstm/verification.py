@@ -24,6 +24,7 @@ from edgelstm.formats.facts import FileFacts
 from edgelstm.forward import forward
 from edgelstm.given import MOST_STEPS, check_type, check_whole
 from edgelstm.network import Network
+from edgelstm.notebook import html_table
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.sampling import MOST_VALUES, affordable_sequences, random_sequences, widest
 from edgelstm.scales import Scale
@@ -96,6 +97,25 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as JSON takes them."""
         return {"verified": [v.to_dict() for v in self.verified]}
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: one row per file and runtime."""
+        rows = [
+            (
+                os.path.basename(v.artifact),
+                v.runtime,
+                f"{v.status}: {v.reason}" if v.reason else v.status,
+                f"{v.values:,}",
+                "-" if v.mismatches is None else f"{v.mismatches:,}",
+                "-" if v.max_difference is None else f"{v.max_difference:.2g}",
+            )
+            for v in self.verified
+        ]
+        columns = ("file", "runtime", "status", "values", "differ", "largest difference")
+        n = sum(v.values for v in self.verified)
+        told = f"Nothing differs in {counted(n, 'value')}" if n else "Nothing was compared"
+        told = told if self.passed else "Failed"
+        return html_table(told, columns, rows)
 
 
 Told = Callable[[str, str], None]

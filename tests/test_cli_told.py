@@ -1,7 +1,10 @@
 """What commands tell: options in errors, the file first, units of x and y, lines to copy."""
 
+import importlib.metadata
+import importlib.util
 import json
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +160,36 @@ def test_install_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch, capsys: C
     monkeypatch.setattr(doctor, "_packages", lambda: iter(found))
     monkeypatch.setattr(doctor, "_runtimes", lambda: iter(()))
     assert run("doctor") == 0
-    assert f"a: {line}" in capsys.readouterr().out.splitlines()
+    assert line in capsys.readouterr().out.splitlines()
     verified = {"artifact": "f", "runtime": "r", "status": "skipped", "reason": line, "values": 0}
     tables.print_verified([verified | {"mismatches": None, "max_difference": None}])
     assert f"r: {line}" in capsys.readouterr().out.splitlines()
+
+
+def test_doctor_says_each_thing_once(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "numba" else found(name)
+    )
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    assert run("doctor") == 0
+    printed = capsys.readouterr().out
+    for what in ("numba is not installed", "tflite-runtime is not installed", platform.machine()):
+        assert printed.count(what) == 1
+    assert printed.count("checking") == 1
+
+
+def absent(name: str) -> str:
+    raise importlib.metadata.PackageNotFoundError(name)
+
+
+def test_verify_names_a_runtime_once(capsys: Captured) -> None:
+    row = {"artifact": "f", "status": "skipped", "values": 0}
+    row |= {"mismatches": None, "max_difference": None}
+    reasons = {"tflite-runtime": "tflite-runtime is not installed: x", "tflm": "died by SIGSEGV"}
+    tables.print_verified([row | {"runtime": k, "reason": v} for k, v in reasons.items()])
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert last == ["tflite-runtime is not installed: x", "tflm: died by SIGSEGV"]
 
 
 @pytest.mark.parametrize("room", [80, 100, 200])

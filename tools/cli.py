@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.tools import output
+from edgelstm.tools import completion, output
 
 app = typer.Typer(
     name="edgelstm",
@@ -20,10 +20,18 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
 Kernels = Annotated[
-    str | None, typer.Option(help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...")
+    str | None,
+    typer.Option(
+        help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...",
+        autocompletion=completion.kernels,
+    ),
 ]
 Precision = Annotated[
-    str | None, typer.Option(help="int8, hybrid, float32; by device and cell if absent.")
+    str | None,
+    typer.Option(
+        help="int8, hybrid, float32; by device and cell if absent.",
+        autocompletion=completion.precisions,
+    ),
 ]
 
 Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]
@@ -49,13 +57,22 @@ def export(
     model: Annotated[
         Path | None, typer.Argument(help="Trained network; bundled one if absent.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="See `edgelstm devices`; or a .toml.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="See `edgelstm devices`; or a .toml.", autocompletion=completion.devices),
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Output folder.")] = Path("edgelstm-out"),
     precision: Precision = None,
     formats: Annotated[
-        str | None, typer.Option(help="tflite,onnx; all that apply if absent.")
+        str | None,
+        typer.Option(
+            help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats
+        ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Runtime whose refusals are errors.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Runtime whose refusals are errors.", autocompletion=completion.targets),
+    ] = None,
     calibration: Annotated[Path | None, typer.Option(help="Typical input: .npy .npz .csv")] = None,
     labels: Annotated[Path | None, typer.Option(help="A class per sequence: .npy")] = None,
     steps: Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")] = None,
@@ -97,23 +114,38 @@ def profile(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Network, or two; bundled one if absent.")
     ] = None,
-    device: Annotated[list[str] | None, typer.Option(help="Several allowed; or a .toml.")] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help="Several allowed; or a .toml.", autocompletion=completion.devices),
+    ] = None,
     cell: Annotated[
-        str | None, typer.Option(help="Instead of MODEL: a network from sizes.")
+        str | None,
+        typer.Option(
+            help="Instead of MODEL: a network from sizes.", autocompletion=completion.cells
+        ),
     ] = None,
     input_size: Annotated[int | None, typer.Option("--input", help="Inputs, with --cell.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Units, with --cell.")] = None,
     layers: Annotated[int | None, typer.Option(help="Recurrent layers, with --cell.")] = None,
     projection: Annotated[int | None, typer.Option(help="Size of h, with --cell lstm...")] = None,
     outputs: Annotated[int | None, typer.Option(help="Of a dense head, with --cell.")] = None,
-    precision: Annotated[str | None, typer.Option(help="The model's, else by device.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="The model's, else by device.", autocompletion=completion.precisions),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Also count a sequence.")] = None,
     kernels: Kernels = None,
     clock_mhz: Annotated[float | None, typer.Option(help="Up to the device's clock.")] = None,
     cores: Annotated[int, typer.Option(help="Of a Raspberry Pi.")] = 1,
     period_ms: Annotated[float | None, typer.Option(help="From step to step.")] = None,
-    sleep: Annotated[str | None, typer.Option(help="deep or clocks-on; both if absent.")] = None,
-    battery: Annotated[str | None, typer.Option(help="cr2032, or a charge in mAh.")] = None,
+    sleep: Annotated[
+        str | None,
+        typer.Option(help="deep or clocks-on; both if absent.", autocompletion=completion.sleeps),
+    ] = None,
+    battery: Annotated[
+        str | None,
+        typer.Option(help="cr2032, or a charge in mAh.", autocompletion=completion.batteries),
+    ] = None,
     head: Head = None,
     activation: Activation = None,
     order: Order = None,
@@ -168,7 +200,10 @@ def verify(
 
 @app.command()
 def devices(
-    name: Annotated[str | None, typer.Argument(help="A device, or a .toml of your own.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A device, or a .toml of your own.", autocompletion=completion.devices),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

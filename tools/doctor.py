@@ -16,6 +16,7 @@ from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
 from edgelstm.stages import cores
 from edgelstm.tools import output
+from edgelstm.tools.output import Report
 
 # Distribution, what for, the line that installs it.
 PACKAGES = (
@@ -34,7 +35,7 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     if warm:
         with output.progress(quiet) as tell:
             output.compile_kernels(_every_kernel(), tell)
-    found = list(_packages()) + list(_runtimes())
+    packages, runtimes = list(_packages()), list(_runtimes())
     machine = {
         "edgelstm": edgelstm.__version__,
         "python": platform.python_version(),
@@ -43,19 +44,28 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     }
     kernels = _kernels()
     if as_json:
-        output.print_json({"machine": machine, "kernels": kernels, "packages": found})
+        found = {"machine": machine, "kernels": kernels, "packages": packages + runtimes}
+        output.print_json(found)
     elif not quiet:
-        output.print_table("Machine", ("", ""), machine.items())
-        output.print_line()
-        output.print_table("Kernels", ("", ""), _kernel_rows(kernels))
-        output.print_line()
-        rows = [(p["name"], p["version"] or "-", p["for"]) for p in found]
-        output.print_table("Packages", ("package", "version", "for"), rows)
-        for package in found:
-            if package["obstacle"]:  # with a line to copy
-                told = f"{package['name']}: {package['obstacle']}"
-                output.print_line(f"\n{told}", whole=True)
+        _print(machine, kernels, packages, runtimes)
     return 0
+
+
+def _print(
+    machine: Report, kernels: Report, packages: list[Report], runtimes: list[Report]
+) -> None:
+    """Tables, then a line to copy for each that is missing; each thing once."""
+    told = [row for row in machine.items() if row[0] == "system" or row[1] not in machine["system"]]
+    output.print_filled("Machine", ("", ""), told)
+    if kernels["obstacle"] is None:  # else numba stands among the packages
+        output.print_filled("Kernels", ("", ""), _kernel_rows(kernels))
+    rows = [(p["name"], p["version"] or "-", p["for"]) for p in packages]
+    output.print_filled("Packages", ("", "version", "for"), rows)
+    rows = [(r["name"], r["version"] or "-", RUNTIMES[r["name"]].suffix) for r in runtimes]
+    output.print_filled("Runtimes, for checking files", ("", "version", "files"), rows)
+    for package in packages + runtimes:
+        if package["obstacle"]:
+            output.print_line(package["obstacle"], whole=True)
 
 
 def _kernels() -> dict[str, Any]:
@@ -81,8 +91,6 @@ def _kernels() -> dict[str, Any]:
 
 
 def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
-    if kernels["obstacle"]:
-        return [("obstacle", kernels["obstacle"])]
     size = kernels["cache_bytes"] / 1024
     rows = [
         ("processor", kernels["processor"]),
@@ -121,7 +129,7 @@ def _packages() -> Iterator[dict[str, Any]]:
             "name": name,
             "version": version,
             "for": purpose,
-            "obstacle": None if version else f"is not installed: {install}",
+            "obstacle": None if version else f"{name} is not installed: {install}",
         }
 
 

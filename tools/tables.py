@@ -66,8 +66,13 @@ def print_verified(verified: Sequence[Report]) -> None:
     """One row per file and runtime, then why one did not run or differs."""
     columns = ("file", "runtime", "status", ">values", ">differ", ">largest difference")
     print_table("Checked value by value", columns, map(_verified_row, verified))
-    for reason in dict.fromkeys(f"{v['runtime']}: {v['reason']}" for v in verified if v["reason"]):
+    for reason in dict.fromkeys(_reason(v) for v in verified if v["reason"]):
         print_line(reason, style="dim", whole=True)  # a line to copy
+
+
+def _reason(row: Report) -> str:
+    runtime, reason = row["runtime"], row["reason"]
+    return str(reason) if reason.startswith(runtime) else f"{runtime}: {reason}"
 
 
 def _verified_row(row: Report) -> tuple[str, ...]:

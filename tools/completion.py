@@ -1,0 +1,59 @@
+"""Names that shells complete, looked up when a shell asks, not before."""
+
+from collections.abc import Iterable
+
+
+def devices() -> list[str]:
+    """Devices that come with the package."""
+    from edgelstm.device import device_names
+
+    return device_names()
+
+
+def precisions() -> Iterable[str]:
+    """Keys of `PRECISIONS`."""
+    from edgelstm.precision import PRECISIONS
+
+    return PRECISIONS
+
+
+def cells() -> Iterable[str]:
+    """Keys of `CELLS`."""
+    from edgelstm.cells import CELLS
+
+    return CELLS
+
+
+def kernels() -> Iterable[str]:
+    """Classes of kernels."""
+    from edgelstm.laws import CLASSES
+
+    return CLASSES
+
+
+def formats(incomplete: str) -> list[str]:
+    """Formats that are written, behind those that stand before the last comma."""
+    from edgelstm.formats import FORMATS
+
+    given = incomplete.rpartition(",")
+    names = [suffix.lstrip(".") for suffix, known in FORMATS.items() if known.writer]
+    return [f"{given[0]}{given[1]}{name}" for name in names if name.startswith(given[2])]
+
+
+def targets() -> list[str]:
+    """Runtimes that a file is written for."""
+    from edgelstm.formats import FORMATS
+
+    return [name for known in FORMATS.values() for name in known.targets]
+
+
+def sleeps() -> Iterable[str]:
+    """Ways of waiting."""
+    from edgelstm.duty import SLEEPS
+
+    return SLEEPS
+
+
+def batteries() -> list[str]:
+    """Those with a name; any charge in mAh is taken too."""
+    return ["cr2032"]
