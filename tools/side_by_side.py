@@ -16,10 +16,10 @@ def interval(value: Report | None, unit: str) -> str:
 
 def columns(reports: Sequence[Report]) -> list[str]:
     """Names of the profiles: what differs; a number where names do not."""
-    if len({report["model"] for report in reports}) == 1:
-        names = [report["device"] for report in reports]
-    elif len({report["device"] for report in reports}) == 1:
+    if len({report["device"] for report in reports}) == 1:
         names = [report["model"] for report in reports]
+    elif len({report["model"] for report in reports}) == 1:
+        names = [report["device"] for report in reports]
     else:
         names = [f"{report['model']} on {report['device']}" for report in reports]
     if len(set(names)) == len(names):
