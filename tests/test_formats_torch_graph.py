@@ -169,7 +169,7 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     ),
     "random start": (random_start, "random numbers are not supported"),
     "one start": (one_start, "starts from a state that is not zero"),
-    "packed": (packed, "torch.export cannot follow it"),
+    "packed": (packed, "packs sequences of different lengths"),
     "in python": (in_python, "torch.export cannot follow it for an input of shape (2, 5, 4)"),
     "other sizes": (other_sizes, "computes something else at other sizes of batch and steps"),
     "always dropped": (
@@ -233,8 +233,8 @@ class PlusOne(Net):
         (nn.Sequential(nn.LSTM(4, 8), nn.Linear(8, 3), nn.Softmax(1)), "runs along axis 1"),
         (nn.Sequential(nn.Linear(4, 8), nn.Softmax()), "module '1' (Softmax): its dim is None"),
         (nn.Sequential(nn.ReLU()), "holds no layer with weights"),
-        (nn.Conv1d(3, 4, 5), "Conv1d: holds no LSTM, GRU or Linear that takes the input"),
-        (nn.RNN(4, 8), "RNN: aten.rnn_tanh.input"),
+        (nn.Conv1d(3, 4, 5), "Conv1d: holds the Conv1d; convolutions are not supported"),
+        (nn.RNN(4, 8), "(aten.rnn_tanh.input"),
         (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, proj_size=2)), "a projection"),
         (Calls(lambda net, x: net.fc(net.more(x)), more=nn.Conv1d(5, 5, 1)), "aten.conv1d"),
         (

@@ -18,6 +18,7 @@ from edgelstm.formats.state_dict import to_network
 from edgelstm.formats.tensors import NEEDED, at, from_torch_tensor, one_line
 from edgelstm.formats.torch_archive import rebuild
 from edgelstm.formats.torch_pickle import WAY_OUT
+from edgelstm.formats.torch_refused import not_a_module
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -104,12 +105,20 @@ def from_torch(module: torch.nn.Module) -> Network:
     """
     torch = _import_torch("from_torch")
     if not isinstance(module, torch.nn.Module):
-        raise ModelError(f"from_torch takes a torch.nn.Module; a {type(module).__name__} came")
+        raise ModelError(
+            f"from_torch takes a torch.nn.Module; a {type(module).__name__} came; "
+            f"{not_a_module(module)}"
+        )
     from edgelstm.formats.torch_layers import check_assigned, layers_in_order, read_layers
     from edgelstm.formats.torch_module import read_graph
 
     with at(type(module).__name__):
-        if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        held = [*module.parameters(), *module.buffers()]
+        if any(map(torch.nn.parameter.is_lazy, held)):
+            raise ModelError(
+                "has no weights yet, as a Lazy module before its first input; run it once"
+            )
+        if any(tensor.is_meta for tensor in held):
             raise ModelError("lies on the device 'meta', without values; load its weights before")
         check_assigned(module)
         listed = layers_in_order(module)
@@ -154,7 +163,7 @@ def _tensors(value: dict[Any, Any]) -> Iterator[tuple[str, torch.Tensor]]:
 
 def _to_array(name: str, tensor: torch.Tensor) -> NDArray[Any]:
     if tensor.is_quantized:
-        raise ModelError(f"tensor '{name}' is quantized; save the model before")
+        raise ModelError(f"tensor '{name}' is quantized; save the weights before")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise ModelError(f"tensor '{name}' claims more values than the file holds")
     return from_torch_tensor(tensor)

@@ -102,7 +102,7 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
     if any(isinstance(value, Signal) for value in read):
         function = OPERATORS.get(str(node.target))
         if function is None:
-            advice = ADVICE.get(str(node.target), "")
+            advice = ADVICE.get(str(node.target), SUPPORTED)
             raise ModelError(f"this operator is not supported{advice}")
         return function(*args, **kwargs)
     if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
@@ -156,7 +156,7 @@ def _recurrent(
     has_biases, n_layers, _, _, bidirectional, batch_first = options
     names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"][: 4 if has_biases else 2]
     if len(weights) != n_layers * len(names) * (2 if bidirectional else 1):
-        raise ModelError("a projection (proj_size) is not supported yet")
+        raise ModelError("a projection (proj_size) is not supported yet; build the layer without")
     if any(isinstance(s, Signal) or s.count_nonzero() for s in states):
         raise ModelError("starts from a state that is not zero, which is not supported")
     needed = (n_layers * (2 if bidirectional else 1), x.shape[1 - batch_first], len(weights[1][0]))
@@ -205,6 +205,7 @@ def _slice(
     return cut(x, dim, start, end, step=step)
 
 
+SUPPORTED = "; lstm, gru, linear, relu, sigmoid, softmax and what moves axes are: use these alone"
 ADVICE = {
     "aten.log_softmax.int": "; leave it off, the largest output stays the largest",
     "aten.native_dropout.default": "; give dropout training=self.training",

@@ -166,7 +166,9 @@ def _through(signal: Signal, module: torch.nn.Module) -> Signal:
     if kind in NEUTRAL:
         return signal
     if getattr(module, "proj_size", 0):
-        raise ModelError(f"proj_size={module.proj_size} is not supported yet")
+        raise ModelError(
+            f"proj_size={module.proj_size} is not supported yet; build the layer without"
+        )
     suffixes = [f"_l{k}" for k in range(getattr(module, "num_layers", 0))] or [""]
     both = getattr(module, "bidirectional", False)
     for suffix in suffixes:

@@ -15,6 +15,7 @@ from edgelstm.formats.tensors import from_torch_tensor, one_line, rounding
 from edgelstm.formats.torch_export import export, guards, trials
 from edgelstm.formats.torch_graph import follow_program
 from edgelstm.formats.torch_layers import input_sizes
+from edgelstm.formats.torch_refused import call_refused, kind_refused, layer_refused
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -29,16 +30,31 @@ Programs = Callable[[tuple[int, ...]], "torch.export.ExportedProgram"]  # by sha
 
 def read_graph(module: torch.nn.Module) -> Network:
     """The network that a module computes, see `formats.torch.from_torch`."""
+    try:
+        return _read(module)
+    except ModelError as refused:
+        if kind := kind_refused(module):
+            raise ModelError(kind) from None
+        layer = layer_refused(module)
+        if layer is None or layer in str(refused):
+            raise
+        raise ModelError(f"{layer} ({refused})") from None
+
+
+def _read(module: torch.nn.Module) -> Network:
     from torch.nn.modules.rnn import RNNBase, RNNCellBase
 
     modules = list(module.modules())
     sizes = list(dict.fromkeys(size for inner in modules for size in input_sizes(inner)))
     if not sizes:
-        raise ModelError("holds no LSTM, GRU or Linear that takes the input")
+        raise ModelError(
+            layer_refused(module)
+            or "holds no LSTM, GRU or Linear that takes the input; one of torch.nn's is needed"
+        )
     is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
     n_leading = 2 if is_recurrent else 1
     programs = functools.cache(functools.partial(export, module))
-    size = _input_size(programs, SIZES[0][:n_leading], sizes)
+    size = _input_size(module, programs, SIZES[0][:n_leading], sizes)
 
     def graph(*leading: int) -> Signal:
         shape = (*leading[:n_leading], size)
@@ -62,7 +78,9 @@ def read_graph(module: torch.nn.Module) -> Network:
     return dataclasses.replace(network, assumed=(*network.assumed, *said, *rounding(tensors)))
 
 
-def _input_size(programs: Programs, leading: Sequence[int], sizes: Sequence[int]) -> int:
+def _input_size(
+    module: torch.nn.Module, programs: Programs, leading: tuple[int, ...], sizes: Sequence[int]
+) -> int:
     """The first input size with which the module runs."""
     refused = []
     for size in sizes:
@@ -72,7 +90,23 @@ def _input_size(programs: Programs, leading: Sequence[int], sizes: Sequence[int]
             refused.append(error)
         else:
             return size
+    told = layer_refused(module) or call_refused(module, refused[0])
+    if told:
+        raise ModelError(told)
+    if len(leading) > 1 and _runs(programs, leading):
+        raise ModelError(
+            "takes (batch, steps) and adds the axis of the features itself; (batch, steps, "
+            f"{sizes[0]}) is needed: leave unsqueeze out of forward and call it on the input"
+        )
     raise _not_run((*leading, sizes[0]), refused[0])
+
+
+def _runs(programs: Programs, shape: tuple[int, ...]) -> bool:
+    try:
+        programs(shape)
+    except Exception:  # whatever the module's own code raises
+        return False
+    return True
 
 
 def _not_run(shape: Sequence[int], error: Exception) -> ModelError:

@@ -18,6 +18,12 @@ PICKLED = {
     ("torch", "Size"),
     ("torch", "device"),
 }
+# What torch.ao's quantized modules keep weights in.
+QUANTIZED = {
+    ("torch", "ScriptObject"),
+    ("torch", "per_tensor_affine"),
+    ("torch._utils", "_rebuild_qtensor"),
+}
 WAY_OUT = (
     "save the weights alone, torch.save(model.state_dict(), 'model.pt'), or give the module "
     "to from_torch in Python"
@@ -100,6 +106,11 @@ def _result(operation: Any, argument: Any, taken: list[_Value]) -> _Value:
 
 def _check_class(module: str, name: str) -> None:
     is_type = module == "torch" and (name.endswith("Storage") or name.islower())
+    if (module, name) in QUANTIZED:
+        raise ModelError(
+            f"holds quantized weights ({module}.{name}); save those of the float network that it "
+            "was made from: torch.save(model.state_dict(), 'model.pt')"
+        )
     if (module, name) not in PICKLED and not is_type:
         raise ModelError(
             f"holds pickled objects ({module}.{name}), which are never loaded; {WAY_OUT}"

@@ -68,14 +68,22 @@ def _check_attributes(operator: str, attributes: Attributes) -> None:
     silent |= (
         {"activations": silent["activations"] * 2, "direction": "bidirectional"} if both else {}
     )
-    for name, value in attributes.items():
+    # what a known attribute says wrongly is the cause of others: HardSigmoid of activation_alpha
+    for name, value in sorted(attributes.items(), key=lambda item: item[0] not in silent):
         if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
             continue
+        if name in ("activation_alpha", "activation_beta"):
+            raise ModelError(
+                f"has {name}={value}, which sigmoid and tanh do not take; leave it out"
+            )
         if name not in silent:
             raise ModelError(f"has {name}={value}, which no target supports; export it without")
         if value != silent[name]:
             also = " or bidirectional" if name == "direction" else ""
-            raise ModelError(f"has {name}={value}; only {silent[name]}{also} is supported")
+            raise ModelError(
+                f"has {name}={value}; only {silent[name]}{also} is supported: train and export it "
+                "so"
+            )
 
 
 def _check_inputs(inputs: Mapping[str, Any]) -> None:
@@ -270,6 +278,6 @@ def apply(operator: str, inputs: Sequence[Any], attributes: Attributes) -> Any:
     if operator not in OPERATORS:
         raise ModelError(
             f"operator {operator} is not supported; LSTM, GRU, Gemm, MatMul and Add, Relu, Sigmoid "
-            "and Softmax are, and what moves axes between them"
+            "and Softmax are, and what moves axes between them; export the part without it"
         )
     return OPERATORS[operator](attributes, *inputs)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
 
+WHOLE = (6, 7, 12, 13)  # int32, int64, uint32, uint64, which may be rows of an embedding
 MOST = 10**6  # numbers from here on stand for no bound
 MOST_NAMED = 16
 
@@ -180,7 +181,11 @@ def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
 def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
     """The states of a streaming file of our own start at zero; others' inputs are not known."""
     if not graph.is_own:
-        return Unread(f"the input '{value.name}', but a network here takes one input alone")
+        return Unread(
+            f"the input '{value.name}', but a network here takes one input alone, "
+            f"'{graph.inputs[0].name}'; if it is a starting state, export the model without: it "
+            "then starts from zeros"
+        )
     dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
     return np.broadcast_to(np.float32(0), [n if n > 0 else batch for n in dims[:3]])
 
@@ -192,7 +197,10 @@ def _input(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> Signal:
         kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
         floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
         if kind not in floats:
-            raise ModelError(f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed")
+            rows = "; of a model with an embedding export what follows it" if kind in WHOLE else ""
+            raise ModelError(
+                f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed{rows}"
+            )
         if len(dims) not in (2, 3) or not dims[-1].dim_value:
             raise ModelError(
                 f"has {len(dims)} axes, the last of size {dims[-1].dim_value if dims else 0}; "
