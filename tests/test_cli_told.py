@@ -35,6 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("words.npy", np.full((9, 5), "a"))
     np.save("long.npy", np.zeros(5, np.int64))
     os.mkfifo("pipe.npy")
+    (tmp_path / "net.csv").write_text("ax,ay,az,gx,gy\n1,2,3,4,5\n")
     return tmp_path
 
 
@@ -72,6 +73,22 @@ ERRORS: dict[str, str] = {
     "is hybrid; give the float32 network",
     "profile int8.npz --precision float32": "int8.npz: the file is in int8 already",
     "profile --sleep deep": "sleep and battery need period_ms (--period-ms)",
+    "profile --cell lstm --cell gru --input 5 --hidden 8": "--cell is given twice; it takes one "
+    "value: give one",
+    "export net.npz --steps 3 --steps=4": "--steps is given twice",
+    "export net.npz -o a --out b": "--out is given twice",
+    "verify net.onnx --sequences 2 --sequences 2": "--sequences is given twice",
+    "profile --csv --json": "--json and --csv both write to standard output",
+    "profile --csv --compare-counters": "--compare-counters has no place in the table of --csv",
+    "profile net.npz --cell lstm --input 5 --hidden 8": "a MODEL, --head, --activation and --order "
+    "do not go with sizes",
+    "profile --cell lstm --input 5 --hidden 8 --activation relu": "a MODEL, --head, --activation",
+    "export absent.npz --labels long.npy": "--labels needs --calibration: a class for each of its",
+    "export absent.npz --target tflm --formats tflite,onnx": "--formats onnx does not go with "
+    "--target tflm, which reads .tflite; leave one of them out",
+    "verify net.npz net.onnx": "net.npz: files of type '.npz' are not run; these are: .onnx",
+    "export net.npz --calibration net.csv": "net.csv: not a table of numbers, one time step a "
+    "line, values split by commas: line 1 holds names ('ax'); remove that line",
     "export --device=": "--device is empty; give a value, or leave it out",
 }
 
@@ -201,3 +218,9 @@ def test_names_stay_whole_and_nothing_is_cut(room: int) -> None:
     widths = output.column_widths(("name", "core", ">RAM", "source"), rows, room)
     assert widths[:3] == [14, 13, 10] and widths[3] >= 11
     assert sum(widths) + 2 * 3 <= max(room, 43 + output.LONG_WORD)
+
+
+def test_options_that_keep_all_values_and_flags_may_stand_twice(capsys: Captured) -> None:
+    devices = ["--device", "rp2040", "--device", "stm32u575"]
+    assert run("profile", *devices, "--json", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["profiles"]) == 2

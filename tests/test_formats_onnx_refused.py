@@ -25,7 +25,11 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [lstm(activations=["HardSigmoid", "Tanh", "Tanh"])],
         "has activations=['HardSigmoid', 'Tanh', 'Tanh']; only ['Sigmoid', 'Tanh', 'Tanh']",
     ),
-    "alpha": ([lstm(activation_alpha=[0.2])], "has activation_alpha=[0.2"),
+    "alpha": ([lstm(activation_alpha=[0.5])], "has activation_alpha=[0.5], which sigmoid and tanh"),
+    "activations with alpha": (
+        [lstm(activation_alpha=[0.5], activations=["HardSigmoid", "Tanh", "Tanh"])],
+        "has activations=['HardSigmoid', 'Tanh', 'Tanh']; only",
+    ),
     "layout": ([lstm(layout=1)], "has layout=1; only 0 is supported"),
     "direction": (
         [lstm(direction="reverse")],
@@ -174,5 +178,8 @@ def test_a_state_that_comes_from_outside_is_named(tmp_path: Path) -> None:
     model = onnx.load(path)
     model.graph.input.append(make_tensor_value_info("h0", TensorProto.FLOAT, (1, 2, HIDDEN)))
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match="reads the input 'h0', but a network here takes one"):
+    with pytest.raises(
+        ModelError,
+        match="reads the input 'h0', but a network here takes one .*'x'; if it is a starting",
+    ):
         read(path)

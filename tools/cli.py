@@ -1,10 +1,12 @@
 """`edgelstm COMMAND`: options and exit codes. What a command does stands in its own module."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.tools import completion, output
@@ -16,6 +18,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class _Command(TyperCommand):
+    """A command that takes an option twice only if it keeps both values."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Of options given twice the parser itself would keep the last one, silently."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            single = not (option.multiple or getattr(option, "is_flag", False))
+            if option.param_type_name == "option" and single and given.count(option) > 1:
+                raise ModelError(f"{option.opts[-1]} is given twice; it takes one value: give one")
+        return super().parse_args(ctx, args)
+
+
+_command = functools.partial(app.command, cls=_Command)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
@@ -52,7 +70,7 @@ def _root(
         raise typer.Exit(0)
 
 
-@app.command()
+@_command()
 def export(
     model: Annotated[
         Path | None, typer.Argument(help="Trained network; bundled one if absent.")
@@ -109,7 +127,7 @@ def export(
     raise typer.Exit(command.main(request, as_json=as_json, quiet=quiet))
 
 
-@app.command()
+@_command()
 def profile(
     models: Annotated[
         list[Path] | None, typer.Argument(help="Network, or two; bundled one if absent.")
@@ -184,7 +202,7 @@ def profile(
     raise typer.Exit(command.main(options, as_json=as_json, quiet=quiet))
 
 
-@app.command()
+@_command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,
@@ -198,7 +216,7 @@ def verify(
     raise typer.Exit(command.main(files or [], sequences, steps, as_json=as_json, quiet=quiet))
 
 
-@app.command()
+@_command()
 def devices(
     name: Annotated[
         str | None,
@@ -213,7 +231,7 @@ def devices(
     raise typer.Exit(command.main(name, as_json=as_json, quiet=quiet))
 
 
-@app.command()
+@_command()
 def doctor(
     warm: Annotated[bool, typer.Option("--warm", help="Compile every kernel now.")] = False,
     as_json: AsJson = False,

@@ -50,20 +50,44 @@ def _csv(path: pathlib.Path) -> dict[str, Array]:
     needed = f"{SEQUENCES_NEEDED}, as .npy if they are larger"
     content = read_bytes(path, needed, LARGEST_CSV_BYTES)
     try:
-        text = io.StringIO(content.decode(), newline=None)
+        text = io.StringIO(content.decode("utf-8-sig"), newline=None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy warns of a file without rows
             lines = (line for line in text if line.strip())
             rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float32)
     except ValueError as error:  # UnicodeDecodeError is one
-        reason = str(error).splitlines()[0]
         raise ModelError(
             f"{path}: not a table of numbers, one time step a line, values split by commas: "
-            f"{reason}"
+            f"{_csv_refused(content, error)}"
         ) from error
     if not rows.size:
         raise ModelError(f"{path} is empty; one time step a line is needed")
     return {path.name: rows}
+
+
+def _csv_refused(content: bytes, error: ValueError) -> str:
+    """What is wrong with a table, and what to do, by its first two lines; else numpy's words."""
+    try:
+        lines = [line for line in content.decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        return "it is no text in UTF-8; save it so"
+    first, second = (lines * 2)[:2]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), (" ", "spaces")):
+        if separator in second.strip() and not (separator == " " and "," in second):
+            points = ", with commas inside of numbers" if "," in second else ""
+            return f"its values are split by {name}{points}; save it with commas and points"
+    names = [value.strip() for value in first.split(",") if _is_word(value)]
+    if names and not any(map(_is_word, second.split(","))):
+        return f"line 1 holds names ({names[0]!r}); remove that line"
+    return f"{str(error).split(';')[0].rstrip('.')}; remove or repair it"
+
+
+def _is_word(text: str) -> bool:
+    try:
+        float(text.strip() or 0)
+    except ValueError:
+        return True
+    return False
 
 
 def read_labels(path: pathlib.Path) -> Array:

@@ -82,6 +82,13 @@ def check_options(request: Request) -> None:
         target_suffix(request.target)
     for format_name in request.formats or ():
         check_suffix(f".{format_name}", "writer")
+        if request.target and target_suffix(request.target) != f".{format_name}":
+            raise ModelError(
+                f"--formats {format_name} does not go with --target {request.target}, which reads "
+                f"{target_suffix(request.target)}; leave one of them out"
+            )
+    if request.labels and not request.calibration:
+        raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
         check_steps(request.steps, request.streaming)
 
@@ -127,8 +134,6 @@ def choose_precision(
 
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     """Calibration and test data, from the command's files or the bundled ones."""
-    if request.labels and not request.calibration:
-        raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.calibration:
         batches = _from_file(request.calibration, network.input_size)
         labels = None

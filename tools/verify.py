@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
-from edgelstm.formats import read, write
+from edgelstm.formats import check_suffix, read, write
+from edgelstm.formats.tensors import at
 from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.tools import output, tables
@@ -49,6 +50,8 @@ def _check(files: Sequence[pathlib.Path]) -> None:
     wrong = []
     for path in files:
         try:
+            with at(str(path)):
+                check_suffix(path.suffix, "facts")
             read(path)
         except ModelError as error:
             wrong.append(str(error))

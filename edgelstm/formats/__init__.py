@@ -14,6 +14,7 @@ from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.errors import ModelError
 from edgelstm.files import as_path, obstacle, write_whole
 from edgelstm.formats.asked import Asked
+from edgelstm.formats.elsewhere import no_file, way_out
 from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.tensors import NEEDED, at
@@ -165,7 +166,8 @@ def check_suffix(suffix: str, role: str) -> str:
     if place is None:
         known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
         verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
-        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}")
+        other = way_out(suffix) if role == "reader" else ""
+        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}{other}")
     return place
 
 
@@ -214,10 +216,11 @@ def calibrated_steps(longest: int | None) -> int:
 
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     """What reads a file, if there is one to read."""
+    if refused := no_file(path):
+        raise ModelError(f"{path} {refused}")
     with at(str(path)):
         found = _function(path.suffix, role)
-    refused = obstacle(path)
-    if refused:
+    if refused := obstacle(path):
         raise ModelError(f"{path} {refused}; {NEEDED}")
     return found
 
