@@ -151,7 +151,7 @@ def test_one_step_is_no_plural(here: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("precision, other", [("int8", "hybrid"), ("hybrid", "use --precision f")])
 def test_a_low_signal_names_another_precision(precision: str, other: str) -> None:
-    measured = {"calibration": "file", "saturation": [], "snr_db": 3.0}
+    measured = {"calibration": "file", "saturation": [], "snr_db": 3.0, "input_spread": None}
     report = {"verified": [{"values": 1}], "accuracy": measured, "precision": precision}
     [warning] = cautions.cautions(report)
     assert "is 3.0 dB, below 20 dB" in warning and other in warning

@@ -29,6 +29,7 @@ SHAPES = {
 UNMEASURED: dict[str, Any] = {
     "calibration": "none",
     "saturation": [],
+    "input_spread": None,
     "snr_db": None,
     "metric": None,
 }

@@ -23,7 +23,7 @@ LAYERS = (  # lowest first; names in one line do not know each other; a package 
     ("execution",),
     ("formats", "runtimes"),
     ("bundled", "comparison", "alternatives", "counters"),
-    ("verification", "advice"),
+    ("verification", "advice", "spread"),
     ("tools",),
 )
 LEVEL = {name: k for k, names in enumerate(LAYERS) for name in names}

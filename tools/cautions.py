@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from edgelstm.comparison import GateSaturation
+from edgelstm.figures import counted, number
+from edgelstm.spread import is_beyond_training
+
 LOW_SNR_DB = 20.0
+LOST_DB = 3.0  # half a bit, by far values of the calibration
 RANDOM = (
     "calibration is random normal input: fit for counting and checking, not for accuracy; "
     "give --calibration FILE with real input"
@@ -22,6 +27,7 @@ def cautions(report: dict[str, Any]) -> list[str]:
                 f"layer '{gate['layer']}', gate {gate['gate']}: {gate['recurrent_cut']:.2%} of the "
                 "recurrent parts left +-8 in calibration; there TFLM, CMSIS-NN and LiteRT differ"
             )
+    warnings += _of_spread(measured)
     snr = measured["snr_db"]
     if snr is not None and snr < LOW_SNR_DB:
         better = "use --precision float32"
@@ -30,5 +36,31 @@ def cautions(report: dict[str, Any]) -> list[str]:
         warnings.append(
             f"the signal-to-noise ratio against float is {snr:.1f} dB, below {LOW_SNR_DB:.0f} dB; "
             f"{better}"
+        )
+    return warnings
+
+
+def _of_spread(measured: dict[str, Any]) -> list[str]:
+    """Calibration that is far from what the network was trained on, or has a few far values."""
+    spread, warnings = measured["input_spread"], []
+    if spread is None:
+        return []
+    cut = {}
+    for gate in (GateSaturation(**found) for found in measured["saturation"]):
+        if is_beyond_training(gate):
+            cut[gate.layer] = max(gate.sums_cut, cut.get(gate.layer, 0))
+    for layer, share in list(cut.items())[:1]:
+        warnings.append(
+            f"calibration reaches {number(spread['largest'])}, and {share:.0%} of a gate's sums in "
+            f"layer '{layer}' leave +-8, where gates are flat: it looks larger than the input the "
+            "network was trained on; give it scaled as in training"
+        )
+    clipped, snr = spread["snr_db_if_clipped"], measured["snr_db"]
+    if clipped is not None and snr is not None and clipped - snr > LOST_DB:
+        beyond = counted(spread["values_beyond"], "value")
+        warnings.append(
+            f"calibration reaches {number(spread['largest'])}, but all except {beyond} "
+            f"stay within {number(spread['p99_99'])}: that costs {clipped - snr:.1f} dB ({snr:.1f} in "
+            f"place of {clipped:.1f} dB); if they are mistakes of the sensor, remove them"
         )
     return warnings

@@ -8,6 +8,7 @@ from edgelstm.figures import counted
 from edgelstm.formats import AnyNetwork
 from edgelstm.network import Network
 from edgelstm.quantized import QuantizedNetwork
+from edgelstm.spread import clipped_spread, input_spread
 from edgelstm.tools import output
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import Data
@@ -21,6 +22,9 @@ def measure(
     """SNR against float, and accuracy where labels exist."""
     measured: dict[str, Any] = dict.fromkeys(("snr_db", "float", "quantized", "metric"))
     measured |= {"calibration": data.source, "layer_snr_db": {}, "saturation": []}
+    measured["input_spread"] = (
+        input_spread(data.calibration).to_dict() if data.calibration else None
+    )
     quantized = network if isinstance(network, QuantizedNetwork) else None
     beginning = [x[:, :SNR_STEPS] for x in data.tested[:1]] if original and quantized else []
     inputs = beginning + ([] if data.labels is None else list(data.tested))
@@ -31,6 +35,10 @@ def measure(
     if original and quantized and beginning:
         compared = compare(original, quantized, beginning[0])
         measured |= compared.to_dict()
+        if data.calibration:
+            tell("measuring without far values")
+            spread = clipped_spread(original, quantized, data.calibration, beginning[0])
+            measured["input_spread"] = spread.to_dict()
     elif quantized:
         measured["saturation"] = [dataclasses.asdict(s) for s in saturation(quantized)]
     if data.labels is not None:
