@@ -79,7 +79,6 @@ ERRORS: dict[str, str] = {
     "export net.npz -o a --out b": "--out is given twice",
     "verify net.onnx --sequences 2 --sequences 2": "--sequences is given twice",
     "profile --csv --json": "--json and --csv both write to standard output",
-    "profile --csv --compare-counters": "--compare-counters has no place in the table of --csv",
     "profile net.npz --cell lstm --input 5 --hidden 8": "a MODEL, --head, --activation and --order "
     "do not go with sizes",
     "profile --cell lstm --input 5 --hidden 8 --activation relu": "a MODEL, --head, --activation",

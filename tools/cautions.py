@@ -60,7 +60,7 @@ def _of_spread(measured: dict[str, Any]) -> list[str]:
         beyond = counted(spread["values_beyond"], "value")
         warnings.append(
             f"calibration reaches {number(spread['largest'])}, but all except {beyond} "
-            f"stay within {number(spread['p99_99'])}: that costs {clipped - snr:.1f} dB ({snr:.1f} in "
-            f"place of {clipped:.1f} dB); if they are mistakes of the sensor, remove them"
+            f"stay within {number(spread['p99_99'])}: that costs {clipped - snr:.1f} dB "
+            f"({snr:.1f} in place of {clipped:.1f} dB); remove them if the sensor was wrong"
         )
     return warnings

@@ -27,10 +27,11 @@ from edgelstm.tools.request import (
     Data,
     Request,
     check_options,
+    check_source,
     choose_precision,
     quantizable,
     read_data,
-    read_network,
+    read_to_write,
 )
 from edgelstm.verification import FAILED, SERVES, Verified, verify
 
@@ -69,7 +70,10 @@ class Exported:
 def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
     with output.progress(quiet) as tell:
-        exported = write_files(request, tell)
+        check_options(request)
+        tell("reading the model")
+        network, name, request = read_to_write(request)
+        exported = write_files(network, name, request, tell)
         report = check(exported, request, tell)
     path = request.out / f"{exported.name}_{exported.precision}_report.json"
     write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
@@ -86,11 +90,8 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     return output.exit_code(report["failures"])
 
 
-def write_files(request: Request, tell: Tell) -> Exported:
-    """Reads, quantizes and writes."""
-    check_options(request)
-    tell("reading the model")
-    network, name = read_network(request)
+def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) -> Exported:
+    """Quantizes and writes."""
     device = read_device(request.device or _default_device(network, request))
     check_exportable(device)
     precision, skipped = choose_precision(network, request, device)
@@ -118,6 +119,8 @@ def write_files(request: Request, tell: Tell) -> Exported:
     ]
     if not contents:
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
+    for path, content in contents:
+        check_source(request, path, content)
     _make_folder(request.out)
     for path, content in contents:
         tell(f"writing {path.name}")

@@ -86,8 +86,8 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if a network does not fit or keep up."""
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
-    if options.compare_counters and options.csv:
-        raise ModelError("--compare-counters has no place in the table of --csv; use --json")
+    if options.html and options.html.resolve() in [path.resolve() for path in options.models]:
+        raise ModelError(f"--html {options.html} would overwrite the model; give another name")
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
     _check(options, devices)
     networks = read_given(options)

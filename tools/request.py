@@ -14,7 +14,15 @@ from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.directions import check_whole_sequence, parts
 from edgelstm.energy import check_kernels
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, check_steps, check_suffix, read, target_suffix
+from edgelstm.formats import (
+    FORMATS,
+    AnyNetwork,
+    check_steps,
+    check_suffix,
+    facts,
+    read,
+    target_suffix,
+)
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
 from edgelstm.given import float32
@@ -112,6 +120,44 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
             f"{request.precision}; give the float32 network"
         )
     return network, request.model.stem
+
+
+def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
+    """The network, the name that its files get, and the request with what a written file fixes.
+
+    `model_int8.tflite` of 29 steps, or streaming, becomes `model_int8.tflite` of the same again.
+    """
+    network, name = read_network(request)
+    if request.model is None:
+        return network, name, request
+    is_quantized = isinstance(network, QuantizedNetwork)
+    own = network.precision if isinstance(network, QuantizedNetwork) else "float32"
+    name = name.removesuffix(f"_{own}") or name
+    if request.steps is not None or request.streaming:
+        return network, name, request
+    if request.model.suffix.lower() == ".tflite" or (is_quantized and _runs(request.model)):
+        fixed = facts(request.model)
+        if fixed.streaming:
+            return network, name, dataclasses.replace(request, streaming=True)
+        if is_quantized or not request.calibration:
+            return network, name, dataclasses.replace(request, steps=fixed.steps)
+    return network, name, request
+
+
+def _runs(path: pathlib.Path) -> bool:
+    return FORMATS[path.suffix.lower()].facts is not None
+
+
+def check_source(request: Request, path: pathlib.Path, content: bytes) -> None:
+    """`ModelError` if writing would change the file that was read."""
+    model = request.model
+    if model is None or not path.exists() or not path.samefile(model):
+        return
+    if path.read_bytes() != content:
+        raise ModelError(
+            f"{path} is the file that was read, and would be overwritten by another; "
+            "give another output folder with -o"
+        )
 
 
 def choose_precision(
