@@ -9,9 +9,10 @@ import pytest
 from onnx.helper import make_node
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import read
+from edgelstm.formats import read, write
 from edgelstm.formats.onnx.axes import _meanings
 from tests.foreign_onnx import HIDDEN, INPUTS, constants, lstm, node, save
+from tests.networks import random_network
 
 TURNED = [node("Transpose", "x", "turned", perm=[1, 0, 2])]
 EACH = node("Squeeze", "Y one", "y")
@@ -128,3 +129,21 @@ def test_zero_states_of_many_units_are_followed(tmp_path: Path) -> None:
     ]
     arrays |= {"size": np.array([HIDDEN]), "one": np.array([1])}
     assert read(save(tmp_path / "net.onnx", nodes, arrays)).layers
+
+
+def test_a_name_that_is_no_text_says_nothing(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [lstm()], output="Y", x_shape=("qqq", "www", INPUTS))
+    path.write_bytes(path.read_bytes().replace(b"qqq", b"\xff\xfe\x80"))
+    assert read(path).input_size == INPUTS
+
+
+def test_a_state_without_end_is_refused(tmp_path: Path) -> None:
+    network = random_network("lstm", (3, 4))
+    path = write(network, tmp_path / "net.onnx", streaming=True)
+    model = onnx.load(path)
+    for dim in model.graph.input[1].type.tensor_type.shape.dim:
+        dim.ClearField("dim_param")
+        dim.dim_value = 2**62
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"input 'h0' has shape \(4611686018427387904, .*large"):
+        read(path)

@@ -32,7 +32,8 @@ def whole_text(text: str, name: str, limits: tuple[int, int]) -> int:
     >>> whole_text("-128", "zero point", (-128, 127))
     -128
     """
-    return whole(int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text, name, limits)
+    said = str(text)  # protobuf gives bytes where a text is not UTF-8
+    return whole(int(said) if re.fullmatch("-?[0-9]{1,18}", said) else said, name, limits)
 
 
 def real(stated: object, name: str) -> float:

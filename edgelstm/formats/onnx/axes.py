@@ -42,7 +42,8 @@ def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
     steps = signal.steps_axis
     if steps is None or len(dims) != 3:
         return signal
-    named = _meanings([dim.dim_param for dim in dims[:2]])
+    # protobuf gives bytes where a name is not UTF-8
+    named = _meanings([str(dim.dim_param) for dim in dims[:2]])
     where = f"input '{value.name}': its first recurrent layer runs along axis {steps}"
     if named[steps] == "batch" or named[1 - steps] == "steps":
         k = steps if named[steps] == "batch" else 1 - steps

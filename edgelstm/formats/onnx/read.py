@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from edgelstm.quantized import QuantizedNetwork
 if TYPE_CHECKING:
     import onnx
 
+LARGEST_STATE = 2**40  # values, of zeros that take no memory
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
 
 WHOLE = (6, 7, 12, 13)  # int32, int64, uint32, uint64, which may be rows of an embedding
@@ -186,8 +188,11 @@ def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
             f"'{graph.inputs[0].name}'; if it is a starting state, export the model without: it "
             "then starts from zeros"
         )
-    dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
-    return np.broadcast_to(np.float32(0), [n if n > 0 else batch for n in dims[:3]])
+    dims = [d.dim_value for d in value.type.tensor_type.shape.dim[:3]]
+    shape = tuple(n if n > 0 else batch for n in dims)
+    if math.prod(shape) > LARGEST_STATE:
+        raise ModelError(f"input '{value.name}' has shape {shape}; no state is so large")
+    return np.broadcast_to(np.float32(0), shape)
 
 
 def _input(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> Signal:
