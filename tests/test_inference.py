@@ -35,6 +35,7 @@ def test_a_raspberry_pi_is_called_once(kernels: str) -> None:
     # 11,952 MACs at the rate of the cores, without a call: what each step adds.
     bound = board_time(counts, device, kernels, 1800, 1).roofline
     each = 11_952 / bound.macs_per_us
+    assert one.typical is not None
     assert many.typical == pytest.approx(one.typical + 999 * each)
     assert many.high < 1000 * step.high
 

@@ -7,6 +7,7 @@ import pytest
 
 from edgelstm.device import device_names, read_device
 from edgelstm.execution import Session
+from edgelstm.network import Recurrent
 from edgelstm.quantization import quantize
 from edgelstm.verification import Verification, Verified
 from tests.networks import random_network
@@ -18,7 +19,9 @@ RAN = Verified(f"/tmp/{ODD}.onnx", "onnxruntime", "ok", None, 1152, 0, 0.0, 0.0)
 
 def test_a_session_shows_what_it_computes() -> None:
     network = random_network("lstm", (5, 8), outputs=3)
-    layer = dataclasses.replace(network.layers[0], name=ODD)
+    layer = network.layers[0]
+    assert isinstance(layer, Recurrent)
+    layer = dataclasses.replace(layer, name=ODD)
     odd = dataclasses.replace(network, layers=(layer, *network.layers[1:]))
     shown = Session(odd, batch=4, engine="reference")._repr_html_()
     assert "Session: float32, 5 inputs, 3 outputs, 4 sequences side by side" in shown

@@ -12,8 +12,10 @@ from edgelstm.tools.profiler import Options, Shape, main
 from tests.networks import random_network
 from tests.test_cli import Captured, run
 
-NINE = ("stm32u575", "rpi-4b", "esp32s3", "stm32f446", "stm32f429", "esp8266", "nrf52840")
-NINE = (*NINE, "rp2040", "rpi-3b-plus")
+NINE = (
+    *("stm32u575", "rpi-4b", "esp32s3", "stm32f446", "stm32f429", "esp8266", "nrf52840"),
+    *("rp2040", "rpi-3b-plus"),
+)
 EXPLAIN = "`--explain` tells what the figures stand on"
 
 

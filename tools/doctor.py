@@ -51,9 +51,7 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def _print(
-    machine: Report, kernels: Report, packages: list[Report], runtimes: list[Report]
-) -> None:
+def _print(machine: Report, kernels: Report, packages: list[Any], runtimes: list[Any]) -> None:
     """Tables, then a line to copy for each that is missing; each thing once."""
     told = [row for row in machine.items() if row[0] == "system" or row[1] not in machine["system"]]
     output.print_filled("Machine", ("", ""), told)
@@ -90,7 +88,7 @@ def _kernels() -> dict[str, Any]:
     }
 
 
-def _kernel_rows(kernels: dict[str, Any]) -> list[tuple[str, str]]:
+def _kernel_rows(kernels: Report) -> list[tuple[str, str]]:
     size = kernels["cache_bytes"] / 1024
     rows = [
         ("processor", kernels["processor"]),

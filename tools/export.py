@@ -85,8 +85,12 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         answer = costs.answer(
             exported.network, exported.precision, exported.device, request.kernels, report["steps"]
         )
-        shown = printable_texts((report, report | answer))
-        tables.print_export(*shown, path, explain=request.explain)
+        tables.print_export(
+            printable_texts(report),
+            printable_texts(report | answer),
+            path,
+            explain=request.explain,
+        )
     return output.exit_code(report["failures"])
 
 
