@@ -14,7 +14,7 @@ from edgelstm.formats import encode, has_file, write
 from edgelstm.network import Network
 from edgelstm.quantization import quantize
 from edgelstm.tools import costs, export, measuring
-from edgelstm.tools.profiler import Options, Shape
+from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
 from tests.test_cli import run

@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from edgelstm.tools import charts
-from edgelstm.tools.profiler import Options, Shape, main
+from edgelstm.tools.profile_request import Options, Shape
+from edgelstm.tools.profiler import main
 from tests.pages import Tables
 
 BUNDLED = pathlib.Path(__file__).parents[1] / "edgelstm" / "data" / "japanese_vowels.safetensors"

@@ -15,7 +15,7 @@ import edgelstm
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.network import Network, Recurrent
 from edgelstm.printable import cell, one_line, printable, printable_texts
-from edgelstm.tools import export, output, profiler, verify
+from edgelstm.tools import export, output, profile_request, profiler, verify
 from edgelstm.tools.request import Request
 from tests.networks import random_network
 
@@ -60,7 +60,7 @@ def test_a_name_is_text_on_the_terminal_and_in_the_page(
 ) -> None:
     page = tmp_path / "page.html"
     models = (renamed(tmp_path, name), renamed(tmp_path, name, "other"))
-    options = profiler.Options(models=models, devices=("stm32u575", "rpi-4b"), html=page)
+    options = profile_request.Options(models=models, devices=("stm32u575", "rpi-4b"), html=page)
     profiler.main(options, as_json=False, quiet=False)
     said = capsys.readouterr().out
     assert printable(name) in said and not harmful(said)
@@ -72,7 +72,7 @@ def test_a_name_is_text_on_the_terminal_and_in_the_page(
 def test_a_name_is_no_formula_in_a_table(
     name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = profiler.Options(models=(renamed(tmp_path, name),), steps=2, csv=True)
+    options = profile_request.Options(models=(renamed(tmp_path, name),), steps=2, csv=True)
     profiler.main(options, as_json=False, quiet=False)
     said = capsys.readouterr().out
     cells = [cell for row in csv.reader(io.StringIO(said)) for cell in row]

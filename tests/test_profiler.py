@@ -17,7 +17,8 @@ from edgelstm.cells import CELLS
 from edgelstm.counts import COLUMNS
 from edgelstm.device import device_names
 from edgelstm.tools import profile_tables
-from edgelstm.tools.profiler import Options, Shape, main
+from edgelstm.tools.profile_request import Options, Shape
+from edgelstm.tools.profiler import main
 from tests.pages import Tables
 
 BUNDLED = pathlib.Path(__file__).parents[1] / "edgelstm" / "data" / "japanese_vowels.safetensors"
@@ -221,7 +222,9 @@ def test_a_network_that_does_not_fit_is_exit_code_1(capsys: pytest.CaptureFixtur
 def test_ten_layers_of_fifty_million_parameters_take_little_time_and_memory() -> None:
     # VmHWM is the process's own peak; ru_maxrss would hold that of the process that started it.
     code = (
-        "import re, sys, time\nfrom edgelstm.tools.profiler import *\n"
+        "import re, sys, time\n"
+        "from edgelstm.tools.profile_request import *\n"
+        "from edgelstm.tools.profiler import *\n"
         "t = time.perf_counter()\n"
         "main(Options(shape=Shape('lstm', 790, 790, layers=10)), as_json=True, quiet=True)\n"
         "seconds, status = time.perf_counter() - t, open('/proc/self/status').read()\n"

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.tools.profiler import Options, Shape, main
+from edgelstm.tools.profile_request import Options, Shape
+from edgelstm.tools.profiler import main
 
 
 @pytest.mark.parametrize(

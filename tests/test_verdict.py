@@ -8,7 +8,8 @@ import pytest
 from edgelstm.device import device_names
 from edgelstm.formats import write
 from edgelstm.tools import output, profile_tables, side_by_side, verdict
-from edgelstm.tools.profiler import Options, Shape, main
+from edgelstm.tools.profile_request import Options, Shape
+from edgelstm.tools.profiler import main
 from tests.networks import random_network
 from tests.test_cli import Captured, run
 

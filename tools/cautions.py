@@ -45,7 +45,7 @@ def _of_spread(measured: dict[str, Any]) -> list[str]:
     spread, warnings = measured["input_spread"], []
     if spread is None:
         return []
-    cut = {}
+    cut: dict[str, float] = {}
     for gate in (GateSaturation(**found) for found in measured["saturation"]):
         if is_beyond_training(gate):
             cut[gate.layer] = max(gate.sums_cut, cut.get(gate.layer, 0))

@@ -3,7 +3,7 @@
 import functools
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -23,7 +23,7 @@ app = typer.Typer(
 class _Command(TyperCommand):
     """A command that takes an option twice only if it keeps both values."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Of options given twice the parser itself would keep the last one, silently."""
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in given:
@@ -178,10 +178,11 @@ def profile(
 ) -> None:
     """Operations and bytes per gate, memory, time and energy per step, and whether it fits."""
     from edgelstm.tools import profiler as command
+    from edgelstm.tools.profile_request import Options, Shape
 
-    options = command.Options(
+    options = Options(
         models=tuple(models or ()),
-        shape=command.Shape(cell, input_size, hidden, layers, projection, outputs),
+        shape=Shape(cell, input_size, hidden, layers, projection, outputs),
         devices=tuple(device or ()),
         precision=precision,
         steps=steps,

@@ -12,7 +12,7 @@ from edgelstm.cycles import default_kernels
 from edgelstm.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files import write_whole
-from edgelstm.formats import AnyNetwork, calibrated_steps, default_steps, encode, target_suffix
+from edgelstm.formats import AnyNetwork, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.memory import Fit
 from edgelstm.network import Network
@@ -24,19 +24,20 @@ from edgelstm.tools import costs, measuring, output, tables
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
+    HYBRID_DEVICE,
     Data,
     Request,
     check_options,
     check_source,
     choose_precision,
+    default_device,
+    file_steps,
     quantizable,
     read_data,
     read_to_write,
 )
 from edgelstm.verification import FAILED, SERVES, Verified, verify
 
-DEFAULT_DEVICE = "stm32u575"
-HYBRID_DEVICE = "rpi-4b"
 WRITTEN = ("tflite", "onnx")
 
 
@@ -96,7 +97,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
 
 def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) -> Exported:
     """Quantizes and writes."""
-    device = read_device(request.device or _default_device(network, request))
+    device = read_device(request.device or default_device(network, request))
     check_exportable(device)
     precision, skipped = choose_precision(network, request, device)
     if precision == "hybrid" and device.kind != "sbc":
@@ -112,7 +113,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         told, calibration = output.percent(tell, what), list(data.calibration) or None
         with at(str(request.model or name)):
             network = quantize(to_quantize, calibration, precision, tell=told)
-    steps = _steps(network, request, data, skipped)
+    steps = file_steps(network, request, data, skipped)
     if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
@@ -131,29 +132,6 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         write_whole(path, content)
         exported.paths.append(path)
     return exported
-
-
-def _default_device(network: AnyNetwork, request: Request) -> str:
-    """A microcontroller, or a Raspberry Pi where no microcontroller has a file of it."""
-    device = read_device(DEFAULT_DEVICE)
-    precision = request.precision or costs.default_precision(network, device)
-    return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
-
-
-def _steps(network: AnyNetwork, request: Request, data: Data, skipped: list[str]) -> int:
-    """Those asked for; else those of the calibration, unless it is a long recording."""
-    longest = None if request.streaming else data.steps
-    if request.steps is not None:
-        return request.steps
-    if longest is None:
-        return default_steps(network, request.streaming)
-    steps = calibrated_steps(longest)
-    if steps < longest:
-        skipped.append(
-            f"steps: a call takes {steps}, not the {longest:,} of the longest calibration "
-            "sequence; --steps says how many"
-        )
-    return steps
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import (
     FORMATS,
     AnyNetwork,
+    calibrated_steps,
     check_steps,
     check_suffix,
+    default_steps,
     facts,
     read,
     target_suffix,
@@ -29,10 +31,11 @@ from edgelstm.given import float32
 from edgelstm.network import Network, Recurrent
 from edgelstm.plan import find_precision
 from edgelstm.quantized import QuantizedNetwork
-from edgelstm.tools import inputs
-from edgelstm.tools.costs import default_precision
+from edgelstm.tools import costs, inputs
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
+DEFAULT_DEVICE = "stm32u575"
+HYBRID_DEVICE = "rpi-4b"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +171,7 @@ def choose_precision(
         return network.precision, []
     if request.precision is not None:
         return find_precision(request.precision).name, []
-    default = default_precision(network, device)
+    default = costs.default_precision(network, device)
     wanted = "hybrid" if request.device and device.kind == "sbc" else "int8"
     cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Recurrent)]
     missing = [cell for cell in cells if not find_precision("int8").supports(cell)]
@@ -176,6 +179,29 @@ def choose_precision(
         return default, []
     what = "no hybrid file" if wanted == "hybrid" else "no integers"
     return "float32", [f"{wanted}: a {missing[0]} has {what} yet; float32 is written instead"]
+
+
+def default_device(network: AnyNetwork, request: Request) -> str:
+    """A microcontroller, or a Raspberry Pi where no microcontroller has a file of it."""
+    device = read_device(DEFAULT_DEVICE)
+    precision = request.precision or costs.default_precision(network, device)
+    return DEFAULT_DEVICE if costs.written_for(network, precision, device) else HYBRID_DEVICE
+
+
+def file_steps(network: AnyNetwork, request: Request, data: Data, skipped: list[str]) -> int:
+    """Those asked for; else those of the calibration, unless it is a long recording."""
+    longest = None if request.streaming else data.steps
+    if request.steps is not None:
+        return request.steps
+    if longest is None:
+        return default_steps(network, request.streaming)
+    steps = calibrated_steps(longest)
+    if steps < longest:
+        skipped.append(
+            f"steps: a call takes {steps}, not the {longest:,} of the longest calibration "
+            "sequence; --steps says how many"
+        )
+    return steps
 
 
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
