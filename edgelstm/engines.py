@@ -18,6 +18,7 @@ from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
 from edgelstm.given import check_type
+from edgelstm.installed import install_line
 from edgelstm.network import Network, split_point
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.scales import Scale
@@ -263,7 +264,8 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
         raise ModelError(f"engine '{name}' is unknown; known: {', '.join(ENGINES)}")
     if name == "numba" and not has_numba:
         raise ModelError(
-            "engine 'numba' needs numba: pip install numba; engine='reference' works without it"
+            f"engine 'numba' needs numba: {install_line('numba')}; engine='reference' works "
+            "without it"
         )
     if name == "numba":
         check_target()

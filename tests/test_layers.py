@@ -9,7 +9,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = (  # lowest first; names in one line do not know each other; a package may import itself
     ("kernels", "printable"),
     ("errors", "cell", "fixedpoint", "notebook", "figures", "laws", "prepared"),
-    (*("cells", "precision", "arithmetic", "counts"), *("given", "directions", "weights")),
+    (
+        *("cells", "precision", "arithmetic", "counts"),
+        *("given", "installed", "directions", "weights"),
+    ),
     ("network", "files", "archives"),
     ("plan", "shapes", "equations", "arrays", "toml", "scales"),
     ("forward", "quantized"),

@@ -11,6 +11,7 @@ import numpy as np
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.engines import open_engine
+from edgelstm.installed import BITS, INSTALL_32, install_line
 from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
@@ -20,12 +21,12 @@ from edgelstm.tools.output import Report
 
 # Distribution, what for, the line that installs it.
 PACKAGES = (
-    ("numpy", "everything", "pip install numpy"),
-    ("numba", "fast run and Session; without it engine='reference'", "pip install numba"),
-    ("onnx", "reading and writing .onnx", "pip install onnx"),
-    ("flatbuffers", "writing .tflite", "pip install flatbuffers"),
-    ("safetensors", "reading .safetensors", "pip install safetensors"),
-    ("jinja2", "profile --html", "pip install jinja2"),
+    ("numpy", "everything", install_line("numpy")),
+    ("numba", "fast run and Session; without it engine='reference'", install_line("numba")),
+    ("onnx", "reading and writing .onnx", install_line("onnx")),
+    ("flatbuffers", "writing .tflite", install_line("flatbuffers")),
+    ("safetensors", "reading .safetensors", install_line("safetensors")),
+    ("jinja2", "profile --html", install_line("jinja2")),
     ("torch", "from_torch and .pt files", 'pip install "edgelstm[torch]"'),
 )
 
@@ -39,6 +40,7 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     machine = {
         "edgelstm": edgelstm.__version__,
         "python": platform.python_version(),
+        "interpreter_bits": BITS,
         "machine": platform.machine(),
         "system": platform.platform(),
     }
@@ -61,6 +63,8 @@ def _print(machine: Report, kernels: Report, packages: list[Any], runtimes: list
     output.print_filled("Packages", ("", "version", "for"), rows)
     rows = [(r["name"], r["version"] or "-", RUNTIMES[r["name"]].suffix) for r in runtimes]
     output.print_filled("Runtimes, for checking files", ("", "version", "files"), rows)
+    if BITS == 32:
+        output.print_line(f"a 32-bit Python installs edgelstm by: {INSTALL_32}", whole=True)
     for package in packages + runtimes:
         if package["obstacle"]:
             output.print_line(package["obstacle"], whole=True)

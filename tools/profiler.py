@@ -20,6 +20,7 @@ from edgelstm.errors import ModelError
 from edgelstm.figures import number
 from edgelstm.files import write_whole
 from edgelstm.formats.asked import Asked
+from edgelstm.installed import check_installed
 from edgelstm.memory import memory_map
 from edgelstm.network import Network
 from edgelstm.printable import printable_texts
@@ -36,6 +37,8 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if a network does not fit or keep up."""
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
+    if options.html:
+        check_installed("jinja2", "a page (--html)")
     if options.html and options.html.resolve() in [path.resolve() for path in options.models]:
         raise ModelError(f"--html {options.html} would overwrite the model; give another name")
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]

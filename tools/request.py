@@ -85,6 +85,7 @@ def check_options(request: Request) -> None:
     """What is wrong whatever the network is: said before anything is read."""
     if request.device:
         check_exportable(read_device(request.device))
+    Asked(request.head, request.activation, request.order)
     if request.precision:
         find_precision(request.precision)
     check_kernels(request.kernels)

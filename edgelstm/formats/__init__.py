@@ -19,6 +19,7 @@ from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.given import MOST_STEPS, check_type, is_whole
+from edgelstm.installed import check_installed
 from edgelstm.network import Network, Recurrent
 from edgelstm.quantized import QuantizedNetwork
 
@@ -228,4 +229,6 @@ def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
 def _function(suffix: str, role: str) -> Callable[..., Any]:
     """The reader or writer of a suffix."""
     module, function = check_suffix(suffix, role).split(":")
+    if suffix.lower() == ".onnx":
+        check_installed("onnx", "reading and writing .onnx")
     return getattr(importlib.import_module(f"edgelstm.formats.{module}"), function)  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from edgelstm.formats.tensors import NEEDED, at, from_torch_tensor, one_line
 from edgelstm.formats.torch_archive import rebuild
 from edgelstm.formats.torch_pickle import WAY_OUT
 from edgelstm.formats.torch_refused import not_a_module
+from edgelstm.installed import check_installed
 from edgelstm.network import Network
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ SAFETENSORS_TYPES = {
 
 def read_safetensors(path: pathlib.Path, asked: Asked) -> Network:
     """A `.safetensors` file of a state dict, see `formats.state_dict.to_network`."""
+    check_installed("safetensors", f"reading {path.name}")
     import safetensors
 
     content = read_bytes(path, NEEDED)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.installed import check_installed
 
 _SCALARS = {
     "bool": "<?",
@@ -58,6 +59,7 @@ def encode(schema: Schema, root: Table, identifier: bytes) -> bytes:
 
     Vectors of bytes are aligned to 16 bytes, all others to their numbers.
     """
+    check_installed("flatbuffers", "writing .tflite")
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)

@@ -1,0 +1,31 @@
+"""Packages that some parts need alone, and the lines that install them."""
+
+import importlib.util
+import struct
+
+from edgelstm.errors import ModelError
+
+BITS = 8 * struct.calcsize("P")  # of the interpreter: a 64-bit kernel says aarch64 to both
+NO_WHEEL_32 = ("numba", "onnx")  # for 32-bit ARM on PyPI
+INSTALL_32 = (
+    "pip install --no-deps edgelstm && pip install numpy typer rich flatbuffers safetensors jinja2"
+)
+
+
+def install_line(package: str, bits: int = BITS) -> str:
+    """What installs a package, or why nothing does.
+
+    >>> install_line("onnx", 64)
+    'pip install onnx'
+    >>> install_line("onnx", 32)
+    'it has no wheel for a 32-bit Python; a 64-bit system has one'
+    """
+    if bits == 32 and package in NO_WHEEL_32:
+        return "it has no wheel for a 32-bit Python; a 64-bit system has one"
+    return f"pip install {package}"
+
+
+def check_installed(package: str, purpose: str) -> None:
+    """`ModelError` with the line that installs it, if a package is missing."""
+    if importlib.util.find_spec(package) is None:
+        raise ModelError(f"{purpose} needs {package}: {install_line(package)}")
