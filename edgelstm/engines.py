@@ -5,7 +5,6 @@ An engine owns the running state of `batch` sequences. `numba` runs the compiled
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -18,7 +17,7 @@ from edgelstm.errors import ModelError
 from edgelstm.fixedpoint import quantize_reals
 from edgelstm.fusion import packed_layer
 from edgelstm.given import check_type
-from edgelstm.installed import install_line
+from edgelstm.installed import install_line, is_installed
 from edgelstm.network import Network, split_point
 from edgelstm.quantized import QuantizedNetwork
 from edgelstm.scales import Scale
@@ -256,7 +255,7 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
         ModelError: The name is unknown, or numba is asked for and not installed, or told to use
             instructions that this processor lacks, or the batch does not fit into memory.
     """
-    has_numba = importlib.util.find_spec("numba") is not None
+    has_numba = is_installed("numba")
     if name is None:
         name = "numba" if has_numba else "reference"
     check_type(name, str, "engine", f"one of {', '.join(ENGINES)} is needed")

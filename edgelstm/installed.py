@@ -25,7 +25,12 @@ def install_line(package: str, bits: int = BITS) -> str:
     return f"pip install {package}"
 
 
+def is_installed(package: str) -> bool:
+    """Whether it can be imported; nothing is."""
+    return importlib.util.find_spec(package) is not None
+
+
 def check_installed(package: str, purpose: str) -> None:
     """`ModelError` with the line that installs it, if a package is missing."""
-    if importlib.util.find_spec(package) is None:
+    if not is_installed(package):
         raise ModelError(f"{purpose} needs {package}: {install_line(package)}")

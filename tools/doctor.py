@@ -1,7 +1,6 @@
 """`edgelstm doctor`: what is installed, and what is missing for what."""
 
 import importlib.metadata
-import importlib.util
 import platform
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.engines import open_engine
-from edgelstm.installed import BITS, INSTALL_32, install_line
+from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
 from edgelstm.precision import PRECISIONS
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.shapes import shapes
@@ -34,6 +33,7 @@ PACKAGES = (
 def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
     if warm:
+        check_installed("numba", "--warm")
         with output.progress(quiet) as tell:
             output.compile_kernels(_every_kernel(), tell)
     packages, runtimes = list(_packages()), list(_runtimes())
@@ -72,7 +72,7 @@ def _print(machine: Report, kernels: Report, packages: list[Any], runtimes: list
 
 def _kernels() -> dict[str, Any]:
     """What the compiled kernels use, and where they are kept."""
-    if importlib.util.find_spec("numba") is None:
+    if not is_installed("numba"):
         return {"obstacle": "numba is not installed"}
     from edgelstm.kernels import compilation
     from edgelstm.kernels.simd import target

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
-from edgelstm.formats import check_suffix, read, write
+from edgelstm.formats import FORMATS, check_suffix, read, write
 from edgelstm.formats.tensors import at
+from edgelstm.installed import is_installed
 from edgelstm.printable import printable_texts
 from edgelstm.quantization import quantize
 from edgelstm.tools import output, tables
@@ -50,8 +51,9 @@ def _check(files: Sequence[pathlib.Path]) -> None:
     wrong = []
     for path in files:
         try:
-            with at(str(path)):
-                check_suffix(path.suffix, "facts")
+            if path.suffix.lower() not in FORMATS:
+                with at(str(path)):
+                    check_suffix(path.suffix, "facts")
             read(path)
         except ModelError as error:
             wrong.append(str(error))
@@ -62,7 +64,8 @@ def _check(files: Sequence[pathlib.Path]) -> None:
 def _bundled_files(folder: pathlib.Path, tell: Tell) -> list[pathlib.Path]:
     tell(f"writing {bundled.NAME}")
     network = quantize(bundled.demo(), bundled.demo_data().calibration)
-    return [write(network, folder / f"{bundled.NAME}_int8.{s}") for s in ("tflite", "onnx")]
+    suffixes = ("tflite", "onnx") if is_installed("onnx") else ("tflite",)
+    return [write(network, folder / f"{bundled.NAME}_int8.{s}") for s in suffixes]
 
 
 def _verify(
