@@ -85,7 +85,7 @@ ERRORS: dict[str, str] = {
     "export absent.npz --labels long.npy": "--labels needs --calibration: a class for each of its",
     "export absent.npz --target tflm --formats tflite,onnx": "--formats onnx does not go with "
     "--target tflm, which reads .tflite; leave one of them out",
-    "verify net.csv net.onnx": "net.csv: files of type '.csv' are not run; these are: .onnx, .tflite",
+    "verify net.csv net.onnx": "net.csv: files of type '.csv' are not run; these are: .onnx",
     "export net.npz --calibration net.csv": "net.csv: not a table of numbers, one time step a "
     "line, values split by commas: line 1 holds names ('ax'); remove that line",
     "export --device=": "--device is empty; give a value, or leave it out",
