@@ -55,7 +55,9 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
 
 def _print(machine: Report, kernels: Report, packages: list[Any], runtimes: list[Any]) -> None:
     """Tables, then a line to copy for each that is missing; each thing once."""
-    told = [row for row in machine.items() if row[0] == "system" or row[1] not in machine["system"]]
+    system = machine["system"]
+    facts = ((name, str(fact)) for name, fact in machine.items())
+    told = [(name, fact) for name, fact in facts if name == "system" or fact not in system]
     output.print_filled("Machine", ("", ""), told)
     if kernels["obstacle"] is None:  # else numba stands among the packages
         output.print_filled("Kernels", ("", ""), _kernel_rows(kernels))
