@@ -1,0 +1,147 @@
+"""What commands print, line by line: the README's output, the tables, and the page's text."""
+
+import csv
+import difflib
+import html.parser
+import io
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import edgelstm
+from edgelstm.counts import COLUMNS
+from edgelstm.runtimes import RUNTIMES
+from tests.test_cli import run
+from tests.test_runtimes import skip_without
+
+FOLDER = Path(__file__).parent / "golden"
+README = FOLDER.parents[1] / "README.md"
+PRINTED_IN_README = re.compile(
+    r"(?<=\nThe first command prints, on x86-64 Linux:\n\n```\n).*?(?=```\n)", re.DOTALL
+)
+NINE_DEVICES = (
+    *("stm32u575", "stm32l4r5", "nrf52840", "esp32c3", "rp2040", "gap9-065v"),
+    *("stm32f746", "rpi-zero-2w", "rpi-5"),
+)
+TABLES = {
+    "devices.txt": "devices",
+    "devices_stm32u575.txt": "devices stm32u575",
+    "profile.txt": "profile --device stm32u575",
+    "profile_counters.txt": "profile --device stm32u575 --compare-counters",
+    "profile_csv.csv": "profile --device stm32u575 --device rpi-5 --steps 10 --csv",
+    "profile_nine_devices.txt": "profile --period-ms 20 --battery cr2032 --device "
+    + " --device ".join(NINE_DEVICES),
+    "profile_sizes_explained.txt": "profile --cell gru --input 40 --hidden 64 --explain",
+}
+EXPLAINED, PAGE = "export_explained.txt", "page.txt"
+Printed = Callable[[str], list[str]]
+Same = Callable[[Path, list[str]], None]
+
+
+@pytest.fixture
+def printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Printed:
+    """Lines that a command prints in an empty folder, without what hangs on the machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(edgelstm, "__version__", "VERSION")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # with these rich takes a pipe for a terminal
+        monkeypatch.delenv(name, raising=False)
+
+    def lines(command: str) -> list[str]:
+        assert run(*shlex.split(command)) == 0
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return lines
+
+
+@pytest.fixture
+def same(request: pytest.FixtureRequest) -> Same:
+    """Fails with the lines that differ from the file, or writes it where `--overwrite` is given."""
+    node = request.node.nodeid
+
+    def check(path: Path, got: list[str]) -> None:
+        text = path.read_text("utf-8") if path.exists() else ""
+        block = PRINTED_IN_README.search(text) if path == README else None
+        start, end = block.span() if block else (0, len(text))
+        expected = text[start:end].splitlines()
+        if request.config.getoption("--overwrite"):
+            new = "".join(f"{line}\n" for line in got)
+            path.write_text(text[:start] + new + text[end:], "utf-8")
+        elif got != expected:
+            differ = "\n".join(difflib.unified_diff(expected, got, path.name, "now", lineterm=""))
+            pytest.fail(
+                f"{path.name} is not what is printed now:\n{differ}\n"
+                f"if that is meant, renew it: pytest {shlex.quote(node)} --overwrite",
+                pytrace=False,
+            )
+
+    return check
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_the_golden_ones(name: str, printed: Printed, same: Same) -> None:
+    same(FOLDER / name, printed(TABLES[name]))
+
+
+@pytest.mark.parametrize(
+    ("path", "options"), [(README, ""), (FOLDER / EXPLAINED, " --explain")], ids=["README", "explained"]
+)
+def test_export_prints_what_the_readme_shows(
+    path: Path, options: str, printed: Printed, same: Same
+) -> None:
+    for name in ("tflm", "litert", "onnxruntime"):
+        skip_without(name)
+    if RUNTIMES["tflite-runtime"].version:
+        pytest.skip("the README shows it not installed: pip uninstall tflite-runtime")
+    same(path, printed(f"export{options}"))
+
+
+class Texts(html.parser.HTMLParser):
+    """A line per text between tags; none of styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._tag = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        line = " ".join(data.split())
+        if line and self._tag != "style":
+            self.lines.append(line)
+
+
+def test_texts_of_the_page_are_the_golden_ones(printed: Printed, same: Same) -> None:
+    printed("profile --device stm32u575 --device rpi-5 --html page.html --quiet")
+    same(FOLDER / PAGE, Texts(Path("page.html").read_text("utf-8")).lines)
+
+
+def test_rows_of_the_golden_csv_add_up_to_their_totals() -> None:
+    rows = list(csv.DictReader(io.StringIO((FOLDER / "profile_csv.csv").read_text())))
+    for of in {(row["device"], row["scope"]) for row in rows}:
+        table = [row for row in rows if (row["device"], row["scope"]) == of]
+        for total in (row for row in table if row["row"] == "total"):
+            parts = [
+                row
+                for row in table
+                if (row["layer"] == total["layer"]) != (total["layer"] == "total")
+                and (row["row"] == "total") == (total["layer"] == "total")
+                and row is not total
+            ]
+            assert parts
+            for column in COLUMNS:
+                assert sum(int(row[column]) for row in parts) == int(total[column]), (of, column)
+
+
+def test_every_golden_file_has_its_test() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == {*TABLES, EXPLAINED, PAGE}
