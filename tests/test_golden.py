@@ -3,7 +3,6 @@
 import csv
 import difflib
 import html.parser
-import io
 import re
 import shlex
 from collections.abc import Callable
@@ -13,8 +12,11 @@ import pytest
 
 import edgelstm
 from edgelstm.counts import COLUMNS
+from edgelstm.formats import write
 from edgelstm.runtimes import RUNTIMES
+from tests.networks import random_network
 from tests.test_cli import run
+from tests.test_profiler import add_up
 from tests.test_runtimes import skip_without
 
 FOLDER = Path(__file__).parent / "golden"
@@ -26,17 +28,17 @@ NINE_DEVICES = (
     *("stm32u575", "stm32l4r5", "nrf52840", "esp32c3", "rp2040", "gap9-065v"),
     *("stm32f746", "rpi-zero-2w", "rpi-5"),
 )
+CSV, EXPLAINED, PAGE = "profile.csv", "export_explained.txt", "page.txt"
 TABLES = {
     "devices.txt": "devices",
     "devices_stm32u575.txt": "devices stm32u575",
     "profile.txt": "profile --device stm32u575",
     "profile_counters.txt": "profile --device stm32u575 --compare-counters",
-    "profile_csv.csv": "profile --device stm32u575 --device rpi-5 --steps 10 --csv",
+    CSV: "profile --device stm32u575 --device rpi-5 --steps 10 --csv",
     "profile_nine_devices.txt": "profile --period-ms 20 --battery cr2032 --device "
     + " --device ".join(NINE_DEVICES),
     "profile_sizes_explained.txt": "profile --cell gru --input 40 --hidden 64 --explain",
 }
-EXPLAINED, PAGE = "export_explained.txt", "page.txt"
 Printed = Callable[[str], list[str]]
 Same = Callable[[Path, list[str]], None]
 
@@ -87,17 +89,23 @@ def test_tables_are_the_golden_ones(name: str, printed: Printed, same: Same) -> 
     same(FOLDER / name, printed(TABLES[name]))
 
 
-@pytest.mark.parametrize(
-    ("path", "options"), [(README, ""), (FOLDER / EXPLAINED, " --explain")], ids=["README", "explained"]
-)
-def test_export_prints_what_the_readme_shows(
-    path: Path, options: str, printed: Printed, same: Same
-) -> None:
+@pytest.fixture
+def _runtimes_of_the_readme() -> None:
     for name in ("tflm", "litert", "onnxruntime"):
         skip_without(name)
     if RUNTIMES["tflite-runtime"].version:
         pytest.skip("the README shows it not installed: pip uninstall tflite-runtime")
-    same(path, printed(f"export{options}"))
+
+
+@pytest.mark.usefixtures("_runtimes_of_the_readme")
+def test_export_prints_what_the_readme_shows(printed: Printed, same: Same) -> None:
+    same(README, printed("export"))
+
+
+@pytest.mark.usefixtures("_runtimes_of_the_readme")
+def test_what_export_explains_is_the_golden_one(printed: Printed, same: Same) -> None:
+    write(random_network("lstm", (5, 12), outputs=4), Path("speech.npz"))
+    same(FOLDER / EXPLAINED, printed("export speech.npz --steps 5 --explain"))
 
 
 class Texts(html.parser.HTMLParser):
@@ -127,20 +135,14 @@ def test_texts_of_the_page_are_the_golden_ones(printed: Printed, same: Same) -> 
 
 
 def test_rows_of_the_golden_csv_add_up_to_their_totals() -> None:
-    rows = list(csv.DictReader(io.StringIO((FOLDER / "profile_csv.csv").read_text())))
-    for of in {(row["device"], row["scope"]) for row in rows}:
-        table = [row for row in rows if (row["device"], row["scope"]) == of]
-        for total in (row for row in table if row["row"] == "total"):
-            parts = [
-                row
-                for row in table
-                if (row["layer"] == total["layer"]) != (total["layer"] == "total")
-                and (row["row"] == "total") == (total["layer"] == "total")
-                and row is not total
-            ]
-            assert parts
-            for column in COLUMNS:
-                assert sum(int(row[column]) for row in parts) == int(total[column]), (of, column)
+    tables: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
+    with (FOLDER / CSV).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            table = tables.setdefault((row["device"], row["scope"]), {})
+            table[row["layer"], row["row"]] = [int(row[column]) for column in COLUMNS]
+    assert len(tables) == 4  # two devices, a step and a sequence
+    for table in tables.values():
+        add_up(table)
 
 
 def test_every_golden_file_has_its_test() -> None:
