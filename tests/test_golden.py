@@ -24,6 +24,7 @@ README = FOLDER.parents[1] / "README.md"
 PRINTED_IN_README = re.compile(
     r"(?<=\nThe first command prints, on x86-64 Linux:\n\n```\n).*?(?=```\n)", re.DOTALL
 )
+WHOLE = re.compile(".*", re.DOTALL)
 NINE_DEVICES = (
     *("stm32u575", "stm32l4r5", "nrf52840", "esp32c3", "rp2040", "gap9-065v"),
     *("stm32f746", "rpi-zero-2w", "rpi-5"),
@@ -67,8 +68,9 @@ def same(request: pytest.FixtureRequest) -> Same:
 
     def check(path: Path, got: list[str]) -> None:
         text = path.read_text("utf-8") if path.exists() else ""
-        block = PRINTED_IN_README.search(text) if path == README else None
-        start, end = block.span() if block else (0, len(text))
+        block = (PRINTED_IN_README if path == README else WHOLE).search(text)
+        assert block, f"{path.name} has no block of what `edgelstm export` prints"
+        start, end = block.span()
         expected = text[start:end].splitlines()
         if request.config.getoption("--overwrite"):
             new = "".join(f"{line}\n" for line in got)
