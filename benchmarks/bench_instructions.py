@@ -15,7 +15,7 @@ import tempfile
 
 from benchmarks.counted import FORMATS, MARK, SIZES, STEPS
 from tests import aarch64
-from tests.test_kernels_targets import AVX2, AVX512, lacks
+from tests.kernels.test_targets import AVX2, AVX512, lacks
 
 CHILD = ["-m", "benchmarks.counted"]
 X86 = {"x86 AVX2": ("haswell", AVX2), "x86 AVX-512 VNNI": ("cascadelake", f"{AVX512},+avx512vnni")}

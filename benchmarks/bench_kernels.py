@@ -28,8 +28,8 @@ import numpy as np  # noqa: E402
 
 from benchmarks import report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
-from edgelstm.execution import run  # noqa: E402
-from edgelstm.forward import forward  # noqa: E402
+from edgelstm.execution.session import run  # noqa: E402
+from edgelstm.model.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
 CI_SIZES = (1, 2)

@@ -8,12 +8,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm import stages
-from edgelstm.execution import Session
-from edgelstm.fusion import packed_layer
-from edgelstm.kernels.running import Running
-from edgelstm.network import Network, Recurrent
-from edgelstm.quantization import quantize
+from edgelstm.execution import stages
+from edgelstm.execution.fused import packed_layer
+from edgelstm.execution.session import Session
+from edgelstm.kernels.state import Running
+from edgelstm.model.network import Network, Recurrent
+from edgelstm.quantization.quantizer import quantize
 
 STEPS = 100
 Array = NDArray[Any]

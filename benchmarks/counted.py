@@ -5,9 +5,9 @@ import signal
 
 import numpy as np
 
-from edgelstm.fusion import packed_layer
-from edgelstm.kernels.running import KEPT_ROWS, Running
-from edgelstm.quantization import quantize
+from edgelstm.execution.fused import packed_layer
+from edgelstm.kernels.state import KEPT_ROWS, Running
+from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
 SIZES = ((16, 32), (40, 64), (64, 128))

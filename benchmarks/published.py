@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgelstm.counting import count
-from edgelstm.counts import Counts
-from edgelstm.cycles import law_cycles, scaled_factor
-from edgelstm.device import read_device
-from edgelstm.laws import BOARD_LAWS, LAWS, SCALED_HALF_WIDTH, Law
-from edgelstm.network import Network
-from edgelstm.shapes import shapes
+from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import law_cycles, scaled_factor
+from edgelstm.cost.laws import BOARD_LAWS, LAWS, SCALED_HALF_WIDTH, Law
+from edgelstm.devices.device import read_device
+from edgelstm.model.network import Network
+from edgelstm.model.sizes import shapes
 from tests.shapes import dense, one
 
 DATA = pathlib.Path(__file__).parent / "data"

@@ -9,9 +9,9 @@ import importlib.resources
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.arrays import read_arrays
+from edgelstm.files.arrays import read_arrays
 from edgelstm.formats import read
-from edgelstm.network import Network
+from edgelstm.model.network import Network
 
 NAME = "japanese_vowels"
 

@@ -2,16 +2,16 @@
 
 from edgelstm.bundled import demo as demo
 from edgelstm.bundled import demo_data as demo_data
-from edgelstm.counting import count as count
-from edgelstm.device import device_names as device_names
-from edgelstm.device import read_device as read_device
-from edgelstm.energy import estimate as estimate
+from edgelstm.cost.count_ops import count as count
+from edgelstm.cost.energy import estimate as estimate
+from edgelstm.devices.device import device_names as device_names
+from edgelstm.devices.device import read_device as read_device
 from edgelstm.errors import DeviceError as DeviceError
 from edgelstm.errors import ModelError as ModelError
-from edgelstm.execution import Session as Session
-from edgelstm.execution import run as run
+from edgelstm.execution.session import Session as Session
+from edgelstm.execution.session import run as run
 from edgelstm.formats import read as read
 from edgelstm.formats import write as write
 from edgelstm.formats.torch import from_torch as from_torch
-from edgelstm.quantization import quantize as quantize
-from edgelstm.verification import verify as verify
+from edgelstm.quantization.quantizer import quantize as quantize
+from edgelstm.verification.verifier import verify as verify

@@ -5,7 +5,7 @@ import functools
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import Kernel, digest
+from edgelstm.kernels.cache import Kernel, digest
 
 
 def quantize(x, scale, zero, out):

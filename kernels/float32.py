@@ -1,6 +1,6 @@
 """The float32 format: products, states and operations of the kernel in layer.py.
 
-The functions are templates: a name that is None below is bound by build.py.
+The functions are templates: a name that is None below is bound by bind.py.
 """
 
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import numba
 
 from edgelstm.kernels import activations
-from edgelstm.kernels.compilation import INLINED
+from edgelstm.kernels.cache import INLINED
+from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.fused import payload
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
@@ -29,7 +30,6 @@ from edgelstm.kernels.layer import (
     WORDS,
     X_ROWS,
 )
-from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     load_f32,
     load_rows_f32,
@@ -47,7 +47,7 @@ from edgelstm.kernels.simd.vectors import above, below, splat_f32
 INPUT_BYTES = Y_BYTES = 4
 jit = numba.njit(**INLINED)
 
-# Bound by build.py.
+# Bound by bind.py.
 GATES: Any = None  # how many
 VECTORS: Any = None  # 2 * GATES: of one group
 JOINED: Any = None  # a letter 1 or 0 per gate: whether one sum holds both of its products

@@ -9,7 +9,7 @@ import functools
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import OPTIONS, Kernel, digest
+from edgelstm.kernels.cache import OPTIONS, Kernel, digest
 
 # Kinds of operations
 (

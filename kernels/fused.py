@@ -15,7 +15,7 @@ from numba.core.datamodel import models
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic, overload, overload_method, register_model
 
-from edgelstm.kernels.listing import Listing, phases_of
+from edgelstm.kernels.cell_ops import Listing, phases_of
 from edgelstm.kernels.simd.memory import PARAMETERS
 
 # ---- values

@@ -60,7 +60,7 @@ N_SLOTS = OWN + 6
 MAGNITUDE = 0x7FFFFFFF  # without the sign; not finite from INFINITE on
 INFINITE = 0x7F800000
 
-# Bound by build.py, beside those of float32.py.
+# Bound by bind.py, beside those of float32.py.
 GATES: Any = None
 VECTORS: Any = None
 JOINED: Any = None

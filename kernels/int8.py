@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
+from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.float32 import given_in, prepare
 from edgelstm.kernels.fused import payload
 from edgelstm.kernels.hybrid import made_rows, x_words
@@ -30,7 +31,6 @@ from edgelstm.kernels.layer import (
     WORDS,
     X_ROWS,
 )
-from edgelstm.kernels.listing import Listing
 from edgelstm.kernels.simd.memory import (
     bytes_at,
     load_rows_i32,
@@ -49,7 +49,7 @@ from edgelstm.kernels.simd.words import (
 )
 
 INPUT_BYTES = Y_BYTES = 1
-# Bound by build.py.
+# Bound by bind.py.
 VECTORS: Any = None
 ROWS: Any = None
 step: Any = None

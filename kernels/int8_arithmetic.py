@@ -1,12 +1,12 @@
 """Arithmetic of the int8 format in int16 lanes, bit for bit that of TensorFlow Lite Micro's LSTM.
 
-What each rounding means stands in edgelstm/fixedpoint.py; tests hold both equal. `P` holds the
-numbers of a layer in the slots below.
+What each rounding means stands in edgelstm/quantization/fixedpoint.py; tests hold both equal. `P`
+holds the numbers of a layer in the slots below.
 """
 
 import numba
 
-from edgelstm.kernels.compilation import INLINED
+from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.layer import OWN
 from edgelstm.kernels.simd.vectors import abs_i32, splat_i32, splat_words
 from edgelstm.kernels.simd.words import (

@@ -2,7 +2,7 @@
 
 A program is a list of rows, one operation each, on vectors that lie one after the other in
 `values`. Every result is ``clip(rescale(...) + zero, low, high)``; the meaning of the rounding is
-defined in edgelstm/fixedpoint.py, and tests hold both equal.
+defined in edgelstm/quantization/fixedpoint.py, and tests hold both equal.
 """
 
 import functools
@@ -10,7 +10,7 @@ import functools
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.compilation import OPTIONS, Kernel, digest
+from edgelstm.kernels.cache import OPTIONS, Kernel, digest
 
 # Kinds of operations
 AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)

@@ -3,14 +3,14 @@
 `sequences` runs one sequence, or several side by side, so that each weight that is read serves all
 of them; `one_step` runs a single step. All give the same bits. They are templates: the names below
 that are None are bound to the functions of a format (float32.py, hybrid.py, int8.py) and to a
-cell's compiled equations by build.py.
+cell's compiled equations by bind.py.
 """
 
 from typing import Any
 
 import numba
 
-from edgelstm.kernels.compilation import INLINED
+from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.simd.arrays import (
     READABLE,
     WRITEABLE,
@@ -56,7 +56,7 @@ AHEAD_BYTES = 1024
 WORD_BYTES = 4
 jit = numba.njit(**INLINED)
 
-# Bound by build.py.
+# Bound by bind.py.
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
 ROWS: Any = None  # sequences side by side
 Y_BYTES: Any = None  # of one value of y

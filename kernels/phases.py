@@ -10,11 +10,11 @@ from typing import Any
 
 import numba
 
-from edgelstm.kernels.compilation import INLINED, Parts
+from edgelstm.kernels.cache import INLINED, Parts
+from edgelstm.kernels.cell_ops import Listing, phases_of
 from edgelstm.kernels.float32 import advance, bind, keep
 from edgelstm.kernels.fused import products
 from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, OWN, UNITS
-from edgelstm.kernels.listing import Listing, phases_of
 from edgelstm.kernels.simd.memory import (
     load_f32,
     load_rows_f32,

@@ -5,7 +5,7 @@ the aarch64 wheels of numpy, numba and llvmlite in the versions of this environm
 board a tree of links with the /proc/cpuinfo of that board, so that numba finds the processor as it
 does there. What is there already is kept. Needs apt-get with Debian's sources, but neither root nor
 a foreign architecture: the lists of packages lie in FOLDER too. `qemu-aarch64` itself comes from
-`apt-get install qemu-user`. With EDGELSTM_AARCH64=FOLDER, tests/test_kernels_aarch64.py runs.
+`apt-get install qemu-user`. With EDGELSTM_AARCH64=FOLDER, tests/kernels/test_aarch64.py runs.
 """
 
 import dataclasses

@@ -13,9 +13,9 @@ from typing import Any
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.networks import bidirectional_network, random_input, random_network
-from tests.test_exactness import CASES, FOREIGN, integers
+from tests.runtimes.test_exactness import CASES, FOREIGN, integers
 
 PRECISIONS = ("float32", "hybrid", "int8")
 CALLS: dict[str, dict[str, Any]] = {"whole": {"steps": 30}, "streaming": {"streaming": True}}

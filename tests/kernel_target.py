@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.execution import Session, run
-from edgelstm.forward import forward
+from edgelstm.execution.session import Session, run
 from edgelstm.kernels.simd import target
-from edgelstm.quantization import quantize
+from edgelstm.model.forward import forward
+from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
 SIZES = [(1, 1), (5, 16), (13, 33), (40, 64), (7, 20, 50)]

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, layer_names
-from edgelstm.plan import recurrent_plan
-from edgelstm.precision import INT8, Format, Precision
-from edgelstm.quantized import QuantizedNetwork, QuantizedRecurrent
-from edgelstm.scales import Scale
+from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent, layer_names
+from edgelstm.model.plan import recurrent_plan
+from edgelstm.model.precision import INT8, Format, Precision
+from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.scales import Scale
 
 Floats = NDArray[np.float32]
 

@@ -8,11 +8,11 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from edgelstm.fixedpoint import quantize_reals
 from edgelstm.formats.onnx.write import encode
-from edgelstm.network import Bidirectional, Dense, Network, Recurrent, layer_names
-from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.model.network import Bidirectional, Dense, Network, Recurrent, layer_names
+from edgelstm.quantization.fixedpoint import quantize_reals
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network, uniform
 
 ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")

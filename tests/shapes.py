@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from edgelstm.network import Dense, Layer, Network, Recurrent
-from edgelstm.shapes import shapes, zeros
+from edgelstm.model.network import Dense, Layer, Network, Recurrent
+from edgelstm.model.sizes import shapes, zeros
 
 
 def recurrent(cell_name: str, input_size: int, hidden_size: int, name: str = "layer") -> Recurrent:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgelstm.bundled import demo, demo_data
-from edgelstm.comparison import accuracy, compare
-from edgelstm.quantization import quantize
+from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.fidelity import accuracy, compare
 
 FLOAT_ACCURACY = 361 / 370
 

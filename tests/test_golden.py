@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import edgelstm
-from edgelstm.counts import COLUMNS
+from edgelstm.cost.counts import COLUMNS
 from edgelstm.formats import write
 from edgelstm.runtimes import RUNTIMES
 from tests.networks import random_network
-from tests.test_cli import run
-from tests.test_profiler import add_up
-from tests.test_runtimes import skip_without
+from tests.runtimes.test_runtimes import skip_without
+from tests.tools.test_cli import run
+from tests.tools.test_profiler import add_up
 
 FOLDER = Path(__file__).parent / "golden"
 README = FOLDER.parents[1] / "README.md"

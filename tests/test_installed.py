@@ -14,7 +14,7 @@ from edgelstm.formats import write
 from edgelstm.installed import INSTALL_32
 from edgelstm.tools import doctor
 from tests.networks import random_network
-from tests.test_cli import Captured, environment, run
+from tests.tools.test_cli import Captured, environment, run
 
 ROOT = Path(__file__).parent.parent
 NETWORK = random_network("lstm", (5, 8), outputs=3, last_step=True)

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgelstm.device import device_names, read_device
-from edgelstm.execution import Session
-from edgelstm.network import Recurrent
-from edgelstm.quantization import quantize
-from edgelstm.verification import Verification, Verified
+from edgelstm.devices.device import device_names, read_device
+from edgelstm.execution.session import Session
+from edgelstm.model.network import Recurrent
+from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.verifier import Verification, Verified
 from tests.networks import random_network
 
 ODD = "<script>\x1b&"

@@ -13,7 +13,7 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.network import Network, Recurrent
+from edgelstm.model.network import Network, Recurrent
 from edgelstm.printable import cell, one_line, printable, printable_texts
 from edgelstm.tools import export, output, profile_request, profiler, verify
 from edgelstm.tools.request import Request

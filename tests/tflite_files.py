@@ -14,9 +14,9 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack, unpack
 from edgelstm.formats.tflite.read import read
 from edgelstm.formats.tflite.write import encode
-from edgelstm.network import Dense, Network
-from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.model.network import Dense, Network
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
 AnyNetwork = Network | QuantizedNetwork

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgelstm.forward import forward
-from edgelstm.network import Network, Recurrent
+from edgelstm.model.forward import forward
+from edgelstm.model.network import Network, Recurrent
 
 torch = pytest.importorskip("torch", reason="pip install torch")
 nn = torch.nn

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from edgelstm.device import FIGURES, Device
-from edgelstm.figures import number
-from edgelstm.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
+from edgelstm.cost.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
+from edgelstm.devices.device import FIGURES, Device
+from edgelstm.text import number
 
 MLPERF = "MLPerf Tiny results, github.com/mlcommons/tiny_results_*"
 # What, value, basis, source. For every device; for microcontrollers; for boards.

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from edgelstm.comparison import GateSaturation
-from edgelstm.figures import counted, number
-from edgelstm.spread import is_beyond_training
+from edgelstm.text import counted, number
+from edgelstm.verification.fidelity import GateSaturation
+from edgelstm.verification.spread import is_beyond_training
 
 LOW_SNR_DB = 20.0
 LOST_DB = 3.0  # half a bit, by far values of the calibration

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from edgelstm.figures import number, span
+from edgelstm.text import number, span
 
 WIDTH, ROW, BAR_Y, BAR_HEIGHT = 360.0, 42.0, 18.0, 14.0
 N_COLOURS = 6

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 def devices() -> list[str]:
     """Devices that come with the package."""
-    from edgelstm.device import device_names
+    from edgelstm.devices.device import device_names
 
     return device_names()
 
 
 def precisions() -> Iterable[str]:
     """Keys of `PRECISIONS`."""
-    from edgelstm.precision import PRECISIONS
+    from edgelstm.model.precision import PRECISIONS
 
     return PRECISIONS
 
@@ -26,7 +26,7 @@ def cells() -> Iterable[str]:
 
 def kernels() -> Iterable[str]:
     """Classes of kernels."""
-    from edgelstm.laws import CLASSES
+    from edgelstm.cost.laws import CLASSES
 
     return CLASSES
 
@@ -49,7 +49,7 @@ def targets() -> list[str]:
 
 def sleeps() -> Iterable[str]:
     """Ways of waiting."""
-    from edgelstm.duty import SLEEPS
+    from edgelstm.cost.duty import SLEEPS
 
     return SLEEPS
 

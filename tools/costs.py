@@ -4,15 +4,15 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from edgelstm.counting import count
-from edgelstm.counts import Counts
-from edgelstm.device import Device
-from edgelstm.energy import Energy, estimate
+from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.energy import Energy, estimate
+from edgelstm.cost.inference import inference_us
+from edgelstm.cost.laws import CLASSES, side_by_side
+from edgelstm.cost.memory import Fit, fit
+from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
-from edgelstm.inference import inference_us
-from edgelstm.laws import CLASSES, side_by_side
-from edgelstm.memory import Fit, fit
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
 # Whose code lies in flash, by whose kernels are counted; C without a runtime has no sourced size.

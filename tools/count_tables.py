@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from edgelstm.equations import equations
-from edgelstm.figures import counted, percent
+from edgelstm.cells.text import equations
+from edgelstm.text import counted, percent
 from edgelstm.tools.output import Report, print_filled, print_heading
 
 OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from edgelstm.device import FIGURES, Device, Figure, device_names, read_device
+from edgelstm.devices.device import FIGURES, Device, Figure, device_names, read_device
 from edgelstm.tools import output
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.engines import open_engine
+from edgelstm.execution.backends import open_engine
+from edgelstm.execution.stages import cores
 from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
-from edgelstm.precision import PRECISIONS
+from edgelstm.model.precision import PRECISIONS
+from edgelstm.model.sizes import shapes
 from edgelstm.runtimes import RUNTIMES
-from edgelstm.shapes import shapes
-from edgelstm.stages import cores
 from edgelstm.tools import output
 from edgelstm.tools.output import Report
 
@@ -76,11 +76,11 @@ def _kernels() -> dict[str, Any]:
     """What the compiled kernels use, and where they are kept."""
     if not is_installed("numba"):
         return {"obstacle": "numba is not installed"}
-    from edgelstm.kernels import compilation
+    from edgelstm.kernels import cache
     from edgelstm.kernels.simd import target
 
-    folder, unused = compilation.folder(), compilation.obstacle()
-    kept = folder.glob(f"*{compilation.SUFFIX}") if folder and not unused else ()
+    folder, unused = cache.folder(), cache.obstacle()
+    kept = folder.glob(f"*{cache.SUFFIX}") if folder and not unused else ()
     sizes = [path.stat().st_size for path in kept]
     return {
         "processor": target.CPU,

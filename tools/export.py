@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.counting import count
-from edgelstm.cycles import default_kernels
-from edgelstm.device import Device, check_exportable, read_device
+from edgelstm.cost.count_ops import count
+from edgelstm.cost.cycles import default_kernels
+from edgelstm.cost.memory import Fit
+from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
-from edgelstm.files import write_whole
+from edgelstm.files.disk import write_whole
 from edgelstm.formats import AnyNetwork, encode, target_suffix
 from edgelstm.formats.tensors import at
-from edgelstm.memory import Fit
-from edgelstm.network import Network
+from edgelstm.model.network import Network
 from edgelstm.printable import printable_texts
-from edgelstm.quantization import quantize
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.tools import costs, measuring, output, tables
 from edgelstm.tools.cautions import cautions
@@ -36,7 +36,7 @@ from edgelstm.tools.request import (
     read_data,
     read_to_write,
 )
-from edgelstm.verification import FAILED, SERVES, Verified, verify
+from edgelstm.verification.verifier import FAILED, SERVES, Verified, verify
 
 WRITTEN = ("tflite", "onnx")
 

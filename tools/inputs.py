@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.arrays import read_array, read_arrays
 from edgelstm.errors import ModelError
-from edgelstm.files import read_bytes
+from edgelstm.files.arrays import read_array, read_arrays
+from edgelstm.files.disk import read_bytes
 
 Array = NDArray[Any]
 LARGEST_CSV_BYTES = 2**25

@@ -3,15 +3,15 @@
 import dataclasses
 from typing import Any
 
-from edgelstm.comparison import accuracy, compare, kernels, saturation
-from edgelstm.figures import counted
 from edgelstm.formats import AnyNetwork
-from edgelstm.network import Network
-from edgelstm.quantized import QuantizedNetwork
-from edgelstm.spread import clipped_spread, input_spread
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.text import counted
 from edgelstm.tools import output
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import Data
+from edgelstm.verification.fidelity import accuracy, compare, kernels, saturation
+from edgelstm.verification.spread import clipped_spread, input_spread
 
 SNR_STEPS = 5_000  # enough to tell, and few enough to wait for
 

@@ -4,8 +4,8 @@ import importlib.resources
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelstm.counts import COLUMNS
-from edgelstm.figures import number, percent
+from edgelstm.cost.counts import COLUMNS
+from edgelstm.text import number, percent
 from edgelstm.tools import charts, count_tables, profile_tables, side_by_side
 from edgelstm.tools.charts import Bar, Segment
 

@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelstm.counts import COLUMNS
-from edgelstm.figures import counted
+from edgelstm.cost.counts import COLUMNS
 from edgelstm.printable import cell
+from edgelstm.text import counted
 
 Report = dict[str, Any]
 

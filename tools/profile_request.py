@@ -7,8 +7,8 @@ from typing import Any
 from edgelstm import bundled
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork
-from edgelstm.network import Network
-from edgelstm.shapes import shapes
+from edgelstm.model.network import Network
+from edgelstm.model.sizes import shapes
 from edgelstm.tools import costs
 from edgelstm.tools.request import Request, read_network
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelstm.figures import number
+from edgelstm.text import number
 from edgelstm.tools import side_by_side, verdict
 from edgelstm.tools.count_tables import described, print_counts, share_and_bar
 from edgelstm.tools.output import Report, print_filled, print_heading, print_line

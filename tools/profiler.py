@@ -7,28 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 import edgelstm
-from edgelstm.advice import advise
-from edgelstm.alternatives import Situation
-from edgelstm.boards import board_time, no_time
-from edgelstm.counters import foreign_counts
-from edgelstm.counting import count
-from edgelstm.counts import Counts
-from edgelstm.cycles import shares
-from edgelstm.device import Device, read_device
-from edgelstm.energy import Energy, estimate
+from edgelstm.cost.advice import advise
+from edgelstm.cost.boards import board_time, no_time
+from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import shares
+from edgelstm.cost.energy import Energy, estimate
+from edgelstm.cost.memory import memory_map
+from edgelstm.cost.other_tools import foreign_counts
+from edgelstm.cost.traffic import traffic
+from edgelstm.cost.variants import Situation
+from edgelstm.devices.device import Device, read_device
 from edgelstm.errors import ModelError
-from edgelstm.figures import number
-from edgelstm.files import write_whole
+from edgelstm.files.disk import write_whole
 from edgelstm.formats.asked import Asked
 from edgelstm.installed import check_installed
-from edgelstm.memory import memory_map
-from edgelstm.network import Network
+from edgelstm.model.network import Network
+from edgelstm.model.sizes import shapes
 from edgelstm.printable import printable_texts
-from edgelstm.shapes import shapes
+from edgelstm.text import number
 from edgelstm.tools import assumptions, costs, output, page, profile_csv, profile_tables
 from edgelstm.tools.profile_request import Given, Options, read_given
 from edgelstm.tools.request import DEFAULT_DEVICE
-from edgelstm.traffic import traffic
 
 Report = dict[str, Any]
 

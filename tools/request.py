@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import bundled
-from edgelstm.calibration import calibration_sequences
-from edgelstm.comparison import check_labels
-from edgelstm.device import Device, check_exportable, read_device
-from edgelstm.directions import check_whole_sequence, parts
-from edgelstm.energy import check_kernels
+from edgelstm.arguments import float32
+from edgelstm.cost.energy import check_kernels
+from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.formats import (
     FORMATS,
@@ -27,11 +25,13 @@ from edgelstm.formats import (
 )
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
-from edgelstm.given import float32
-from edgelstm.network import Network, Recurrent
-from edgelstm.plan import find_precision
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.model.network import Network, Recurrent
+from edgelstm.model.plan import find_precision
+from edgelstm.quantization.calibration import calibration_sequences
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import costs, inputs
+from edgelstm.verification.fidelity import check_labels
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 DEFAULT_DEVICE = "stm32u575"

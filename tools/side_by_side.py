@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from edgelstm.figures import counted, number, span
+from edgelstm.text import counted, number, span
 from edgelstm.tools.output import Report
 
 FITS = {True: "yes", False: "NO", None: "not known"}

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from edgelstm.figures import counted
+from edgelstm.text import counted
 from edgelstm.tools import verdict
 from edgelstm.tools.output import Report, print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows

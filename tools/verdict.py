@@ -6,7 +6,7 @@ An answer is the report of `profile`, or the same keys of `export`'s, with `step
 
 from collections.abc import Iterator
 
-from edgelstm.figures import counted, number, percent
+from edgelstm.text import counted, number, percent
 from edgelstm.tools.output import Report, print_line
 from edgelstm.tools.side_by_side import FITS, energy_name, interval
 

@@ -10,10 +10,10 @@ from edgelstm.formats import FORMATS, check_suffix, read, write
 from edgelstm.formats.tensors import at
 from edgelstm.installed import is_installed
 from edgelstm.printable import printable_texts
-from edgelstm.quantization import quantize
+from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, tables
 from edgelstm.tools.output import Tell
-from edgelstm.verification import FAILED, Verification, verify
+from edgelstm.verification.verifier import FAILED, Verification, verify
 
 
 def main(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgelstm.cell import CellSpec, sigmoid, tanh
+from edgelstm.cells.spec import CellSpec, sigmoid, tanh
 
 
 def gru(W: Any, U: Any, x: Any, h: Any) -> tuple[Any]:

@@ -6,7 +6,7 @@ Schmidhuber (2000); coupled gates, i = 1 - f, as in Greff et al. (2017).
 
 from typing import Any
 
-from edgelstm.cell import CellSpec, sigmoid, tanh
+from edgelstm.cells.spec import CellSpec, sigmoid, tanh
 
 
 def lstm(W: Any, U: Any, x: Any, h: Any, c: Any) -> tuple[Any, Any]:

@@ -10,18 +10,18 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgelstm.directions import check_whole_sequence, parts
+from edgelstm.arguments import MOST_STEPS, check_type, is_whole
 from edgelstm.errors import ModelError
-from edgelstm.files import as_path, obstacle, write_whole
+from edgelstm.files.disk import as_path, obstacle, write_whole
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.elsewhere import no_file, way_out
-from edgelstm.formats.facts import FileFacts
 from edgelstm.formats.integers import check_integers
+from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import NEEDED, at
-from edgelstm.given import MOST_STEPS, check_type, is_whole
 from edgelstm.installed import check_installed
-from edgelstm.network import Network, Recurrent
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.model.network import Network, Recurrent
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
 
@@ -51,7 +51,9 @@ FORMATS = {
     ".pt": Format(reader="torch:read_pt"),
     ".pth": Format(reader="torch:read_pt"),
     ".npz": Format(reader="npz:read", writer="npz:encode"),
-    ".onnx": Format("onnx.read:read", "onnx.write:encode", "onnx.facts:facts", ("onnxruntime",)),
+    ".onnx": Format(
+        "onnx.read:read", "onnx.write:encode", "onnx.signature:facts", ("onnxruntime",)
+    ),
     ".tflite": Format(
         "tflite.read:read",
         "tflite.write:encode",

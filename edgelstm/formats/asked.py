@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from edgelstm.errors import ModelError
-from edgelstm.network import Network
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 HEADS = {"last": True, "each": False}  # to `Network.last_step`
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
+from edgelstm.layers.directions import REVERSE
 
 Tensors = Mapping[str, NDArray[Any]]
 

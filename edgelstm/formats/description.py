@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.directions import REVERSE, parts
+from edgelstm.arguments import float32
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.stated import real, whole
-from edgelstm.given import float32
-from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent
-from edgelstm.plan import find_precision, recurrent_plan
-from edgelstm.quantized import (
+from edgelstm.layers.directions import REVERSE, parts
+from edgelstm.layers.weights import survives_float32
+from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent
+from edgelstm.model.plan import find_precision, recurrent_plan
+from edgelstm.quantization.quantized import (
     QuantizedBidirectional,
     QuantizedDense,
     QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
 )
-from edgelstm.scales import Saturation, Scale
-from edgelstm.weights import survives_float32
+from edgelstm.quantization.scales import Saturation, Scale
 
 Arrays = dict[str, NDArray[Any]]
 VERSION = 1

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.directions import parts
 from edgelstm.errors import ModelError
-from edgelstm.precision import HYBRID
-from edgelstm.quantization import CELL_LOG2, fits_int32, integer_clip, value_scales
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.layers.directions import parts
+from edgelstm.model.precision import HYBRID
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantizer import CELL_LOG2, fits_int32, integer_clip, value_scales
 
 
 def check_integers(network: QuantizedNetwork) -> None:

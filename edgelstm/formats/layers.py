@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
-from edgelstm.figures import counted
-from edgelstm.formats.signal import Axis, Signal, axis_of, position, say
-from edgelstm.network import (
+from edgelstm.formats.symbolic import Axis, Signal, axis_of, position, say
+from edgelstm.layers.directions import REVERSE
+from edgelstm.model.network import (
     Bidirectional,
     Dense,
     Floats,
@@ -23,6 +22,7 @@ from edgelstm.network import (
     arrays,
     layer_names,
 )
+from edgelstm.text import counted
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
 STEPS_FIRST = (

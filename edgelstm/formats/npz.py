@@ -5,13 +5,13 @@ import pathlib
 
 import numpy as np
 
-from edgelstm.arrays import pack, read_arrays
 from edgelstm.errors import ModelError
+from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.description import describe, named_arrays, restore
 from edgelstm.formats.tensors import NEEDED, at
-from edgelstm.network import Network
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 DESCRIPTION = "edgelstm"
 

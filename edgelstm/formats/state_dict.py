@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from edgelstm.cells import CELLS
-from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.blocks import Block, Part, Tensors, find_blocks
 from edgelstm.formats.ordering import in_order
 from edgelstm.formats.tensors import at, float32, rounding
-from edgelstm.network import (
+from edgelstm.layers.directions import REVERSE
+from edgelstm.model.network import (
     ACTIVATIONS,
     Bidirectional,
     Dense,

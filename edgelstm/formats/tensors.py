@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm import given
+from edgelstm import arguments
 from edgelstm.errors import ModelError
-from edgelstm.network import Floats
+from edgelstm.model.network import Floats
 
 NEEDED = "give a file that holds a trained network"
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
@@ -36,7 +36,7 @@ def float32(array: NDArray[Any], name: str) -> Floats:
             f"tensor '{name}' is {array.dtype.name}; weights are needed in "
             f"{', '.join(FLOAT_TYPES)}; save the model before it was quantized"
         )
-    return np.array(given.float32(array), order="C")
+    return np.array(arguments.float32(array), order="C")
 
 
 def rounding(arrays: Iterable[NDArray[Any]]) -> tuple[str, ...]:

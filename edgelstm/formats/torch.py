@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.files import read_bytes
+from edgelstm.files.disk import read_bytes
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
 from edgelstm.formats.tensors import NEEDED, at, from_torch_tensor, one_line
@@ -20,7 +20,7 @@ from edgelstm.formats.torch_archive import rebuild
 from edgelstm.formats.torch_pickle import WAY_OUT
 from edgelstm.formats.torch_refused import not_a_module
 from edgelstm.installed import check_installed
-from edgelstm.network import Network
+from edgelstm.model.network import Network
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from edgelstm.archives import unpack
 from edgelstm.errors import ModelError
+from edgelstm.files.archives import unpack
 from edgelstm.formats.tensors import one_line
 from edgelstm.formats.torch_pickle import WAY_OUT, check_pickle
 

@@ -15,7 +15,7 @@ from edgelstm.formats.layers import (
     recurrent,
     steps_first,
 )
-from edgelstm.formats.signal import (
+from edgelstm.formats.symbolic import (
     Signal,
     Unread,
     cut,

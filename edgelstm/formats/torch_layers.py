@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import SIZES, STEPS_FIRST, activate, dense, finish, recurrent
-from edgelstm.formats.signal import Signal, start
+from edgelstm.formats.symbolic import Signal, start
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, rounding
-from edgelstm.network import Floats, Network
+from edgelstm.layers.directions import REVERSE
+from edgelstm.model.network import Floats, Network
 
 if TYPE_CHECKING:
     import torch

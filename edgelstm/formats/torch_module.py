@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import SIZES, equal, finish, follow
-from edgelstm.formats.signal import Signal
+from edgelstm.formats.symbolic import Signal
 from edgelstm.formats.tensors import from_torch_tensor, one_line, rounding
 from edgelstm.formats.torch_export import export, guards, trials
 from edgelstm.formats.torch_graph import follow_program
 from edgelstm.formats.torch_layers import input_sizes
 from edgelstm.formats.torch_refused import call_refused, kind_refused, layer_refused
-from edgelstm.network import Network
+from edgelstm.model.network import Network
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import edgelstm
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 STEPS = 3
 ENGINES = ("numba", "reference")
@@ -122,8 +122,8 @@ def calibrated_network() -> Any:
 
 def labels(path: pathlib.Path) -> None:
     """As `export --labels` does."""
-    from edgelstm.comparison import check_labels
     from edgelstm.tools.inputs import read_labels
+    from edgelstm.verification.fidelity import check_labels
 
     batch = np.zeros((3, 6, 5), np.float32)
     check_labels(calibrated_network(), (batch,), read_labels(path))

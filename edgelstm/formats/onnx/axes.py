@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import steps_first
-from edgelstm.formats.signal import Signal
+from edgelstm.formats.symbolic import Signal
 
 if TYPE_CHECKING:
     import onnx

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS
-from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import NATIVE, to_onnx
 from edgelstm.formats.onnx.graph import Graph
-from edgelstm.network import Bidirectional, Dense, Recurrent
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.layers.directions import parts
+from edgelstm.model.network import Bidirectional, Dense, Recurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
 
 Directions = Sequence[Recurrent] | Sequence[QuantizedRecurrent]
 ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {

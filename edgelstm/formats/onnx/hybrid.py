@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
-from edgelstm.quantized import QuantizedBidirectional, QuantizedDense, QuantizedRecurrent
+from edgelstm.layers.directions import parts
+from edgelstm.quantization.quantized import (
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedRecurrent,
+)
 
 DOMAIN = "com.microsoft"
 

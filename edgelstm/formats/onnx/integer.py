@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelstm import fixedpoint
-from edgelstm.cell import Op
+from edgelstm.cells.spec import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
-from edgelstm.quantization import integer_clip
-from edgelstm.quantized import QuantizedBidirectional, QuantizedDense, QuantizedRecurrent
-from edgelstm.scales import Scale
+from edgelstm.quantization import fixedpoint
+from edgelstm.quantization.quantized import (
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedRecurrent,
+)
+from edgelstm.quantization.quantizer import integer_clip
+from edgelstm.quantization.scales import Scale
 
 if TYPE_CHECKING:
     import onnx

@@ -12,7 +12,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.layers import UNREAD_FINALS, activate, add_bias, dense, recurrent
 from edgelstm.formats.onnx import NATIVE, from_onnx
 from edgelstm.formats.onnx.folding import axes_of, distinct, integers, slice_bounds, target_shape
-from edgelstm.formats.signal import (
+from edgelstm.formats.symbolic import (
     Signal,
     Unread,
     cut,

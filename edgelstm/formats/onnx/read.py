@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.layers import SIZES, follow
@@ -21,11 +22,10 @@ from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
-from edgelstm.formats.signal import Signal, Unread, start
+from edgelstm.formats.symbolic import Signal, Unread, start
 from edgelstm.formats.tensors import at, one_line, rounding
-from edgelstm.given import MOST_STEPS
-from edgelstm.network import Network
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 if TYPE_CHECKING:
     import onnx

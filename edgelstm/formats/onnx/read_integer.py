@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cell import trace
 from edgelstm.cells import CELLS
-from edgelstm.directions import REVERSE
+from edgelstm.cells.spec import trace
 from edgelstm.errors import ModelError
 from edgelstm.formats.description import Arrays, array_name, restore
 from edgelstm.formats.onnx import from_onnx
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT
 from edgelstm.formats.onnx.integer import groups, stack_names
-from edgelstm.quantized import QuantizedNetwork
+from edgelstm.layers.directions import REVERSE
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 if TYPE_CHECKING:
     import onnx

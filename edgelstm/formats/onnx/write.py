@@ -12,9 +12,9 @@ from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_integer import KEY
-from edgelstm.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
-from edgelstm.scales import Scale
+from edgelstm.model.network import Dense, Network, Recurrent, split_point
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.scales import Scale
 
 if TYPE_CHECKING:
     import onnx

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from edgelstm.formats.facts import FileFacts
+from edgelstm.formats.signature import FileFacts
 
 
 def facts(path: pathlib.Path) -> FileFacts:

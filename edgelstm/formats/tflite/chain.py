@@ -9,19 +9,19 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from edgelstm.directions import REVERSE
 from edgelstm.errors import ModelError
-from edgelstm.figures import counted
 from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
 from edgelstm.formats.tflite.model import MOST_AXES, Operator, Tensor
-from edgelstm.network import Bidirectional, Dense, Layer, Recurrent, layer_names
-from edgelstm.quantized import (
+from edgelstm.layers.directions import REVERSE
+from edgelstm.model.network import Bidirectional, Dense, Layer, Recurrent, layer_names
+from edgelstm.quantization.quantized import (
     SIGMOID_OUTPUT,
     QuantizedBidirectional,
     QuantizedDense,
     QuantizedLayer,
     QuantizedRecurrent,
 )
+from edgelstm.text import counted
 
 Lstm = Recurrent | QuantizedRecurrent
 

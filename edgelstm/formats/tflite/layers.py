@@ -10,12 +10,12 @@ from edgelstm.formats.integers import check_dense, check_recurrent
 from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
-from edgelstm.network import Dense, Recurrent
-from edgelstm.plan import RecurrentPlan, recurrent_plan
-from edgelstm.precision import HYBRID, INT8
-from edgelstm.quantization import value_scales
-from edgelstm.quantized import QuantizedDense, QuantizedRecurrent
-from edgelstm.scales import Scale
+from edgelstm.model.network import Dense, Recurrent
+from edgelstm.model.plan import RecurrentPlan, recurrent_plan
+from edgelstm.model.precision import HYBRID, INT8
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantization.quantizer import value_scales
+from edgelstm.quantization.scales import Scale
 
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
 TYPES = {  # of input, weights, biases

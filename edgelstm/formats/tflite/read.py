@@ -5,15 +5,15 @@ import math
 import pathlib
 from collections.abc import Iterator
 
-from edgelstm.directions import parts
+from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.facts import FileFacts
+from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
 from edgelstm.formats.tflite.model import Model, unpack
-from edgelstm.given import MOST_STEPS
-from edgelstm.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantized import (
+from edgelstm.layers.directions import parts
+from edgelstm.model.network import Dense, Network, Recurrent, split_point
+from edgelstm.quantization.quantized import (
     QuantizedBidirectional,
     QuantizedDense,
     QuantizedNetwork,

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.directions import parts
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_output, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
-from edgelstm.network import Bidirectional, Dense, Layer, Network, Recurrent, split_point
-from edgelstm.quantized import (
+from edgelstm.layers.directions import parts
+from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent, split_point
+from edgelstm.quantization.quantized import (
     QuantizedBidirectional,
     QuantizedDense,
     QuantizedLayer,
     QuantizedNetwork,
     QuantizedRecurrent,
 )
-from edgelstm.scales import Scale
+from edgelstm.quantization.scales import Scale
 
 SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
 ALL_BUT_TIME = 0b101

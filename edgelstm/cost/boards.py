@@ -1,0 +1,119 @@
+"""Time of a step on a Raspberry Pi: a call, then the longer of multiplying and reading RAM."""
+
+import dataclasses
+
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import Interval
+from edgelstm.cost.laws import A53_MACS_PER_CYCLE, BOARD_KERNELS, BOARD_LAWS, SPLIT_US, CallLaw
+from edgelstm.cost.traffic import constant_bytes, fits_cache
+from edgelstm.devices.device import Device
+
+
+@dataclasses.dataclass(frozen=True)
+class Roofline:
+    """Where a step stands between computing and reading RAM; assumed rates.
+
+    Attributes:
+        macs: Of one step.
+        missed_bytes: Weights and biases read from RAM in each step; 0 if they stay in the cache.
+        macs_per_us, bytes_per_us: What the cores and the RAM can do.
+        streaming: Whether the weights miss the cache.
+        limit: `RAM` or `cores`: which of both takes longer.
+        cores: That share the step; 1 where sharing would take longer.
+    """
+
+    macs: int
+    missed_bytes: int
+    macs_per_us: float
+    bytes_per_us: float
+    streaming: bool
+    limit: str
+    cores: int = 1
+
+    @property
+    def microseconds(self) -> float:
+        """The longer of both."""
+        return max(self.macs / self.macs_per_us, self.missed_bytes / self.bytes_per_us)
+
+
+@dataclasses.dataclass(frozen=True)
+class BoardTime:
+    """Time of one step: the whole and the part of its call, and how the rest is bound."""
+
+    latency_us: Interval
+    call_us: Interval
+    roofline: Roofline
+
+
+def no_time(counts: Counts, device: Device, kernels: str) -> str | None:
+    """Why `board_time` has no figure, None if it has one."""
+    if kernels not in BOARD_KERNELS:
+        return f"{device.name} has figures for {' and '.join(BOARD_KERNELS)}, not for '{kernels}'"
+    needed = (_rate_key(counts), "memory.last_level_kib", "memory.dram_read_mb_per_s")
+    if any(device.figure(key) is None for key in needed):
+        return f"{device.name}: {_rate_key(counts)}, cache or RAM bandwidth not known"
+    return None
+
+
+def board_time(
+    counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int
+) -> BoardTime:
+    """Time of one step, called by itself, where `no_time` has no reason against it.
+
+    Several cores share a step where that is faster in spite of `SPLIT_US`.
+    """
+    law = BOARD_LAWS[kernels]
+    alone = roofline(counts, device, kernels, clock_mhz)
+    shared = roofline(counts, device, kernels, clock_mhz, cores) if cores > 1 else alone
+    gains = shared.microseconds + SPLIT_US < alone.microseconds
+    bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
+    call, computing = _call_us(law, device, clock_mhz), bound.microseconds + split
+    assert call.typical is not None
+    width = 1 + law.half_width
+    latency = Interval(
+        call.low + computing / width, call.typical + computing, call.high + computing * width
+    )
+    return BoardTime(latency, call, bound)
+
+
+def _call_us(law: CallLaw, device: Device, clock_mhz: float) -> Interval:
+    own = device.figure("speed.call_us_step")
+    if law.reference_macs_per_us is None:
+        return Interval(own.low, own.typical, own.high) if own else Interval(*law.call_us)
+    slower = law.reference_macs_per_us / (_int8_rate(device) * clock_mhz)
+    return Interval(*(us * slower for us in law.call_us))
+
+
+def _int8_rate(device: Device) -> float:
+    return device.figures["speed.macs_per_cycle_int8"].typical
+
+
+def roofline(
+    counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int = 1
+) -> Roofline:
+    """Computing against reading RAM, where `no_time` has no reason against it."""
+    law = BOARD_LAWS[kernels]
+    rate = device.figures[_rate_key(counts)].typical
+    if law.macs_per_cycle is not None:
+        rate = law.macs_per_cycle[_precision(counts)] * _int8_rate(device) / A53_MACS_PER_CYCLE
+    weights = constant_bytes(counts)
+    streaming = not fits_cache(weights, device.figures["memory.last_level_kib"].typical)
+    made = Roofline(
+        counts.total.macs,
+        weights if streaming else 0,
+        rate * clock_mhz * cores,
+        device.figures["memory.dram_read_mb_per_s"].typical,  # 1 MB/s is 1 byte per us
+        streaming,
+        "cores",
+        cores,
+    )
+    reads_longer = made.missed_bytes / made.bytes_per_us > made.macs / made.macs_per_us
+    return dataclasses.replace(made, limit="RAM") if reads_longer else made
+
+
+def _precision(counts: Counts) -> str:
+    return "int8" if counts.precision == "int16x8" else counts.precision
+
+
+def _rate_key(counts: Counts) -> str:
+    return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"

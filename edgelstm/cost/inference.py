@@ -1,0 +1,40 @@
+"""Time of an inference: one call that computes several steps."""
+
+from edgelstm.cost.boards import board_time
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import Interval
+from edgelstm.cost.energy import Energy
+from edgelstm.devices.device import Device
+
+
+def inference_us(
+    counts: Counts,
+    device: Device,
+    energy: Energy,
+    steps: int,
+    *,
+    clock_mhz: float | None = None,
+    cores: int = 1,
+) -> Interval | None:
+    """Microseconds of `steps` steps in one call; None where those of a step are not known.
+
+    A head over the last step counts in each, as in `counts`. The call itself, which is a part of
+    a step's time on a Raspberry Pi, counts once.
+
+    Args:
+        counts: Of a step.
+        device: It runs on.
+        energy: From `estimate`, with the same clock and cores.
+        steps: That the call computes.
+        clock_mhz, cores: As for `estimate`.
+    """
+    step, call = energy.latency_us, Interval(0.0, 0.0, 0.0)
+    if step is None:
+        return None
+    if device.kind == "sbc":
+        clock = clock_mhz or device.clock.typical
+        call = board_time(counts, device, energy.kernels, clock, cores).call_us
+    low, high = (c + steps * (s - c) for s, c in ((step.low, call.low), (step.high, call.high)))
+    if step.typical is None or call.typical is None:
+        return Interval(low, None, high)
+    return Interval(low, call.typical + steps * (step.typical - call.typical), high)

@@ -1,0 +1,177 @@
+"""Memory: what a network needs in flash and RAM, and whether a device has it."""
+
+import dataclasses
+from typing import Any
+
+from edgelstm.cost.arena import arena
+from edgelstm.cost.count_ops import count
+from edgelstm.devices.device import Device, Figure
+from edgelstm.model.network import Bidirectional, Network
+from edgelstm.quantization.quantized import QuantizedBidirectional, QuantizedNetwork
+from edgelstm.text import counted
+
+_TFLM = Figure(
+    9732,
+    16384,
+    16384,
+    "datasheet",
+    "16 KB on a Cortex-M3: tensorflow.org/lite/microcontrollers; 9,732 B there by TFLM's method: "
+    "tflite-micro, examples/memory_footprint/README.md; kernels come on top",
+)
+# Code of a runtime's core in bytes. No source was found that gives it with the LSTM's kernel.
+RUNTIME_CODE: dict[str, Figure] = {"tflm": _TFLM, "cmsis-nn": _TFLM}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """What is needed and what the device has.
+
+    Attributes:
+        fits: Whether all that is known fits; None if the device's memory is not known.
+        flash_bytes, flash_available_bytes: None on boards that load from a disk, or where the
+            device's flash is not known.
+        ram_bytes, ram_available_bytes: Likewise.
+        basis: What the figures hold and how they were obtained.
+    """
+
+    fits: bool | None
+    flash_bytes: int | None
+    flash_available_bytes: int | None
+    ram_bytes: int
+    ram_available_bytes: int | None
+    basis: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object `fit` of reports."""
+        return dataclasses.asdict(self)
+
+
+def fit(
+    network: Network | QuantizedNetwork,
+    device: Device,
+    *,
+    precision: str | None = None,
+    steps: int = 1,
+    runtime: str | None = "tflm",
+    measured_bytes: int | None = None,
+    file_bytes: int | None = None,
+) -> Fit:
+    """Whether a network fits a device.
+
+    Args:
+        network: Shapes are enough: zeros as weights give the same answer.
+        device: From `read_device`.
+        precision: As in `count`.
+        steps: Time steps that the file computes in one call.
+        runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
+        measured_bytes: Memory that TFLM's interpreter needed here, to be told; the answer is the
+            computed bound, the same on every machine.
+        file_bytes: Size of the written file, which lies in flash as a whole; None for the bytes of
+            weights and biases.
+
+    Raises:
+        ModelError: As in `count`.
+    """
+    weights = count(network, precision=precision).total
+    constants = file_bytes or weights.weight_bytes + weights.bias_bytes
+    interpreted = device.kind == "sbc" or runtime is not None
+    ram = sum(_working(network, precision, steps, interpreted=interpreted))
+    stored = "the written file" if file_bytes else "weights and biases"
+    working = _working_basis(network, steps, measured_bytes)
+    rest = "; stack and application are not counted"
+    if device.kind == "sbc":
+        basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
+        available = _bytes(device, "memory.dram_mib")
+        return _compare(None, None, constants + ram, available, basis=basis)
+    code = RUNTIME_CODE.get(runtime or "")
+    known = f"runtime's core ({code.source})" if code else "code is missing: no sourced figure"
+    return _compare(
+        constants + (int(code.high) if code else 0),
+        _bytes(device, "memory.flash_kib"),
+        ram,
+        _bytes(device, "memory.sram_kib"),
+        basis=f"flash: {stored}; {known}; RAM: {working}{rest}",
+    )
+
+
+def _working_basis(
+    network: Network | QuantizedNetwork, steps: int, measured_bytes: int | None
+) -> str:
+    told = (
+        f"an upper bound for {counted(steps, 'step')} a call: states, input, output and values as "
+        "TFLM's planner places them, and what it notes of each operator"
+    )
+    if measured_bytes:
+        told += f"; its interpreter needed {measured_bytes:,} B on this machine"
+    if any(isinstance(x, Bidirectional | QuantizedBidirectional) for x in network.layers):
+        told += (
+            "; a bidirectional layer keeps whole sequences: input, reversed input and the outputs "
+            "of both directions"
+        )
+    return told
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What lies in `flash` or `ram`; its size is None where no figure is known."""
+
+    memory: str
+    name: str
+    size_bytes: int | None
+
+
+def memory_map(
+    network: Network | QuantizedNetwork,
+    device: Device,
+    *,
+    precision: str | None = None,
+    steps: int = 1,
+    runtime: str | None = "tflm",
+) -> tuple[Part, ...]:
+    """What `fit` adds up without a file; arguments as there."""
+    weights = count(network, precision=precision).total
+    board = device.kind == "sbc"
+    interpreted = board or runtime is not None
+    states, values, notes = _working(network, precision, steps, interpreted=interpreted)
+    code = RUNTIME_CODE.get(runtime or "")
+    constants = "ram" if board else "flash"
+    return (
+        Part(constants, "weights", weights.weight_bytes),
+        Part(constants, "biases", weights.bias_bytes),
+        Part("flash", "runtime's core", None if board or not code else int(code.high)),
+        Part("ram", "states", states),
+        Part("ram", "input, output, values", values),
+        Part("ram", "interpreter", notes),
+    )
+
+
+def _compare(
+    flash: int | None,
+    flash_available: int | None,
+    ram: int,
+    ram_available: int | None,
+    *,
+    basis: str,
+) -> Fit:
+    answers = [
+        need <= available
+        for need, available in ((flash, flash_available), (ram, ram_available))
+        if need is not None and available is not None
+    ]
+    return Fit(all(answers) if answers else None, flash, flash_available, ram, ram_available, basis)
+
+
+def _bytes(device: Device, key: str) -> int | None:
+    """What the smallest version of the device has, in bytes."""
+    figure = device.figure(key)
+    if figure is None:
+        return None
+    return int(figure.low * (2**20 if key.endswith("_mib") else 2**10))
+
+
+def _working(
+    network: Network | QuantizedNetwork, precision: str | None, steps: int, *, interpreted: bool
+) -> tuple[int, int, int]:
+    """States, values, and what an interpreter notes."""
+    found = arena(network, precision, steps)
+    return found.states_bytes, found.values_bytes, found.notes_bytes if interpreted else 0

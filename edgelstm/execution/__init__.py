@@ -1,0 +1,1 @@
+"""Networks run by compiled kernels, or by the oracles."""

@@ -1,0 +1,81 @@
+"""Rows for kernels/float_program.py: float32, and hybrid with its int8 weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgelstm.cells.spec import Op
+from edgelstm.execution.bytecode.builder import Builder, Program, Slot
+from edgelstm.model.network import Dense, Recurrent
+from edgelstm.model.plan import recurrent_plan
+from edgelstm.model.precision import FLOAT32
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+
+POOLS = {"weights": "float32", "weights_q": "int8", "biases": "float32", "constants": "float32"}
+
+
+def builder() -> Builder:
+    """An empty program for the float kernel."""
+    from edgelstm.kernels import float_program
+
+    return Builder(float_program)
+
+
+def program(built: Builder, result: Slot) -> Program:
+    """The finished program."""
+    return built.program(POOLS, "float32", result)
+
+
+def operation(
+    built: Builder, layer: Recurrent | QuantizedRecurrent, op: Op, places: Mapping[str, Slot]
+) -> None:
+    """The row of one operation of a recurrent layer."""
+    out, args = places[op.result], [places[a] for a in op.args]
+    if op.kind == "scale":
+        assert isinstance(layer, Recurrent) and layer.weight_peephole is not None
+        weight = layer.weight_peephole[recurrent_plan(layer, FLOAT32).peephole(op.gate)]
+        built.row("SCALE", out, *args, CONSTANT=built.constant("constants", weight))
+    elif not op.side:
+        clip = op.kind == "clip"
+        columns = {"CONSTANT": built.constant("constants", layer.cell_clip)} if clip else {}
+        built.row(op.kind.upper(), out, *args, **columns)
+    elif isinstance(layer, QuantizedRecurrent):
+        rows = layer.plan.rows(op.gate)
+        weight = getattr(layer, f"weight_{op.side}")[rows]
+        bias = getattr(layer, f"bias_{op.side}")[rows]
+        scale = layer.weight_scales[f"{op.side} {op.gate}"]
+        _affine(built, out, args[0], (weight, bias, scale))
+    else:
+        plan = recurrent_plan(layer, FLOAT32)
+        weight = getattr(layer, f"weight_{op.side}")[plan.rows(op.gate)]
+        bias = plan.bias(op, {"ih": layer.bias_ih, "hh": layer.bias_hh})
+        _affine(built, out, args[0], (weight, bias, None))
+
+
+def dense(built: Builder, layer: Dense | QuantizedDense, x: Slot) -> Slot:
+    """The rows of a dense layer; returns where its result lies."""
+    out = built.place(layer.output_size)
+    scale = layer.weight_scale if isinstance(layer, QuantizedDense) else None
+    _affine(built, out, x, (layer.weight, layer.bias, scale))
+    if layer.activation is None:
+        return out
+    activated = built.place(layer.output_size)
+    built.row(layer.activation.upper(), activated, out)
+    return activated
+
+
+def _affine(
+    built: Builder,
+    out: Slot,
+    x: Slot,
+    constants: tuple[NDArray[Any], NDArray[Any], float | None],
+) -> None:
+    """A weight scale means int8 weights."""
+    weight, bias, scale = constants
+    columns = {"COLUMNS": x.size, "BIAS": built.constant("biases", bias)}
+    if scale is None:
+        built.row("AFFINE", out, x, WEIGHT=built.constant("weights", weight), **columns)
+    else:
+        columns["CONSTANT"] = built.constant("constants", scale)
+        built.row("AFFINE_ROUNDED", out, x, WEIGHT=built.constant("weights_q", weight), **columns)

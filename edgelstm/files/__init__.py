@@ -1,0 +1,1 @@
+"""What lies on disk: what can be read of it, and the one way of writing."""

@@ -1,0 +1,1 @@
+"""Networks in float32: layers, sizes, precisions, plans, the equations run."""

@@ -1,0 +1,58 @@
+"""Hybrid networks: int8 weights with one scale per gate matrix, everything else real."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.layers.weights import INT8_WEIGHTS
+from edgelstm.model.network import Bidirectional, Dense, Layer, Recurrent
+from edgelstm.model.plan import recurrent_plan
+from edgelstm.model.precision import HYBRID
+from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
+from edgelstm.quantization.quantized import (
+    QuantizedBidirectional,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedRecurrent,
+)
+
+
+def hybrid_layer(layer: Layer) -> QuantizedLayer:
+    """The layer with int8 weights and float32 biases; nothing is calibrated."""
+    if isinstance(layer, Dense):
+        scale, weight = _symmetric(layer.weight)
+        return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
+    if isinstance(layer, Bidirectional):
+        return QuantizedBidirectional(*map(_recurrent, layer.directions))
+    return _recurrent(layer)
+
+
+def _recurrent(layer: Recurrent) -> QuantizedRecurrent:
+    plan = recurrent_plan(layer, HYBRID)
+    weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
+    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
+    biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
+    merged = {side: np.zeros_like(b) for side, b in biases.items()}
+    scales = {}
+    for op in plan.ops:
+        if op.side:
+            rows = plan.rows(op.gate)
+            scale, weights_q[op.side][rows] = _symmetric(weights[op.side][rows])
+            scales[f"{op.side} {op.gate}"] = scale
+            merged[op.side][rows] = plan.bias(op, biases)
+    return QuantizedRecurrent(
+        plan,
+        weights_q["ih"],
+        weights_q["hh"],
+        merged["ih"],
+        merged["hh"],
+        scales,
+        scales={},
+        cell_clip=layer.cell_clip,
+    )
+
+
+def _symmetric(weight: NDArray[np.float32]) -> tuple[float, NDArray[np.int8]]:
+    """One float32 scale, max abs / 127, and the rounded weights."""
+    largest = float(np.abs(weight).max())
+    scale = float(np.float32(largest / 127)) or short_scale(1 / 127)
+    return scale, quantize_reals(weight, scale, 0, INT8_WEIGHTS).astype(np.int8)

@@ -1,0 +1,257 @@
+"""What a quantized network is: integers, one scale per value."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.layers.directions import check_directions, check_names, parts
+from edgelstm.layers.weights import check_int8
+from edgelstm.model.plan import RecurrentPlan
+from edgelstm.quantization.scales import Saturation, Scale
+from edgelstm.text import layer_text, network_text
+
+Integers = NDArray[np.signedinteger]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class QuantizedRecurrent:
+    """One recurrent layer in integers.
+
+    Attributes:
+        plan: Operations, roles, merged biases.
+        weight_ih, weight_hh: int8, shapes and order of gates as in `network.Recurrent`.
+        bias_ih, bias_hh: int32 (float32 if hybrid), merged as the plan says: where both biases of a
+            gate stand in `bias_ih`, `bias_hh` is zero.
+        weight_scales: ``"ih i"`` -> scale of gate i's block of weight_ih, ...; float32 values.
+        scales: Value of the plan to its `Scale`; empty if hybrid.
+        cell_clip: In real units; 0 for none.
+        saturation: Gate to what calibration saw; empty for files of others.
+    """
+
+    plan: RecurrentPlan
+    weight_ih: Integers
+    weight_hh: Integers
+    bias_ih: NDArray[Any]
+    bias_hh: NDArray[Any]
+    weight_scales: Mapping[str, float]
+    scales: Mapping[str, Scale]
+    cell_clip: float = 0.0
+    saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_int8(self.name, "weight_ih", self.weight_ih)
+        check_int8(self.name, "weight_hh", self.weight_hh)
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, self.plan.cell_name, self)
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.plan.name
+
+    @property
+    def cell_name(self) -> str:
+        """Key of `CELLS`."""
+        return self.plan.cell_name
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return int(self.weight_ih.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        """Units."""
+        return int(self.weight_hh.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out."""
+        return self.hidden_size
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        return self.scales["h"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class QuantizedBidirectional:
+    """As `network.Bidirectional`, in integers; both outputs have one scale, as they are one array.
+
+    Attributes:
+        forward, backward: The directions.
+    """
+
+    forward: QuantizedRecurrent
+    backward: QuantizedRecurrent
+
+    def __post_init__(self) -> None:
+        check_directions(self.forward, self.backward)
+        for value in ("x", "h"):
+            scales = [direction.scales.get(value) for direction in self.directions]
+            if scales[0] != scales[1]:
+                raise ModelError(
+                    f"layer '{self.name}': its directions have different scales or zero points of "
+                    f"{value}; one is needed"
+                )
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, f"bidirectional {self.forward.cell_name}", self)
+
+    @property
+    def directions(self) -> tuple[QuantizedRecurrent, QuantizedRecurrent]:
+        """Forward, then backward."""
+        return self.forward, self.backward
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.forward.name
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.forward.input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values per time step that go out, of both directions side by side."""
+        return self.forward.output_size + self.backward.output_size
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        return self.forward.output
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class QuantizedDense:
+    """One dense layer in integers.
+
+    Attributes:
+        name: Of the layer.
+        weight: int8 (output_size, input_size).
+        bias: int32 (float32 if hybrid), of scale ``weight_scale * input.scale``.
+        weight_scale: One for the matrix; a float32 value.
+        input, linear: Scales of what comes in and of ``weight @ x + bias`` (after a relu); None if
+            hybrid.
+        activation: As in `network.Dense`. A sigmoid's output has `SIGMOID_OUTPUT`.
+    """
+
+    name: str
+    weight: Integers
+    bias: NDArray[Any]
+    weight_scale: float
+    input: Scale | None
+    linear: Scale | None
+    activation: str | None = None
+
+    def __post_init__(self) -> None:
+        check_int8(self.name, "weight", self.weight)
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, "dense", self)
+
+    @property
+    def input_size(self) -> int:
+        """Values that come in."""
+        return int(self.weight.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out."""
+        return int(self.weight.shape[0])
+
+    @property
+    def output(self) -> Scale:
+        """Scale of what goes out (integer precisions)."""
+        assert self.linear is not None
+        return SIGMOID_OUTPUT if self.activation == "sigmoid" else self.linear
+
+
+SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
+
+QuantizedLayer = QuantizedRecurrent | QuantizedBidirectional | QuantizedDense
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class QuantizedNetwork:
+    """A network in integers; what `run`, `Session` and `write` take beside a `Network`.
+
+    Attributes:
+        layers: In the order in which they run.
+        last_step: As in `network.Network`.
+        precision: `int8` or `hybrid`.
+        steps: Longest calibration sequence; None for files of others.
+        dropped_softmax: The network's final softmax was left off: the results are logits.
+        assumed: As in `network.Network`.
+    """
+
+    layers: tuple[QuantizedLayer, ...]
+    last_step: bool
+    precision: str
+    steps: int | None = None
+    dropped_softmax: bool = False
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_names(self.layers)
+
+    def __repr__(self) -> str:
+        return network_text(self.precision, self.layers, self.last_step)
+
+    @property
+    def input(self) -> Scale | None:
+        """Scale of the network's input; None if hybrid."""
+        first = parts(self.layers)[0]
+        if isinstance(first, QuantizedDense):
+            return first.input
+        scale: Scale | None = first.scales.get("x")
+        return scale
+
+    @property
+    def output(self) -> Scale | None:
+        """Scale of the network's result; None if hybrid."""
+        return None if self.input is None else self.layers[-1].output
+
+    @property
+    def input_size(self) -> int:
+        """Values per time step that come in."""
+        return self.layers[0].input_size
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out, per time step or once."""
+        return self.layers[-1].output_size
+
+    @property
+    def input_scale(self) -> float:
+        """Real size of one step of the input integers."""
+        return self._integer("input").scale
+
+    @property
+    def input_zero_point(self) -> int:
+        """The input integer that stands for 0."""
+        return self._integer("input").zero_point
+
+    @property
+    def output_scale(self) -> float:
+        """Real size of one step of the result's integers."""
+        return self._integer("output").scale
+
+    @property
+    def output_zero_point(self) -> int:
+        """The result's integer that stands for 0."""
+        return self._integer("output").zero_point
+
+    def _integer(self, end: str) -> Scale:
+        scale: Scale | None = getattr(self, end)
+        if scale is None:
+            raise ModelError(f"a {self.precision} network has float32 {end}s, without a scale")
+        return scale

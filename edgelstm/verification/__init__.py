@@ -1,0 +1,1 @@
+"""Whether files and quantized networks compute what they should."""

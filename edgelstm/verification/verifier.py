@@ -1,0 +1,292 @@
+"""verify: a written file in every runtime that is here, compared with what the laptop computes.
+
+The expected values come from the oracles: the equations in float64, the integer list in the
+rounding of that runtime. Integers are compared for equality.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.arguments import MOST_STEPS, check_type, check_whole
+from edgelstm.errors import ModelError
+from edgelstm.formats import AnyNetwork, facts, read
+from edgelstm.formats.signature import FileFacts
+from edgelstm.model.forward import forward
+from edgelstm.model.network import Network
+from edgelstm.notebook import html_table
+from edgelstm.quantization import reference
+from edgelstm.quantization.fixedpoint import quantize_reals
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
+from edgelstm.quantization.scales import Scale
+from edgelstm.text import counted
+from edgelstm.verification.fidelity import snr_db
+from edgelstm.verification.sampling import (
+    MOST_VALUES,
+    affordable_sequences,
+    random_sequences,
+    widest,
+)
+
+Array = NDArray[Any]
+
+# Which runtimes a file is for, by format and precision. A hybrid .tflite loads in TFLM and gives
+# NaN there.
+SERVES = {
+    (".tflite", "float32"): ("tflm", "litert", "tflite-runtime"),
+    (".tflite", "int8"): ("tflm", "litert", "tflite-runtime"),
+    (".tflite", "hybrid"): ("litert", "tflite-runtime"),
+    (".onnx", "float32"): ("onnxruntime",),
+    (".onnx", "int8"): ("onnxruntime",),
+    (".onnx", "hybrid"): ("onnxruntime",),
+}
+# Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.
+ORACLES: dict[str, Arithmetic] = {
+    "tflm": TFLM,
+    "onnxruntime": ONNXRUNTIME,
+    "litert": LITERT,
+    "tflite-runtime": TFLITE_RUNTIME,
+}
+FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
+HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
+HYBRID_SNR_DB = 25.0
+FAILED = ("differs", "crashed", "refused")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verified:
+    """One file in one runtime.
+
+    Attributes:
+        artifact: The file.
+        runtime: Key of `runtimes.RUNTIMES`.
+        status: `ok`, `differs`, `skipped` (not installed, too long), `crashed`, `refused`.
+        reason: Why, unless ok.
+        values: Compared.
+        mismatches: How many differ; None where nothing ran.
+        max_difference: In steps of the output for integers, else in its unit.
+        tolerance: Below which a difference is none; 0 for integers.
+    """
+
+    artifact: str
+    runtime: str
+    status: str
+    reason: str | None
+    values: int
+    mismatches: int | None
+    max_difference: float | None
+    tolerance: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """A file in all its runtimes."""
+
+    verified: tuple[Verified, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing differs, crashes or is refused; what is not installed does not count."""
+        return not any(v.status in FAILED for v in self.verified)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON takes them."""
+        return {"verified": [v.to_dict() for v in self.verified]}
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: one row per file and runtime."""
+        rows = [
+            (
+                os.path.basename(v.artifact),
+                v.runtime,
+                f"{v.status}: {v.reason}" if v.reason else v.status,
+                f"{v.values:,}",
+                "-" if v.mismatches is None else f"{v.mismatches:,}",
+                "-" if v.max_difference is None else f"{v.max_difference:.2g}",
+            )
+            for v in self.verified
+        ]
+        columns = ("file", "runtime", "status", "values", "differ", "largest difference")
+        n = sum(v.values for v in self.verified)
+        told = f"Nothing differs in {counted(n, 'value')}" if n else "Nothing was compared"
+        told = told if self.passed else "Failed"
+        return html_table(told, columns, rows)
+
+
+Told = Callable[[str, str], None]
+
+
+def verify(
+    path: str | os.PathLike[str],
+    network: AnyNetwork | None = None,
+    *,
+    n_sequences: int | None = None,
+    steps: int | None = None,
+    tell: Told | None = None,
+) -> Verification:
+    """Runs a file in every runtime that it is for and compares each value.
+
+    Args:
+        path: A `.tflite` or `.onnx` file.
+        network: What the file should compute; None: the network that is read from the file.
+        n_sequences: Random sequences, half inside the calibrated range, half far outside; None: up
+            to 128, fewer for large networks, which TFLM's reference kernels run slowly.
+        steps: Steps of each, for files that do not fix them; None: 32.
+        tell: Called with (file, runtime) before each runtime.
+
+    Raises:
+        ModelError: The file is broken, or of a format without a runtime.
+    """
+    path = pathlib.Path(path)
+    for name, number, most in (
+        ("sequences", n_sequences, MOST_VALUES),
+        ("steps", steps, MOST_STEPS),
+    ):
+        if number is not None:
+            check_whole(number, name, most=most)
+    twin = read(path) if network is None else network
+    check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
+    precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
+    names = SERVES.get((path.suffix.lower(), precision))
+    if names is None:
+        raise ModelError(
+            f"{path}: no runtime runs a {precision} file '{path.suffix}'; "
+            "give a .tflite or .onnx file"
+        )
+    about = facts(path)
+    n_steps = _steps(path, about, steps)
+    n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
+    values = n * n_steps * widest(twin)
+    if values > MOST_VALUES:
+        told = (
+            f"{counted(n, 'sequence')} of {counted(n_steps, 'step')} pass {values:,} values "
+            f"through a layer; at most {MOST_VALUES:,} are checked: take fewer sequences or steps"
+        )
+        if n_sequences is not None or steps is not None:
+            raise ModelError(f"{path}: {told}")
+        return Verification(tuple(_not_run(path, name, "skipped", told) for name in names))
+    x = random_sequences(twin, n, n_steps)
+    results = []
+    for name in names:
+        if tell:
+            tell(path.name, name)
+        results.append(_verify_in(name, path, twin, (about, x)))
+    return Verification(tuple(results))
+
+
+def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
+    fixed = None if about.streaming else about.steps
+    if steps is None:
+        return fixed or 32
+    if fixed not in (None, steps):
+        raise ModelError(f"{path}: steps is {steps}; {fixed} is needed")
+    return steps
+
+
+def _verify_in(
+    runtime: str, path: pathlib.Path, network: AnyNetwork, case: tuple[FileFacts, Array]
+) -> Verified:
+    from edgelstm.runtimes.isolation import execute
+
+    about, x = case
+    if about.has_softmax and isinstance(network, QuantizedNetwork) and network.dropped_softmax:
+        reason = (
+            "its int8 softmax has no arithmetic that runtimes share; the logits are not given out"
+        )
+        return _not_run(path, runtime, "skipped", reason)
+    scales = _end_scales(network)
+    sent = _as_file_takes(x, scales and scales[0], about.input_type)
+    done = execute(
+        runtime, path, sent, streaming=about.streaming, initial_states=about.initial_states
+    )
+    if done.outputs is None:
+        return _not_run(path, runtime, done.status, done.reason)
+    expected = expected_outputs(network, x, runtime, every_step=about.streaming)
+    got = done.outputs
+    if scales and about.output_type == "float32":
+        got = quantize_reals(got, scales[1].scale, scales[1].zero_point, scales[1].limits)
+    return compared(str(path), runtime, (expected, got), network)
+
+
+def _not_run(path: pathlib.Path, runtime: str, status: str, reason: str | None) -> Verified:
+    return Verified(str(path), runtime, status, reason, 0, None, None, 0)
+
+
+def _end_scales(network: AnyNetwork) -> tuple[Scale, Scale] | None:
+    if isinstance(network, Network) or network.input is None or network.output is None:
+        return None
+    return network.input, network.output
+
+
+def _as_file_takes(x: Array, scale: Scale | None, input_type: str) -> Array:
+    """Files of others may take real values around an integer network."""
+    if scale is None or input_type != "float32":
+        return x
+    return scale.reals(x)
+
+
+def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step: bool) -> Array:
+    """What a runtime must give: (n, steps, outputs), or (n, outputs) for a head over the last step.
+
+    `every_step`: a streaming file, which gives the head's result at each step.
+    """
+    if every_step:
+        network = dataclasses.replace(network, last_step=False)
+    if isinstance(network, Network):
+        return forward(network, x)
+    arithmetic = ORACLES[runtime]
+    if every_step:  # a call sees one step
+        hybrid = dataclasses.replace(arithmetic.hybrid, whole_sequence=False)
+        arithmetic = dataclasses.replace(arithmetic, hybrid=hybrid)
+    start = reference.initial_states(network, len(x))
+    return reference.advance(network, x, start, arithmetic)[0]
+
+
+def compared(
+    artifact: str, runtime: str, pair: tuple[Array, Array], network: AnyNetwork
+) -> Verified:
+    """Counts what differs between (expected, got)."""
+    expected, got = pair
+    if expected.shape != got.shape:
+        shapes = f"gives shape {got.shape} where {expected.shape} is expected"
+        return Verified(artifact, runtime, "differs", shapes, 0, None, None, 0)
+    difference = np.abs(expected.astype(np.float64) - got)
+    tolerance = _tolerance(network, expected)
+    mismatches = int(difference.size - np.count_nonzero(difference <= tolerance))  # counts NaN
+    reason: str | None = None
+    if mismatches:
+        overflown = int(got.size - np.isfinite(got).sum())
+        which = f", {overflown:,} of them not finite" if overflown else ""
+        reason = f"{mismatches:,} of {counted(difference.size, 'value')} differ{which}"
+    elif isinstance(network, QuantizedNetwork) and network.precision == "hybrid":
+        snr = snr_db(expected, got)
+        if snr is not None and snr < HYBRID_SNR_DB:
+            reason = f"signal-to-noise ratio is {snr:.1f} dB; {HYBRID_SNR_DB:.0f} dB are needed"
+    largest = float(difference.max(initial=0))
+    return Verified(
+        artifact,
+        runtime,
+        "differs" if reason else "ok",
+        reason,
+        difference.size,
+        mismatches,
+        largest if np.isfinite(largest) else None,
+        tolerance,
+    )
+
+
+def _tolerance(network: AnyNetwork, expected: Array) -> float:
+    largest = float(np.abs(expected).max(initial=0))
+    if isinstance(network, Network):
+        return FLOAT_TOLERANCE * max(1, largest)
+    return HYBRID_TOLERANCE * largest if network.input is None else 0.0

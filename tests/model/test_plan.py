@@ -1,0 +1,65 @@
+"""What the plan says about a layer: roles, merged biases, the clip."""
+
+import pytest
+
+from edgelstm.cells import CELLS
+from edgelstm.errors import ModelError
+from edgelstm.model.network import Network
+from edgelstm.model.plan import RecurrentPlan, plan
+from edgelstm.model.precision import PRECISIONS
+from tests.networks import random_network
+
+
+def layer_plan(network: Network, precision: str) -> RecurrentPlan:
+    found = plan(network, precision).layers[0]
+    assert isinstance(found, RecurrentPlan)
+    return found
+
+
+def test_roles_of_an_lstm_are_those_of_its_integers() -> None:
+    found = layer_plan(random_network("lstm", (3, 4)), "int8")
+    kinds = {(op.kind, found.roles[op.result]) for op in found.ops}
+    assert kinds == {
+        ("affine_ih", "sum"),
+        ("affine_hh", "sum"),
+        ("add", "sum"),
+        ("sigmoid", "activation"),
+        ("tanh", "activation"),
+        ("mul", "cell"),
+        ("add", "cell"),
+        ("mul", "output"),
+    }
+    assert found.format(found.new_states[0]).type == "int8"
+    assert found.format(found.new_states[1]).type == "int16"
+
+
+def test_biases_merge_where_their_affines_meet() -> None:
+    lstm = layer_plan(random_network("lstm", (3, 4)), "float32")
+    assert {sides for sides in lstm.biases.values()} == {("ih", "hh"), ()}
+    gru = layer_plan(random_network("gru", (3, 4)), "float32")
+    apart = {op.gate for op in gru.ops if op.side and len(gru.biases[op.result]) == 1}
+    assert apart == {"n"}
+
+
+def test_clip_stands_behind_the_new_cell_and_before_its_readers() -> None:
+    found = layer_plan(random_network("lstm", (3, 4), cell_clip=1.0), "float32")
+    clip = next(k for k, op in enumerate(found.ops) if op.kind == "clip")
+    assert found.new_states[1] == found.ops[clip].result
+    assert found.ops[clip].args[0] == found.ops[clip - 1].result
+    assert all(found.ops[clip].args[0] not in op.args for op in found.ops[clip + 1 :])
+
+
+@pytest.mark.parametrize("cell_name", CELLS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_cell_without_a_form_says_what_works(cell_name: str, precision: str) -> None:
+    network = random_network(cell_name, (3, 4))
+    if PRECISIONS[precision].supports(cell_name):
+        assert plan(network, precision).precision is PRECISIONS[precision]
+    else:
+        with pytest.raises(ModelError, match="what works for it: float32"):
+            plan(network, precision)
+
+
+def test_unknown_precision_lists_the_known_ones() -> None:
+    with pytest.raises(ModelError, match="known: float32, int8, hybrid"):
+        plan(random_network(), "int4")
