@@ -132,7 +132,8 @@ expected, made, real = session.run(network, x), [], session.Session
 session.Session = lambda *a, **k: made.append(1) or real(*a, **k)
 child = os.fork()
 same = all(np.array_equal(session.run(network, x), expected) for _ in range(50))
-print("parent" if child else "child", same, len(made), flush=True)
+who = "parent" if child else "child"
+os.write(1, f"{who} {same} {len(made)}\\n".encode())  # at once: both write to one pipe
 if child:
     os.waitpid(child, 0)
 """
