@@ -261,6 +261,7 @@ def test_a_file_that_tflm_does_not_run_has_no_arena(tmp_path: Path) -> None:
 
 
 def test_without_tflm_there_is_no_arena(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     network, _ = networks()["int8"]
-    assert smallest_arena(write(tmp_path, network, 1)) is None
+    path = write(tmp_path, network, 1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert smallest_arena(path) is None
