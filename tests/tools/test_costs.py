@@ -27,11 +27,10 @@ SHAPES = {
     "reset before": Shape("gru_reset_before", 6, 9),
 }
 UNMEASURED: dict[str, Any] = {
+    **dict.fromkeys(("snr_db", "float", "quantized", "metric", "input_spread")),
     "calibration": "none",
+    "layer_snr_db": {},
     "saturation": [],
-    "input_spread": None,
-    "snr_db": None,
-    "metric": None,
 }
 COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels")
 
