@@ -133,7 +133,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "lengths": (WithLengths, r"its forward takes lengths beside x; .* forward\(x\) sets the rest"),
     "lazy": (lambda: nn.LazyLinear(3), "has no weights yet, as a Lazy module .*run it once"),
     "projection": (lambda: nn.LSTM(4, 8, proj_size=3), "proj_size=3 .*; build the layer without"),
-    "own weights": (lambda: nn.ParameterList([X]), "holds no LSTM, GRU or Linear .*one of torch.nn's is"),
+    "own weights": (lambda: nn.ParameterList([X]), "holds no LSTM, .*one of torch.nn's is"),
     "state dict": (lambda: net().state_dict(), "a OrderedDict came; load it into the module"),
     "name": (lambda: "model.pt", r"a str came; files are read by edgelstm.read\(path\)"),
     "path": (lambda: Path("model.pt"), r"files are read by edgelstm.read\(path\)"),
