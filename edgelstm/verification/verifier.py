@@ -148,12 +148,10 @@ def verify(
         ModelError: The file is broken, or of a format without a runtime.
     """
     path = pathlib.Path(path)
-    for name, number, most in (
-        ("sequences", n_sequences, MOST_VALUES),
-        ("steps", steps, MOST_STEPS),
-    ):
-        if number is not None:
-            check_whole(number, name, most=most)
+    if n_sequences is not None:
+        check_whole(n_sequences, "sequences", most=MOST_VALUES)
+    if steps is not None:
+        check_whole(steps, "steps", most=MOST_STEPS)
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
     precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
@@ -166,14 +164,10 @@ def verify(
     about = facts(path)
     n_steps = _steps(path, about, steps)
     n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
-    values = n * n_steps * widest(twin)
-    if values > MOST_VALUES:
-        told = (
-            f"{counted(n, 'sequence')} of {counted(n_steps, 'step')} pass {values:,} values "
-            f"through a layer; at most {MOST_VALUES:,} are checked: take fewer sequences or steps"
-        )
-        if n_sequences is not None or steps is not None:
-            raise ModelError(f"{path}: {told}")
+    told = _too_much(n, n_steps, widest(twin))
+    if told and (n_sequences is not None or steps is not None):
+        raise ModelError(f"{path}: {told}")
+    if told:
         return Verification(tuple(_not_run(path, name, "skipped", told) for name in names))
     x = random_sequences(twin, n, n_steps)
     results = []
@@ -182,6 +176,17 @@ def verify(
             tell(path.name, name)
         results.append(_verify_in(name, path, twin, (about, x)))
     return Verification(tuple(results))
+
+
+def _too_much(n_sequences: int, steps: int, width: int) -> str | None:
+    """Why so many values are not checked, or None; nothing of them is made before."""
+    values = n_sequences * steps * width
+    if values <= MOST_VALUES:
+        return None
+    return (
+        f"{counted(n_sequences, 'sequence')} of {counted(steps, 'step')} pass {values:,} values "
+        f"through a layer; at most {MOST_VALUES:,} are checked: take fewer sequences or steps"
+    )
 
 
 def _steps(path: pathlib.Path, about: FileFacts, steps: int | None) -> int:
