@@ -12,7 +12,8 @@ from edgelstm.execution import stages
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session
 from edgelstm.kernels.state import Running
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 
 STEPS = 100
@@ -63,14 +64,14 @@ def task(input_size: int, hidden_size: int) -> Task:
         for shape in ((rows, input_size), (rows, hidden_size), (rows,))
     )
     x = rng.standard_normal((STEPS, input_size)).astype(np.float32)
-    lstm = Network((Recurrent("lstm1", "lstm", w, u, b, np.zeros_like(b)),), last_step=False)
+    lstm = Network((Recurrent((Direction("lstm1", "lstm", w, u, b, np.zeros_like(b)),)),))
     part = slice(0, 3 * hidden_size)
-    gru_layer = Recurrent("gru1", "gru", w[part], u[part], b[part], b[part])
+    gru = Direction("gru1", "gru", w[part], u[part], b[part], b[part])
     networks: dict[str, Any] = {
         "float32": lstm,
         "int8": quantize(lstm, x, "int8"),
         "hybrid": quantize(lstm, None, "hybrid"),
-        "gru": Network((gru_layer,), last_step=False),
+        "gru": Network((Recurrent((gru,)),)),
     }
     scale, zero = networks["int8"].input_scale, networks["int8"].input_zero_point
     x_q = np.clip(np.rint(x / scale) + zero, -128, 127).astype(np.int8)

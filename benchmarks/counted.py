@@ -24,7 +24,7 @@ def main() -> None:
             network = random_network("lstm", sizes)
             data = random_input(network, 2, 30) if form == "int8" else None
             ready = network if form == "float32" else quantize(network, data, form)
-            layer = Running(packed_layer(ready.layers[0]), 1)
+            layer = Running(packed_layer(ready.layers[0].parts[0]), 1)
             x, y = (np.ones((1, STEPS, size), layer.type) for size in sizes)
             layer.advance(0, x, y)
             for steps in (0, STEPS):

@@ -3,7 +3,6 @@
 Also layers and networks, in a line each.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from edgelstm.printable import printable
@@ -71,7 +70,8 @@ def layer_text(name: str, kind: str, layer: Any) -> str:
     return f"{printable(name)}: {kind} {layer.input_size} -> {layer.output_size}{behind}"
 
 
-def network_text(precision: str, layers: Iterable[object], last_step: bool) -> str:
-    """A network in a few words: one line per layer."""
-    gives = "the last step" if last_step else "each step"
-    return "\n".join((f"{precision} network, gives {gives}", *(f"  {layer}" for layer in layers)))
+def network_text(network: Any) -> str:
+    """A network in a few words, also a quantized one: one line per layer that holds numbers."""
+    gives = "the last step" if network.last_step else "each step"
+    layers = (f"  {layer}" for layer in network.layers if layer.parts)
+    return "\n".join((f"{network.precision} network, gives {gives}", *layers))

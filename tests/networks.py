@@ -1,15 +1,19 @@
 """Networks that several tests use: random ones, and the golden vector of the int8 LSTM."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent, layer_names
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Layer, Network, layer_names
 from edgelstm.model.plan import recurrent_plan
 from edgelstm.model.precision import INT8, Format, Precision
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
 from edgelstm.quantization.scales import Scale
 
 Floats = NDArray[np.float32]
@@ -19,7 +23,7 @@ def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> F
     return rng.uniform(-bound, bound, shape).astype(np.float32)
 
 
-def random_recurrent(
+def random_direction(
     cell_name: str,
     input_size: int,
     hidden_size: int,
@@ -29,11 +33,11 @@ def random_recurrent(
     name: str = "layer",
     cell_clip: float = 0.0,
     projection: int = 0,
-) -> Recurrent:
+) -> Direction:
     """PyTorch's initialisation, times `gain`."""
     rows, bound = len(CELLS[cell_name].gates) * hidden_size, gain * hidden_size**-0.5
     n_peepholes = len(CELLS[cell_name].peepholes) * hidden_size
-    return Recurrent(
+    return Direction(
         name,
         cell_name,
         uniform(rng, (rows, input_size), bound),
@@ -46,6 +50,11 @@ def random_recurrent(
     )
 
 
+def random_recurrent(*args: Any, **options: Any) -> Recurrent[Direction]:
+    """A layer of one `random_direction`."""
+    return Recurrent((random_direction(*args, **options),))
+
+
 def random_bidirectional(
     cell_name: str,
     input_size: int,
@@ -55,14 +64,14 @@ def random_bidirectional(
     gain: float = 1.0,
     name: str = "layer",
     cell_clip: float = 0.0,
-) -> Bidirectional:
-    forward, backward = (
-        random_recurrent(
+) -> Recurrent[Direction]:
+    both = (
+        random_direction(
             cell_name, input_size, hidden_size, rng, gain=gain, name=n, cell_clip=cell_clip
         )
         for n in (name, f"{name}_reverse")
     )
-    return Bidirectional(forward, backward)
+    return Recurrent(tuple(both))
 
 
 def bidirectional_network(
@@ -88,7 +97,7 @@ def bidirectional_network(
     if outputs:
         weight = uniform(rng, (outputs, into[-1]), into[-1] ** -0.5)
         layers.append(Dense("dense1", weight, uniform(rng, (outputs,), 1), activation))
-    return Network(tuple(layers), last_step)
+    return Network(reading(layers, last_step=last_step))
 
 
 def random_network(
@@ -104,20 +113,16 @@ def random_network(
 ) -> Network:
     """Recurrent layers of sizes[0] -> sizes[1] -> ..., and a dense head if `outputs` is not 0."""
     rng = np.random.default_rng(seed)
-    layers: list[Recurrent | Dense] = [
-        random_recurrent(cell_name, i, h, rng, gain=gain, cell_clip=cell_clip)
+    names = iter(layer_names([cell_name] * (len(sizes) - 1) + ["dense"]))
+    layers: list[Layer] = [
+        random_recurrent(cell_name, i, h, rng, gain=gain, name=next(names), cell_clip=cell_clip)
         for i, h in zip(sizes, sizes[1:], strict=False)
     ]
     if outputs:
         bound = sizes[-1] ** -0.5
         weight, bias = uniform(rng, (outputs, sizes[-1]), bound), uniform(rng, (outputs,), bound)
-        layers.append(Dense("head", weight, bias, activation))
-    kinds = [cell_name] * (len(sizes) - 1) + ["dense"] * bool(outputs)
-    named = [
-        dataclasses.replace(layer, name=name)
-        for layer, name in zip(layers, layer_names(kinds), strict=True)
-    ]
-    return Network(tuple(named), last_step)
+        layers.append(Dense(next(names), weight, bias, activation))
+    return Network(reading(layers, last_step=last_step))
 
 
 def random_input(network: Network | QuantizedNetwork, n: int, steps: int, seed: int = 1) -> Floats:
@@ -152,7 +157,7 @@ def golden_lstm(wide: bool = False) -> QuantizedNetwork:
     `wide`: 16-bit activations, which TFLM alone has.
     """
     zeros = np.zeros((8, 2), np.float32)
-    layer = Recurrent("lstm1", "lstm", zeros, zeros, zeros[:, 0].copy(), zeros[:, 0].copy())
+    layer = Direction("lstm1", "lstm", zeros, zeros, zeros[:, 0].copy(), zeros[:, 0].copy())
     plan = recurrent_plan(layer, INT16X8 if wide else INT8)
     x, h = Scale(0.025, 3, "int8"), Scale(0.0075, -2, "int8")
     if wide:
@@ -163,16 +168,18 @@ def golden_lstm(wide: bool = False) -> QuantizedNetwork:
     bias = np.array(GOLDEN_B, np.int64) * (250 if wide else 1)
     return QuantizedNetwork(
         (
-            QuantizedRecurrent(
-                plan,
-                np.array(GOLDEN_W, np.int8),
-                np.array(GOLDEN_R, np.int8),
-                bias.astype(np.int64 if wide else np.int32),
-                np.zeros(8, np.int32),
-                GOLDEN_WEIGHT_SCALES,
-                {value: by_role[role] for value, role in plan.roles.items()},
+            Recurrent(
+                (
+                    QuantizedDirection(
+                        plan,
+                        np.array(GOLDEN_W, np.int8),
+                        np.array(GOLDEN_R, np.int8),
+                        bias.astype(np.int64 if wide else np.int32),
+                        np.zeros(8, np.int32),
+                        GOLDEN_WEIGHT_SCALES,
+                        {value: by_role[role] for value, role in plan.roles.items()},
+                    ),
+                )
             ),
         ),
-        last_step=False,
-        precision="int16x8" if wide else "int8",
     )

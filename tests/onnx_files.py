@@ -9,7 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgelstm.formats.onnx.write import encode
-from edgelstm.model.network import Bidirectional, Dense, Network, Recurrent, layer_names
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import at_each_step, reading
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Layer, Network, layer_names
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
@@ -78,16 +81,19 @@ def around(dense: tuple[int, int, str | None], network: Network) -> Network:
     into, out, activation = dense
     rng = np.random.default_rng(9)
     layer = Dense("dense", uniform(rng, (out, into), 0.5), uniform(rng, (out,), 0.5), activation)
-    layers = [layer, *network.layers]
+    layers: list[Layer] = [layer, *at_each_step(network).layers]
     kinds = [k.cell_name if isinstance(k, Recurrent) else "dense" for k in layers]
-    named = [
-        dataclasses.replace(k, name=name)
-        for k, name in zip(layers, layer_names(kinds), strict=True)
-        if not isinstance(k, Bidirectional)
-    ]
-    return Network(tuple(named), network.last_step)
+    named = [renamed(k, name) for k, name in zip(layers, layer_names(kinds), strict=True)]
+    return Network(reading(named, last_step=network.last_step))
+
+
+def renamed(layer: Layer, name: str) -> Layer:
+    """A layer of one direction, or a dense one, by another name."""
+    part: Any = layer.parts[0]
+    made = dataclasses.replace(part, name=name)
+    return Recurrent((made,)) if isinstance(layer, Recurrent) else made
 
 
 def dense_only() -> Network:
     head = random_network("lstm", (6, 6), outputs=3, activation="sigmoid").layers[1]
-    return around((5, 6, "relu"), Network((head,), False))
+    return around((5, 6, "relu"), Network((head,)))

@@ -1,15 +1,15 @@
 """Networks without values, for what shapes alone decide."""
 
-import dataclasses
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Layer, Network
+from edgelstm.model.sizes import direction, zeros
 
-from edgelstm.model.network import Dense, Layer, Network, Recurrent
-from edgelstm.model.sizes import shapes, zeros
 
-
-def recurrent(cell_name: str, input_size: int, hidden_size: int, name: str = "layer") -> Recurrent:
-    layer = shapes(cell_name, input_size, hidden_size).layers[0]
-    assert isinstance(layer, Recurrent)
-    return dataclasses.replace(layer, name=name)
+def recurrent(
+    cell_name: str, input_size: int, hidden_size: int, name: str = "layer"
+) -> Recurrent[Direction]:
+    return Recurrent((direction(cell_name, name, (input_size, hidden_size), None),))
 
 
 def dense(
@@ -19,7 +19,7 @@ def dense(
 
 
 def one(layer: Layer) -> Network:
-    return Network((layer,), last_step=False)
+    return Network((layer,))
 
 
 def lstm(input_size: int, hidden_size: int) -> Network:
@@ -31,6 +31,5 @@ AD = Network(
     tuple(
         dense(i, o, "relu", f"dense{k + 1}")
         for k, (i, o) in enumerate(zip(AD_SIZES, AD_SIZES[1:], strict=False))
-    ),
-    last_step=False,
+    )
 )

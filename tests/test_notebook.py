@@ -7,7 +7,7 @@ import pytest
 
 from edgelstm.devices.device import device_names, read_device
 from edgelstm.execution.session import Session
-from edgelstm.model.network import Recurrent
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.verifier import Verification, Verified
 from tests.networks import random_network
@@ -21,7 +21,7 @@ def test_a_session_shows_what_it_computes() -> None:
     network = random_network("lstm", (5, 8), outputs=3)
     layer = network.layers[0]
     assert isinstance(layer, Recurrent)
-    layer = dataclasses.replace(layer, name=ODD)
+    layer = Recurrent((dataclasses.replace(layer.forward, name=ODD),))
     odd = dataclasses.replace(network, layers=(layer, *network.layers[1:]))
     shown = Session(odd, batch=4, engine="reference")._repr_html_()
     assert "Session: float32, 5 inputs, 3 outputs, 4 sequences side by side" in shown

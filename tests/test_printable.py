@@ -13,7 +13,8 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.printable import cell, one_line, printable, printable_texts
 from edgelstm.tools import export, output, profile_request, profiler, verify
 from edgelstm.tools.request import Request
@@ -41,7 +42,7 @@ def named(name: str) -> Network:
     """A network whose first layer has a name."""
     first, *others = NETWORK.layers
     assert isinstance(first, Recurrent)
-    return Network((dataclasses.replace(first, name=name), *others), NETWORK.last_step)
+    return Network((Recurrent((dataclasses.replace(first.forward, name=name),)), *others))
 
 
 def renamed(folder: pathlib.Path, name: str, stem: str = "net") -> pathlib.Path:

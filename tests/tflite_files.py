@@ -14,7 +14,8 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack, unpack
 from edgelstm.formats.tflite.read import read
 from edgelstm.formats.tflite.write import encode
-from edgelstm.model.network import Dense, Network
+from edgelstm.layers.dense import Dense
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
@@ -31,7 +32,7 @@ NETWORKS = {
     "softmax": random_network(outputs=4, activation="softmax", last_step=True, seed=6),
     "cell clip": random_network(last_step=True, seed=7, gain=3.0, cell_clip=0.7),
     "dense alone": Network(
-        (Dense("dense1", np.eye(2, 3, dtype=np.float32), np.zeros(2, np.float32), "relu"),), False
+        (Dense("dense1", np.eye(2, 3, dtype=np.float32), np.zeros(2, np.float32), "relu"),)
     ),
 }
 

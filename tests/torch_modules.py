@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.model.network import Network
 
 torch = pytest.importorskip("torch", reason="pip install torch")
 nn = torch.nn

@@ -17,7 +17,6 @@ from edgelstm.formats import AnyNetwork, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.printable import printable_texts
-from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.tools import costs, measuring, output, tables
@@ -114,7 +113,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         with at(str(request.model or name)):
             network = quantize(to_quantize, calibration, precision, tell=told)
     steps = file_steps(network, request, data, skipped)
-    if isinstance(network, QuantizedNetwork) and network.dropped_softmax:
+    if network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
     exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
     contents = [
@@ -204,7 +203,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
 
 def _ends(network: AnyNetwork) -> dict[str, Any]:
     """Type of x and y in the files; an integer q stands for scale * (q - zero_point)."""
-    ends = (None, None) if isinstance(network, Network) else (network.input, network.output)
+    ends = network.input, network.output
     real = {"scale": None, "zero_point": None, "type": "float32"}
     described = (dataclasses.asdict(end) if end else real for end in ends)
     return dict(zip(("input", "output"), described, strict=True))

@@ -26,7 +26,8 @@ from edgelstm.formats import (
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Network
 from edgelstm.model.plan import find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -135,8 +136,7 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
     if request.model is None:
         return network, name, request
     is_quantized = isinstance(network, QuantizedNetwork)
-    own = network.precision if isinstance(network, QuantizedNetwork) else "float32"
-    name = name.removesuffix(f"_{own}") or name
+    name = name.removesuffix(f"_{network.precision}") or name
     if request.steps is not None or request.streaming:
         return network, name, request
     if request.model.suffix.lower() == ".tflite" or (is_quantized and _runs(request.model)):
@@ -174,7 +174,7 @@ def choose_precision(
         return find_precision(request.precision).name, []
     default = costs.default_precision(network, device)
     wanted = "hybrid" if request.device and device.kind == "sbc" else "int8"
-    cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Recurrent)]
+    cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Direction)]
     missing = [cell for cell in cells if not find_precision("int8").supports(cell)]
     if not missing or default == "hybrid":
         return default, []

@@ -7,9 +7,11 @@ is done here with the same buffers. States and what it notes down about each ope
 import dataclasses
 
 from edgelstm.cost.count_ops import planned, stored_bytes
-from edgelstm.model.network import Bidirectional, Network, split_point
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.model.network import Network
 from edgelstm.model.plan import DensePlan, RecurrentPlan
-from edgelstm.quantization.quantized import QuantizedBidirectional, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 ALIGNMENT_BYTES = 16
 EXTRA_OPERATORS = ("sigmoid", "softmax", "tanh")  # activations that are operators of their own
@@ -63,15 +65,14 @@ class _Graph:
         self.operators = {"lstm": 0, "dense": 0, "other": 0}
         self.states_bytes, self.steps, self.now = 0, steps, 0
         plans = iter(planned(network, precision).layers)
-        split = split_point(network.layers) if network.last_step else len(network.layers)
         self.x_bytes: int | None = None
         self.since = 0
-        for k, layer in enumerate(network.layers):
+        for layer in network.layers:
+            if isinstance(layer, ReadSteps):
+                self._last_step(is_end=layer is network.layers[-1])
+                continue
             plan = next(plans)
-            if k == split and self.x_bytes is not None:
-                self.steps = 1
-                self._operator("other", self.x_bytes // steps)
-            if isinstance(layer, Bidirectional | QuantizedBidirectional):
+            if is_bidirectional(layer):
                 assert isinstance(plan, RecurrentPlan)
                 next(plans)
                 self._both(plan)
@@ -81,6 +82,14 @@ class _Graph:
                 self._dense(plan)
         assert self.x_bytes is not None
         self.buffers.append(Buffer(_aligned(self.x_bytes), self.since, self.now))
+
+    def _last_step(self, *, is_end: bool) -> None:
+        """What reads the last step in front of other layers."""
+        assert self.x_bytes is not None
+        if not is_end:
+            one = self.x_bytes // self.steps
+            self.steps = 1
+            self._operator("other", one)
 
     def _operator(self, kind: str, y_bytes: int) -> None:
         """One that reads what the last one gave."""

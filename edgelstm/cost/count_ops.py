@@ -15,10 +15,12 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Network, Recurrent, split_point
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Network
 from edgelstm.model.plan import DensePlan, Plan, RecurrentPlan, find_precision, structure
 from edgelstm.model.precision import Precision
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
 
 # What counts as what: scalar operations per element of a result, by the kind of operation that
 # makes it. A product of a matrix of n columns counts n MACs, n muls, n - 1 adds per element and
@@ -51,10 +53,8 @@ def count(
     Raises:
         ModelError: The precision is unknown or not the quantized network's, or steps is below 1.
 
-    >>> from edgelstm.model.network import Recurrent
-    >>> zeros = lambda *shape: np.broadcast_to(np.float32(0), shape)
-    >>> lstm = Recurrent("lstm1", "lstm", zeros(48, 80), zeros(48, 12), zeros(48), zeros(48))
-    >>> total = count(Network((lstm,), last_step=False)).total
+    >>> from edgelstm.model.sizes import shapes
+    >>> total = count(shapes("lstm", 80, 12)).total
     >>> total.macs, total.muls, total.adds, total.sigmoids, total.tanhs, total.requantizations
     (4416, 4452, 4428, 36, 24, 132)
     """
@@ -69,12 +69,20 @@ def count(
     total = _total(layer.total for layer in layers)
     sequence = None
     if steps:
-        every_step = split_point(parts(network.layers)) if plan.last_step else len(layers)
-        runs = tuple(
-            _layer_times(layer, steps if k < every_step else 1) for k, layer in enumerate(layers)
-        )
+        times = _times_run(network, steps)
+        runs = tuple(_layer_times(layer, times[layer.name]) for layer in layers)
         sequence = SequenceCounts(steps, runs, _total(layer.total for layer in runs))
     return Counts(plan.precision.name, parameters, layers, total, sequence)
+
+
+def _times_run(network: Network | QuantizedNetwork, steps: int) -> dict[str, int]:
+    """Layer to how often it runs in a sequence: once behind the last step."""
+    times: dict[str, int] = {}
+    n = steps
+    for layer in network.layers:
+        n = 1 if isinstance(layer, ReadSteps) else n
+        times |= {part.name: n for part in layer.parts}
+    return times
 
 
 def planned(network: Network | QuantizedNetwork, precision: str | None = None) -> Plan:
@@ -84,18 +92,18 @@ def planned(network: Network | QuantizedNetwork, precision: str | None = None) -
         ModelError: The precision is unknown, or not the quantized network's.
     """
     check_type(network, Network | QuantizedNetwork, "network", "`read` gives one to count")
-    if isinstance(network, QuantizedNetwork) and precision not in (None, network.precision):
+    is_quantized = isinstance(network, QuantizedNetwork)
+    if is_quantized and precision not in (None, network.precision):
         raise ModelError(
             f"the network is quantized to {network.precision}; "
             f"for its counts in {precision} pass the float network"
         )
-    own = network.precision if isinstance(network, QuantizedNetwork) else "int8"
-    chosen = find_precision(precision or own)
+    chosen = find_precision(precision or (network.precision if is_quantized else "int8"))
     layers: list[RecurrentPlan | DensePlan] = []
     for layer in parts(network.layers):
-        if isinstance(layer, QuantizedRecurrent):
+        if isinstance(layer, QuantizedDirection):
             layers.append(layer.plan)
-        elif isinstance(layer, Recurrent):
+        elif isinstance(layer, Direction):
             layers.append(structure(layer, chosen))
         else:
             sizes = layer.input_size, layer.output_size

@@ -122,11 +122,8 @@ def estimate(
 
     >>> from edgelstm.cost.count_ops import count
     >>> from edgelstm.devices.device import read_device
-    >>> from edgelstm.model.network import Network, Recurrent
-    >>> import numpy as np
-    >>> zeros = lambda *shape: np.broadcast_to(np.float32(0), shape)
-    >>> lstm = Recurrent("lstm1", "lstm", zeros(256, 40), zeros(256, 64), zeros(256), zeros(256))
-    >>> counts = count(Network((lstm,), last_step=False))
+    >>> from edgelstm.model.sizes import shapes
+    >>> counts = count(shapes("lstm", 40, 64))
     >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
     8.2
     """

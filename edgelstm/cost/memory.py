@@ -6,8 +6,9 @@ from typing import Any
 from edgelstm.cost.arena import arena
 from edgelstm.cost.count_ops import count
 from edgelstm.devices.device import Device, Figure
-from edgelstm.model.network import Bidirectional, Network
-from edgelstm.quantization.quantized import QuantizedBidirectional, QuantizedNetwork
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.text import counted
 
 _TFLM = Figure(
@@ -103,7 +104,7 @@ def _working_basis(
     )
     if measured_bytes:
         told += f"; its interpreter needed {measured_bytes:,} B on this machine"
-    if any(isinstance(x, Bidirectional | QuantizedBidirectional) for x in network.layers):
+    if any(map(is_bidirectional, network.layers)):
         told += (
             "; a bidirectional layer keeps whole sequences: input, reversed input and the outputs "
             "of both directions"

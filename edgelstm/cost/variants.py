@@ -9,9 +9,11 @@ from edgelstm.cost.cycles import Interval
 from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.traffic import constant_bytes
 from edgelstm.devices.device import Device
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
-from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent
-from edgelstm.model.sizes import recurrent, zeros
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Layer, Network
+from edgelstm.model.sizes import direction, zeros
 from edgelstm.text import instead
 
 # LSTMs, and the same with coupled gates.
@@ -96,7 +98,8 @@ def rebuilt(
     for layer in counts.layers:
         before = layers[-1] if layers else None
         if isinstance(before, Recurrent) and layer.name == before.name + REVERSE:
-            layers[-1] = Bidirectional(before, dataclasses.replace(before, name=layer.name))
+            forward = before.forward
+            layers[-1] = Recurrent((forward, dataclasses.replace(forward, name=layer.name)))
         elif layer.cell_name is None:
             given, activation = layer.hidden_size, "sigmoid" if layer.total.sigmoids else None
             layers.append(Dense(layer.name, zeros(given, size), zeros(given), activation))
@@ -104,9 +107,10 @@ def rebuilt(
             cell = (cells or {}).get(layer.cell_name, layer.cell_name)
             project = projection and layer.cell_name in LSTMS
             given = projection(layer) if projection and project else projection_size(layer)
-            layers.append(recurrent(cell, layer.name, (size, layer.hidden_size), given or None))
+            sizes = size, layer.hidden_size
+            layers.append(Recurrent((direction(cell, layer.name, sizes, given or None),)))
         size = layers[-1].output_size
-    return Network(tuple(layers), last_step=False)
+    return Network(tuple(layers))
 
 
 def with_macs(counts: Counts, macs_of: Callable[[LayerCounts], int]) -> Counts:

@@ -4,8 +4,8 @@ An engine owns the running state of `batch` sequences. `numba` runs the compiled
 `reference` the oracles in NumPy; at integer precisions both give the same bits.
 """
 
-import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
 from edgelstm.execution.bidirectional import BidirectionalStage
+from edgelstm.execution.bytecode import encode
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.stages import (
     FusedStage,
@@ -26,8 +27,10 @@ from edgelstm.execution.stages import (
     writable,
 )
 from edgelstm.installed import install_line, is_installed
+from edgelstm.layers.directions import is_bidirectional, parts
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.model import forward
-from edgelstm.model.network import Network, split_point
+from edgelstm.model.network import Network
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -81,7 +84,7 @@ class ReferenceEngine:
 
     def __init__(self, network: AnyNetwork, batch: int) -> None:
         self._network, self._batch = network, batch
-        output = network.output if isinstance(network, QuantizedNetwork) else None
+        output = network.output
         self._type = np.dtype(np.float32 if output is None else output.type)
         self._states: States = {}
         self.reset()
@@ -141,36 +144,29 @@ class NumbaEngine:
     """
 
     def __init__(self, network: AnyNetwork, batch: int) -> None:
-        split = split_point(network.layers)
-        self._last = split if network.last_step else -1
-        self._stages: list[tuple[int, Stage]] = []
-        layers: tuple[Any, ...] = network.layers
-        workers, k = max(1, min(batch, cores())), 0
-        while k < len(layers):
-            end = k + 1
-            if not _stands_alone(layers[k]):
-                while end < len(layers) and end != self._last and not _stands_alone(layers[end]):
-                    end += 1
-            self._stages.append((end, _stage(network, layers[k:end], batch, workers)))
-            k = end
-        self._rows = [np.empty(s.output_size, s.type) for _, s in self._stages]
+        workers = max(1, min(batch, cores()))
+        self._stages: list[Stage | None] = []  # None: the last step is read here
+        for _, group in itertools.groupby(enumerate(network.layers), _standing):
+            layers = tuple(layer for _, layer in group)
+            is_read = isinstance(layers[0], ReadSteps)
+            self._stages.append(None if is_read else _stage(layers, batch, workers))
+        self._computing = [stage for stage in self._stages if stage]
+        self._rows = [np.empty(s.output_size, s.type) for s in self._computing]
         self._conversions: list[Any] = []
-        if isinstance(network, QuantizedNetwork) and network.input is not None:
+        if network.input is not None:
             from edgelstm.kernels import conversion
 
             self._conversions = [conversion.quantizer(), conversion.dequantizer()]
 
     def advance(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Engine`."""
-        for end, stage in self._stages:
-            x = stage.advance(x)
-            if end == self._last:
-                x = x[:, -1:]
-        return x[:, 0] if self._last >= 0 else x
+        for stage in self._stages:
+            x = stage.advance(x) if stage else x[:, -1:]
+        return x[:, 0] if None in self._stages else x
 
     def step_call(self) -> Step:
         """See `Engine`."""
-        first, *others = (stage.step_call() for _, stage in self._stages)
+        first, *others = (stage.step_call() for stage in self._computing)
         if not others:
             return first
         rows, result = self._rows, self._rows[-1]
@@ -188,11 +184,11 @@ class NumbaEngine:
 
     def kernels(self) -> list[Any]:
         """See `Engine`."""
-        return [k for _, stage in self._stages for k in stage.kernels()] + self._conversions
+        return [k for stage in self._computing for k in stage.kernels()] + self._conversions
 
     def step_kernels(self) -> list[Any]:
         """See `Engine`."""
-        return [k for _, stage in self._stages for k in stage.step_kernels()] + self._conversions
+        return [k for stage in self._computing for k in stage.step_kernels()] + self._conversions
 
     def quantize(self, x: NDArray[np.float32], scale: Scale, out: NDArray[Any]) -> int:
         """See `Engine`."""
@@ -208,39 +204,40 @@ class NumbaEngine:
 
     def states(self) -> States:
         """See `Engine`."""
-        return {layer: s for _, stage in self._stages for layer, s in stage.states().items()}
+        return {layer: s for stage in self._computing for layer, s in stage.states().items()}
 
     def set_states(self, new: States) -> None:
         """See `Engine`."""
-        for _, stage in self._stages:
+        for stage in self._computing:
             stage.set_states(new)
 
     def reset(self) -> None:
         """See `Engine`."""
-        for _, stage in self._stages:
+        for stage in self._computing:
             stage.reset()
 
 
-def _stands_alone(layer: Any) -> bool:
-    """Whether a layer is a stage of its own; neighbours that are not share a program."""
-    return hasattr(layer, "directions") or packed_layer(layer) is not None
+def _standing(numbered: tuple[int, Any]) -> int:
+    """The same for neighbours that share a program, else another for each."""
+    k, layer = numbered
+    if not layer.parts or is_bidirectional(layer) or packed_layer(layer.parts[0]) is not None:
+        return k
+    return -1
 
 
-def _stage(network: Any, layers: tuple[Any, ...], batch: int, workers: int) -> Stage:
-    directions = getattr(layers[0], "directions", None)
-    if directions:
-        there, back = (_stage(network, (part,), batch, workers) for part in directions)
+def _stage(layers: Sequence[Any], batch: int, workers: int) -> Stage:
+    first, *others = parts(layers)
+    if is_bidirectional(layers[0]):
+        there, back = (_part_stage((part,), batch, workers) for part in (first, *others))
         return BidirectionalStage(there, back)
-    packed = packed_layer(layers[0])
+    return _part_stage((first, *others), batch, workers)
+
+
+def _part_stage(parts: tuple[Any, ...], batch: int, workers: int) -> Stage:
+    packed = packed_layer(parts[0])
     if packed is None:
-        return ProgramStage(_part(network, layers), batch, workers)
-    return FusedStage(layers[0].name, packed, batch, workers)
-
-
-def _part(network: Any, layers: tuple[Any, ...]) -> AnyNetwork:
-    """Some of its layers, at every step."""
-    part: AnyNetwork = dataclasses.replace(network, layers=layers, last_step=False)
-    return part
+        return ProgramStage(encode(parts), batch, workers)
+    return FusedStage(parts[0].name, packed, batch, workers)
 
 
 ENGINES: dict[str, Callable[[AnyNetwork, int], Engine]] = {
@@ -281,8 +278,7 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int) -> Engine:
 
 def _check_integers(network: AnyNetwork) -> None:
     """`ModelError` if the compiled kernels do not read and write a network's integers."""
-    ends = (network.input, network.output) if isinstance(network, QuantizedNetwork) else ()
-    for scale in ends:
+    for scale in (network.input, network.output):
         if scale is not None and scale.type != "int8":
             raise ModelError(f"integers of {scale.type} need engine='reference'; numba runs int8")
 

@@ -12,25 +12,26 @@ import numpy as np
 
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import Op, sigmoid, tanh, trace
-from edgelstm.model.network import Layer, Recurrent
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Part
 from edgelstm.model.plan import RecurrentPlan, recurrent_plan
 from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
-from edgelstm.quantization.quantized import QuantizedLayer, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDirection, QuantizedPart
 from edgelstm.quantization.quantizer import integer_clip
 from edgelstm.quantization.rounding import TFLM
 
-AnyLayer = Layer | QuantizedLayer
+AnyPart = Part | QuantizedPart
 INT8_CELLS = ("lstm",)
 _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
-def packed_layer(layer: AnyLayer) -> Any:
+def packed_layer(layer: AnyPart) -> Any:
     """The layer for its fused kernel, a `kernels.pack_layer.Packed`; None if it has no such kernel.
 
     Packed once per layer object, however many sessions run it.
     """
-    if not isinstance(layer, Recurrent | QuantizedRecurrent):
+    if not isinstance(layer, Direction | QuantizedDirection):
         return None
     if layer not in _packed:
         _packed[layer] = _pack(layer) if _can_read_arrays() else None
@@ -43,8 +44,8 @@ def _can_read_arrays() -> bool:
     return layout_is_known()
 
 
-def _pack(layer: Recurrent | QuantizedRecurrent) -> Any:
-    if isinstance(layer, Recurrent):
+def _pack(layer: Direction | QuantizedDirection) -> Any:
+    if isinstance(layer, Direction):
         return _pack_float32(layer)
     from edgelstm.kernels.bind import has_phases
 
@@ -54,7 +55,7 @@ def _pack(layer: Recurrent | QuantizedRecurrent) -> Any:
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
 
 
-def _form(layer: QuantizedRecurrent) -> str | None:
+def _form(layer: QuantizedDirection) -> str | None:
     """The format of kernels/ that has the layer's arithmetic."""
     if not layer.scales:
         return "hybrid"
@@ -89,7 +90,7 @@ def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
     )
 
 
-def _pack_float32(layer: Recurrent) -> Any:
+def _pack_float32(layer: Direction) -> Any:
     from edgelstm.kernels import pack_layer
 
     plan = recurrent_plan(layer, FLOAT32)
@@ -110,7 +111,7 @@ def _pack_float32(layer: Recurrent) -> Any:
     )
 
 
-def _pack_hybrid(cell: Any, layer: QuantizedRecurrent) -> Any:
+def _pack_hybrid(cell: Any, layer: QuantizedDirection) -> Any:
     from edgelstm.kernels import pack_layer
 
     scales = [layer.weight_scales[f"{side} {gate}"] for side in ("ih", "hh") for gate in cell.gates]
@@ -123,7 +124,7 @@ def _pack_hybrid(cell: Any, layer: QuantizedRecurrent) -> Any:
     )
 
 
-def _pack_int8(cell: Any, layer: QuantizedRecurrent) -> Any:
+def _pack_int8(cell: Any, layer: QuantizedDirection) -> Any:
     from edgelstm.kernels import pack_layer
 
     c = layer.scales["c"]
@@ -141,7 +142,7 @@ def _pack_int8(cell: Any, layer: QuantizedRecurrent) -> Any:
     return pack_layer.pack_int8(cell, weights, biases, numbers)
 
 
-def _multipliers(gates: tuple[str, ...], layer: QuantizedRecurrent) -> Any:
+def _multipliers(gates: tuple[str, ...], layer: QuantizedDirection) -> Any:
     """Of the products of x gate by gate, of those of h, and of the output."""
     affines = {(op.side, op.gate): op for op in layer.plan.ops if op.side}
     for side in ("ih", "hh"):
@@ -153,5 +154,5 @@ def _multipliers(gates: tuple[str, ...], layer: QuantizedRecurrent) -> Any:
     yield _multiplier(layer, last, *(layer.scales[a].scale for a in last.args))
 
 
-def _multiplier(layer: QuantizedRecurrent, op: Op, first: float, second: float) -> tuple[int, int]:
+def _multiplier(layer: QuantizedDirection, op: Op, first: float, second: float) -> tuple[int, int]:
     return fx.quantize_multiplier(TFLM.ratio(first, second, layer.scales[op.result].scale))

@@ -18,7 +18,6 @@ from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import as_path, write_whole
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.notebook import html_table
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
 from edgelstm.text import counted
 
 Array = NDArray[Any]
@@ -85,8 +84,7 @@ class Session:
             check_whole(batch, "batch", 0)
         self._network, self._batch = network, batch
         self._engine = open_engine(engine, network, 1 if batch is None else batch)
-        self._input = network.input if isinstance(network, QuantizedNetwork) else None
-        self._output = network.output if isinstance(network, QuantizedNetwork) else None
+        self._input, self._output = network.input, network.output
         self._step_shape = (*self._lead, network.input_size)
         self._out_shape = (*self._lead, network.output_size)
         # What the kernels read and write: raw integers, or float32.
@@ -97,11 +95,10 @@ class Session:
     def _repr_html_(self) -> str:
         """A table for notebooks: what is computed, one row per layer."""
         network = self._network
-        precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
         ends = f"{network.input_size} inputs, {network.output_size} outputs"
         side = "" if self._batch is None else f", {counted(self._batch, 'sequence')} side by side"
-        rows = [(str(layer),) for layer in network.layers]
-        return html_table(f"Session: {precision}, {ends}{side}", ("layer",), rows)
+        rows = [(str(layer),) for layer in network.layers if layer.parts]
+        return html_table(f"Session: {network.precision}, {ends}{side}", ("layer",), rows)
 
     def __reduce__(self) -> NoReturn:
         """Kernels hold addresses: copied, they would still be those of this session's state."""
@@ -276,8 +273,8 @@ class Session:
     def _state_type(self, layer: str, name: str, value: Array) -> str:
         """As the network stores it; real states as the engine has them."""
         for found in parts(self._network.layers):
-            if isinstance(found, QuantizedRecurrent) and found.scales and found.name == layer:
-                return found.scales[name].type
+            if found.name == layer and found.scales:
+                return str(found.scales[name].type)
         return str(value.dtype)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -9,9 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.execution.bytecode import encode
-from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.execution.bytecode.builder import Program
 
 States = dict[str, dict[str, NDArray[Any]]]
 Step = Callable[[NDArray[Any], NDArray[Any]], bool]
@@ -152,8 +150,8 @@ class FusedStage:
 class ProgramStage:
     """Layers that one of the program kernels runs, row by row."""
 
-    def __init__(self, network: Network | QuantizedNetwork, batch: int, workers: int = 1) -> None:
-        self._program, self._workers = encode(network), workers
+    def __init__(self, program: Program, batch: int, workers: int = 1) -> None:
+        self._program, self._workers = program, workers
         self._macs = sum(
             w.size for w in self._program.constants[: 1 + (self._program.start.dtype != np.int16)]
         )
@@ -163,7 +161,7 @@ class ProgramStage:
         # Scratch of the hybrid rounding, one per worker; integers need none.
         sizes = () if integer else (self._program.start.size,)
         self._scratch = [tuple(np.empty(n, np.int16) for n in sizes) for _ in range(workers)]
-        self._input_size = network.input_size
+        self._input_size = program.input_size
         self.type: np.dtype[Any] = np.dtype(np.int8 if integer else np.float32)
         self.output_size = self._program.result.size
         self.reset()

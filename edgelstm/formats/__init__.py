@@ -20,7 +20,8 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
 from edgelstm.layers.directions import check_whole_sequence, parts
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
@@ -185,7 +186,7 @@ def target_suffix(target: str) -> str:
 
 def _check_written(network: AnyNetwork) -> None:
     for layer in parts(network.layers):
-        if not isinstance(layer, Recurrent):
+        if not isinstance(layer, Direction):
             continue
         if layer.cell_name not in WRITTEN or layer.projection_size:
             what = layer.cell_name + (" with a projection" if layer.projection_size else "")
@@ -202,14 +203,13 @@ def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
     return all(
         layer.cell_name in cells and not layer.projection_size
         for layer in parts(network.layers)
-        if isinstance(layer, Recurrent)
+        if isinstance(layer, Direction)
     )
 
 
 def default_steps(network: AnyNetwork, streaming: bool) -> int:
     """Steps of a file when none are asked for."""
-    calibrated = network.steps if isinstance(network, QuantizedNetwork) else None
-    return 1 if streaming else calibrated_steps(calibrated)
+    return 1 if streaming else calibrated_steps(network.steps)
 
 
 def calibrated_steps(longest: int | None) -> int:

@@ -46,8 +46,7 @@ def check_stated(network: Network | QuantizedNetwork, asked: Asked) -> None:
         gives = "the last" if network.last_step else "each"
         raise ModelError(f"the file gives {gives} step; leave head out, {way_out}")
     last = getattr(network.layers[-1], "activation", None)
-    dropped = isinstance(network, QuantizedNetwork) and network.dropped_softmax
-    stated = "softmax" if dropped else last
+    stated = "softmax" if network.dropped_softmax else last
     if asked.activation not in (None, stated):
         raise ModelError(
             f"the file ends with {stated or 'no activation'}, not {asked.activation}; "

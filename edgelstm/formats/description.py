@@ -16,16 +16,19 @@ from edgelstm.arguments import float32
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.stated import real, whole
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import survives_float32
-from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent
+from edgelstm.model.network import Layer, Network, Part
 from edgelstm.model.plan import find_precision, recurrent_plan
 from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
     QuantizedDense,
+    QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
-    QuantizedRecurrent,
+    QuantizedPart,
 )
 from edgelstm.quantization.scales import Saturation, Scale
 
@@ -36,12 +39,10 @@ VERSION = 1
 def named_arrays(network: Network | QuantizedNetwork) -> Arrays:
     """Every weight and bias by its state-dict name."""
     arrays: Arrays = {}
-    for layer in parts(network.layers):
-        if isinstance(layer, Dense | QuantizedDense):
-            arrays |= {f"{layer.name}.weight": layer.weight, f"{layer.name}.bias": layer.bias}
-        else:
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                arrays[array_name(layer.name, kind)] = getattr(layer, kind)
+    for part in parts(network.layers):
+        is_dense = isinstance(part, Dense | QuantizedDense)
+        for kind, array in part.arrays.items():
+            arrays[f"{part.name}.{kind}" if is_dense else array_name(part.name, kind)] = array
     return arrays
 
 
@@ -59,24 +60,21 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
     """Everything about the network that is not in its arrays, as JSON takes it."""
     described: dict[str, Any] = {
         "version": VERSION,
-        "precision": "float32",
+        "precision": network.precision,
         "last_step": network.last_step,
         "assumed": list(network.assumed),
         "layers": [
             _describe_layer(part) | ({"reverse": True} if direction else {})
             for layer in network.layers
-            for direction, part in enumerate(parts([layer]))
+            for direction, part in enumerate(layer.parts)
         ],
     }
     if isinstance(network, QuantizedNetwork):
-        described["precision"] = network.precision
         described |= {"steps": network.steps, "dropped_softmax": network.dropped_softmax}
     return described
 
 
-def _describe_layer(
-    layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense,
-) -> dict[str, Any]:
+def _describe_layer(layer: Part | QuantizedPart) -> dict[str, Any]:
     described: dict[str, Any] = {"name": layer.name}
     if isinstance(layer, Dense | QuantizedDense):
         described |= {"cell": None, "activation": layer.activation}
@@ -86,7 +84,7 @@ def _describe_layer(
         described["weight_scale"] = layer.weight_scale
         described["input"] = _describe_scale(layer.input)
         described["linear"] = _describe_scale(layer.linear)
-    elif isinstance(layer, QuantizedRecurrent):
+    elif isinstance(layer, QuantizedDirection):
         described["weight_scales"] = dict(layer.weight_scales)
         described["scales"] = {value: _describe_scale(s) for value, s in layer.scales.items()}
         described["saturation"] = {
@@ -136,23 +134,25 @@ def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Networ
         if item["cell"] is None:
             weight, bias = (arrays[f"{name}.{k}"] for k in ("weight", "bias"))
             layers.append(Dense(name, weight, bias, item["activation"]))
-        elif item.get("reverse"):
-            layers[-1] = Bidirectional(_forward(layers[-1]), _float_recurrent(item, arrays))
         else:
-            layers.append(_float_recurrent(item, arrays))
-    return Network(tuple(layers), bool(described["last_step"]), _texts(described["assumed"]))
+            _append_direction(layers, _float_direction(item, arrays), item)
+    last_step = bool(described["last_step"])
+    return Network(reading(layers, last_step=last_step), _texts(described["assumed"]))
 
 
-def _forward(layer: Any) -> Any:
-    """What a reverse direction stands behind."""
-    if not isinstance(layer, Recurrent | QuantizedRecurrent):
-        raise ValueError(f"a reverse direction behind {layer.name}")
-    return layer
+def _append_direction(layers: list[Any], direction: Any, item: Any) -> None:
+    """A layer of its own, or the reverse direction of the layer before."""
+    if not item.get("reverse"):
+        layers.append(Recurrent((direction,)))
+    elif isinstance(layers[-1], Recurrent):
+        layers[-1] = Recurrent((*layers[-1].directions, direction))
+    else:
+        raise ValueError(f"a reverse direction behind {layers[-1].name}")
 
 
-def _float_recurrent(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Recurrent:
+def _float_direction(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Direction:
     name = str(item["name"])
-    return Recurrent(
+    return Direction(
         name,
         str(item["cell"]),
         arrays[array_name(name, "weight_ih")],
@@ -173,16 +173,10 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
         if isinstance(shape, Dense):
             layers.append(_quantized_dense(item, arrays, precision.bias_type))
             continue
-        layer = _quantized_recurrent(item, shape, arrays, precision.name)
-        if item.get("reverse"):
-            layers[-1] = QuantizedBidirectional(_forward(layers[-1]), layer)
-        else:
-            layers.append(layer)
+        _append_direction(layers, _quantized_direction(item, shape, arrays, precision.name), item)
     steps = described["steps"]
     network = QuantizedNetwork(
-        tuple(layers),
-        shapes.last_step,
-        precision.name,
+        reading(layers, last_step=shapes.last_step),
         None if steps is None else whole(steps, "steps", (1, 2**53)),
         bool(described["dropped_softmax"]),
         shapes.assumed,
@@ -206,9 +200,9 @@ def _quantized_dense(
     )
 
 
-def _quantized_recurrent(
-    item: Any, shape: Recurrent, arrays: Mapping[str, NDArray[Any]], precision_name: str
-) -> QuantizedRecurrent:
+def _quantized_direction(
+    item: Any, shape: Direction, arrays: Mapping[str, NDArray[Any]], precision_name: str
+) -> QuantizedDirection:
     precision = find_precision(precision_name)
     plan = recurrent_plan(shape, precision)
     scales = {str(k): _scale(v) for k, v in item["scales"].items()}
@@ -220,7 +214,7 @@ def _quantized_recurrent(
     saturation = {str(g): _saturation(s) for g, s in item["saturation"].items()}
     if not set(saturation) <= set(shape.spec.gates):
         raise ValueError(f"saturation of layer '{shape.name}'")
-    return QuantizedRecurrent(
+    return QuantizedDirection(
         plan,
         _typed(arrays, array_name(shape.name, "weight_ih"), precision.weight_type),
         _typed(arrays, array_name(shape.name, "weight_hh"), precision.weight_type),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
 from edgelstm.model.precision import HYBRID
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
 from edgelstm.quantization.quantizer import CELL_LOG2, fits_int32, integer_clip, value_scales
 
 
@@ -20,7 +20,7 @@ def check_integers(network: QuantizedNetwork) -> None:
         own = [part.input, part.linear] if is_dense else [part.scales or None]
         if own.count(None) != (len(own) if network.precision == HYBRID.name else 0):
             raise ModelError(f"{where}: its scales are not those of precision {network.precision}")
-        if isinstance(part, QuantizedRecurrent):
+        if isinstance(part, QuantizedDirection):
             _check_merged(where, part)
         if own[0] is None:
             continue
@@ -32,7 +32,7 @@ def check_integers(network: QuantizedNetwork) -> None:
     _check_joints(network)
 
 
-def check_recurrent(layer: QuantizedRecurrent) -> None:
+def check_recurrent(layer: QuantizedDirection) -> None:
     """`ModelError` if runtimes would disagree on an int8 layer, or compute rubbish."""
     where = f"layer '{layer.name}'"
     _check_cell(where, layer)
@@ -63,7 +63,7 @@ def check_dense(layer: QuantizedDense) -> None:
     _check_sums(f"layer '{layer.name}': weight", layer.weight, layer.bias, ratio)
 
 
-def _check_cell(where: str, layer: QuantizedRecurrent) -> None:
+def _check_cell(where: str, layer: QuantizedDirection) -> None:
     cell = layer.scales["c"]
     low, high = CELL_LOG2
     mantissa, exponent = math.frexp(cell.scale)
@@ -90,7 +90,7 @@ def _check_sums(
         )
 
 
-def _check_merged(where: str, layer: QuantizedRecurrent) -> None:
+def _check_merged(where: str, layer: QuantizedDirection) -> None:
     """A bias that the plan adds elsewhere is zero where it stood: files store one."""
     biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     for op in layer.plan.ops:
@@ -101,7 +101,7 @@ def _check_merged(where: str, layer: QuantizedRecurrent) -> None:
             )
 
 
-def _check_roles(where: str, layer: QuantizedRecurrent) -> None:
+def _check_roles(where: str, layer: QuantizedDirection) -> None:
     """All values of one role have one scale, which may be fixed."""
     plan = layer.plan
     by_role = {plan.roles[value]: layer.scales[value] for value in ("x", *plan.states)}
@@ -115,15 +115,14 @@ def _check_roles(where: str, layer: QuantizedRecurrent) -> None:
 
 def _check_joints(network: QuantizedNetwork) -> None:
     """What goes into a layer is what comes out of the one before it."""
-    for before, layer in zip(network.layers, network.layers[1:], strict=False):
-        part = parts([layer])[0]
-        into = part.input if isinstance(part, QuantizedDense) else part.scales.get("x")
-        if into is not None and into != before.output:
+    layers = [layer.parts[0] for layer in network.layers if layer.parts]
+    for before, layer in zip(layers, layers[1:], strict=False):
+        if layer.input is not None and layer.input != before.output:
             raise ModelError(
                 f"layer '{layer.name}': its input has another scale or zero point than the output "
                 f"of '{before.name}' before it; one is needed"
             )
-    last = network.layers[-1]
+    last = layers[-1]
     is_linear = isinstance(last, QuantizedDense) and last.input and not last.activation
     if network.dropped_softmax and not is_linear:
         raise ModelError(f"layer '{last.name}': no softmax can have been left off behind it")

@@ -11,17 +11,11 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.symbolic import Axis, Signal, axis_of, position, say
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
-from edgelstm.model.network import (
-    Bidirectional,
-    Dense,
-    Floats,
-    Layer,
-    Network,
-    Recurrent,
-    arrays,
-    layer_names,
-)
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Floats, Recurrent
+from edgelstm.model.network import Layer, Network, layer_names
 from edgelstm.text import counted
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
@@ -51,7 +45,11 @@ def recurrent(
         weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
         steps_axis: 0 or 1.
     """
-    layer = _recurrent_layer(_name(signal, cell_name), cell_name, weights, reverse)
+    name = _name(signal, cell_name)
+    directions = [_direction(name, cell_name, weights)]
+    if reverse is not None:
+        directions.append(_direction(name + REVERSE, cell_name, reverse))
+    layer = Recurrent(tuple(directions))
     _check_features(signal, layer)
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
@@ -89,20 +87,8 @@ def steps_first(signal: Signal) -> Signal:
     return dataclasses.replace(signal, notes=(*signal.notes, *said))
 
 
-def _recurrent_layer(
-    name: str,
-    cell_name: str,
-    weights: Mapping[str, Floats],
-    reverse: Mapping[str, Floats] | None,
-) -> Recurrent | Bidirectional:
-    there = _one_direction(name, cell_name, weights)
-    if reverse is None:
-        return there
-    return Bidirectional(there, _one_direction(name + REVERSE, cell_name, reverse))
-
-
-def _one_direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Recurrent:
-    return Recurrent(
+def _direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Direction:
+    return Direction(
         name,
         cell_name,
         weights["weight_ih"],
@@ -183,7 +169,7 @@ def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
         is_last = len(leading) < 2 if fixed_batch else isinstance(signal.layers[-1], Dense)
         reads = "the last step" if is_last else "each step"
         assumed.append(f"the graph has one step alone; with more of them it gives {reads}")
-    return Network(signal.layers, is_last, tuple(assumed))
+    return Network(reading(signal.layers, last_step=is_last), tuple(assumed))
 
 
 def follow(
@@ -217,14 +203,10 @@ def equal(a: Network, b: Network) -> bool:
             for layer in network.layers
         ]
 
-    return (
-        a.last_step == b.last_step
-        and described(a) == described(b)
-        and all(
-            np.array_equal(array, arrays(other)[name])
-            for layer, other in zip(a.layers, b.layers, strict=True)
-            for name, array in arrays(layer).items()
-        )
+    return described(a) == described(b) and all(
+        np.array_equal(array, other.arrays[name])
+        for layer, other in zip(a.layers, b.layers, strict=True)
+        for name, array in layer.arrays.items()
     )
 
 
@@ -244,8 +226,7 @@ def _name(signal: Signal, kind: str) -> str:
 
 
 def _kind(layer: Layer) -> str:
-    part = layer.forward if isinstance(layer, Bidirectional) else layer
-    return part.cell_name if isinstance(part, Recurrent) else "dense"
+    return layer.cell_name if isinstance(layer, Recurrent) else "dense"
 
 
 def _check_features(signal: Signal, layer: Layer) -> None:

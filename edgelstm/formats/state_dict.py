@@ -8,16 +8,11 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.blocks import Block, Part, Tensors, find_blocks
 from edgelstm.formats.ordering import in_order
 from edgelstm.formats.tensors import at, float32, rounding
+from edgelstm.layers.dense import ACTIVATIONS, Dense
 from edgelstm.layers.directions import REVERSE
-from edgelstm.model.network import (
-    ACTIVATIONS,
-    Bidirectional,
-    Dense,
-    Layer,
-    Network,
-    Recurrent,
-    layer_names,
-)
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Floats, Recurrent
+from edgelstm.model.network import Network, layer_names
 
 
 def to_network(
@@ -55,7 +50,8 @@ def to_network(
             both = finals if any(part.reverse for part in parts) else ""
             assumed.append(f"'{parts[-1].file_name}' reads the last step{both}")
         is_last = has_head if asked.last_step is None else asked.last_step
-        return Network(layers, is_last, (*assumed, *rounding(tensors.values())))
+        layers = reading(layers, last_step=is_last)
+        return Network(layers, (*assumed, *rounding(tensors.values())))
 
 
 def _activations(parts: list[Part], activation: str | None) -> list[str | None]:
@@ -77,15 +73,22 @@ def _activations(parts: list[Part], activation: str | None) -> list[str | None]:
     return [activation if k in active else None for k in range(len(parts))]
 
 
-def _layer(part: Part, name: str, activation: str | None) -> Layer:
-    with at(f"'{part.file_name}'"):
-        tensors = {
-            kind: float32(array, part.file_name.replace("*", kind))
-            for kind, array in part.tensors.items()
-        }
-        if part.kind == "dense":
+def _layer(part: Part, name: str, activation: str | None) -> Dense | Recurrent[Direction]:
+    if part.kind == "dense":
+        with at(f"'{part.file_name}'"):
+            tensors = _tensors(part)
             return Dense(name, tensors["weight"], tensors["bias"], activation)
-        forward = Recurrent(
+    directions = [_direction(part, name)]
+    if part.reverse is not None:
+        directions.append(_direction(part.reverse, name + REVERSE))
+    with at(f"'{part.file_name}'"):
+        return Recurrent(tuple(directions))
+
+
+def _direction(part: Part, name: str) -> Direction:
+    with at(f"'{part.file_name}'"):
+        tensors = _tensors(part)
+        return Direction(
             name,
             part.kind,
             tensors["weight_ih"],
@@ -93,12 +96,13 @@ def _layer(part: Part, name: str, activation: str | None) -> Layer:
             tensors["bias_ih"],
             tensors["bias_hh"],
         )
-    if part.reverse is None:
-        return forward
-    backward = _layer(part.reverse, name + REVERSE, None)
-    assert isinstance(backward, Recurrent)
-    with at(f"'{part.file_name}'"):
-        return Bidirectional(forward, backward)
+
+
+def _tensors(part: Part) -> dict[str, Floats]:
+    return {
+        kind: float32(array, part.file_name.replace("*", kind))
+        for kind, array in part.tensors.items()
+    }
 
 
 def _assumed_layers(blocks: Sequence[Block], reason: str) -> list[str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm import arguments
 from edgelstm.errors import ModelError
-from edgelstm.model.network import Floats
+from edgelstm.layers.recurrent import Floats
 
 NEEDED = "give a file that holds a trained network"
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")

@@ -14,7 +14,8 @@ from edgelstm.formats.layers import SIZES, STEPS_FIRST, activate, dense, finish,
 from edgelstm.formats.symbolic import Signal, start
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, rounding
 from edgelstm.layers.directions import REVERSE
-from edgelstm.model.network import Floats, Network
+from edgelstm.layers.recurrent import Floats
+from edgelstm.model.network import Network
 
 if TYPE_CHECKING:
     import torch

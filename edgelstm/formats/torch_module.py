@@ -16,6 +16,7 @@ from edgelstm.formats.torch_export import export, guards, trials
 from edgelstm.formats.torch_graph import follow_program
 from edgelstm.formats.torch_layers import input_sizes
 from edgelstm.formats.torch_refused import call_refused, kind_refused, layer_refused
+from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.network import Network
 
 if TYPE_CHECKING:
@@ -146,6 +147,6 @@ def _alone(network: Network, programs: Programs, shape: tuple[int, ...]) -> list
     except ModelError:
         same = False
     else:
-        same = equal(dataclasses.replace(alone, last_step=network.last_step), network)
+        same = equal(at_each_step(alone), at_each_step(network))
     where = "one sequence of one step" if len(shape) > 2 else "one row"
     return [] if same else [f"what the module does with {where} is not what it does with more"]

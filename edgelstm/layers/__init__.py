@@ -1,1 +1,10 @@
-"""What a layer is made of: weights and directions."""
+"""LAYERS: every kind of layer that a network is made of.
+
+A new one is a file here with its shapes, checks and operations, and a line in this table.
+"""
+
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Recurrent
+
+LAYERS = {"recurrent": Recurrent, "dense": Dense, "read_steps": ReadSteps}

@@ -1,9 +1,6 @@
-"""Both directions of a recurrent layer: names, and what walks through layers, float or quantized.
+"""Directions of recurrent layers: their names, what they must share, and all of a network's."""
 
-A bidirectional layer is two recurrent layers in `directions`, forward and backward.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from edgelstm.errors import ModelError
@@ -13,8 +10,19 @@ LONGEST_NAME = 200
 
 
 def parts(layers: Iterable[Any]) -> list[Any]:
-    """The layers, each direction of a bidirectional one by itself."""
-    return [part for layer in layers for part in getattr(layer, "directions", (layer,))]
+    """What holds numbers, in order: directions of recurrent layers, dense layers."""
+    return [part for layer in layers for part in layer.parts]
+
+
+def agreed_precision(layers: Iterable[Any]) -> str:
+    """The precision of all layers, or `mixed`."""
+    found = {part.precision for part in parts(layers)}
+    return found.pop() if len(found) == 1 else "mixed"
+
+
+def is_bidirectional(layer: Any) -> bool:
+    """Whether a layer, of any kind, has a reverse direction."""
+    return len(layer.parts) > 1
 
 
 def check_names(layers: Iterable[Any]) -> None:
@@ -34,7 +42,7 @@ def check_names(layers: Iterable[Any]) -> None:
 def check_whole_sequence(layers: Iterable[Any]) -> None:
     """`ModelError` if a layer has a reverse direction: then no step can be computed alone."""
     for layer in layers:
-        if hasattr(layer, "directions"):
+        if is_bidirectional(layer):
             raise ModelError(
                 f"layer '{layer.name}' is bidirectional: its reverse direction begins at the last "
                 "step, so it needs whole sequences and no step can be computed alone; give whole "
@@ -42,19 +50,27 @@ def check_whole_sequence(layers: Iterable[Any]) -> None:
             )
 
 
-def check_directions(forward: Any, backward: Any) -> None:
-    """`ModelError` unless these are the directions of one layer: of one name, cell and size."""
-    if backward.name != forward.name + REVERSE:
+def check_directions(directions: Sequence[Any]) -> None:
+    """`ModelError` unless these are one direction, or two of one name, cell and size."""
+    if len(directions) not in (1, 2):
         raise ModelError(
-            f"layer '{forward.name}': its reverse direction is called '{backward.name}'; "
-            f"'{forward.name + REVERSE}' is needed"
+            f"a recurrent layer has {len(directions)} directions; one is needed, or two: forward "
+            "and backward"
         )
-    kinds = [
-        f"{d.cell_name} {d.input_size} -> {d.hidden_size} -> {d.output_size}, clip {d.cell_clip:g}"
-        for d in (forward, backward)
-    ]
-    if kinds[0] != kinds[1]:
-        raise ModelError(
-            f"layer '{forward.name}': its directions are {kinds[0]} and {kinds[1]}; "
-            "the same cell and sizes are needed"
-        )
+    forward, *others = directions
+    for backward in others:
+        if backward.name != forward.name + REVERSE:
+            raise ModelError(
+                f"layer '{forward.name}': its reverse direction is called '{backward.name}'; "
+                f"'{forward.name + REVERSE}' is needed"
+            )
+        kinds = [
+            f"{d.cell_name} {d.input_size} -> {d.hidden_size} -> {d.output_size}, "
+            f"clip {d.cell_clip:g}"
+            for d in directions
+        ]
+        if kinds[0] != kinds[1]:
+            raise ModelError(
+                f"layer '{forward.name}': its directions are {kinds[0]} and {kinds[1]}; "
+                "the same cell and sizes are needed"
+            )

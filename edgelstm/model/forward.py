@@ -1,13 +1,18 @@
 """forward: the traced equations on arrays in float64, the oracle of every float kernel and file."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
-from edgelstm.model.network import Bidirectional, Dense, Network, Recurrent, arrays, split_point
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Network
 from edgelstm.model.plan import RecurrentPlan, recurrent_plan
 from edgelstm.model.precision import FLOAT32
 
@@ -41,12 +46,11 @@ def forward(network: Network, x: NDArray[np.floating]) -> Doubles:
 
 def zero_states(network: Network, batch: int) -> States:
     """Every state that goes on from call to call at 0: not those of reverse directions."""
-    forward = (x.forward if isinstance(x, Bidirectional) else x for x in network.layers)
-    return {x.name: _zeros(x, batch) for x in forward if isinstance(x, Recurrent)}
-
-
-def _zeros(layer: Recurrent, batch: int) -> dict[str, Doubles]:
-    return {s: np.zeros((batch, layer.state_size(s))) for s in layer.spec.states}
+    return {
+        layer.name: _Equations(layer.forward).start(batch)
+        for layer in network.layers
+        if isinstance(layer, Recurrent)
+    }
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite goes on as it is
@@ -63,43 +67,106 @@ def advance(
         states: Layer to state to (batch, its size).
         see: Called with a layer and every value that comes up in one of its steps.
     """
-    y = np.asarray(x, np.float64)
-    split = split_point(network.layers)
-    after = dict(states)
-    for k, layer in enumerate(network.layers):
-        if isinstance(layer, Recurrent):
-            y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], see)
-        elif isinstance(layer, Bidirectional):
-            there, after[layer.name] = _run_recurrent(layer.forward, y, states[layer.name], see)
-            zeros = _zeros(layer.backward, len(y))
-            back, _ = _run_recurrent(layer.backward, y[:, ::-1], zeros, see)
-            y = np.concatenate([there, back[:, ::-1]], 2)
-        else:
-            y = _run_dense(layer, y, see)
-        if network.last_step and k + 1 == split:
-            y = y[:, -1]
-    return y, after
+    walk = Walk(_Equations, lambda layer, y: _run_dense(layer, y, see), see)
+    return walk.through(network.layers, np.asarray(x, np.float64), states)
 
 
-def _run_recurrent(
-    layer: Recurrent, x: Doubles, states: Mapping[str, Doubles], see: See | None
-) -> tuple[Doubles, dict[str, Doubles]]:
-    plan = recurrent_plan(layer, FLOAT32)
-    wide = {name: array.astype(np.float64) for name, array in arrays(layer).items()}
-    affine = affines(
-        plan,
-        {name.removeprefix("weight_"): w for name, w in wide.items() if "weight" in name},
-        {"ih": wide["bias_ih"], "hh": wide["bias_hh"]},
-    )
-    step = step_of(plan, affine, layer.cell_clip)
-    state, y = dict(states), np.empty((*x.shape[:2], layer.output_size))
-    for t in range(x.shape[1]):
-        values = step({"x": x[:, t], **state})
-        state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
-        y[:, t] = state[plan.states[0]]
-        if see:
-            see(layer.name, values)
-    return y, state
+class Computed(Protocol):
+    """One direction of a recurrent layer as it is computed, float or in integers."""
+
+    @property
+    def plan(self) -> RecurrentPlan:
+        """Its operations, states and sizes."""
+
+    @property
+    def step(self) -> Step:
+        """One time step: adds every result to the values it is given."""
+
+    def start(self, batch: int) -> dict[str, Any]:
+        """State to (batch, its size), as a sequence begins."""
+
+    def enter(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, steps, input_size) as the steps take it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """How a network is computed layer by layer: the one loop over layers, directions and steps.
+
+    Attributes:
+        computed: A direction to how it is computed.
+        dense: A dense layer and its input to its result.
+        see: See `advance`.
+    """
+
+    computed: Callable[[Any], Computed]
+    dense: Callable[[Any, NDArray[Any]], NDArray[Any]]
+    see: See | None = None
+
+    def through(
+        self, layers: Sequence[Any], x: NDArray[Any], states: States
+    ) -> tuple[NDArray[Any], States]:
+        """The result of layers one after the other, and the states of the forward directions."""
+        y, after = x, dict(states)
+        for layer in layers:
+            if isinstance(layer, Recurrent):
+                y, after[layer.name] = self._recurrent(layer, y, states[layer.name])
+            elif isinstance(layer, ReadSteps):
+                y = y[:, -1]
+            else:
+                y = self.dense(layer, y)
+        return y, after
+
+    def _recurrent(
+        self, layer: Recurrent[Any], x: NDArray[Any], states: Mapping[str, Any]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Outputs of all directions side by side; a reverse one begins anew, at the last step."""
+        there = self.computed(layer.forward)
+        y, after = self._steps(there, x, states)
+        ys = [y]
+        for direction in layer.directions[1:]:
+            back = self.computed(direction)
+            ys.append(self._steps(back, x[:, ::-1], back.start(len(x)))[0][:, ::-1])
+        return (np.concatenate(ys, 2) if len(ys) > 1 else y), after
+
+    def _steps(
+        self, computed: Computed, x: NDArray[Any], states: Mapping[str, Any]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        plan, x = computed.plan, computed.enter(x)
+        state, y = dict(states), np.empty((*x.shape[:2], plan.sizes[plan.states[0]]), x.dtype)
+        for t in range(x.shape[1]):
+            values = computed.step({"x": x[:, t], **state})
+            state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
+            y[:, t] = state[plan.states[0]]
+            if self.see:
+                self.see(plan.name, values)
+        return y, state
+
+
+class _Equations:
+    """A direction by its equations, in float64."""
+
+    def __init__(self, direction: Direction) -> None:
+        self.plan, self._direction = recurrent_plan(direction, FLOAT32), direction
+
+    @functools.cached_property
+    def step(self) -> Step:
+        """See `Computed`."""
+        wide = {name: a.astype(np.float64) for name, a in self._direction.arrays.items()}
+        affine = affines(
+            self.plan,
+            {name.removeprefix("weight_"): w for name, w in wide.items() if "weight" in name},
+            {"ih": wide["bias_ih"], "hh": wide["bias_hh"]},
+        )
+        return step_of(self.plan, affine, self._direction.cell_clip)
+
+    def start(self, batch: int) -> dict[str, Doubles]:
+        """See `Computed`: zeros."""
+        return {s: np.zeros((batch, self.plan.sizes[s])) for s in self.plan.states}
+
+    def enter(self, x: NDArray[Any]) -> NDArray[Any]:
+        """See `Computed`: as it is."""
+        return x
 
 
 def affines(

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import Op, Trace, trace
 from edgelstm.errors import ModelError
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Dense, Network, Recurrent
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS, Format, Precision
 
 
@@ -99,7 +101,7 @@ def plan(network: Network, precision: str) -> Plan:
     chosen = find_precision(precision)
     layers = tuple(
         recurrent_plan(layer, chosen)
-        if isinstance(layer, Recurrent)
+        if isinstance(layer, Direction)
         else _dense_plan(layer, chosen)
         for layer in parts(network.layers)
     )
@@ -113,7 +115,7 @@ def find_precision(name: str) -> Precision:
     return PRECISIONS[name]
 
 
-def recurrent_plan(layer: Recurrent, precision: Precision) -> RecurrentPlan:
+def recurrent_plan(layer: Direction, precision: Precision) -> RecurrentPlan:
     """The plan of one recurrent layer; `ModelError` if its cell has no form in this precision."""
     if not precision.supports(layer.cell_name):
         works = [p.name for p in PRECISIONS.values() if p.supports(layer.cell_name)]
@@ -129,7 +131,7 @@ def recurrent_plan(layer: Recurrent, precision: Precision) -> RecurrentPlan:
     return structure(layer, precision)
 
 
-def structure(layer: Recurrent, precision: Precision) -> RecurrentPlan:
+def structure(layer: Direction, precision: Precision) -> RecurrentPlan:
     """The plan of one recurrent layer, also where its integers are not written: enough to count."""
     traced = trace(layer.spec)
     if layer.cell_clip:

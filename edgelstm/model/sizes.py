@@ -4,7 +4,10 @@ import numpy as np
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.model.network import Dense, Floats, Layer, Network, Recurrent, layer_names
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Floats, Recurrent
+from edgelstm.model.network import Layer, Network, layer_names
 
 # More is a slip of the keyboard.
 LARGEST = {"input": 65536, "hidden": 65536, "layers": 1024, "projection": 65536, "outputs": 65536}
@@ -42,12 +45,14 @@ def shapes(
     names = layer_names([cell_name] * layers + ["dense"])
     given = projection or hidden_size
     made: list[Layer] = [
-        recurrent(cell_name, name, (given if k else input_size, hidden_size), projection)
+        Recurrent(
+            (direction(cell_name, name, (given if k else input_size, hidden_size), projection),)
+        )
         for k, name in enumerate(names[:-1])
     ]
     if outputs:
         made.append(Dense(names[-1], zeros(outputs, given), zeros(outputs)))
-    return Network(tuple(made), last_step=bool(outputs))
+    return Network(reading(made, last_step=bool(outputs)))
 
 
 def zeros(*shape: int) -> Floats:
@@ -55,13 +60,13 @@ def zeros(*shape: int) -> Floats:
     return np.broadcast_to(np.float32(0), shape)
 
 
-def recurrent(
+def direction(
     cell_name: str, name: str, sizes: tuple[int, int], projection: int | None
-) -> Recurrent:
-    """A layer of zeros; `sizes` are those of the input, and units."""
+) -> Direction:
+    """A direction of zeros; `sizes` are those of the input, and units."""
     spec, (input_size, hidden_size) = CELLS[cell_name], sizes
     rows, n_peepholes = len(spec.gates) * hidden_size, len(spec.peepholes) * hidden_size
-    return Recurrent(
+    return Direction(
         name,
         cell_name,
         zeros(rows, input_size),

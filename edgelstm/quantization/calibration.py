@@ -11,8 +11,9 @@ from edgelstm import arguments
 from edgelstm.cells.spec import trace
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import advance, zero_states
-from edgelstm.model.network import Bidirectional, Network, Recurrent
+from edgelstm.model.network import Network
 
 TOGETHER = 2**14  # values that are looked at in one go: each look takes longer than a step
 Tell = Callable[[int, int], None]
@@ -66,14 +67,14 @@ def observe(
         limit: Magnitude from which on a value counts as beyond.
         tell: Called now and then with how many steps of layers are done, and of how many.
     """
-    layers = sum(isinstance(layer, Recurrent) for layer in parts(network.layers))
-    observer = _Observer(limit, layers * sum(x.shape[1] for x in sequences), tell)
+    recurrent = [layer for layer in network.layers if isinstance(layer, Recurrent)]
+    n_steps = sum(x.shape[1] for x in sequences)
+    observer = _Observer(limit, len(parts(recurrent)) * n_steps, tell)
     for x in sequences:
         advance(network, x, zero_states(network, len(x)), observer.see)
         observer.look_at_all()
-    for layer in network.layers:
-        if isinstance(layer, Bidirectional):
-            _join_outputs(layer, observer.ranges)
+    for layer in recurrent:
+        _join_outputs(layer, observer.ranges)
     return observer.ranges
 
 
@@ -107,7 +108,7 @@ class _Observer:
             self._tell(self._done, self._steps)
 
 
-def _join_outputs(layer: Bidirectional, ranges: Ranges) -> None:
+def _join_outputs(layer: Recurrent[Direction], ranges: Ranges) -> None:
     new = trace(layer.forward.spec).new_states[0]
     keys = [(direction.name, new) for direction in layer.directions]
     if all(key in ranges for key in keys):

@@ -3,16 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
-from edgelstm.model.network import Bidirectional, Dense, Layer, Recurrent
+from edgelstm.model.network import Layer
 from edgelstm.model.plan import recurrent_plan
 from edgelstm.model.precision import HYBRID
 from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
 from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
     QuantizedDense,
+    QuantizedDirection,
     QuantizedLayer,
-    QuantizedRecurrent,
 )
 
 
@@ -21,12 +23,12 @@ def hybrid_layer(layer: Layer) -> QuantizedLayer:
     if isinstance(layer, Dense):
         scale, weight = _symmetric(layer.weight)
         return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
-    if isinstance(layer, Bidirectional):
-        return QuantizedBidirectional(*map(_recurrent, layer.directions))
-    return _recurrent(layer)
+    if isinstance(layer, ReadSteps):
+        return layer
+    return Recurrent(tuple(_direction(direction) for direction in layer.directions))
 
 
-def _recurrent(layer: Recurrent) -> QuantizedRecurrent:
+def _direction(layer: Direction) -> QuantizedDirection:
     plan = recurrent_plan(layer, HYBRID)
     weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
     weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
@@ -39,7 +41,7 @@ def _recurrent(layer: Recurrent) -> QuantizedRecurrent:
             scale, weights_q[op.side][rows] = _symmetric(weights[op.side][rows])
             scales[f"{op.side} {op.gate}"] = scale
             merged[op.side][rows] = plan.bias(op, biases)
-    return QuantizedRecurrent(
+    return QuantizedDirection(
         plan,
         weights_q["ih"],
         weights_q["hh"],

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import check_directions, check_names, parts
+from edgelstm.layers.directions import agreed_precision, check_names, parts
+from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.weights import check_int8
 from edgelstm.model.plan import RecurrentPlan
 from edgelstm.quantization.scales import Saturation, Scale
@@ -18,12 +20,12 @@ Integers = NDArray[np.signedinteger]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedRecurrent:
-    """One recurrent layer in integers.
+class QuantizedDirection:
+    """One direction of a recurrent layer in integers.
 
     Attributes:
         plan: Operations, roles, merged biases.
-        weight_ih, weight_hh: int8, shapes and order of gates as in `network.Recurrent`.
+        weight_ih, weight_hh: int8, shapes and order of gates as in `recurrent.Direction`.
         bias_ih, bias_hh: int32 (float32 if hybrid), merged as the plan says: where both biases of a
             gate stand in `bias_ih`, `bias_hh` is zero.
         weight_scales: ``"ih i"`` -> scale of gate i's block of weight_ih, ...; float32 values.
@@ -60,6 +62,17 @@ class QuantizedRecurrent:
         return self.plan.cell_name
 
     @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights and biases by their names."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def precision(self) -> str:
+        """Key of `PRECISIONS`."""
+        return self.plan.precision.name
+
+    @property
     def input_size(self) -> int:
         """Values per time step that come in."""
         return int(self.weight_ih.shape[1])
@@ -75,59 +88,14 @@ class QuantizedRecurrent:
         return self.hidden_size
 
     @property
-    def output(self) -> Scale:
-        """Scale of what goes out (integer precisions)."""
-        return self.scales["h"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedBidirectional:
-    """As `network.Bidirectional`, in integers; both outputs have one scale, as they are one array.
-
-    Attributes:
-        forward, backward: The directions.
-    """
-
-    forward: QuantizedRecurrent
-    backward: QuantizedRecurrent
-
-    def __post_init__(self) -> None:
-        check_directions(self.forward, self.backward)
-        for value in ("x", "h"):
-            scales = [direction.scales.get(value) for direction in self.directions]
-            if scales[0] != scales[1]:
-                raise ModelError(
-                    f"layer '{self.name}': its directions have different scales or zero points of "
-                    f"{value}; one is needed"
-                )
-
-    def __repr__(self) -> str:
-        return layer_text(self.name, f"bidirectional {self.forward.cell_name}", self)
-
-    @property
-    def directions(self) -> tuple[QuantizedRecurrent, QuantizedRecurrent]:
-        """Forward, then backward."""
-        return self.forward, self.backward
-
-    @property
-    def name(self) -> str:
-        """Of the layer."""
-        return self.forward.name
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return self.forward.input_size
-
-    @property
-    def output_size(self) -> int:
-        """Values per time step that go out, of both directions side by side."""
-        return self.forward.output_size + self.backward.output_size
+    def input(self) -> Scale | None:
+        """Scale of what comes in; None if hybrid."""
+        return self.scales.get("x")
 
     @property
     def output(self) -> Scale:
         """Scale of what goes out (integer precisions)."""
-        return self.forward.output
+        return self.scales[self.plan.states[0]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -141,7 +109,7 @@ class QuantizedDense:
         weight_scale: One for the matrix; a float32 value.
         input, linear: Scales of what comes in and of ``weight @ x + bias`` (after a relu); None if
             hybrid.
-        activation: As in `network.Dense`. A sigmoid's output has `SIGMOID_OUTPUT`.
+        activation: As in `dense.Dense`. A sigmoid's output has `SIGMOID_OUTPUT`.
     """
 
     name: str
@@ -157,6 +125,21 @@ class QuantizedDense:
 
     def __repr__(self) -> str:
         return layer_text(self.name, "dense", self)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights and biases by their names."""
+        return {"weight": self.weight, "bias": self.bias}
+
+    @property
+    def parts(self) -> tuple["QuantizedDense", ...]:
+        """What holds the numbers: itself."""
+        return (self,)
+
+    @property
+    def precision(self) -> str:
+        """Key of `PRECISIONS`."""
+        return "hybrid" if self.input is None else "int8"
 
     @property
     def input_size(self) -> int:
@@ -177,7 +160,8 @@ class QuantizedDense:
 
 SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
 
-QuantizedLayer = QuantizedRecurrent | QuantizedBidirectional | QuantizedDense
+QuantizedPart = QuantizedDirection | QuantizedDense
+QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -186,39 +170,46 @@ class QuantizedNetwork:
 
     Attributes:
         layers: In the order in which they run.
-        last_step: As in `network.Network`.
-        precision: `int8` or `hybrid`.
         steps: Longest calibration sequence; None for files of others.
         dropped_softmax: The network's final softmax was left off: the results are logits.
         assumed: As in `network.Network`.
     """
 
     layers: tuple[QuantizedLayer, ...]
-    last_step: bool
-    precision: str
     steps: int | None = None
     dropped_softmax: bool = False
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_names(self.layers)
+        check_reading(self.layers)
+        for layer in self.layers:
+            if isinstance(layer, Recurrent):
+                _check_one_scale(layer)
 
     def __repr__(self) -> str:
-        return network_text(self.precision, self.layers, self.last_step)
+        return network_text(self)
+
+    @property
+    def last_step(self) -> bool:
+        """Whether the result is that of the last step alone, without a time axis."""
+        return reads_last(self.layers)
+
+    @property
+    def precision(self) -> str:
+        """`int8` or `hybrid`: what the layers agree on, or `mixed`."""
+        return agreed_precision(self.layers)
 
     @property
     def input(self) -> Scale | None:
         """Scale of the network's input; None if hybrid."""
-        first = parts(self.layers)[0]
-        if isinstance(first, QuantizedDense):
-            return first.input
-        scale: Scale | None = first.scales.get("x")
+        scale: Scale | None = parts(self.layers)[0].input
         return scale
 
     @property
     def output(self) -> Scale | None:
         """Scale of the network's result; None if hybrid."""
-        return None if self.input is None else self.layers[-1].output
+        return None if self.input is None else parts(self.layers)[-1].output
 
     @property
     def input_size(self) -> int:
@@ -255,3 +246,14 @@ class QuantizedNetwork:
         if scale is None:
             raise ModelError(f"a {self.precision} network has float32 {end}s, without a scale")
         return scale
+
+
+def _check_one_scale(layer: Recurrent[QuantizedDirection]) -> None:
+    """`ModelError` unless both directions read and give the same integers: they are one array."""
+    for value in ("x", "h"):
+        scales = [direction.scales.get(value) for direction in layer.directions]
+        if any(scale != scales[0] for scale in scales):
+            raise ModelError(
+                f"layer '{layer.name}': its directions have different scales or zero points of "
+                f"{value}; one is needed"
+            )

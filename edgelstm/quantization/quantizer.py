@@ -8,19 +8,22 @@ from numpy.typing import NDArray
 
 from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import parts
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
-from edgelstm.model.network import Bidirectional, Dense, Network, Recurrent
+from edgelstm.model.network import Network
 from edgelstm.model.plan import RecurrentPlan, find_precision, plan, recurrent_plan
 from edgelstm.model.precision import HYBRID, INT8, Precision
 from edgelstm.quantization.calibration import Range, Ranges, Tell, calibration_sequences, observe
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.quantization.hybrid import hybrid_layer
 from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
     QuantizedDense,
+    QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
-    QuantizedRecurrent,
 )
 from edgelstm.quantization.scales import Saturation, Scale
 
@@ -68,8 +71,6 @@ def quantize(
         layers = _integer_layers(network, batches, tell)
     return QuantizedNetwork(
         layers,
-        network.last_step,
-        precision,
         steps=max((b.shape[1] for b in batches), default=None),
         dropped_softmax=chosen is INT8
         and getattr(network.layers[-1], "activation", None) == "softmax",
@@ -93,20 +94,20 @@ def _integer_layers(
     layers: list[QuantizedLayer] = []
     for layer in network.layers:
         if isinstance(layer, Recurrent):
-            layers.append(_integer_recurrent(layer, into, ranges, INT8))
-        elif isinstance(layer, Bidirectional):
-            both = (_integer_recurrent(part, into, ranges, INT8) for part in layer.directions)
-            layers.append(QuantizedBidirectional(*both))
+            both = (_integer_direction(d, into, ranges, INT8) for d in layer.directions)
+            layers.append(Recurrent(tuple(both)))
+        elif isinstance(layer, ReadSteps):
+            layers.append(layer)
         else:
             final = layer is network.layers[-1]
             layers.append(_integer_dense(layer, into, ranges[layer.name, "linear"], final))
-        into = layers[-1].output
+        into = parts(layers)[-1].output
     return tuple(layers)
 
 
-def _integer_recurrent(
-    layer: Recurrent, into: Scale, ranges: Ranges, precision: Precision
-) -> QuantizedRecurrent:
+def _integer_direction(
+    layer: Direction, into: Scale, ranges: Ranges, precision: Precision
+) -> QuantizedDirection:
     plan = recurrent_plan(layer, precision)
     seen = {value: ranges[layer.name, value] for value in plan.sizes}
     scales = _value_scales(plan, into, seen)
@@ -125,7 +126,7 @@ def _integer_recurrent(
         weight_scales[f"{side} {op.gate}"] = scale
         weights_q[side][rows], biases_q[side][rows] = w_q, b_q
     _check_clip(layer, scales)
-    return QuantizedRecurrent(
+    return QuantizedDirection(
         plan,
         weights_q["ih"],
         weights_q["hh"],
@@ -187,7 +188,7 @@ def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> Quant
     return QuantizedDense(layer.name, weight, bias, scale, into, linear, activation)
 
 
-def _check_clip(layer: Recurrent, scales: dict[str, Scale]) -> None:
+def _check_clip(layer: Direction, scales: dict[str, Scale]) -> None:
     if layer.cell_clip and integer_clip(layer.cell_clip, scales["c"]) == 0:
         raise ModelError(
             f"layer '{layer.name}': cell_clip {layer.cell_clip} is below one step of the int8 cell "

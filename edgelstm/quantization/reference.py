@@ -4,7 +4,8 @@ One interpreter; formats come from the quantized network, and every rounding fro
 `Arithmetic`.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,14 @@ from numpy.typing import NDArray
 
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
-from edgelstm.model.forward import Doubles, States, activate, affines, step_of
-from edgelstm.model.network import split_point
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.forward import Doubles, States, Step, Walk, activate, affines, step_of
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.fixedpoint import Int64s
 from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
     QuantizedDense,
+    QuantizedDirection,
     QuantizedNetwork,
-    QuantizedRecurrent,
 )
 from edgelstm.quantization.quantizer import integer_clip
 from edgelstm.quantization.rounding import TFLM, Arithmetic, HybridRounding
@@ -29,13 +29,11 @@ from edgelstm.quantization.scales import Scale
 
 def initial_states(network: QuantizedNetwork, batch: int) -> States:
     """States that go on, at their zero points (0.0 for hybrid): not those of reverse directions."""
-    forward = (x.forward if isinstance(x, QuantizedBidirectional) else x for x in network.layers)
-    return {x.name: _start(x, batch) for x in forward if isinstance(x, QuantizedRecurrent)}
-
-
-def _start(layer: QuantizedRecurrent, batch: int) -> dict[str, Any]:
-    zeros = {s: layer.scales[s].zero_point if layer.scales else 0.0 for s in layer.plan.states}
-    return {s: np.full((batch, layer.hidden_size), zero) for s, zero in zeros.items()}
+    return {
+        layer.name: _Rounded(layer.forward, TFLM).start(batch)
+        for layer in network.layers
+        if isinstance(layer, Recurrent)
+    }
 
 
 def run_integers(
@@ -66,48 +64,43 @@ def advance(
     A reverse direction starts anew, at the last step of x. A hybrid network takes and returns real
     values.
     """
-    y: NDArray[Any] = np.asarray(x, np.float64 if network.input is None else np.int64)
-    split, after = split_point(network.layers), dict(states)
-    for k, layer in enumerate(network.layers):
-        if isinstance(layer, QuantizedDense):
-            run_dense = _hybrid_dense if layer.input is None else _dense
-            y = run_dense(layer, y, arithmetic)
-        elif isinstance(layer, QuantizedRecurrent):
-            y, after[layer.name] = _run_recurrent(layer, y, states[layer.name], arithmetic)
-        else:
-            there, after[layer.name] = _run_recurrent(
-                layer.forward, y, states[layer.name], arithmetic
-            )
-            start = _start(layer.backward, len(y))
-            back, _ = _run_recurrent(layer.backward, y[:, ::-1], start, arithmetic)
-            y = np.concatenate([there, back[:, ::-1]], 2)
-        if network.last_step and k + 1 == split:
-            y = y[:, -1]
-    return y, after
+    walk = Walk(
+        lambda direction: _Rounded(direction, arithmetic),
+        lambda layer, y: (_hybrid_dense if layer.input is None else _dense)(layer, y, arithmetic),
+    )
+    x = np.asarray(x, np.float64 if network.input is None else np.int64)
+    return walk.through(network.layers, x, states)
 
 
-Step = Callable[[dict[str, Any]], dict[str, Any]]
+class _Rounded:
+    """A direction as a runtime rounds it, in integers or hybrid; see `forward.Computed`."""
 
+    def __init__(self, direction: QuantizedDirection, arithmetic: Arithmetic) -> None:
+        self.plan, self._direction, self._arithmetic = direction.plan, direction, arithmetic
 
-def _run_recurrent(
-    layer: QuantizedRecurrent, x: NDArray[Any], states: Mapping[str, Any], arithmetic: Arithmetic
-) -> tuple[NDArray[Any], dict[str, Any]]:
-    plan = layer.plan
-    if not layer.scales and arithmetic.hybrid.whole_sequence:
-        x = arithmetic.hybrid.rounded(x, (-2, -1))
-    step = (_integer_step if layer.scales else _hybrid_step)(layer, arithmetic)
-    state, y = dict(states), np.empty((*x.shape[:2], layer.hidden_size), x.dtype)
-    for t in range(x.shape[1]):
-        values = step({"x": x[:, t], **state})
-        state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
-        y[:, t] = state[plan.states[0]]
-    return y, state
+    @functools.cached_property
+    def step(self) -> Step:
+        """Integers, or real values if hybrid."""
+        made = _integer_step if self._direction.scales else _hybrid_step
+        return made(self._direction, self._arithmetic)
+
+    def start(self, batch: int) -> dict[str, Any]:
+        """Each state at its zero point."""
+        scales = self._direction.scales
+        zeros = {s: scales[s].zero_point if scales else 0.0 for s in self.plan.states}
+        return {s: np.full((batch, self.plan.sizes[s]), zero) for s, zero in zeros.items()}
+
+    def enter(self, x: NDArray[Any]) -> NDArray[Any]:
+        """All steps rounded together where the runtime does so."""
+        hybrid = self._arithmetic.hybrid
+        rounds = not self._direction.scales and hybrid.whole_sequence
+        return hybrid.rounded(x, (-2, -1)) if rounds else x
 
 
 # ---- integers
 
 
-def _integer_step(layer: QuantizedRecurrent, arithmetic: Arithmetic) -> Step:
+def _integer_step(layer: QuantizedDirection, arithmetic: Arithmetic) -> Step:
     affine = {op.result: _integer_affine(layer, op, arithmetic) for op in layer.plan.ops if op.side}
 
     def step(values: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +116,7 @@ def _integer_step(layer: QuantizedRecurrent, arithmetic: Arithmetic) -> Step:
 
 
 def _integer_affine(
-    layer: QuantizedRecurrent, op: Op, arithmetic: Arithmetic
+    layer: QuantizedDirection, op: Op, arithmetic: Arithmetic
 ) -> Callable[[Int64s], Int64s]:
     """weight (v - zero point) + bias, rescaled and, where the runtime does so, saturated."""
     rows, out = layer.plan.rows(op.gate), layer.scales[op.result]
@@ -151,7 +144,7 @@ def _matmul(v: Int64s, w: Int64s) -> Int64s:
 
 
 def _integer_op(
-    layer: QuantizedRecurrent, op: Op, args: list[Int64s], arithmetic: Arithmetic
+    layer: QuantizedDirection, op: Op, args: list[Int64s], arithmetic: Arithmetic
 ) -> Int64s:
     out = layer.scales[op.result]
     into = [layer.scales[a] for a in op.args]
@@ -194,7 +187,7 @@ def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real
 
 
-def _hybrid_step(layer: QuantizedRecurrent, arithmetic: Arithmetic) -> Step:
+def _hybrid_step(layer: QuantizedDirection, arithmetic: Arithmetic) -> Step:
     plan, hybrid = layer.plan, arithmetic.hybrid
     weights = {"ih": layer.weight_ih.astype(np.float64), "hh": layer.weight_hh.astype(np.float64)}
     for op in plan.ops:

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.execution.backends import open_engine
 from edgelstm.execution.session import run
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Dense, Network, Recurrent, split_point
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
 from edgelstm.text import counted
 
 Array = NDArray[Any]
@@ -64,18 +67,18 @@ def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]
     if qnetwork.input is not None:
         got = _integers(x, qnetwork)
     by_layer: dict[str, float | None] = {}
-    split = split_point(network.layers)
-    for k, (layer, qlayer) in enumerate(zip(network.layers, qnetwork.layers, strict=True)):
-        if qnetwork.dropped_softmax and k + 1 == len(network.layers):
+    for layer, qlayer in zip(network.layers, qnetwork.layers, strict=True):
+        if qnetwork.dropped_softmax and layer is network.layers[-1]:
             layer = _without_activation(layer)
-        expected = run(Network((layer,), last_step=False), expected, engine=engine)
-        alone = dataclasses.replace(qnetwork, layers=(qlayer,), last_step=False)
-        got = run(alone, got, engine=engine)
-        if network.last_step and k + 1 == split:
+        if isinstance(layer, ReadSteps):
             expected, got = expected[:, -1:], got[:, -1:]
-        real = got if qnetwork.input is None else qlayer.output.reals(got)
-        by_layer[layer.name] = snr_db(expected, real)
-    return Comparison(by_layer[network.layers[-1].name], by_layer, saturation(qnetwork))
+        else:
+            expected = run(Network((layer,)), expected, engine=engine)
+            got = run(dataclasses.replace(qnetwork, layers=(qlayer,)), got, engine=engine)
+            name, part = layer.name, qlayer.parts[0]
+        real = got if qnetwork.input is None else part.output.reals(got)
+        by_layer[name] = snr_db(expected, real)
+    return Comparison(by_layer[name], by_layer, saturation(qnetwork))
 
 
 def soonest(network: Network | QuantizedNetwork, x: Array) -> str | None:
@@ -83,8 +86,8 @@ def soonest(network: Network | QuantizedNetwork, x: Array) -> str | None:
 
     It depends on the sizes alone, and so does no figure on which kernels are compiled already.
     """
-    recurrent = (x for x in parts(network.layers) if isinstance(x, Recurrent | QuantizedRecurrent))
-    values = sum(x.shape[1] * (STEP_VALUES + len(x) * layer.hidden_size) for layer in recurrent)
+    recurrent = parts(layer for layer in network.layers if isinstance(layer, Recurrent))
+    values = sum(x.shape[1] * (STEP_VALUES + len(x) * part.hidden_size) for part in recurrent)
     return "reference" if values < SOON_VALUES else None
 
 
@@ -122,7 +125,7 @@ def saturation(qnetwork: QuantizedNetwork) -> tuple[GateSaturation, ...]:
     found = [
         GateSaturation(layer.name, gate, s.sums_cut / s.values, s.recurrent_cut / s.values)
         for layer in parts(qnetwork.layers)
-        if isinstance(layer, QuantizedRecurrent)
+        if isinstance(layer, QuantizedDirection)
         for gate, s in layer.saturation.items()
         if s.sums_cut or s.recurrent_cut
     ]

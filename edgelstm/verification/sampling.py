@@ -25,7 +25,7 @@ def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
     """
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, steps, network.input_size))
-    scale = network.input if isinstance(network, QuantizedNetwork) else None
+    scale = network.input
     if scale is None:
         # A hybrid network rounds to shares of the largest input: at ten times the size, one step
         # more or less of one value would exceed the tolerance.

@@ -17,12 +17,12 @@ from edgelstm.arguments import MOST_STEPS, check_type, check_whole
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.signature import FileFacts
+from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.notebook import html_table
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import counted
@@ -154,11 +154,10 @@ def verify(
         check_whole(steps, "steps", most=MOST_STEPS)
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
-    precision = twin.precision if isinstance(twin, QuantizedNetwork) else "float32"
-    names = SERVES.get((path.suffix.lower(), precision))
+    names = SERVES.get((path.suffix.lower(), twin.precision))
     if names is None:
         raise ModelError(
-            f"{path}: no runtime runs a {precision} file '{path.suffix}'; "
+            f"{path}: no runtime runs a {twin.precision} file '{path.suffix}'; "
             "give a .tflite or .onnx file"
         )
     about = facts(path)
@@ -204,7 +203,7 @@ def _verify_in(
     from edgelstm.runtimes.isolation import execute
 
     about, x = case
-    if about.has_softmax and isinstance(network, QuantizedNetwork) and network.dropped_softmax:
+    if about.has_softmax and network.dropped_softmax:
         reason = (
             "its int8 softmax has no arithmetic that runtimes share; the logits are not given out"
         )
@@ -228,7 +227,7 @@ def _not_run(path: pathlib.Path, runtime: str, status: str, reason: str | None) 
 
 
 def _end_scales(network: AnyNetwork) -> tuple[Scale, Scale] | None:
-    if isinstance(network, Network) or network.input is None or network.output is None:
+    if network.input is None or network.output is None:
         return None
     return network.input, network.output
 
@@ -246,7 +245,7 @@ def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step:
     `every_step`: a streaming file, which gives the head's result at each step.
     """
     if every_step:
-        network = dataclasses.replace(network, last_step=False)
+        network = at_each_step(network)
     if isinstance(network, Network):
         return forward(network, x)
     arithmetic = ORACLES[runtime]
@@ -273,7 +272,7 @@ def compared(
         overflown = int(got.size - np.isfinite(got).sum())
         which = f", {overflown:,} of them not finite" if overflown else ""
         reason = f"{mismatches:,} of {counted(difference.size, 'value')} differ{which}"
-    elif isinstance(network, QuantizedNetwork) and network.precision == "hybrid":
+    elif network.precision == "hybrid":
         snr = snr_db(expected, got)
         if snr is not None and snr < HYBRID_SNR_DB:
             reason = f"signal-to-noise ratio is {snr:.1f} dB; {HYBRID_SNR_DB:.0f} dB are needed"

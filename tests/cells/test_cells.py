@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import encode
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Network, Recurrent
-from tests.networks import random_input, random_recurrent
+from edgelstm.model.network import Network
+from tests.networks import random_direction, random_input
 from tests.parameters import compiled
 
 Array = NDArray[np.float32]
@@ -20,16 +21,16 @@ Array = NDArray[np.float32]
 TOLERANCE = 1e-12
 
 
-def one(layer: Recurrent) -> Network:
-    return Network((layer,), last_step=False)
+def one(layer: Direction) -> Network:
+    return Network((Recurrent((layer,)),))
 
 
-def random_layer(cell_name: str, *, gain: float = 3, projection: int = 0) -> Recurrent:
+def random_layer(cell_name: str, *, gain: float = 3, projection: int = 0) -> Direction:
     rng = np.random.default_rng(0)
-    return random_recurrent(cell_name, 5, 7, rng, gain=gain, projection=projection)
+    return random_direction(cell_name, 5, 7, rng, gain=gain, projection=projection)
 
 
-def torch_layer(module: torch.nn.Module, cell_name: str) -> Recurrent:
+def torch_layer(module: torch.nn.Module, cell_name: str) -> Direction:
     """The module's first layer, its weights rounded to float32 where they stand."""
     with torch.no_grad():
         for p in module.parameters():
@@ -37,7 +38,7 @@ def torch_layer(module: torch.nn.Module, cell_name: str) -> Recurrent:
     tensors = {k: v.detach().float().numpy() for k, v in module.named_parameters()}
     weights = tensors["weight_ih_l0"], tensors["weight_hh_l0"]
     biases = tensors["bias_ih_l0"], tensors["bias_hh_l0"]
-    return Recurrent("l", cell_name, *weights, *biases, weight_hr=tensors.get("weight_hr_l0"))
+    return Direction("l", cell_name, *weights, *biases, weight_hr=tensors.get("weight_hr_l0"))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_cell_matches_torch(module: torch.nn.Module, cell_name: str) -> None:
     assert np.abs(forward(one(layer), x.numpy()) - expected).max() < TOLERANCE
 
 
-def onnx_lstm(layer: Recurrent, x: Array, gates: dict[str, str], coupled: int) -> Array:
+def onnx_lstm(layer: Direction, x: Array, gates: dict[str, str], coupled: int) -> Array:
     """ONNX's LSTM in onnxruntime. `gates`: its gates i o f g to ours, with a sign."""
     onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     n, h = len(layer.spec.gates), layer.hidden_size
@@ -129,7 +130,7 @@ def test_mgu_is_a_gru_whose_gates_are_one() -> None:
         return np.concatenate([f, -f, n])  # reset f, update z = 1 - f: h = n + (1 - f) * (h - n)
 
     weights = stacked(mgu.weight_ih), stacked(mgu.weight_hh)
-    gru = Recurrent("l", "gru_reset_before", *weights, stacked(mgu.bias_ih), stacked(mgu.bias_hh))
+    gru = Direction("l", "gru_reset_before", *weights, stacked(mgu.bias_ih), stacked(mgu.bias_hh))
     x = random_input(one(mgu), 3, 20)
     assert np.abs(forward(one(mgu), x) - forward(one(gru), x)).max() < TOLERANCE
 

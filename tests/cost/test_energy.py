@@ -13,6 +13,7 @@ from edgelstm.cost.energy import POWER_HALF_WIDTH, Energy, estimate
 from edgelstm.cost.laws import KERNELS
 from edgelstm.devices.device import ACTIVE_FROM, Device, Figure, device_names, read_device
 from edgelstm.errors import DeviceError
+from edgelstm.layers.read_steps import reading
 from edgelstm.model.network import Network
 from tests.shapes import AD, dense, lstm, one, recurrent
 
@@ -91,7 +92,7 @@ def test_dense_layers_need_cycles_per_output_and_are_assumed() -> None:
 
 
 def test_published_runtimes_on_the_u575_give_a_derived_interval() -> None:
-    head = Network((recurrent("lstm", 40, 64), dense(64, 9)), last_step=True)
+    head = Network(reading((recurrent("lstm", 40, 64), dense(64, 9)), last_step=True))
     got = estimate(count(head, precision="int8"), U575, "published")
     macs, cells = 26624 + 576, 677 * 64 * 2.62 / 3.44
     expected = [(per_mac * macs + cells) / 160 for per_mac in (1.87, 2.62, 3.49)]

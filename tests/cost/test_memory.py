@@ -7,6 +7,7 @@ import pytest
 
 from edgelstm.cost.memory import RUNTIME_CODE, fit, memory_map
 from edgelstm.devices.device import Device, device_names, read_device
+from edgelstm.layers.read_steps import reading
 from edgelstm.model.network import Network
 from tests.networks import golden_lstm
 from tests.shapes import dense, lstm, one, recurrent
@@ -59,7 +60,8 @@ def test_computed_ram_holds_states_values_and_the_interpreters_notes() -> None:
 def test_head_over_the_last_step_needs_one_step() -> None:
     layers = (recurrent("lstm", 3, 2), dense(2, 1000))
     once, each = (
-        fit(Network(layers, last), U575, steps=50, runtime=None).ram_bytes for last in (True, False)
+        fit(Network(reading(layers, last_step=last)), U575, steps=50, runtime=None).ram_bytes
+        for last in (True, False)
     )
     assert each - 32 == 112 + 50_000  # all outputs beside what they are made of
     assert once - 32 == 16 + 1008
@@ -117,7 +119,10 @@ def test_every_device_answers_with_the_promised_keys(name: str) -> None:
 @pytest.mark.parametrize("name", ["stm32u575", "rpi-5"])
 @pytest.mark.parametrize("runtime", ["tflm", "cmsis-nn", None])
 def test_memory_map_adds_up_to_the_fit(name: str, runtime: str | None) -> None:
-    network, device = Network((recurrent("gru", 4, 5), dense(5, 3)), True), read_device(name)
+    network, device = (
+        Network(reading((recurrent("gru", 4, 5), dense(5, 3)), last_step=True)),
+        read_device(name),
+    )
     options: dict[str, Any] = {"precision": "int8", "steps": 9, "runtime": runtime}
     expected = fit(network, device, **options)
     parts = memory_map(network, device, **options)

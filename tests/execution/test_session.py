@@ -14,8 +14,10 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Dense, Network
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network, uniform
@@ -134,7 +136,7 @@ def test_dense_layers_alone_run_on_each_step() -> None:
         Dense("dense1", uniform(rng, (6, 4), 1), uniform(rng, (6,), 1), "relu"),
         Dense("dense2", uniform(rng, (2, 6), 1), uniform(rng, (2,), 1)),
     )
-    network = Network(layers, last_step=False)
+    network = Network(layers)
     x = random_input(network, 2, 5)
     hidden = np.maximum(x @ layers[0].weight.T + layers[0].bias, 0)
     expected = hidden @ layers[1].weight.T + layers[1].bias
@@ -171,7 +173,7 @@ def test_a_session_is_not_copied(duplicate: Any) -> None:
 def test_an_empty_sequence_gives_an_empty_result() -> None:
     network = random_network("lstm", (5, 8))
     assert run(network, np.zeros((0, 5), np.float32)).shape == (0, 8)
-    last = dataclasses.replace(network, last_step=True)
+    last = Network(reading(network.layers, last_step=True))
     with pytest.raises(ModelError, match="at least one"):
         run(last, np.zeros((0, 5), np.float32))
 

@@ -15,7 +15,8 @@ from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import encode, read
 from edgelstm.formats.torch import from_torch
-from edgelstm.model.network import Bidirectional, Network
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.model.network import Network
 from tests.networks import bidirectional_network
 from tests.torch_modules import INPUTS, to_onnx
 
@@ -46,7 +47,7 @@ def results(module: nn.Module, x: np.ndarray) -> Any:
 
 def check_against(module: nn.Module, network: Any) -> None:
     assert isinstance(network, Network)
-    assert any(isinstance(layer, Bidirectional) for layer in network.layers)
+    assert any(is_bidirectional(layer) for layer in network.layers)
     x = np.random.default_rng(3).normal(size=(3, 9, INPUTS)).astype(np.float32)
     assert np.abs(run(network, x) - results(module, x)).max() < TOLERANCE
 
@@ -190,7 +191,7 @@ def test_activations_are_named_for_both_directions(tmp_path: Path) -> None:
             tmp_path,
         )
 
-    assert isinstance(read(named(plain * 2)).layers[0], Bidirectional)
+    assert is_bidirectional(read(named(plain * 2)).layers[0])
     for wrong in (plain, [*plain, "Sigmoid", "Tanh", "Relu"]):
         with pytest.raises(ModelError, match="has activations="):
             read(named(wrong))

@@ -15,8 +15,9 @@ from edgelstm.formats import encode, facts, read, write
 from edgelstm.formats.description import describe, named_arrays
 from edgelstm.formats.tflite.chain import BOTH_DIRECTIONS
 from edgelstm.formats.tflite.model import Operator, unpack
+from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedBidirectional, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.verifier import verify
 from tests.networks import bidirectional_network, random_input
@@ -155,7 +156,7 @@ def test_the_operators_of_others_may_come_in_another_order(tmp_path: Path) -> No
     ):
         got = read_bytes(chain(*order), tmp_path)
         assert isinstance(got, QuantizedNetwork)
-        assert isinstance(got.layers[0], QuantizedBidirectional)
+        assert is_bidirectional(got.layers[0])
         assert np.array_equal(run(got, x), run(expected, x))
 
 

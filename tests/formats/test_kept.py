@@ -13,8 +13,10 @@ from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import FORMATS, AnyNetwork, encode, read
 from edgelstm.formats.description import describe, named_arrays, restore
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Dense, Network, Recurrent
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import bidirectional_network, random_input, random_network, random_recurrent
@@ -255,7 +257,7 @@ def test_odd_names_come_back(kind: str, new: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["int8", "hybrid"])
 def test_a_layer_called_like_a_reverse_direction_comes_back(precision: str, tmp_path: Path) -> None:
     layer = random_recurrent("lstm", 3, 4, np.random.default_rng(0), name="x_reverse")
-    network = quantize(Network((layer,), False), np.ones((1, 5, 3)), precision)
+    network = quantize(Network((layer,)), np.ones((1, 5, 3)), precision)
     assert check_kept(network, tmp_path) == WRITTEN
 
 
@@ -263,7 +265,7 @@ def test_a_layer_called_like_a_reverse_direction_comes_back(precision: str, tmp_
 def test_names_that_files_cannot_hold_are_refused(new: str) -> None:
     ones = np.ones((2, 2), np.float32)
     with pytest.raises(ModelError, match="a layer is named") as caught:
-        Network((Dense(new, ones, ones[0].copy()),), False)
+        Network((Dense(new, ones, ones[0].copy()),))
     assert str(caught.value).isprintable()
 
 
@@ -281,7 +283,7 @@ def test_a_sum_of_biases_beyond_float32_is_not_written_as_one() -> None:
     network = random_network("lstm", (3, 4))
     [layer] = network.layers
     assert isinstance(layer, Recurrent)
-    layer.bias_ih[0] = layer.bias_hh[0] = 3e38
+    layer.forward.bias_ih[0] = layer.forward.bias_hh[0] = 3e38
     with pytest.raises(ModelError, match="bias_ih [+] bias_hh, which TensorFlow Lite stores as"):
         encode(network, ".tflite")
     assert encode(network, ".onnx") and encode(network, ".npz")
@@ -290,7 +292,7 @@ def test_a_sum_of_biases_beyond_float32_is_not_written_as_one() -> None:
 def test_more_operators_than_are_read_are_not_written() -> None:
     layers = random_network("lstm", (1,) + (1,) * 1001).layers
     with pytest.raises(ModelError, match="need 1001 operators; at most 1000 are read"):
-        encode(Network(layers, False), ".tflite")
+        encode(Network(layers), ".tflite")
 
 
 @pytest.mark.parametrize("clip", [1e-50, 1e39, -1.0, float("nan"), float("inf")])

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
-from edgelstm.model.network import Dense, Network, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -69,9 +71,9 @@ def test_single_cells_and_layers_in_front_are_read() -> None:
 def test_absent_biases_are_zeros() -> None:
     tensors = {k: v for k, v in {**GRU, **HEAD}.items() if "bias" not in k}
     got = to_network(tensors, "net.pt")
-    rnn, fc = got.layers
+    rnn, _, fc = got.layers
     assert isinstance(rnn, Recurrent) and isinstance(fc, Dense)
-    assert not rnn.bias_ih.any() and not rnn.bias_hh.any() and not fc.bias.any()
+    assert not rnn.forward.bias_ih.any() and not rnn.forward.bias_hh.any() and not fc.bias.any()
     assert {"'rnn.bias_ih_l0' is absent: zeros", "'fc.bias' is absent: zeros"} <= set(got.assumed)
 
 
@@ -109,9 +111,8 @@ def test_half_and_double_weights_become_float32() -> None:
     rounded = "float64 weights are rounded to float32"
     for tensors, is_rounded in ((half, False), (exact, False), (third, True)):
         got = to_network(tensors, "net.pt")
-        assert isinstance(got.layers[0], Recurrent)
         expected = tensors["rnn.weight_ih_l0"].astype(np.float32)
-        np.testing.assert_array_equal(got.layers[0].weight_ih, expected)
+        np.testing.assert_array_equal(got.layers[0].arrays["weight_ih"], expected)
         assert (rounded in got.assumed) is is_rounded
 
 

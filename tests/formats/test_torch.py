@@ -13,7 +13,6 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.formats.torch import from_torch
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Recurrent, arrays
 from tests.torch_modules import (
     HIDDEN,
     INPUTS,
@@ -91,17 +90,16 @@ def test_one_module_gives_the_same_network_through_every_door(kind: str, tmp_pat
         assert got.last_step is expected.last_step
         assert [layer.name for layer in got.layers] == [layer.name for layer in expected.layers]
         for layer, other in zip(got.layers, expected.layers, strict=True):
-            for name, array in arrays(layer).items():
-                np.testing.assert_array_equal(array, arrays(other)[name])
+            for name, array in layer.arrays.items():
+                np.testing.assert_array_equal(array, other.arrays[name])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_weights_keep_their_values(dtype: Any, tmp_path: Path) -> None:
     module = Net().to(dtype)
     for network in (through_pt(module, tmp_path), through_safetensors(module, tmp_path)):
-        assert isinstance(network.layers[0], Recurrent)
         expected = module.rnn.weight_ih_l0.detach().float().numpy()
-        np.testing.assert_array_equal(network.layers[0].weight_ih, expected)
+        np.testing.assert_array_equal(network.layers[0].arrays["weight_ih"], expected)
 
 
 def test_reading_leaves_the_weights_apart_from_the_file_and_the_module(tmp_path: Path) -> None:
@@ -112,8 +110,7 @@ def test_reading_leaves_the_weights_apart_from_the_file_and_the_module(tmp_path:
         module.rnn.weight_ih_l0 += 1
     torch.save(without_fc2(module), tmp_path / "net.pt")
     for network in networks:
-        assert isinstance(network.layers[0], Recurrent)
-        np.testing.assert_array_equal(network.layers[0].weight_ih, before)
+        np.testing.assert_array_equal(network.layers[0].arrays["weight_ih"], before)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +185,7 @@ def test_layers_and_their_sequences_are_read_as_they_stand(
     got = from_torch(made)
     assert [layer.name.rstrip("0123456789") for layer in got.layers] == kinds
     assert not got.last_step and not got.assumed
-    tensors = [array for layer in got.layers for array in arrays(layer).values()]
+    tensors = [array for layer in got.layers for array in layer.arrays.values()]
     for parameter in made.parameters():
         expected = parameter.detach().numpy()
         assert any(np.array_equal(tensor, expected) for tensor in tensors)
@@ -216,7 +213,7 @@ def test_double_and_half_modules_become_float32() -> None:
     double = from_torch(Net(all_steps).double())
     assert double.assumed == ()
     half = from_torch(nn.LSTM(INPUTS, HIDDEN).bfloat16())
-    assert all(array.dtype == np.float32 for array in arrays(half.layers[0]).values())
+    assert all(array.dtype == np.float32 for array in half.layers[0].arrays.values())
     third = Net(hidden_layer).double()
     with torch.no_grad():
         third.fc.bias.fill_(1 / 3)

@@ -15,7 +15,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.formats.torch_archive import rebuild
-from edgelstm.model.network import Recurrent
+from edgelstm.layers.recurrent import Recurrent
 from tests.torch_modules import Net, torch
 
 
@@ -85,7 +85,7 @@ def test_checkpoints_are_read(prefix: str, tmp_path: Path) -> None:
     torch.save({"model": weights, "optimizer": optimizer.state_dict()}, tmp_path / "net.pt")
     (got,) = read(tmp_path / "net.pt").layers
     assert isinstance(got, Recurrent)
-    assert np.array_equal(got.weight_hh, module.weight_hh_l0.detach().numpy())
+    assert np.array_equal(got.forward.weight_hh, module.weight_hh_l0.detach().numpy())
 
 
 def test_entries_that_are_not_needed_are_left_out() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.torch import from_torch
-from edgelstm.model.network import Dense
+from edgelstm.layers.dense import Dense
 from tests.torch_modules import (
     HEADS,
     HIDDEN,

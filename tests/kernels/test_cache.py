@@ -228,7 +228,7 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
     from edgelstm.kernels.bind import kernel
     from tests.networks import random_network
 
-    packed = packed_layer(random_network("rnn", (3, 4)).layers[0])
+    packed = packed_layer(random_network("rnn", (3, 4)).layers[0].parts[0])
     written: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path))

@@ -17,12 +17,15 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import CellSpec, sigmoid, tanh, trace
 from edgelstm.execution import stages
+from edgelstm.execution.bytecode import encode
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.model.precision import HYBRID
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import random_input, random_network, random_recurrent
@@ -34,12 +37,11 @@ CELL_LOG2 = range(-15, -8)
 def with_cell_scale(network: QuantizedNetwork, log2: int) -> QuantizedNetwork:
     """The same integers with another scale of the cell state."""
     layers = []
-    for layer in network.layers:
-        assert isinstance(layer, QuantizedRecurrent)
+    for layer in parts(network.layers):
         cell = Scale(2.0**log2, 0, "int16")
         roles = layer.plan.roles
         scales = {v: cell if roles[v] == "cell" else s for v, s in layer.scales.items()}
-        layers.append(dataclasses.replace(layer, scales=scales))
+        layers.append(Recurrent((dataclasses.replace(layer, scales=scales),)))
     return dataclasses.replace(network, layers=tuple(layers))
 
 
@@ -112,7 +114,7 @@ def test_a_projected_layer_is_within_a_millionth(
             cell_name, outputs, hidden, rng, name="b", projection=outputs, cell_clip=0.3
         ),
     )
-    network = Network(layers, last_step=False)
+    network = Network(layers)
     x = random_input(network, 4, 40)
     expected = run(network, x)
     assert np.abs(expected - forward(network, x)).max() < 1e-6
@@ -123,7 +125,7 @@ def test_a_projected_layer_is_within_a_millionth(
 
 @pytest.mark.parametrize("cell_name", CELLS)
 def test_every_cell_has_a_fused_kernel_in_float32(cell_name: str) -> None:
-    assert packed_layer(random_network(cell_name, (3, 4)).layers[0]) is not None
+    assert packed_layer(random_network(cell_name, (3, 4)).layers[0].parts[0]) is not None
 
 
 @pytest.mark.parametrize("cell_name", compiled(HYBRID.cells))
@@ -251,7 +253,7 @@ def float_form(name: str) -> Network:
     if name != "projected":
         return random_network(name, (1, 17))
     layer = random_recurrent("lstm", 1, 17, np.random.default_rng(2), projection=5)
-    return Network((layer,), last_step=False)
+    return Network((layer,))
 
 
 @pytest.mark.parametrize("name", compiled([*CELLS, "projected"]))
@@ -298,7 +300,7 @@ def test_a_batch_runs_where_no_thread_starts_any_more(monkeypatch: Any) -> None:
 
 def test_a_hybrid_program_sees_one_value_that_is_not_a_number() -> None:
     network = quantize(random_network("lstm", (4, 5), outputs=2), None, "hybrid")
-    program = stages.ProgramStage(network, 1)
+    program = stages.ProgramStage(encode(parts(network.layers)), 1)
     x = random_input(network, 1, 4)
     x[0, 0, 1] = np.nan
     assert np.isnan(program.advance(x)).all()
@@ -354,7 +356,7 @@ def test_a_sequence_leaves_alone_what_it_cannot_take(
 ) -> None:
     from edgelstm.kernels.state import Running
 
-    running = Running(packed_layer(random_network("lstm", (5, 16)).layers[0]), 4)
+    running = Running(packed_layer(random_network("lstm", (5, 16)).layers[0].parts[0]), 4)
     for x_type, y_type in ((np.float32, np.float32), (np.float64, np.float32)):
         x, y = np.ones(x_shape, x_type), np.full(y_shape, 7, y_type)
         with pytest.raises(ValueError, match="do not fit"):
@@ -387,7 +389,7 @@ UNFIT = {
 def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
     from edgelstm.kernels.state import Running
 
-    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0]), 1)
+    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0].parts[0]), 1)
     step, fit = running.step_call(), np.ones(5, np.float32)
     y, before = np.full(5, 7, np.float32), copy.copy(unfit)
     assert not step(unfit, y) and not step(fit, unfit)
@@ -400,7 +402,7 @@ def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
 def test_a_step_takes_every_object_that_stands_for_its_type() -> None:
     from edgelstm.kernels.state import Running
 
-    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0]), 1)
+    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0].parts[0]), 1)
     odd = np.dtype(np.float32).newbyteorder("S").newbyteorder("S")
     x = np.zeros(5, odd)
     assert x.dtype == np.float32 and x.dtype is not np.dtype(np.float32)
@@ -486,11 +488,11 @@ def test_a_cell_that_has_no_place_is_an_error_before_it_compiles(
 
 def test_weights_are_packed_once_per_layer() -> None:
     network = random_network("lstm", (5, 16))
-    assert packed_layer(network.layers[0]) is packed_layer(network.layers[0])
+    assert packed_layer(network.layers[0].parts[0]) is packed_layer(network.layers[0].parts[0])
 
 
 def test_a_program_gives_what_the_fused_kernels_give() -> None:
     network = random_network("gru_reset_before", (4, 6, 5), outputs=2)
     x = random_input(network, 2, 9)
-    got = stages.ProgramStage(network, 2).advance(x)
+    got = stages.ProgramStage(encode(parts(network.layers)), 2).advance(x)
     assert np.abs(got - forward(network, x)).max() < 2e-6  # as in test_session.py

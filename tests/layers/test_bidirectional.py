@@ -11,9 +11,12 @@ from torch import nn
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent, arrays
-from tests.networks import bidirectional_network, random_input, random_recurrent
+from edgelstm.model.network import Layer, Network
+from tests.networks import bidirectional_network, random_direction, random_input, random_recurrent
 from tests.parameters import compiled
 
 TOLERANCE = 2e-6  # float32 sums in another order, activations within 2e-7
@@ -34,7 +37,7 @@ def layers_of(recurrent: Any, cell_name: str) -> list[Layer]:
     layers: list[Layer] = []
     for k in range(recurrent.num_layers):
         directions = [
-            Recurrent(
+            Direction(
                 f"{cell_name}{k + 1}{suffix}",
                 cell_name,
                 *(
@@ -44,7 +47,7 @@ def layers_of(recurrent: Any, cell_name: str) -> list[Layer]:
             )
             for suffix in ("", "_reverse")
         ]
-        layers.append(Bidirectional(*directions))
+        layers.append(Recurrent(tuple(directions)))
     return layers
 
 
@@ -57,7 +60,7 @@ def computed(part: Any, x: np.ndarray) -> Any:
 @pytest.mark.parametrize("cell_name", MODULES)
 def test_a_layer_matches_torch(cell_name: str, hidden_size: int, n: int, steps: int) -> None:
     recurrent = module(cell_name, 5, hidden_size)
-    network = Network(tuple(layers_of(recurrent, cell_name)), last_step=False)
+    network = Network(tuple(layers_of(recurrent, cell_name)))
     x = random_input(network, n, steps)
     expected = computed(recurrent, x)
     for engine in ("numba", "reference"):
@@ -71,7 +74,7 @@ def test_a_layer_matches_torch(cell_name: str, hidden_size: int, n: int, steps: 
 def test_a_stack_with_a_head_matches_torch(cell_name: str, last_step: bool) -> None:
     recurrent, head = module(cell_name, 6, 9, layers=2), nn.Linear(18, 4)
     dense = Dense("dense1", head.weight.detach().numpy(), head.bias.detach().numpy())
-    network = Network((*layers_of(recurrent, cell_name), dense), last_step)
+    network = Network(reading((*layers_of(recurrent, cell_name), dense), last_step=last_step))
     x = random_input(network, 3, 11)
     with torch.no_grad():
         out = recurrent(torch.from_numpy(x))[0]
@@ -82,7 +85,7 @@ def test_a_stack_with_a_head_matches_torch(cell_name: str, last_step: bool) -> N
 
 def test_the_last_step_holds_the_first_result_of_the_reverse_direction() -> None:
     recurrent = module("lstm", 4, 3)
-    network = Network(tuple(layers_of(recurrent, "lstm")), last_step=True)
+    network = Network(reading(tuple(layers_of(recurrent, "lstm")), last_step=True))
     x = random_input(network, 2, 9)
     expected = computed(recurrent, x)[:, -1]
     got = run(network, x)
@@ -102,18 +105,17 @@ def test_every_cell_runs_in_both_directions(cell_name: str) -> None:
 @pytest.mark.parametrize("engine", ["numba", "reference"])
 def test_a_projection_makes_both_outputs_smaller(engine: str) -> None:
     rng = np.random.default_rng(0)
-    layer = Bidirectional(
-        *(
-            random_recurrent("lstm", 5, 8, rng, name=name, projection=3)
-            for name in ("lstm1", "lstm1_reverse")
-        )
+    both = (
+        random_direction("lstm", 5, 8, rng, name=name, projection=3)
+        for name in ("lstm1", "lstm1_reverse")
     )
-    network = Network((layer,), last_step=False)
+    layer = Recurrent(tuple(both))
+    network = Network((layer,))
     torch_layer = nn.LSTM(5, 8, proj_size=3, batch_first=True, bidirectional=True)
     with torch.no_grad():
         for name, parameter in torch_layer.named_parameters():
             kind, _, suffix = name.partition("_l0")
-            parameter.copy_(torch.from_numpy(arrays(layer)[kind + suffix]))
+            parameter.copy_(torch.from_numpy(layer.arrays[kind + suffix]))
     x = random_input(network, 2, 6)
     got = run(network, x, engine=engine)
     assert got.shape == (2, 6, 6)
@@ -125,7 +127,7 @@ def test_one_direction_may_stand_before_and_behind_both() -> None:
     rng = np.random.default_rng(0)
     first = random_recurrent("lstm", 4, 8, rng, name="lstm1")
     last = random_recurrent("lstm", 10, 6, rng, name="lstm2")
-    network = Network((first, *inner, last), last_step=True)
+    network = Network(reading((first, *inner, last), last_step=True))
     x = random_input(network, 2, 5)
     assert np.abs(run(network, x) - forward(network, x)).max() < TOLERANCE
 
@@ -184,34 +186,32 @@ def test_a_single_step_is_refused(engine: str, batch: int | None) -> None:
 
 def test_directions_of_one_layer_fit_each_other() -> None:
     rng = np.random.default_rng(0)
-    there = random_recurrent("lstm", 4, 6, rng, name="lstm1")
+    there = random_direction("lstm", 4, 6, rng, name="lstm1")
     back = dataclasses.replace(there, name="lstm1_reverse")
     wrong = {
         "is called 'lstm2'": dataclasses.replace(there, name="lstm2"),
-        "lstm 4 -> 6 -> 6, clip 0 and lstm 4 -> 5 -> 5": random_recurrent(
+        "lstm 4 -> 6 -> 6, clip 0 and lstm 4 -> 5 -> 5": random_direction(
             "lstm", 4, 5, rng, name="lstm1_reverse"
         ),
-        "and gru 4 -> 6": random_recurrent("gru", 4, 6, rng, name="lstm1_reverse"),
+        "and gru 4 -> 6": random_direction("gru", 4, 6, rng, name="lstm1_reverse"),
         "clip 0 and .*clip 2": dataclasses.replace(back, cell_clip=2.0),
     }
     for message, layer in wrong.items():
         with pytest.raises(ModelError, match=message):
-            Bidirectional(there, layer)
+            Recurrent((there, layer))
     with pytest.raises(ModelError, match="lstm1_reverse, lstm1_reverse"):
-        Network(
-            (Bidirectional(there, back), random_recurrent("lstm", 12, 3, rng, name=back.name)), True
-        )
+        Network((Recurrent((there, back)), random_recurrent("lstm", 12, 3, rng, name=back.name)))
 
 
 def test_a_layer_behind_takes_both_outputs() -> None:
     layers = bidirectional_network("lstm", (4, 6)).layers
     behind = random_recurrent("lstm", 6, 3, np.random.default_rng(0), name="lstm2")
     with pytest.raises(ModelError, match="takes 6 values, but 'lstm1' before it gives 12"):
-        Network((*layers, behind), last_step=False)
+        Network((*layers, behind))
 
 
 def test_weights_have_the_names_of_torch() -> None:
     network = bidirectional_network("lstm", (4, 6))
     expected = [name.replace("_l0", "") for name, _ in module("lstm", 4, 6).named_parameters()]
-    assert list(arrays(network.layers[0])) == expected
+    assert list(network.layers[0].arrays) == expected
     assert network.n_parameters == sum(p.numel() for p in module("lstm", 4, 6).parameters())

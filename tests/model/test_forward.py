@@ -1,6 +1,5 @@
 """The float oracle against torch and against the equations called on arrays."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 import torch
 
 from edgelstm.cells import CELLS
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import advance, forward, zero_states
-from edgelstm.model.network import Network, Recurrent
-from tests.networks import random_input, random_network, random_recurrent
+from edgelstm.model.network import Network
+from tests.networks import random_direction, random_input, random_network
 
 # float32 weights, both sides in float64: only the order of sums differs.
 TOLERANCE = 1e-12
@@ -35,7 +36,7 @@ class _Blocks:
 class _Peepholes:
     """P over arrays, without any of the package's code."""
 
-    def __init__(self, layer: Recurrent) -> None:
+    def __init__(self, layer: Direction) -> None:
         assert layer.weight_peephole is not None
         blocks = layer.weight_peephole.astype(np.float64).reshape(-1, layer.hidden_size)
         self._blocks = dict(zip(layer.spec.peepholes, blocks, strict=True))
@@ -46,7 +47,7 @@ class _Peepholes:
 
 @pytest.mark.parametrize("cell_name", CELLS)
 def test_forward_equals_the_equations_on_arrays(cell_name: str) -> None:
-    layer = random_recurrent(cell_name, 3, 7, np.random.default_rng(0), gain=3)
+    layer = random_direction(cell_name, 3, 7, np.random.default_rng(0), gain=3)
     x = np.random.default_rng(1).normal(size=(9, 3)).astype(np.float32)
     gates, wide = layer.spec.gates, np.float64
     W = _Blocks(gates, layer.weight_ih.astype(wide), layer.bias_ih.astype(wide))
@@ -56,7 +57,7 @@ def test_forward_equals_the_equations_on_arrays(cell_name: str) -> None:
     for x_t in x.astype(wide):
         states = layer.spec.equations(W, U, *P, x_t, *states)
         expected.append(states[0])
-    got = forward(Network((layer,), last_step=False), x[None])[0]
+    got = forward(Network((Recurrent((layer,)),)), x[None])[0]
     assert np.abs(got - expected).max() < TOLERANCE
 
 
@@ -70,11 +71,12 @@ def test_forward_matches_torch(kind: type, cell_name: str, gain: float) -> None:
             p.copy_((p * gain).float())
     p = {k: v.detach().float().numpy() for k, v in module.named_parameters()}
     layers = tuple(
-        Recurrent(f"l{k}", cell_name, *(p[f"{n}_l{k}"] for n in _NAMES)) for k in range(2)
+        Recurrent((Direction(f"l{k}", cell_name, *(p[f"{n}_l{k}"] for n in _NAMES)),))
+        for k in range(2)
     )
     x = torch.randn(3, 20, 5, dtype=torch.float64)
     expected = module(x)[0].detach().numpy()
-    assert np.abs(forward(Network(layers, False), x.numpy()) - expected).max() < TOLERANCE
+    assert np.abs(forward(Network(layers), x.numpy()) - expected).max() < TOLERANCE
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -96,7 +98,7 @@ def test_cell_clip_cuts_the_cell_before_the_output_reads_it() -> None:
 
 def test_last_step_is_the_last_row_of_each_step() -> None:
     each = random_network("gru", (3, 5), outputs=4, activation="softmax")
-    last = dataclasses.replace(each, last_step=True)
+    last = Network(reading(each.layers, last_step=True))
     x = random_input(each, 3, 6)
     assert np.array_equal(forward(last, x), forward(each, x)[:, -1])
 

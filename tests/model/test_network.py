@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.model.network import Dense, Network, Recurrent, layer_names
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Network, layer_names
 from tests.networks import random_network
 
 F = np.float32
 
 
-def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: Any) -> Recurrent:
+def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: Any) -> Direction:
     rows = {"gru": 3, "lstm": 4}.get(cell_name, 3) * hidden
     arrays = {
         "weight_ih": np.zeros((rows, 5), F),
@@ -21,7 +24,7 @@ def recurrent(cell_name: str = "gru", hidden: int = 32, **changed: Any) -> Recur
         "bias_ih": np.zeros(rows, F),
         "bias_hh": np.zeros(rows, F),
     }
-    return Recurrent("gru1", cell_name, **(arrays | changed))
+    return Direction("gru1", cell_name, **(arrays | changed))
 
 
 @pytest.mark.parametrize(
@@ -57,18 +60,18 @@ def test_unknown_cell_lists_the_known_ones() -> None:
 def test_a_gru_has_no_cell_to_clip() -> None:
     r = recurrent()
     with pytest.raises(ModelError, match="no cell state"):
-        Recurrent("g", "gru", r.weight_ih, r.weight_hh, r.bias_ih, r.bias_hh, cell_clip=1.0)
+        Direction("g", "gru", r.weight_ih, r.weight_hh, r.bias_ih, r.bias_hh, cell_clip=1.0)
 
 
 def test_layers_that_do_not_chain_are_named() -> None:
     dense = Dense("dense1", np.zeros((2, 7), F), np.zeros(2, F))
     with pytest.raises(ModelError, match="'dense1' takes 7 values, but 'gru1' before it gives 32"):
-        Network((recurrent(), dense), last_step=True)
+        Network((Recurrent((recurrent(),)), dense))
 
 
 def test_dense_layers_alone_have_no_last_step() -> None:
     with pytest.raises(ModelError, match="last_step=False"):
-        Network((Dense("dense1", np.zeros((2, 7), F), np.zeros(2, F)),), last_step=True)
+        Network(reading((Dense("dense1", np.zeros((2, 7), F), np.zeros(2, F)),), last_step=True))
 
 
 def test_parameters_are_counted_as_stored() -> None:

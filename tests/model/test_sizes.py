@@ -7,8 +7,10 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Dense, Recurrent
 from edgelstm.model.sizes import shapes
 
 
@@ -16,13 +18,17 @@ from edgelstm.model.sizes import shapes
 def test_shapes_are_those_that_were_asked_for(cell_name: str) -> None:
     projection = 3 if cell_name.startswith("lstm") else None
     network = shapes(cell_name, 5, 7, layers=3, projection=projection, outputs=2)
-    *recurrent, head = network.layers
+    *recurrent, read, head = network.layers
     given = projection or 7
     assert [layer.input_size for layer in recurrent] == [5, given, given]
     for layer in recurrent:
         assert isinstance(layer, Recurrent)
-        assert (layer.cell_name, layer.hidden_size, layer.output_size) == (cell_name, 7, given)
-    assert isinstance(head, Dense)
+        assert (layer.cell_name, layer.forward.hidden_size, layer.output_size) == (
+            cell_name,
+            7,
+            given,
+        )
+    assert isinstance(read, ReadSteps) and isinstance(head, Dense)
     assert (head.input_size, head.output_size, network.last_step) == (given, 2, True)
     assert forward(network, np.ones((1, 4, 5))).shape == (1, 2)
 

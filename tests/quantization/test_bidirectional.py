@@ -5,8 +5,9 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedBidirectional, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.reference import run_integers
 from edgelstm.verification.fidelity import compare, saturation
@@ -35,8 +36,8 @@ def test_int8_kernels_give_the_bits_of_the_oracle(hidden_size: int, n: int, step
     assert got.dtype == np.int8 and got.shape == (n, steps, 2 * hidden_size)
     assert np.array_equal(got, run(qnetwork, x, engine="reference"))
     (layer,) = qnetwork.layers
-    assert isinstance(layer, QuantizedBidirectional)
-    one = [QuantizedNetwork((d,), False, "int8") for d in layer.directions]
+    assert isinstance(layer, Recurrent)
+    one = [QuantizedNetwork((Recurrent((d,)),)) for d in layer.directions]
     expected = [run_integers(one[0], x), run_integers(one[1], x[:, ::-1])[:, ::-1]]
     assert np.array_equal(got, np.concatenate(expected, 2))
 
@@ -52,17 +53,17 @@ def test_a_stack_with_a_head_gives_the_bits_of_the_oracle(last_step: bool, gain:
 def test_both_outputs_have_one_scale() -> None:
     _, qnetwork = quantized((5, 8, 6))
     for layer in qnetwork.layers:
-        assert isinstance(layer, QuantizedBidirectional)
-        assert layer.forward.output == layer.backward.output == layer.output
-        assert layer.forward.scales["x"] == layer.backward.scales["x"]
-    assert qnetwork.layers[1].directions[0].scales["x"] == qnetwork.layers[0].output  # type: ignore[union-attr]
+        assert isinstance(layer, Recurrent)
+        there, back = layer.directions
+        assert there.output == back.output and there.scales["x"] == back.scales["x"]
+    assert qnetwork.layers[1].parts[0].input == qnetwork.layers[0].parts[0].output
     other = quantized((5, 8))[1].layers[0]
-    assert isinstance(other, QuantizedBidirectional)
+    assert isinstance(other, Recurrent)
     layer = qnetwork.layers[0]
-    assert isinstance(layer, QuantizedBidirectional)
-    if other.output != layer.output:
+    assert isinstance(layer, Recurrent)
+    if other.forward.output != layer.forward.output:
         with pytest.raises(ModelError, match="different scales or zero points"):
-            QuantizedBidirectional(layer.forward, other.backward)
+            QuantizedNetwork((Recurrent((layer.forward, other.directions[1])),))
 
 
 @pytest.mark.parametrize("cell_name", ["lstm", "gru"])

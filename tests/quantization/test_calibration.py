@@ -16,7 +16,7 @@ LIMIT = 0.5
 
 def input_sums(network: Any, x: Any) -> Any:
     """W x + b of the forget gate, step by step in float64."""
-    layer = network.layers[0]
+    layer = network.layers[0].forward
     rows = slice(layer.hidden_size, 2 * layer.hidden_size)
     bias = layer.bias_ih[rows].astype(np.float64) + layer.bias_hh[rows]
     return x.astype(np.float64) @ layer.weight_ih[rows].T.astype(np.float64) + bias
@@ -42,7 +42,7 @@ def test_how_many_steps_are_looked_at_in_one_go_changes_nothing(
 ) -> None:
     rng = np.random.default_rng(2)
     both = random_bidirectional("lstm", 4, 5, rng, name="a")
-    network = Network((both, random_recurrent("lstm", 10, 3, rng, name="b")), last_step=False)
+    network = Network((both, random_recurrent("lstm", 10, 3, rng, name="b")))
     batches = [random_input(network, 3, 40), random_input(network, 1, 7)]
     expected = observe(network, batches, LIMIT)
     monkeypatch.setattr(calibration, "TOGETHER", together)

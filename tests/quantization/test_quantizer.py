@@ -9,9 +9,10 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Network, Recurrent
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.fidelity import snr_db
 from tests.networks import random_input, random_network
@@ -31,7 +32,7 @@ def with_gate(network: Network, gate: str, weight: float, bias: float) -> Networ
     arrays["weight_ih"][rows] *= np.float32(weight)
     arrays["weight_hh"][rows] *= np.float32(weight)
     arrays["bias_ih"][rows], arrays["bias_hh"][rows] = bias, 0
-    return Network((Recurrent(layer.name, "lstm", **arrays),), network.last_step)
+    return Network((Recurrent((Direction(layer.name, "lstm", **arrays),)),))
 
 
 # What int8 reaches on random networks is 36 to 42 dB; 28 leaves room for the odd gates below.
@@ -61,7 +62,7 @@ def test_scales_are_short_and_chain_from_layer_to_layer() -> None:
     network = random_network("lstm", (5, 12, 7), outputs=3, activation="relu")
     quantized = quantize(network, random_input(network, 10, 20))
     first, second, head = quantized.layers
-    assert isinstance(first, QuantizedRecurrent) and isinstance(second, QuantizedRecurrent)
+    assert isinstance(first, QuantizedDirection) and isinstance(second, QuantizedDirection)
     assert isinstance(head, QuantizedDense)
     assert second.scales["x"] == first.scales["h"] and head.input == second.scales["h"]
     chosen = [s.scale for layer in (first, second) for s in layer.scales.values()]

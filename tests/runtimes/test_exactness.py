@@ -15,7 +15,9 @@ import pytest
 
 from edgelstm.execution.session import run
 from edgelstm.formats import facts, write
-from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedRecurrent
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.isolation import execute
@@ -69,14 +71,14 @@ def free_scales(network: QuantizedNetwork) -> QuantizedNetwork:
         return float(np.float32(scale * (1 + rng.uniform(1e-4, 1e-3))))
 
     layers = []
-    for layer in network.layers:
-        assert isinstance(layer, QuantizedRecurrent)
+    for layer in parts(network.layers):
         x, h = (
             dataclasses.replace(layer.scales[v], scale=freed(layer.scales[v].scale)) for v in "xh"
         )
         scales = {v: h if s == layer.scales["h"] else s for v, s in layer.scales.items()}
         weights = {key: freed(scale) for key, scale in layer.weight_scales.items()}
-        layers.append(dataclasses.replace(layer, scales={**scales, "x": x}, weight_scales=weights))
+        freed_layer = dataclasses.replace(layer, scales={**scales, "x": x}, weight_scales=weights)
+        layers.append(Recurrent((freed_layer,)))
     return dataclasses.replace(network, layers=tuple(layers))
 
 

@@ -10,8 +10,10 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import read, write
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Dense, Network
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.isolation import Execution
 from edgelstm.verification import sampling, verifier
@@ -146,13 +148,15 @@ def test_compare_gives_the_snr_of_the_result_and_of_each_layer() -> None:
     int8 = quantize(NETWORK, INPUT)
     head = NETWORK.layers[-1]
     assert isinstance(head, Dense)
-    logits = Network((*NETWORK.layers[:-1], dataclasses.replace(head, activation=None)), True)
+    logits = Network(
+        reading((*NETWORK.layers[:-1], dataclasses.replace(head, activation=None)), last_step=True)
+    )
     expected = snr_db(forward(logits, INPUT), run(int8, INPUT))
     got = compare(NETWORK, int8, INPUT)
     assert got.snr_db is not None and expected is not None
     assert abs(got.snr_db - expected) < 0.01  # float32 and float64 originals
     assert list(got.layer_snr_db) == ["lstm1", "dense1"]
-    lstm = Network(NETWORK.layers[:1], last_step=True)
+    lstm = Network(reading(NETWORK.layers[:1], last_step=True))
     first = snr_db(forward(lstm, INPUT), run(quantize(lstm, INPUT), INPUT))
     assert first is not None and abs(got.layer_snr_db["lstm1"] - first) < 0.01  # type: ignore[operator]
 

@@ -4,42 +4,41 @@ Every value of every layer gets a place in one long vector; every operation of t
 becomes a row that says where it reads and writes. What the columns mean stands in kernels/.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgelstm.execution.bytecode import floats, integers
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
-from edgelstm.model.network import Dense, Network, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Direction
+from edgelstm.model.network import Part
 from edgelstm.model.plan import recurrent_plan
 from edgelstm.model.precision import FLOAT32
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedPart
 
 
-def encode(network: Network | QuantizedNetwork) -> Program:
-    """The program of a network, each layer at every step; integers have TFLM's arithmetic.
-
-    Bidirectional layers have no program; each of their directions has one.
+def encode(parts: Sequence[Part] | Sequence[QuantizedPart]) -> Program:
+    """The program of directions and dense layers in a row; integers have TFLM's arithmetic.
 
     Raises:
         ModelError: An operation that the kernel of this precision does not have.
     """
-    integer = isinstance(network, QuantizedNetwork) and network.input is not None
-    rows: Any = integers if integer else floats
+    rows: Any = integers if parts[0].input is not None else floats
     builder = rows.builder()
-    slot = builder.place(network.input_size)
-    for layer in network.layers:
-        if isinstance(layer, Dense | QuantizedDense):
-            slot = rows.dense(builder, layer, slot)
+    x = y = builder.place(parts[0].input_size)
+    for part in parts:
+        if isinstance(part, Dense | QuantizedDense):
+            y = rows.dense(builder, part, y)
         else:
-            assert isinstance(layer, Recurrent | QuantizedRecurrent)
-            slot = _recurrent(builder, layer, slot)
-    made: Program = rows.program(builder, slot)
+            y = _recurrent(builder, part, y)
+    made: Program = rows.program(builder, (x, y))
     return made
 
 
-def _recurrent(builder: Builder, layer: Recurrent | QuantizedRecurrent, x: Slot) -> Slot:
+def _recurrent(builder: Builder, layer: Direction | QuantizedDirection, x: Slot) -> Slot:
     """One row per operation, then the new states move to the places of the old."""
-    plan = recurrent_plan(layer, FLOAT32) if isinstance(layer, Recurrent) else layer.plan
-    integer = layer if isinstance(layer, QuantizedRecurrent) and layer.scales else None
+    plan = recurrent_plan(layer, FLOAT32) if isinstance(layer, Direction) else layer.plan
+    integer = layer if isinstance(layer, QuantizedDirection) and layer.scales else None
     places = {"x": x}
     for state in plan.states:
         start = integer.scales[state].zero_point if integer else 0

@@ -25,6 +25,7 @@ class Program:
         constants: The kernel's further arrays, in the order of its parameters.
         start: `values` with every state at its start.
         states: Layer to state to its place.
+        input_size: Values per step that come in, at the start of `values`.
         result: Where the network's result lies.
     """
 
@@ -32,6 +33,7 @@ class Program:
     constants: tuple[NDArray[Any], ...]
     start: NDArray[Any]
     states: Mapping[str, Mapping[str, Slot]]
+    input_size: int
     result: Slot
 
 
@@ -89,8 +91,13 @@ class Builder:
             row[getattr(kernel, name)] = value
         self._rows.append(row)
 
-    def program(self, pools: Mapping[str, str], values_type: str, result: Slot) -> Program:
-        """The program; `pools`: name to type, in the order of the kernel's parameters."""
+    def program(
+        self, pools: Mapping[str, str], values_type: str, ends: tuple[Slot, Slot]
+    ) -> Program:
+        """The program from the input to the result.
+
+        `pools`: name to type, in the order of the kernel's parameters.
+        """
         start = np.zeros(self._n_values, values_type)
         for slot, value in self._starts:
             start[slot.start : slot.start + slot.size] = value
@@ -99,4 +106,5 @@ class Builder:
             np.concatenate(self._pools.get(name, [np.zeros(1)])).astype(kind)
             for name, kind in pools.items()
         ]
-        return Program(np.array(self._rows), tuple(constants), start, self.states, result)
+        x, y = ends
+        return Program(np.array(self._rows), tuple(constants), start, self.states, x.size, y)

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from edgelstm.cells.spec import Op
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
-from edgelstm.model.network import Dense, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Direction
 from edgelstm.model.plan import recurrent_plan
 from edgelstm.model.precision import FLOAT32
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 
 POOLS = {"weights": "float32", "weights_q": "int8", "biases": "float32", "constants": "float32"}
 
@@ -22,25 +23,25 @@ def builder() -> Builder:
     return Builder(float_program)
 
 
-def program(built: Builder, result: Slot) -> Program:
+def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
     """The finished program."""
-    return built.program(POOLS, "float32", result)
+    return built.program(POOLS, "float32", ends)
 
 
 def operation(
-    built: Builder, layer: Recurrent | QuantizedRecurrent, op: Op, places: Mapping[str, Slot]
+    built: Builder, layer: Direction | QuantizedDirection, op: Op, places: Mapping[str, Slot]
 ) -> None:
     """The row of one operation of a recurrent layer."""
     out, args = places[op.result], [places[a] for a in op.args]
     if op.kind == "scale":
-        assert isinstance(layer, Recurrent) and layer.weight_peephole is not None
+        assert isinstance(layer, Direction) and layer.weight_peephole is not None
         weight = layer.weight_peephole[recurrent_plan(layer, FLOAT32).peephole(op.gate)]
         built.row("SCALE", out, *args, CONSTANT=built.constant("constants", weight))
     elif not op.side:
         clip = op.kind == "clip"
         columns = {"CONSTANT": built.constant("constants", layer.cell_clip)} if clip else {}
         built.row(op.kind.upper(), out, *args, **columns)
-    elif isinstance(layer, QuantizedRecurrent):
+    elif isinstance(layer, QuantizedDirection):
         rows = layer.plan.rows(op.gate)
         weight = getattr(layer, f"weight_{op.side}")[rows]
         bias = getattr(layer, f"bias_{op.side}")[rows]

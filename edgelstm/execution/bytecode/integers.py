@@ -10,7 +10,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
 from edgelstm.quantization import fixedpoint as fx
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import integer_clip
 from edgelstm.quantization.rounding import TFLM
 from edgelstm.quantization.scales import Scale
@@ -26,13 +26,13 @@ def builder() -> Builder:
     return Builder(integer_program)
 
 
-def program(built: Builder, result: Slot) -> Program:
+def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
     """The finished program."""
-    return built.program(POOLS, "int16", result)
+    return built.program(POOLS, "int16", ends)
 
 
 def operation(
-    built: Builder, layer: QuantizedRecurrent, op: Op, places: Mapping[str, Slot]
+    built: Builder, layer: QuantizedDirection, op: Op, places: Mapping[str, Slot]
 ) -> None:
     """The row of one operation of a recurrent layer."""
     out, scale = places[op.result], layer.scales[op.result]

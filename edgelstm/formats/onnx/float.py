@@ -9,11 +9,11 @@ from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import NATIVE, to_onnx
 from edgelstm.formats.onnx.graph import Graph
-from edgelstm.layers.directions import parts
-from edgelstm.model.network import Bidirectional, Dense, Recurrent
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 
-Directions = Sequence[Recurrent] | Sequence[QuantizedRecurrent]
+Directions = Sequence[Direction] | Sequence[QuantizedDirection]
 ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
     "relu": ("Relu", {}),
     "sigmoid": ("Sigmoid", {}),
@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
 
 
 def recurrent(
-    graph: Graph, layer: Recurrent | Bidirectional, x: str, states: Sequence[str]
+    graph: Graph, layer: Recurrent[Direction], x: str, states: Sequence[str]
 ) -> tuple[str, list[str]]:
     """Adds an LSTM or GRU.
 
@@ -36,8 +36,8 @@ def recurrent(
         Names of the output (steps, batch, output_size) and of the states after the last step; none
         of a bidirectional layer.
     """
-    directions = parts([layer])
-    operator, _, attributes = NATIVE[directions[0].cell_name]
+    directions = layer.directions
+    operator, _, attributes = NATIVE[layer.cell_name]
     weights = [
         graph.constant(
             np.stack([to_onnx(getattr(d, key), d.cell_name) for d in directions]),
@@ -101,7 +101,7 @@ def run_operator(
     return y, [graph("Squeeze", end, first, scope=name) for end in outputs[1:]]
 
 
-def _side_by_side(graph: Graph, y: str, layer: Recurrent | QuantizedRecurrent) -> str:
+def _side_by_side(graph: Graph, y: str, layer: Direction | QuantizedDirection) -> str:
     """(steps, 2, batch, hidden_size) as (steps, batch, 2 * hidden_size)."""
     y = graph("Transpose", y, scope=layer.name, perm=[0, 2, 1, 3])
     shape = graph.constant([0, 0, 2 * layer.hidden_size])

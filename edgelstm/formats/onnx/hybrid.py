@@ -10,28 +10,24 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
-from edgelstm.layers.directions import parts
-from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
-    QuantizedDense,
-    QuantizedRecurrent,
-)
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 
 DOMAIN = "com.microsoft"
 
 
 def recurrent(
     graph: Graph,
-    layer: QuantizedRecurrent | QuantizedBidirectional,
+    layer: Recurrent[QuantizedDirection],
     x: str,
     states: Sequence[str],
 ) -> tuple[str, list[str]]:
     """Adds a DynamicQuantizeLSTM; arguments and result as in `float.recurrent`."""
-    weights, scales, directions = [], [], parts([layer])
-    if directions[0].cell_name != "lstm":
+    weights, scales, directions = [], [], layer.directions
+    if layer.cell_name != "lstm":
         raise ModelError(
             f"layer '{layer.name}': ONNX Runtime has no operator with int8 weights for a "
-            f"{directions[0].cell_name}, only for an lstm; write float32 instead, or .npz"
+            f"{layer.cell_name}, only for an lstm; write float32 instead, or .npz"
         )
     for letter, side in (("W", "ih"), ("R", "hh")):
         name = f"{layer.name}/{letter}"
@@ -54,7 +50,7 @@ def recurrent(
     )
 
 
-def _column_scales(layer: QuantizedRecurrent, side: str) -> NDArray[np.float32]:
+def _column_scales(layer: QuantizedDirection, side: str) -> NDArray[np.float32]:
     """The scale of each row of a weight matrix, that of the row's gate."""
     gates = CELLS[layer.plan.cell_name].gates
     scales = [layer.weight_scales[f"{side} {gate}"] for gate in gates]

@@ -14,12 +14,9 @@ import numpy as np
 
 from edgelstm.cells.spec import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization import fixedpoint
-from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
-    QuantizedDense,
-    QuantizedRecurrent,
-)
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import integer_clip
 from edgelstm.quantization.scales import Scale
 
@@ -31,7 +28,7 @@ TABLES = {"sigmoid": fixedpoint.table_sigmoid, "tanh": fixedpoint.table_tanh}
 
 def recurrent(
     graph: Graph,
-    layer: QuantizedRecurrent | QuantizedBidirectional,
+    layer: Recurrent[QuantizedDirection],
     x: str,
     states: Sequence[str],
 ) -> tuple[str, list[str]]:
@@ -47,16 +44,17 @@ def recurrent(
         Names of the output (steps, batch, output_size) and of the states after the last step; none
         of a bidirectional layer.
     """
-    if isinstance(layer, QuantizedRecurrent):
-        return _loop(graph, layer, x, states)
-    there, _ = _loop(graph, layer.forward, x, ())
-    back, _ = _loop(graph, layer.backward, x, (), reverse=True)
+    if not layer.is_bidirectional:
+        return _loop(graph, layer.forward, x, states)
+    forward, backward = layer.directions
+    there, _ = _loop(graph, forward, x, ())
+    back, _ = _loop(graph, backward, x, (), reverse=True)
     return graph("Concat", there, back, scope=layer.name, axis=2), []
 
 
 def _loop(
     graph: Graph,
-    layer: QuantizedRecurrent,
+    layer: QuantizedDirection,
     x: str,
     states: Sequence[str],
     *,
@@ -107,7 +105,7 @@ def stack_names(layer: str, group: Sequence[Op]) -> tuple[str, str]:
     return f"{layer}/{letter}_{''.join(gates)}", f"{layer}/{letter}b_{''.join(gates)}"
 
 
-def _zeros(graph: Graph, layer: QuantizedRecurrent, x: str) -> list[str]:
+def _zeros(graph: Graph, layer: QuantizedDirection, x: str) -> list[str]:
     """Every state at its zero point, for as many sequences as x holds."""
     from onnx.numpy_helper import from_array
 
@@ -124,7 +122,7 @@ class _Step:
     """The body of a layer's loop; `names` says what a value is called there, in which type."""
 
     graph: Graph
-    layer: QuantizedRecurrent
+    layer: QuantizedDirection
     names: dict[tuple[str, str], str]
 
     def scope(self, value: str) -> str:
@@ -139,7 +137,7 @@ class _Step:
         return self.names[value, type_name]
 
 
-def _body(graph: Graph, layer: QuantizedRecurrent) -> onnx.GraphProto:
+def _body(graph: Graph, layer: QuantizedDirection) -> onnx.GraphProto:
     plan, name = layer.plan, layer.name
     types = {value: layer.scales[value].type for value in (*plan.states, "x")}
     step = _Step(graph, layer, {(v, kind): f"{name}/{v}" for v, kind in types.items()})

@@ -7,13 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgelstm.cells import CELLS
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_integer import KEY
-from edgelstm.model.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.scales import Scale
 
 if TYPE_CHECKING:
@@ -57,11 +60,10 @@ def encode(
     """
     states = _states(network) if streaming else {}
     fed = [end for ends in states.values() for end in ends]
-    into, out = (None, None) if isinstance(network, Network) else (network.input, network.output)
     free = ("batch", 1 if streaming else "steps")
     before = free[:1] if network.last_step else free
-    x = _End("x", (*free, network.input_size), into)
-    y = _End("y", (*before, network.output_size), out)
+    x = _End("x", (*free, network.input_size), network.input)
+    y = _End("y", (*before, network.output_size), network.output)
     outputs = [y, *(dataclasses.replace(end, name=f"{end.name}_out") for end in fed)]
     graph = Graph()
     for end, value in zip(outputs, _add_layers(graph, network, states), strict=True):
@@ -75,19 +77,16 @@ def encode(
     )
 
 
-def _precision(network: Network | QuantizedNetwork) -> str:
-    return network.precision if isinstance(network, QuantizedNetwork) else "float32"
-
-
 def _states(network: Network | QuantizedNetwork) -> dict[str, list[_End]]:
     """Layer to its states, as inputs."""
     states: dict[str, list[_End]] = {}
     for layer in network.layers:
-        if isinstance(layer, Recurrent | QuantizedRecurrent):
-            names = (layer.spec if isinstance(layer, Recurrent) else layer.plan).states
-            scales = {} if isinstance(layer, Recurrent) else layer.scales
-            shape = ("batch", layer.hidden_size)
-            states[layer.name] = [_End(f"{s}{len(states)}", shape, scales.get(s)) for s in names]
+        if isinstance(layer, Recurrent):
+            forward, n = layer.forward, len(states)
+            states[layer.name] = [
+                _End(f"{s}{n}", ("batch", forward.hidden_size), forward.scales.get(s))
+                for s in CELLS[layer.cell_name].states
+            ]
     return states
 
 
@@ -95,27 +94,28 @@ def _add_layers(
     graph: Graph, network: Network | QuantizedNetwork, states: Mapping[str, Sequence[_End]]
 ) -> list[str]:
     """Names of the result and of the new states. Recurrent operators want steps before batch."""
-    add, split = ADDERS[_precision(network)], split_point(network.layers)
-    y, after = "x", []
-    if split:
+    add = ADDERS[network.precision]
+    y, after, ends = "x", list[str](), list[str]()
+    is_recurrent = any(isinstance(layer, Recurrent) for layer in network.layers)
+    if is_recurrent:
         y = graph("Transpose", y, scope="x", perm=[1, 0, 2])
-    for k, layer in enumerate(network.layers):
-        if isinstance(layer, Dense | QuantizedDense):
-            y = add.dense(graph, layer, y)
-            continue
-        given = [end.name for end in states.get(layer.name, ())]
-        y, ends = add.recurrent(graph, layer, y, given)
-        after += ends[: len(given)]
-        if network.last_step and k + 1 == split:
+    for layer in network.layers:
+        if isinstance(layer, Recurrent):
+            given = [end.name for end in states.get(layer.name, ())]
+            y, ends = add.recurrent(graph, layer, y, given)
+            after += ends[: len(given)]
+        elif isinstance(layer, ReadSteps):  # directly behind a recurrent layer
             last = graph.constant(-1)
-            y = ends[0] if ends else graph("Gather", y, last, scope="last_step", axis=0)
-    if split and not network.last_step:
+            y = ends[0] if ends else graph("Gather", y, last, scope=layer.name, axis=0)
+        else:
+            y = add.dense(graph, layer, y)
+    if is_recurrent and not network.last_step:
         y = graph("Transpose", y, scope="y", perm=[1, 0, 2])
     return [y, *after]
 
 
 def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> dict[str, str]:
-    metadata = {f"{KEY}.precision": _precision(network)}
+    metadata = {f"{KEY}.precision": network.precision}
     for name, end in ends.items():
         if end.scale:
             metadata[f"{KEY}.{name}_scale"] = repr(end.scale.scale)
@@ -133,13 +133,17 @@ def _model(
     opsets = [make_opsetid("", OPSET)]
     if any(node.domain == hybrid.DOMAIN for node in graph.node):
         opsets.append(make_opsetid(hybrid.DOMAIN, 1))
-    sizes = [f"{layer.name} {layer.input_size} -> {layer.output_size}" for layer in network.layers]
+    sizes = [
+        f"{layer.name} {layer.input_size} -> {layer.output_size}"
+        for layer in network.layers
+        if layer.parts
+    ]
     model = make_model(
         graph,
         opset_imports=opsets,
         ir_version=IR_VERSION,
         producer_name="edgelstm",
-        doc_string=f"{_precision(network)} network: {', '.join(sizes)}",
+        doc_string=f"{network.precision} network: {', '.join(sizes)}",
     )
     set_model_props(model, dict(metadata))
     return model

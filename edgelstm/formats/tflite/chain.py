@@ -8,22 +8,17 @@ of a bidirectional layer are one link of the chain.
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
 from edgelstm.formats.tflite.model import MOST_AXES, Operator, Tensor
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
-from edgelstm.model.network import Bidirectional, Dense, Layer, Recurrent, layer_names
-from edgelstm.quantization.quantized import (
-    SIGMOID_OUTPUT,
-    QuantizedBidirectional,
-    QuantizedDense,
-    QuantizedLayer,
-    QuantizedRecurrent,
-)
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Layer, layer_names
+from edgelstm.quantization.quantized import SIGMOID_OUTPUT, QuantizedDense, QuantizedLayer
 from edgelstm.text import counted
-
-Lstm = Recurrent | QuantizedRecurrent
 
 FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
 ACTIVATIONS = {"RELU": "relu", "LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}
@@ -121,7 +116,10 @@ def append_directions(chain: Chain, operators: Sequence[Operator]) -> None:
     for op in (turned, turned_back):
         _check_turns_steps(op, 0 if there.options["time_major"] else 1)
     name = _name(chain, "lstm")
-    layer = _both(read_lstm(there, name), read_lstm(back, name + REVERSE))
+    directions = read_lstm(there, name), read_lstm(back, name + REVERSE)
+    if directions[0].precision != directions[1].precision:
+        raise ModelError("its two LSTMs differ in precision; one precision is read")
+    layer: Recurrent[Any] = Recurrent(directions)
     _check_joins(joined, chain.value, layer.forward.output_size)
     _append_layer(chain, layer)
     (result,) = joined.outputs
@@ -154,14 +152,6 @@ def _check_joins(op: Operator, value: Tensor, width: int) -> None:
         _check_same_scale(tensor, result)
 
 
-def _both(forward: Lstm, backward: Lstm) -> Bidirectional | QuantizedBidirectional:
-    if isinstance(forward, Recurrent) and isinstance(backward, Recurrent):
-        return Bidirectional(forward, backward)
-    if isinstance(forward, Recurrent) or isinstance(backward, Recurrent):
-        raise ModelError("its two LSTMs differ in precision; one precision is read")
-    return QuantizedBidirectional(forward, backward)
-
-
 def _name(chain: Chain, kind: str) -> str:
     dense = (isinstance(layer, Dense | QuantizedDense) for layer in chain.layers)
     return layer_names([*("dense" if d else "lstm" for d in dense), kind])[-1]
@@ -169,7 +159,8 @@ def _name(chain: Chain, kind: str) -> str:
 
 def _append_lstm(chain: Chain, op: Operator) -> None:
     _check_sequence(chain, op)
-    _append_layer(chain, read_lstm(op, _name(chain, "lstm")))
+    layer: Recurrent[Any] = Recurrent((read_lstm(op, _name(chain, "lstm")),))
+    _append_layer(chain, layer)
 
 
 def _check_sequence(chain: Chain, op: Operator) -> None:

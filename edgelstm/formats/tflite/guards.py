@@ -1,7 +1,7 @@
 """What runtimes accept and then compute wrongly: refused here, when a file is written or read."""
 
 from edgelstm.errors import ModelError
-from edgelstm.quantization.quantized import QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDirection
 
 SMALLEST_OUTPUT_SCALE = 2.0**-30  # below, o * tanh(c) would have to be shifted left, out of int32
 
@@ -21,7 +21,7 @@ def check_target(target: str | None, precision: str, *, streaming: bool) -> None
         )
 
 
-def check_output(layer: QuantizedRecurrent) -> None:
+def check_output(layer: QuantizedDirection) -> None:
     """`ModelError` if the output of an int8 layer is too small for 32 bits between."""
     if layer.output.scale < SMALLEST_OUTPUT_SCALE:
         raise ModelError(

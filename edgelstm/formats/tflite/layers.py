@@ -10,10 +10,11 @@ from edgelstm.formats.integers import check_dense, check_recurrent
 from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
-from edgelstm.model.network import Dense, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Direction
 from edgelstm.model.plan import RecurrentPlan, recurrent_plan
 from edgelstm.model.precision import HYBRID, INT8
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import value_scales
 from edgelstm.quantization.scales import Scale
 
@@ -26,7 +27,7 @@ TYPES = {  # of input, weights, biases
 EXTRAS = {"peepholes": (9, 10, 11), "a projection": (16, 17), "layer normalization": range(20, 24)}
 
 
-def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
+def read_lstm(op: Operator, name: str) -> Direction | QuantizedDirection:
     """The layer of a UNIDIRECTIONAL_SEQUENCE_LSTM.
 
     Raises:
@@ -44,12 +45,12 @@ def read_lstm(op: Operator, name: str) -> Recurrent | QuantizedRecurrent:
     clip = float(op.options["cell_clip"])
     weight_ih, weight_hh, bias = (_stacked(tensors) for tensors in (ih, hh, biases))
     if precision == "float32":
-        return Recurrent(name, "lstm", weight_ih, weight_hh, bias, np.zeros_like(bias), clip)
+        return Direction(name, "lstm", weight_ih, weight_hh, bias, np.zeros_like(bias), clip)
     plan = _plan(name, sizes, clip, precision)
     weight_scales = {f"ih {g}": _weight_scale(t) for g, t in zip(GATES, ih, strict=True)}
     weight_scales |= {f"hh {g}": _weight_scale(t) for g, t in zip(GATES, hh, strict=True)}
     scales = _value_scales(plan, x, op) if precision == "int8" else {}
-    layer = QuantizedRecurrent(
+    layer = QuantizedDirection(
         plan, weight_ih, weight_hh, bias, np.zeros_like(bias), weight_scales, scales, clip
     )
     if scales:
@@ -208,7 +209,7 @@ def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> Rec
 
     hidden, into = sizes
     rows = len(GATES) * hidden
-    layer = Recurrent(
+    layer = Direction(
         name, "lstm", zeros(rows, into), zeros(rows, hidden), zeros(rows), zeros(rows), clip
     )
     return recurrent_plan(layer, INT8 if precision == "int8" else HYBRID)

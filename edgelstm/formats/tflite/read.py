@@ -12,15 +12,11 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
 from edgelstm.formats.tflite.model import Model, unpack
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Dense, Network, Recurrent, split_point
-from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
-    QuantizedDense,
-    QuantizedNetwork,
-    QuantizedRecurrent,
-)
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
 
-QUANTIZED = (QuantizedRecurrent, QuantizedBidirectional, QuantizedDense)
 MOST_SHARING = 8  # how often operators may name a file's bytes; more would only fill memory
 
 
@@ -108,26 +104,13 @@ def _steps(model: Model) -> int:
 
 
 def _assembled(chain: Chain) -> Network | QuantizedNetwork:
-    layers = chain.layers
-    kinds = {part.name: _precision(part) for part in parts(layers)}
+    kinds = {part.name: part.precision for part in parts(chain.layers)}
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise ModelError(f"its layers differ in precision ({told}); one precision is read")
-    if chain.last_step and not split_point(layers):
+    if chain.last_step and not any(isinstance(layer, Recurrent) for layer in chain.layers):
         raise ModelError("it takes the last step, but has no recurrent layer")
-    integers = tuple(layer for layer in layers if isinstance(layer, QUANTIZED))
-    if not integers:
-        floats = tuple(layer for layer in layers if not isinstance(layer, QUANTIZED))
-        return Network(floats, chain.last_step)
-    precision = kinds[integers[0].name]
-    return QuantizedNetwork(
-        integers, chain.last_step, precision, dropped_softmax=chain.dropped_softmax
-    )
-
-
-def _precision(layer: Recurrent | Dense | QuantizedRecurrent | QuantizedDense) -> str:
-    if isinstance(layer, Recurrent | Dense):
-        return "float32"
-    if isinstance(layer, QuantizedDense):
-        return "hybrid" if layer.input is None else "int8"
-    return "int8" if layer.scales else "hybrid"
+    layers = reading(chain.layers, last_step=chain.last_step)
+    if "float32" in kinds.values() or not kinds:
+        return Network(layers)
+    return QuantizedNetwork(layers, dropped_softmax=chain.dropped_softmax)

@@ -14,14 +14,17 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_output, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.model.network import Bidirectional, Dense, Layer, Network, Recurrent, split_point
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Layer, Network, Part
 from edgelstm.quantization.quantized import (
-    QuantizedBidirectional,
     QuantizedDense,
+    QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
-    QuantizedRecurrent,
+    QuantizedPart,
 )
 from edgelstm.quantization.scales import Scale
 
@@ -44,49 +47,47 @@ def encode(
         ModelError: A cell without an operator in TensorFlow Lite, or a file that the target, or
             any runtime, would load and compute wrongly.
     """
-    precision = network.precision if isinstance(network, QuantizedNetwork) else "float32"
-    check_target(target, precision, streaming=streaming)
+    check_target(target, network.precision, streaming=streaming)
     for layer in parts(network.layers):
         _check_cell(layer)
-    scale = network.input if isinstance(network, QuantizedNetwork) else None
-    x = _values("x", (1, steps, network.input_size), scale)
+    x = _values("x", (1, steps, network.input_size), network.input)
     operators: list[Operator] = []
     y = x
-    for k, layer in enumerate(network.layers):
+    for layer in network.layers:
         operators += _layer_operators(layer, y)
         y = _result(operators[-1])
-        if network.last_step and k + 1 == split_point(network.layers):
-            operators.append(_last_step(y))
-            y = _result(operators[-1])
     y = dataclasses.replace(y, name="y")
     operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
     unit = "step" if steps == 1 else "steps"
-    return pack(Model(x, y, tuple(operators), f"edgelstm: {precision}, {steps} {unit}"))
+    return pack(Model(x, y, tuple(operators), f"edgelstm: {network.precision}, {steps} {unit}"))
 
 
-def _check_cell(layer: Recurrent | QuantizedRecurrent | Dense | QuantizedDense) -> None:
-    if isinstance(layer, Recurrent | QuantizedRecurrent) and layer.cell_name != "lstm":
+def _check_cell(layer: Part | QuantizedPart) -> None:
+    if isinstance(layer, Direction | QuantizedDirection) and layer.cell_name != "lstm":
         raise ModelError(
             f"layer '{layer.name}': TensorFlow Lite has no fused operator for a "
             f"{layer.cell_name}, only for an lstm; write float32 to .onnx, or .npz"
         )
-    if isinstance(layer, QuantizedRecurrent) and layer.scales:
+    if isinstance(layer, QuantizedDirection) and layer.scales:
         check_output(layer)
 
 
 def _layer_operators(layer: Layer | QuantizedLayer, x: Tensor) -> list[Operator]:
-    if isinstance(layer, Recurrent | QuantizedRecurrent):
-        return [_lstm(layer, x)]
-    if isinstance(layer, Bidirectional | QuantizedBidirectional):
-        return _both_directions(layer, x)
+    if isinstance(layer, Recurrent):
+        return _recurrent(layer, x)
+    if isinstance(layer, ReadSteps):
+        return [_last_step(x)]
     return _dense(layer, x)
 
 
-def _both_directions(layer: Bidirectional | QuantizedBidirectional, x: Tensor) -> list[Operator]:
-    """Two LSTMs, the backward one between two REVERSE_V2, and a CONCATENATION of their outputs."""
-    there, turned = _lstm(layer.forward, x), _reversed(x, f"{layer.name}/reversed")
-    back = _lstm(layer.backward, _result(turned))
-    turned_back = _reversed(_result(back), f"{layer.backward.name}/reversed")
+def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:
+    """An LSTM; a backward one between two REVERSE_V2, and a CONCATENATION of both outputs."""
+    there = _lstm(layer.forward, x)
+    if not layer.is_bidirectional:
+        return [there]
+    backward, turned = layer.directions[1], _reversed(x, f"{layer.name}/reversed")
+    back = _lstm(backward, _result(turned))
+    turned_back = _reversed(_result(back), f"{backward.name}/reversed")
     outputs = _result(there), _result(turned_back)
     shape = (*x.shape[:2], layer.output_size)
     y = dataclasses.replace(outputs[0], name=f"{layer.name}/both", shape=shape)
@@ -118,10 +119,10 @@ def _result(op: Operator) -> Tensor:
     return tensor
 
 
-def _lstm(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> Operator:
+def _lstm(layer: Direction | QuantizedDirection, x: Tensor) -> Operator:
     """UNIDIRECTIONAL_SEQUENCE_LSTM without peepholes, projection and layer normalization."""
-    quantized = isinstance(layer, QuantizedRecurrent)
-    scales = layer.scales if isinstance(layer, QuantizedRecurrent) else {}  # empty if hybrid
+    quantized = isinstance(layer, QuantizedDirection)
+    scales = layer.scales if isinstance(layer, QuantizedDirection) else {}  # empty if hybrid
     h = _values(f"{layer.name}/h", (1, layer.hidden_size), scales.get("h"))
     c = _values(f"{layer.name}/c", (1, layer.hidden_size), scales.get("c"))
     inputs = (
@@ -150,19 +151,19 @@ def _lstm(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> Operator:
     )
 
 
-def _gate_weights(layer: Recurrent | QuantizedRecurrent, side: str) -> list[Tensor]:
+def _gate_weights(layer: Direction | QuantizedDirection, side: str) -> list[Tensor]:
     blocks = np.split(layer.weight_ih if side == "ih" else layer.weight_hh, len(GATES))
-    scales = layer.weight_scales if isinstance(layer, QuantizedRecurrent) else {}
+    scales = layer.weight_scales if isinstance(layer, QuantizedDirection) else {}
     return [
         _constant(f"{layer.name}/weight_{side}_{g}", block, scales.get(f"{side} {g}"))
         for g, block in zip(GATES, blocks, strict=True)
     ]
 
 
-def _gate_biases(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> list[Tensor]:
+def _gate_biases(layer: Direction | QuantizedDirection, x: Tensor) -> list[Tensor]:
     """One bias per gate: the sum of both, which a quantized layer holds in bias_ih."""
     bias: NDArray[Any] = layer.bias_ih
-    if isinstance(layer, Recurrent):
+    if isinstance(layer, Direction):
         with np.errstate(over="ignore"):
             bias = layer.bias_ih + layer.bias_hh
         if not np.isfinite(bias).all():
@@ -171,7 +172,7 @@ def _gate_biases(layer: Recurrent | QuantizedRecurrent, x: Tensor) -> list[Tenso
                 "more than float32 holds; write .onnx or .npz"
             )
     scales = {}
-    if isinstance(layer, QuantizedRecurrent) and x.scale is not None:
+    if isinstance(layer, QuantizedDirection) and x.scale is not None:
         scales = {g: layer.weight_scales[f"ih {g}"] * x.scale for g in GATES}
     return [
         _constant(f"{layer.name}/bias_{g}", block, scales.get(g))

@@ -8,8 +8,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from edgelstm.formats.onnx.write import encode
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.quantization.quantized import QuantizedRecurrent
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.reference import run_integers
 from tests.networks import golden_lstm, random_input, random_network
@@ -64,13 +65,13 @@ def test_int8_files_equal_the_runtimes_golden_vector() -> None:
 @pytest.mark.parametrize("zero_point", [-128, 127])
 def test_zero_points_at_the_ends_equal_the_reference(zero_point: int) -> None:
     network = golden_lstm()
-    [layer] = network.layers
-    assert isinstance(layer, QuantizedRecurrent)
+    [layer] = parts(network.layers)
     scales = {
         value: dataclasses.replace(s, zero_point=zero_point) if s.type == "int8" else s
         for value, s in layer.scales.items()
     }
-    network = dataclasses.replace(network, layers=(dataclasses.replace(layer, scales=scales),))
+    layer = dataclasses.replace(layer, scales=scales)
+    network = dataclasses.replace(network, layers=(Recurrent((layer,)),))
     x = np.random.default_rng(0).integers(-128, 128, (20, 30, 2)).astype(np.int8)
     np.testing.assert_array_equal(run(network, x), run_integers(network, x))
 

@@ -12,8 +12,9 @@ from onnx.helper import make_node, make_tensor
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read, write
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Network, Recurrent, arrays
+from edgelstm.model.network import Network
 from tests.foreign_onnx import HIDDEN, INPUTS, OUTPUTS, constants, lstm, node, save
 from tests.networks import random_network
 from tests.torch_modules import (
@@ -115,8 +116,8 @@ def test_our_own_files_come_back_bit_for_bit(
         assert layer.name == other.name
         assert getattr(layer, "activation", None) == getattr(other, "activation", None)
         assert getattr(layer, "cell_name", None) == getattr(other, "cell_name", None)
-        for name, array in arrays(layer).items():
-            np.testing.assert_array_equal(array, arrays(other)[name])
+        for name, array in layer.arrays.items():
+            np.testing.assert_array_equal(array, other.arrays[name])
 
 
 HEAD = [node("MatMul", "last M", "product"), node("Add", "C product")]
@@ -190,7 +191,7 @@ def test_both_forms_of_the_gru_are_read(
     (layer,) = got.layers
     assert isinstance(layer, Recurrent)
     expected = "gru" if attributes.get("linear_before_reset") else "gru_reset_before"
-    assert layer.cell_name == expected and layer.bias_ih.any() == bool(biases)
+    assert layer.cell_name == expected and layer.forward.bias_ih.any() == bool(biases)
     assert_matches_onnxruntime(got, path)
 
 
@@ -229,8 +230,8 @@ def test_weights_may_be_rearranged_half_or_outside(tmp_path: Path) -> None:
     onnx.save(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
     outside = read_float(path)
     for layer, other in zip(inside.layers, outside.layers, strict=True):
-        for name, array in arrays(layer).items():
-            np.testing.assert_array_equal(array, arrays(other)[name])
+        for name, array in layer.arrays.items():
+            np.testing.assert_array_equal(array, other.arrays[name])
 
 
 def test_double_weights_are_rounded_and_said(tmp_path: Path) -> None:

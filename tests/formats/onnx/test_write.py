@@ -11,8 +11,10 @@ from onnx.numpy_helper import to_array
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import NATIVE
 from edgelstm.formats.onnx.write import encode
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
-from edgelstm.model.network import Network, Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
@@ -32,8 +34,7 @@ from tests.onnx_files import (
 def torch_results(network: Network, x: Array) -> Array:
     torch = pytest.importorskip("torch", reason="pip install torch")
     value = torch.from_numpy(x)
-    for layer in network.layers:
-        assert isinstance(layer, Recurrent)
+    for layer in parts(network.layers):
         module = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[layer.cell_name](
             layer.input_size, layer.hidden_size, batch_first=True
         )
@@ -62,7 +63,7 @@ def test_float_files_match_torch_at_any_batch_and_steps(
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 
 
-def gru_reset_before(layer: Recurrent, x: Array) -> Array:
+def gru_reset_before(layer: Direction, x: Array) -> Array:
     """Cho et al. 2014 in float64, with both biases of n outside of the reset gate's reach."""
     h, results = np.zeros((len(x), layer.hidden_size)), []
     w_r, w_z, w_n = np.split(layer.weight_ih.astype(np.float64), 3)
@@ -84,7 +85,9 @@ def test_gru_with_the_reset_before_the_product_matches_its_equations(gain: float
     layer = network.layers[0]
     assert isinstance(layer, Recurrent)
     # float32 against float64 over 30 steps
-    np.testing.assert_allclose(run(network, x), gru_reset_before(layer, x), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        run(network, x), gru_reset_before(layer.forward, x), rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("cell_name", NATIVE)
@@ -109,8 +112,7 @@ def test_dense_layers_before_and_behind_match_forward(
 @pytest.mark.parametrize("cell_name", NATIVE)
 def test_both_biases_stand_in_the_file(cell_name: str) -> None:
     network = random_network(cell_name, (2, 3))
-    [layer] = network.layers
-    assert isinstance(layer, Recurrent)
+    [layer] = parts(network.layers)
     tensors = {t.name: to_array(t) for t in model(network).graph.initializer}
     order = {"lstm": "iofg"}.get(cell_name, "zrn")
     places = [layer.spec.gates.index(gate) for gate in order]
@@ -132,12 +134,11 @@ def test_hybrid_files_stay_close_to_float(sizes: tuple[int, ...]) -> None:
 
 def test_hybrid_files_keep_one_scale_per_gate() -> None:
     network = random_network("lstm", (40, 64))
-    [layer] = network.layers
-    assert isinstance(layer, Recurrent)
+    [layer] = parts(network.layers)
     gates = np.repeat([100, 1, 1, 1], 64)[:, None].astype(np.float32)
     # with one scale for the whole matrix, three gates would round to zero: 9 dB
     uneven = dataclasses.replace(layer, weight_ih=layer.weight_ih * gates)
-    network = Network((uneven,), last_step=False)
+    network = Network((Recurrent((uneven,)),))
     x = random_input(network, 4, 50)
     assert snr_db(forward(network, x), run(quantize(network, None, "hybrid"), x)) > 25
 

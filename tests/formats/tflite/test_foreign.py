@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite import facts
 from edgelstm.formats.tflite.model import Operator, Tensor
-from edgelstm.model.network import Dense
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
 from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT
 from edgelstm.quantization.scales import Scale
@@ -49,7 +49,7 @@ def test_golden_vector_with_free_scales_is_read_as_it_stands(tmp_path: pathlib.P
     got = read_bytes(content_of(expected, 4), tmp_path)
     assert isinstance(got, QuantizedNetwork)
     layer, wanted = got.layers[0], expected.layers[0]
-    assert isinstance(layer, QuantizedRecurrent) and isinstance(wanted, QuantizedRecurrent)
+    assert isinstance(layer, QuantizedDirection) and isinstance(wanted, QuantizedDirection)
     assert layer.scales == wanted.scales and layer.weight_scales == wanted.weight_scales
     assert layer.scales["x"] == Scale(float(np.float32(0.025)), 3, "int8")
     x = np.array([[[60, -90], [-128, 127], [12, 40], [127, -5]]], np.int8)

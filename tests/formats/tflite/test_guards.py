@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import encode
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import golden_lstm, random_network
@@ -24,11 +26,11 @@ def refusal(network: Network | QuantizedNetwork, **options: Any) -> str:
 
 def with_scale(qnetwork: QuantizedNetwork, value: str, scale: Scale) -> QuantizedNetwork:
     """With another scale of a value, and of all that play its role."""
-    layer = qnetwork.layers[0]
-    assert isinstance(layer, QuantizedRecurrent)
+    layer = parts(qnetwork.layers)[0]
     roles = layer.plan.roles
     scales = {v: scale if roles[v] == roles[value] else s for v, s in layer.scales.items()}
-    return dataclasses.replace(qnetwork, layers=(dataclasses.replace(layer, scales=scales),))
+    layer = dataclasses.replace(layer, scales=scales)
+    return dataclasses.replace(qnetwork, layers=(Recurrent((layer,)),))
 
 
 @pytest.mark.parametrize("cell_name", ["gru", "gru_reset_before"])
@@ -67,9 +69,8 @@ def test_cell_scale_that_litert_computes_wrongly_is_refused(scale: float) -> Non
 
 def test_cell_clip_below_one_step_is_refused() -> None:
     qnetwork = golden_lstm()
-    layer = qnetwork.layers[0]
-    assert isinstance(layer, QuantizedRecurrent)
-    clipped = dataclasses.replace(layer, cell_clip=1e-5)
+    layer = parts(qnetwork.layers)[0]
+    clipped = Recurrent((dataclasses.replace(layer, cell_clip=1e-5),))
     told = refusal(dataclasses.replace(qnetwork, layers=(clipped,)))
     assert told == (
         "layer 'lstm1': cell_clip 1e-05 is below one step of the cell state (0.000244141), "
@@ -83,7 +84,7 @@ def test_sums_beyond_int32_are_refused() -> None:
     assert told.startswith("layer 'lstm1': weight_ih, gate i: its sums, rescaled by ")
     assert "more than int32 holds" in told
     dense = quantized_dense(np.full((1, 70_000), 127, np.int8))
-    told = refusal(QuantizedNetwork((dense,), last_step=False, precision="int8"))
+    told = refusal(QuantizedNetwork((dense,)))
     assert told.startswith("layer 'dense1': weight: its sums, rescaled by 0.5, can be")
 
 
@@ -94,7 +95,7 @@ def test_output_scale_that_needs_a_left_shift_is_refused() -> None:
 
 def test_int8_softmax_is_refused() -> None:
     dense = dataclasses.replace(quantized_dense(np.ones((2, 3), np.int8)), activation="softmax")
-    told = refusal(QuantizedNetwork((dense,), last_step=False, precision="int8"))
+    told = refusal(QuantizedNetwork((dense,)))
     assert told.startswith("layer 'dense1': runtimes differ on an int8 softmax")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedRecurrent
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import random_network
@@ -101,7 +101,7 @@ def test_constants_are_aligned_to_16_bytes() -> None:
 def test_int8_tensors_have_the_scales_of_the_network() -> None:
     qnetwork = int8(random_network(sizes=(5, 8), outputs=4, activation="sigmoid", seed=19))
     lstm, dense = qnetwork.layers
-    assert isinstance(lstm, QuantizedRecurrent) and isinstance(dense, QuantizedDense)
+    assert isinstance(lstm, QuantizedDirection) and isinstance(dense, QuantizedDense)
     found = tensors(content_of(qnetwork))
     x, h, c = (lstm.scales[v] for v in ("x", "h", "c"))
     assert dense.linear is not None

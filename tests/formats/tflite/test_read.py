@@ -11,7 +11,9 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite import facts
-from edgelstm.model.network import Dense, Network, Recurrent, arrays
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.tflite_files import (
     NETWORKS,
@@ -33,17 +35,17 @@ def test_float_file_gives_the_weights_back(name: str, tmp_path: pathlib.Path) ->
     assert isinstance(got, Network)
     assert got.last_step == expected.last_step and not got.assumed
     for layer, wanted in zip(got.layers, expected.layers, strict=True):
-        values = arrays(wanted)
+        values = wanted.arrays
         if isinstance(wanted, Recurrent):
             assert isinstance(layer, Recurrent)
-            assert layer.cell_clip == np.float32(wanted.cell_clip)
-            values["bias_ih"] = wanted.bias_ih + wanted.bias_hh
-            values["bias_hh"] = np.zeros_like(wanted.bias_hh)
-        else:
-            assert isinstance(layer, Dense) and isinstance(wanted, Dense)
+            assert layer.forward.cell_clip == np.float32(wanted.forward.cell_clip)
+            values["bias_ih"] = values["bias_ih"] + values["bias_hh"]
+            values["bias_hh"] = np.zeros_like(values["bias_hh"])
+        elif isinstance(wanted, Dense):
+            assert isinstance(layer, Dense)
             assert layer.activation == wanted.activation
         assert layer.name == wanted.name
-        for key, array in arrays(layer).items():
+        for key, array in layer.arrays.items():
             np.testing.assert_array_equal(array, values[key])
 
 

@@ -8,7 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgelstm.formats.tflite.write import encode
-from edgelstm.model.network import Dense, Network, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import reading
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT, TFLM
@@ -46,9 +49,9 @@ def torch_result(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32
     with torch.no_grad():
         for layer in network.layers:
             if isinstance(layer, Recurrent):
-                lstm = torch.nn.LSTM(layer.input_size, layer.hidden_size, batch_first=True)
-                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                    getattr(lstm, f"{name}_l0").copy_(torch.from_numpy(getattr(layer, name)))
+                lstm = torch.nn.LSTM(layer.input_size, layer.forward.hidden_size, batch_first=True)
+                for name, array in layer.arrays.items():
+                    getattr(lstm, f"{name}_l0").copy_(torch.from_numpy(array))
                 y = lstm(y)[0]
                 continue
             assert isinstance(layer, Dense)
@@ -136,7 +139,8 @@ def test_streaming_file_keeps_the_state_between_calls(runtime: str, last_step: b
     for each in (network, int8(network)):
         x = random_input(network, 1, STEPS).astype(np.float32 if each is network else np.int8)
         expected = run_all(runtime, whole(each), x)[0]
-        streaming = dataclasses.replace(each, last_step=last_step)
+        layers: Any = reading(each.layers, last_step=last_step)
+        streaming = dataclasses.replace(each, layers=layers)
         content = encode(streaming, steps=1, streaming=True, target=None)
         opened = RUNTIMES[runtime](content)
         opened.reset()

@@ -1,0 +1,80 @@
+"""A dense layer with its activation, in float32, checked here."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.errors import ModelError
+from edgelstm.layers.weights import check_matrix, check_values
+from edgelstm.text import counted, layer_text
+
+Floats = NDArray[np.float32]
+
+ACTIVATIONS = ("relu", "sigmoid", "softmax")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Dense:
+    """A dense layer: ``activation(weight @ x + bias)``.
+
+    Attributes:
+        name: `dense1`, ...
+        weight: (output_size, input_size).
+        bias: (output_size,).
+        activation: One of `ACTIVATIONS`, or None.
+    """
+
+    name: str
+    weight: Floats
+    bias: Floats
+    activation: str | None = None
+
+    def __post_init__(self) -> None:
+        check_matrix(self.name, "weight", self.weight)
+        if self.bias.shape != (self.output_size,):
+            raise ModelError(
+                f"layer '{self.name}': bias has shape {self.bias.shape}; "
+                f"a dense layer with {counted(self.output_size, 'output')} needs "
+                f"({self.output_size},)"
+            )
+        check_values(self.name, "weight", self.weight)
+        check_values(self.name, "bias", self.bias)
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            raise ModelError(
+                f"layer '{self.name}': activation '{self.activation}' is not supported; "
+                f"supported: {', '.join(ACTIVATIONS)}"
+            )
+
+    def __repr__(self) -> str:
+        return layer_text(self.name, "dense", self)
+
+    @property
+    def parts(self) -> tuple["Dense", ...]:
+        """What holds the numbers: itself."""
+        return (self,)
+
+    @property
+    def precision(self) -> str:
+        """Key of `PRECISIONS`."""
+        return "float32"
+
+    @property
+    def input(self) -> None:
+        """Scale of the integers that come in: None, as they are real."""
+        return None
+
+    @property
+    def arrays(self) -> dict[str, Floats]:
+        """Weights and biases by their names."""
+        return {"weight": self.weight, "bias": self.bias}
+
+    @property
+    def input_size(self) -> int:
+        """Values that come in."""
+        return int(self.weight.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        """Values that go out."""
+        return int(self.weight.shape[0])
