@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
+from edgelstm.cells import CELLS
+from edgelstm.model.plan import refusal
+from edgelstm.model.precision import Precision
+from edgelstm.model.sizes import direction
+
 SOON = ("lstm", "gru")
+
+
+def cells_of(precision: Precision) -> list[str]:
+    """Cells that have a form in a precision."""
+    return [name for name in CELLS if not refusal(direction(name, "l", (3, 4), None), precision)]
 
 
 def compiled(cells: Iterable[str]) -> list[Any]:

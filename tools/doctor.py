@@ -12,6 +12,7 @@ from edgelstm.cells import CELLS
 from edgelstm.execution.backends import open_engine
 from edgelstm.execution.stages import cores
 from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
+from edgelstm.model.plan import refusal
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.model.sizes import shapes
 from edgelstm.runtimes import RUNTIMES
@@ -115,7 +116,7 @@ def _every_kernel() -> Iterator[Any]:
         for precision in PRECISIONS.values():
             ready: Any = network
             if precision.weight_type != "float32":
-                if not precision.supports(cell_name):
+                if any(refusal(part, precision) for part in network.layers[0].parts):
                     continue
                 ready = edgelstm.quantize(network, np.ones((1, 2, 2), np.float32), precision.name)
             for batch in (1, TILE_ROWS * cores()):

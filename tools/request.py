@@ -28,7 +28,7 @@ from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Network
-from edgelstm.model.plan import find_precision
+from edgelstm.model.plan import find_precision, refusal
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import costs, inputs
@@ -174,8 +174,12 @@ def choose_precision(
         return find_precision(request.precision).name, []
     default = costs.default_precision(network, device)
     wanted = "hybrid" if request.device and device.kind == "sbc" else "int8"
-    cells = [layer.cell_name for layer in parts(network.layers) if isinstance(layer, Direction)]
-    missing = [cell for cell in cells if not find_precision("int8").supports(cell)]
+    layers = [layer for layer in parts(network.layers) if isinstance(layer, Direction)]
+    missing = [
+        layer.cell_name + " with a projection" * bool(layer.projection_size)
+        for layer in layers
+        if refusal(layer, find_precision("int8"))
+    ]
     if not missing or default == "hybrid":
         return default, []
     what = "no hybrid file" if wanted == "hybrid" else "no integers"

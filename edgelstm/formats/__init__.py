@@ -19,15 +19,14 @@ from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import check_whole_sequence, parts
-from edgelstm.layers.recurrent import Direction
+from edgelstm.model import plan
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.model.precision import PRECISIONS
+from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
-
-WRITTEN = ("lstm", "gru", "gru_reset_before")  # cells; others are counted and run, not written yet
-FUSED = ("lstm",)  # cells with an operator of their own in TensorFlow Lite and in integers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +34,15 @@ class Format:
     """Where a suffix is read and written: ``module:function``, loaded when it is needed.
 
     A reader is ``f(path, asked) -> AnyNetwork``; a writer is
-    ``f(network, steps, streaming, target) -> bytes``; `facts` is ``f(path) -> FileFacts``, of
-    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
+    ``f(network, steps, streaming, target) -> bytes``; `refusal` is ``f(direction, precision)``:
+    why the writer has no form for it, or None; without one it writes all. `facts` is
+    ``f(path) -> FileFacts``, of formats that a runtime runs. `targets`: the runtimes that a file
+    can be written for.
     """
 
     reader: str | None = None
     writer: str | None = None
+    refusal: str | None = None
     facts: str | None = None
     targets: tuple[str, ...] = ()
 
@@ -53,11 +55,16 @@ FORMATS = {
     ".pth": Format(reader="torch:read_pt"),
     ".npz": Format(reader="npz:read", writer="npz:encode"),
     ".onnx": Format(
-        "onnx.read:read", "onnx.write:encode", "onnx.signature:facts", ("onnxruntime",)
+        "onnx.read:read",
+        "onnx.write:encode",
+        "onnx:refusal",
+        "onnx.signature:facts",
+        ("onnxruntime",),
     ),
     ".tflite": Format(
         "tflite.read:read",
         "tflite.write:encode",
+        "tflite:refusal",
         "tflite:facts",
         ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
     ),
@@ -144,7 +151,9 @@ def encode(
     """The content of the file that `write` writes."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
-    _check_written(network)
+    for part in parts(network.layers):
+        if told := refusal(part, suffix, part.precision):
+            raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
     if isinstance(network, QuantizedNetwork):
         check_integers(network)
     if streaming:
@@ -184,27 +193,38 @@ def target_suffix(target: str) -> str:
     raise ModelError(f"target '{target}' is unknown; known: {', '.join(names)}")
 
 
-def _check_written(network: AnyNetwork) -> None:
-    for layer in parts(network.layers):
-        if not isinstance(layer, Direction):
-            continue
-        if layer.cell_name not in WRITTEN or layer.projection_size:
-            what = layer.cell_name + (" with a projection" if layer.projection_size else "")
-            raise ModelError(
-                f"layer '{layer.name}': a {what} cannot be written to a file yet, only counted "
-                f"and run; what is written: {', '.join(WRITTEN)}"
-            )
+def refusal(part: Any, suffix: str, precision: str) -> str | None:
+    """Why files of a format have no form for a part of a network at a precision; None: they have.
+
+    Args:
+        part: A direction of a recurrent layer, or a dense layer; of a float network it may be asked
+            for any precision.
+        suffix: Of a format that is written.
+        precision: Key of `PRECISIONS`.
+    """
+    told = None
+    if part.precision == "float32":
+        told = plan.refusal(part, plan.find_precision(precision))
+    place = FORMATS[suffix.lower()].refusal
+    if told or place is None or isinstance(part, Dense | QuantizedDense):
+        return told
+    found: str | None = _loaded(place)(part, precision)
+    return found
 
 
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
-    """Whether `encode` has a form for these cells at a precision; their sizes do not matter."""
-    float_onnx = suffix == ".onnx" and precision == "float32"
-    cells = WRITTEN if float_onnx or suffix == ".npz" else FUSED
-    return all(
-        layer.cell_name in cells and not layer.projection_size
-        for layer in parts(network.layers)
-        if isinstance(layer, Direction)
-    )
+    """Whether `encode` has a form for these layers at a precision; their sizes do not matter."""
+    return not any(refusal(part, suffix, precision) for part in parts(network.layers))
+
+
+def _written_instead(part: Any) -> str:
+    """Formats and precisions that have a form for a part that another has none for."""
+    works = []
+    for suffix in (suffix for suffix, known in FORMATS.items() if known.writer):
+        names = PRECISIONS if part.precision == "float32" else (part.precision,)
+        found = [name for name in names if refusal(part, suffix, name) is None]
+        works += [f"{suffix} ({', '.join(found)})"] * bool(found)
+    return f"; what works for it: {', '.join(works)}"
 
 
 def default_steps(network: AnyNetwork, streaming: bool) -> int:
@@ -230,7 +250,13 @@ def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
 
 def _function(suffix: str, role: str) -> Callable[..., Any]:
     """The reader or writer of a suffix."""
-    module, function = check_suffix(suffix, role).split(":")
+    place = check_suffix(suffix, role)
     if suffix.lower() == ".onnx":
         check_installed("onnx", "reading and writing .onnx")
+    return _loaded(place)
+
+
+def _loaded(place: str) -> Callable[..., Any]:
+    """The function of ``module:function``."""
+    module, function = place.split(":")
     return getattr(importlib.import_module(f"edgelstm.formats.{module}"), function)  # type: ignore[no-any-return]

@@ -34,6 +34,11 @@ from edgelstm.quantization.scales import Saturation, Scale
 
 Arrays = dict[str, NDArray[Any]]
 VERSION = 1
+# Arrays of a recurrent layer: of each, and with a projection or peepholes.
+ALWAYS, SOMETIMES = (
+    ("weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+    ("weight_hr", "weight_peephole"),
+)
 
 
 def named_arrays(network: Network | QuantizedNetwork) -> Arrays:
@@ -151,16 +156,10 @@ def _append_direction(layers: list[Any], direction: Any, item: Any) -> None:
 
 
 def _float_direction(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Direction:
-    name = str(item["name"])
-    return Direction(
-        name,
-        str(item["cell"]),
-        arrays[array_name(name, "weight_ih")],
-        arrays[array_name(name, "weight_hh")],
-        arrays[array_name(name, "bias_ih")],
-        arrays[array_name(name, "bias_hh")],
-        cell_clip=real(item["cell_clip"], "cell_clip"),
-    )
+    name, cell_clip = str(item["name"]), real(item["cell_clip"], "cell_clip")
+    held = {kind: arrays[array_name(name, kind)] for kind in ALWAYS}
+    held |= {k: arrays[n] for k in SOMETIMES if (n := array_name(name, k)) in arrays}
+    return Direction(name, str(item["cell"]), cell_clip=cell_clip, **held)
 
 
 def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> QuantizedNetwork:

@@ -169,6 +169,14 @@ class AnyDirection(Protocol):
         """Values per time step that go out."""
 
     @property
+    def projection_size(self) -> int:
+        """Values that a projection leaves of h; 0 without one."""
+
+    @property
+    def cell_clip(self) -> float:
+        """Where the cell state is cut; 0 for nowhere."""
+
+    @property
     def scales(self) -> Mapping[str, Any]:
         """What integers stand for, by value; empty where all values are real."""
 

@@ -16,7 +16,7 @@ from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction
-from edgelstm.model.network import Network
+from edgelstm.model.network import Network, Part
 from edgelstm.model.precision import PRECISIONS, Format, Precision
 
 
@@ -117,18 +117,33 @@ def find_precision(name: str) -> Precision:
 
 def recurrent_plan(layer: Direction, precision: Precision) -> RecurrentPlan:
     """The plan of one recurrent layer; `ModelError` if its cell has no form in this precision."""
-    if not precision.supports(layer.cell_name):
-        works = [p.name for p in PRECISIONS.values() if p.supports(layer.cell_name)]
-        raise ModelError(
-            f"layer '{layer.name}': a {layer.cell_name} has no form in {precision.name} yet; "
-            f"what works for it: {', '.join(works)}"
-        )
-    if layer.projection_size and precision.weight_type != "float32":
-        raise ModelError(
-            f"layer '{layer.name}': a projection has no form in {precision.name} yet; "
-            "what works for it: float32"
-        )
+    if told := refusal(layer, precision):
+        raise ModelError(f"layer '{layer.name}': {told}")
     return structure(layer, precision)
+
+
+def refusal(part: Part, precision: Precision) -> str | None:
+    """Why a part of a network has no form in a precision, and where it has one; None if it has."""
+    if isinstance(part, Dense) or not (unfit := _unfit(part, precision)):
+        return None
+    works = [p.name for p in PRECISIONS.values() if not _unfit(part, p)]
+    what = "projection" if {op.kind for op in unfit} == {"affine_hr"} else part.cell_name
+    return f"a {what} has no form in {precision.name} yet; what works for it: {', '.join(works)}"
+
+
+def _unfit(layer: Direction, precision: Precision) -> list[Op]:
+    """Operations without a form in a precision.
+
+    A table gives values in the fixed format of activations: as an output they have none.
+    """
+    made = structure(layer, precision)
+    is_fixed = precision.formats["activation"].scale_log2 is not None
+    return [
+        op
+        for op in made.ops
+        if (precision.kinds is not None and op.kind not in precision.kinds)
+        or (is_fixed and op.kind in ("sigmoid", "tanh") and made.roles[op.result] != "activation")
+    ]
 
 
 def structure(layer: Direction, precision: Precision) -> RecurrentPlan:

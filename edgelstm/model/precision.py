@@ -30,7 +30,7 @@ class Precision:
         weight_type, bias_type: Stored types.
         formats: Role to `Format`.
         requantizes: Kinds of operations that rescale each result to a stored scale.
-        cells: Cells it is written for; empty: all.
+        kinds: Kinds of operations that have a form in it; None: all.
     """
 
     name: str
@@ -38,13 +38,10 @@ class Precision:
     bias_type: str
     formats: Mapping[str, Format]
     requantizes: tuple[str, ...] = ()
-    cells: tuple[str, ...] = ()
-
-    def supports(self, cell_name: str) -> bool:
-        """Whether a cell can be computed at this precision."""
-        return not self.cells or cell_name in self.cells
+    kinds: tuple[str, ...] | None = None
 
 
+_ELEMENT_WISE = ("sigmoid", "tanh", "clip")
 _FLOAT = dict.fromkeys(("input", "output", "cell", "sum", "activation"), Format("float32"))
 
 FLOAT32 = Precision("float32", "float32", "float32", _FLOAT)
@@ -53,7 +50,7 @@ HYBRID = Precision(
     "int8",
     "float32",
     _FLOAT,
-    cells=("lstm", "lstm_coupled", "gru", "gru_reset_before", "rnn", "mgu"),
+    kinds=(*("affine_ih", "affine_hh"), *("add", "sub", "mul", "complement"), *_ELEMENT_WISE),
 )
 INT8 = Precision(
     "int8",
@@ -67,7 +64,7 @@ INT8 = Precision(
         "activation": Format("int16", -15),  # Q0.15
     },
     requantizes=("affine_ih", "affine_hh", "affine_hr", "scale", "mul"),
-    cells=("lstm",),
+    kinds=("affine_ih", "affine_hh", "add", "mul", *_ELEMENT_WISE),
 )
 
 PRECISIONS = {p.name: p for p in (FLOAT32, INT8, HYBRID)}

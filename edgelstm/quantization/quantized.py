@@ -88,6 +88,11 @@ class QuantizedDirection:
         return self.hidden_size
 
     @property
+    def projection_size(self) -> int:
+        """Values that a projection leaves of h: 0, as none has integers yet."""
+        return 0
+
+    @property
     def input(self) -> Scale | None:
         """Scale of what comes in; None if hybrid."""
         return self.scales.get("x")

@@ -29,7 +29,7 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import random_input, random_network, random_recurrent
-from tests.parameters import compiled
+from tests.parameters import cells_of, compiled
 
 CELL_LOG2 = range(-15, -8)
 
@@ -128,7 +128,7 @@ def test_every_cell_has_a_fused_kernel_in_float32(cell_name: str) -> None:
     assert packed_layer(random_network(cell_name, (3, 4)).layers[0].parts[0]) is not None
 
 
-@pytest.mark.parametrize("cell_name", compiled(HYBRID.cells))
+@pytest.mark.parametrize("cell_name", compiled(cells_of(HYBRID)))
 @pytest.mark.parametrize("sizes", [(1, 1), (3, 17), (40, 64)], ids=str)
 def test_hybrid_is_within_a_step_of_the_oracle(cell_name: str, sizes: tuple[int, int]) -> None:
     network = quantize(random_network(cell_name, sizes), None, "hybrid")

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS
-from edgelstm.errors import ModelError
-from edgelstm.formats.onnx import NATIVE, to_onnx
+from edgelstm.formats.onnx import native, to_onnx
 from edgelstm.formats.onnx.graph import Graph
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction, Recurrent
@@ -37,7 +36,9 @@ def recurrent(
         of a bidirectional layer.
     """
     directions = layer.directions
-    operator, _, attributes = NATIVE[layer.cell_name]
+    found = native(layer.cell_name)
+    assert found is not None, f"{layer.cell_name} is refused"
+    operator, _, attributes = found
     weights = [
         graph.constant(
             np.stack([to_onnx(getattr(d, key), d.cell_name) for d in directions]),
@@ -80,11 +81,6 @@ def run_operator(
         scales: Names of the inputs behind the LSTM's eight.
     """
     layer, name = directions[0], directions[0].name
-    if layer.cell_clip:
-        raise ModelError(
-            f"layer '{name}': cell_clip is {layer.cell_clip}; ONNX's LSTM can cut the gates' sums, "
-            "but not the cell; write int8, whose file spells out each step, or a .tflite"
-        )
     first, second = graph.constant([0]), graph.constant([1])
     names = [*inputs]
     if states:

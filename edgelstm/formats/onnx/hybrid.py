@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
@@ -24,11 +23,6 @@ def recurrent(
 ) -> tuple[str, list[str]]:
     """Adds a DynamicQuantizeLSTM; arguments and result as in `float.recurrent`."""
     weights, scales, directions = [], [], layer.directions
-    if layer.cell_name != "lstm":
-        raise ModelError(
-            f"layer '{layer.name}': ONNX Runtime has no operator with int8 weights for a "
-            f"{layer.cell_name}, only for an lstm; write float32 instead, or .npz"
-        )
     for letter, side in (("W", "ih"), ("R", "hh")):
         name = f"{layer.name}/{letter}"
         matrices = [to_onnx(getattr(d, f"weight_{side}"), d.cell_name).T for d in directions]

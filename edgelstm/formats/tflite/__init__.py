@@ -2,7 +2,19 @@
 
 import pathlib
 
+from edgelstm.cells import same_cell
 from edgelstm.formats.signature import FileFacts
+from edgelstm.layers.recurrent import AnyDirection
+
+
+def refusal(direction: AnyDirection, precision: str) -> str | None:
+    """Why .tflite has no form for a direction, at any precision; None if it has one."""
+    cell = direction.cell_name
+    if not same_cell(cell, "lstm"):
+        return f"TensorFlow Lite has no fused operator for a {cell}, only for an lstm"
+    if direction.projection_size:
+        return "TensorFlow Lite's fused operator is written without a projection"
+    return None
 
 
 def facts(path: pathlib.Path) -> FileFacts:

@@ -18,13 +18,12 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
-from edgelstm.model.network import Layer, Network, Part
+from edgelstm.model.network import Layer, Network
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
-    QuantizedPart,
 )
 from edgelstm.quantization.scales import Scale
 
@@ -48,8 +47,9 @@ def encode(
             any runtime, would load and compute wrongly.
     """
     check_target(target, network.precision, streaming=streaming)
-    for layer in parts(network.layers):
-        _check_cell(layer)
+    for part in parts(network.layers):
+        if isinstance(part, QuantizedDirection) and part.scales:
+            check_output(part)
     x = _values("x", (1, steps, network.input_size), network.input)
     operators: list[Operator] = []
     y = x
@@ -60,16 +60,6 @@ def encode(
     operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
     unit = "step" if steps == 1 else "steps"
     return pack(Model(x, y, tuple(operators), f"edgelstm: {network.precision}, {steps} {unit}"))
-
-
-def _check_cell(layer: Part | QuantizedPart) -> None:
-    if isinstance(layer, Direction | QuantizedDirection) and layer.cell_name != "lstm":
-        raise ModelError(
-            f"layer '{layer.name}': TensorFlow Lite has no fused operator for a "
-            f"{layer.cell_name}, only for an lstm; write float32 to .onnx, or .npz"
-        )
-    if isinstance(layer, QuantizedDirection) and layer.scales:
-        check_output(layer)
 
 
 def _layer_operators(layer: Layer | QuantizedLayer, x: Tensor) -> list[Operator]:
