@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edgelstm.cells import CELLS
-from edgelstm.model.plan import refusal
+from edgelstm.model.forms import refusal
 from edgelstm.model.precision import Precision
 from edgelstm.model.sizes import direction
 

@@ -44,7 +44,8 @@ ORDER = {
     "layers": "directions weights",
     "model": "network precision < plan sizes < forward",
     "quantization": (
-        "calibration fixedpoint scales < quantized rounding < hybrid < quantizer < reference"
+        "calibration fixedpoint < rounding scales < quantized < hybrid operations < lower < "
+        "quantizer reference"
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (

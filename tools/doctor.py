@@ -12,7 +12,7 @@ from edgelstm.cells import CELLS
 from edgelstm.execution.backends import open_engine
 from edgelstm.execution.stages import cores
 from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
-from edgelstm.model.plan import refusal
+from edgelstm.model.forms import refusal
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.model.sizes import shapes
 from edgelstm.runtimes import RUNTIMES

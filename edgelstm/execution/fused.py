@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.cells import CELLS
-from edgelstm.cells.spec import Op, sigmoid, tanh, trace
+from edgelstm.cells import CELLS, same_cell
+from edgelstm.cells.spec import sigmoid, tanh, trace
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
-from edgelstm.model.plan import RecurrentPlan, recurrent_plan
+from edgelstm.model.plan import RecurrentPlan, structure
 from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
+from edgelstm.quantization.lower import lower
+from edgelstm.quantization.operations import Clip, Mul, Product, Table
 from edgelstm.quantization.quantized import QuantizedDirection, QuantizedPart
-from edgelstm.quantization.quantizer import integer_clip
-from edgelstm.quantization.rounding import TFLM
 
 AnyPart = Part | QuantizedPart
-INT8_CELLS = ("lstm",)
+INT8_CELL = "lstm"  # that the int8 kernel computes, in its rounding
+SUM_LOG2 = -12  # gates are Q3.12 in the int8 kernel
 _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
@@ -59,14 +60,7 @@ def _form(layer: QuantizedDirection) -> str | None:
     """The format of kernels/ that has the layer's arithmetic."""
     if not layer.scales:
         return "hybrid"
-    fixed = {"sum": ("int16", -12), "activation": ("int16", -15)}
-    for value, role in layer.plan.roles.items():
-        scale = layer.scales[value]
-        if role in fixed and (scale.type, scale.scale) != (fixed[role][0], 2.0 ** fixed[role][1]):
-            return None
-        if role in ("input", "output") and scale.type != "int8":
-            return None
-    return "int8" if layer.plan.cell_name in INT8_CELLS else None
+    return "int8" if same_cell(layer.cell_name, INT8_CELL) else None
 
 
 def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
@@ -93,7 +87,7 @@ def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
 def _pack_float32(layer: Direction) -> Any:
     from edgelstm.kernels import pack_layer
 
-    plan = recurrent_plan(layer, FLOAT32)
+    plan = structure(layer, FLOAT32)
     given = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     biases = {side: np.zeros_like(bias) for side, bias in given.items()}
     for op in plan.ops:
@@ -125,34 +119,37 @@ def _pack_hybrid(cell: Any, layer: QuantizedDirection) -> Any:
 
 
 def _pack_int8(cell: Any, layer: QuantizedDirection) -> Any:
+    """Every number from the list of operations; None where the kernel is not written for them."""
     from edgelstm.kernels import pack_layer
 
-    c = layer.scales["c"]
-    if c.type != "int16" or c.log2 not in range(-15, -7):
+    lowered = lower(layer)
+    h, c = lowered.new_states
+    tables = {op.args[0]: op.numbers[0] for op in lowered.ops if isinstance(op, Table)}
+    shares = {op.result: op.rescale for op in lowered.ops if isinstance(op, Mul)}
+    cell_log2, output = tables.pop(c), shares.pop(h)
+    written_for = (
+        (lowered.input.type, lowered.output.type) == ("int8", "int8")
+        and set(tables.values()) == {SUM_LOG2}
+        and cell_log2 in range(-15, -7)
+        and {s.ratio for s in shares.values()} == {2.0**-15, 2.0 ** (-30 - cell_log2)}
+    )
+    if not written_for:
         return None
+    made = {(op.side, op.gate): op for op in lowered.ops if isinstance(op, Product)}
+    products = [[made[side, gate] for gate in cell.gates] for side in ("ih", "hh")]
+    clip = next((op for op in lowered.ops if isinstance(op, Clip)), None)
     numbers = pack_layer.Int8Scales(
-        input_zero=layer.scales["x"].zero_point,
-        hidden_zero=layer.scales["h"].zero_point,
-        multipliers=tuple(_multipliers(cell.gates, layer)),
-        cell_log2=c.log2,
-        cell_limit=integer_clip(layer.cell_clip, c) if layer.cell_clip else 0,
+        input_zero=lowered.input.zero_point,
+        hidden_zero=lowered.output.zero_point,
+        multipliers=(*(op.rescale.numbers for side in products for op in side), output.numbers),
+        cell_log2=cell_log2,
+        cell_limit=clip.limits[1] if clip else 0,
         sigmoid_table=fx.SIGMOID_TABLE[:256],
     )
-    weights, biases = (layer.weight_ih, layer.weight_hh), (layer.bias_ih, layer.bias_hh)
-    return pack_layer.pack_int8(cell, weights, biases, numbers)
+    ih, hh = (np.concatenate([op.weight for op in side]) for side in products)
+    bias_ih, bias_hh = (np.concatenate([_bias(op) for op in side]) for side in products)
+    return pack_layer.pack_int8(cell, (ih, hh), (bias_ih, bias_hh), numbers)
 
 
-def _multipliers(gates: tuple[str, ...], layer: QuantizedDirection) -> Any:
-    """Of the products of x gate by gate, of those of h, and of the output."""
-    affines = {(op.side, op.gate): op for op in layer.plan.ops if op.side}
-    for side in ("ih", "hh"):
-        for gate in gates:
-            op = affines[side, gate]
-            weight = layer.weight_scales[f"{side} {gate}"]
-            yield _multiplier(layer, op, layer.scales[op.args[0]].scale, weight)
-    last = next(op for op in layer.plan.ops if op.result == layer.plan.new_states[0])
-    yield _multiplier(layer, last, *(layer.scales[a].scale for a in last.args))
-
-
-def _multiplier(layer: QuantizedDirection, op: Op, first: float, second: float) -> tuple[int, int]:
-    return fx.quantize_multiplier(TFLM.ratio(first, second, layer.scales[op.result].scale))
+def _bias(op: Product) -> Any:
+    return np.zeros(len(op.weight), np.int32) if op.bias is None else op.bias

@@ -21,8 +21,9 @@ from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import check_whole_sequence, parts
-from edgelstm.model import plan
+from edgelstm.model import forms
 from edgelstm.model.network import Network
+from edgelstm.model.plan import find_precision
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork
 
@@ -204,7 +205,7 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
     """
     told = None
     if part.precision == "float32":
-        told = plan.refusal(part, plan.find_precision(precision))
+        told = forms.refusal(part, find_precision(precision))
     place = FORMATS[suffix.lower()].refusal
     if told or place is None or isinstance(part, Dense | QuantizedDense):
         return told

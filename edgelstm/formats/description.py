@@ -22,7 +22,8 @@ from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import survives_float32
 from edgelstm.model.network import Layer, Network, Part
-from edgelstm.model.plan import find_precision, recurrent_plan
+from edgelstm.model.forms import checked_plan
+from edgelstm.model.plan import find_precision
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
@@ -203,7 +204,7 @@ def _quantized_direction(
     item: Any, shape: Direction, arrays: Mapping[str, NDArray[Any]], precision_name: str
 ) -> QuantizedDirection:
     precision = find_precision(precision_name)
-    plan = recurrent_plan(shape, precision)
+    plan = checked_plan(shape, precision)
     scales = {str(k): _scale(v) for k, v in item["scales"].items()}
     weight_scales = {str(k): _positive(v) for k, v in item["weight_scales"].items()}
     if set(weight_scales) != {f"{op.side} {op.gate}" for op in plan.ops if op.side}:

@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
 from edgelstm.model.precision import HYBRID
+from edgelstm.quantization.lower import integer_clip, lower
+from edgelstm.quantization.operations import Product
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
-from edgelstm.quantization.quantizer import CELL_LOG2, fits_int32, integer_clip, value_scales
+from edgelstm.quantization.quantizer import CELL_LOG2, fits_int32, value_scales
 
 
 def check_integers(network: QuantizedNetwork) -> None:
@@ -28,7 +29,6 @@ def check_integers(network: QuantizedNetwork) -> None:
             check_dense(part)
         else:
             check_recurrent(part)
-            _check_roles(where, part)
     _check_joints(network)
 
 
@@ -36,31 +36,23 @@ def check_recurrent(layer: QuantizedDirection) -> None:
     """`ModelError` if runtimes would disagree on an int8 layer, or compute rubbish."""
     where = f"layer '{layer.name}'"
     _check_cell(where, layer)
-    sides = {"ih": (layer.weight_ih, layer.bias_ih), "hh": (layer.weight_hh, layer.bias_hh)}
-    for op in layer.plan.ops:
-        if op.side:
-            rows, (weight, bias) = layer.plan.rows(op.gate), sides[op.side]
-            into, out = layer.scales[op.args[0]].scale, layer.scales[op.result].scale
-            ratio = into * layer.weight_scales[f"{op.side} {op.gate}"] / out
-            gate = f"{where}: weight_{op.side}, gate {op.gate}"
-            _check_sums(gate, weight[rows], bias[rows], ratio)
+    _check_roles(where, layer)
+    for op in lower(layer).ops:
+        if isinstance(op, Product):
+            _check_sums(f"{where}: weight_{op.side}, gate {op.gate}", op)
 
 
 def check_dense(layer: QuantizedDense) -> None:
     """`ModelError` if runtimes would disagree on an int8 layer, or its sums could overflow."""
     assert layer.input is not None and layer.linear is not None
-    if layer.activation == "softmax":
-        raise ModelError(
-            f"layer '{layer.name}': runtimes differ on an int8 softmax; leave it off, "
-            "the arg max stays the same"
-        )
+    product = lower(layer).ops[0]
+    assert isinstance(product, Product)
     if {layer.input.type, layer.linear.type} != {"int8"}:
         raise ModelError(
             f"layer '{layer.name}': its values are {layer.input.type} and {layer.linear.type}; "
             "int8 is needed"
         )
-    ratio = layer.input.scale * layer.weight_scale / layer.linear.scale
-    _check_sums(f"layer '{layer.name}': weight", layer.weight, layer.bias, ratio)
+    _check_sums(f"layer '{layer.name}': weight", product)
 
 
 def _check_cell(where: str, layer: QuantizedDirection) -> None:
@@ -80,13 +72,12 @@ def _check_cell(where: str, layer: QuantizedDirection) -> None:
         )
 
 
-def _check_sums(
-    where: str, weight: NDArray[np.signedinteger], bias: NDArray[np.generic], ratio: float
-) -> None:
-    if not fits_int32(weight, bias, ratio):
+def _check_sums(where: str, product: Product) -> None:
+    bias = np.zeros(1, np.int32) if product.bias is None else product.bias
+    if not fits_int32(product.weight, bias, product.rescale.ratio):
         raise ModelError(
-            f"{where}: its sums, rescaled by {ratio:.3g}, can be more than int32 holds, "
-            "so runtimes overflow; such a layer needs float32 or hybrid"
+            f"{where}: its sums, rescaled by {product.rescale.ratio:.3g}, can be more than int32 "
+            "holds, so runtimes overflow; such a layer needs float32 or hybrid"
         )
 
 

@@ -13,7 +13,7 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
-from edgelstm.model.plan import RecurrentPlan, recurrent_plan
+from edgelstm.model.plan import RecurrentPlan, structure
 from edgelstm.model.precision import FLOAT32
 
 Doubles = NDArray[np.float64]
@@ -147,7 +147,7 @@ class _Equations:
     """A direction by its equations, in float64."""
 
     def __init__(self, direction: Direction) -> None:
-        self.plan, self._direction = recurrent_plan(direction, FLOAT32), direction
+        self.plan, self._direction = structure(direction, FLOAT32), direction
 
     @functools.cached_property
     def step(self) -> Step:

@@ -115,37 +115,6 @@ def find_precision(name: str) -> Precision:
     return PRECISIONS[name]
 
 
-def recurrent_plan(layer: Direction, precision: Precision) -> RecurrentPlan:
-    """The plan of one recurrent layer; `ModelError` if its cell has no form in this precision."""
-    if told := refusal(layer, precision):
-        raise ModelError(f"layer '{layer.name}': {told}")
-    return structure(layer, precision)
-
-
-def refusal(part: Part, precision: Precision) -> str | None:
-    """Why a part of a network has no form in a precision, and where it has one; None if it has."""
-    if isinstance(part, Dense) or not (unfit := _unfit(part, precision)):
-        return None
-    works = [p.name for p in PRECISIONS.values() if not _unfit(part, p)]
-    what = "projection" if {op.kind for op in unfit} == {"affine_hr"} else part.cell_name
-    return f"a {what} has no form in {precision.name} yet; what works for it: {', '.join(works)}"
-
-
-def _unfit(layer: Direction, precision: Precision) -> list[Op]:
-    """Operations without a form in a precision.
-
-    A table gives values in the fixed format of activations: as an output they have none.
-    """
-    made = structure(layer, precision)
-    is_fixed = precision.formats["activation"].scale_log2 is not None
-    return [
-        op
-        for op in made.ops
-        if (precision.kinds is not None and op.kind not in precision.kinds)
-        or (is_fixed and op.kind in ("sigmoid", "tanh") and made.roles[op.result] != "activation")
-    ]
-
-
 def structure(layer: Direction, precision: Precision) -> RecurrentPlan:
     """The plan of one recurrent layer, also where its integers are not written: enough to count."""
     traced = trace(layer.spec)

@@ -62,6 +62,13 @@ def short_scale(scale: float) -> float:
     return math.ldexp(math.ceil(mantissa * 4096), exponent - 12)
 
 
+def log2(scale: float) -> int:
+    """The exponent of a scale or ratio that is a power of two."""
+    mantissa, exponent = math.frexp(scale)
+    assert mantissa == 0.5, f"{scale} is not a power of two"
+    return exponent - 1
+
+
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """``(q, shift)`` with ``real ~= q * 2**(shift - 31)`` and 2**30 <= q < 2**31, for real >= 0.
 
@@ -132,6 +139,11 @@ def requantize_real(x: Any, ratio: float) -> Int64s:
     return np.asarray(
         (np.sign(product) * np.floor(np.abs(product) + 0.5)).astype(np.int64), np.int64
     )
+
+
+def shift16(x: Any, exponent: int) -> Int64s:
+    """A rounding shift to 16 bits: into LiteRT's cell, where every scale is a power of two."""
+    return wrap16(divide_by_power(x, exponent))
 
 
 # ---- sigmoid and tanh on int16, result Q0.15, by table (TFLM, CMSIS-NN)

@@ -8,7 +8,7 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.network import Layer
-from edgelstm.model.plan import recurrent_plan
+from edgelstm.model.plan import structure
 from edgelstm.model.precision import HYBRID
 from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
 from edgelstm.quantization.quantized import (
@@ -29,7 +29,7 @@ def hybrid_layer(layer: Layer) -> QuantizedLayer:
 
 
 def _direction(layer: Direction) -> QuantizedDirection:
-    plan = recurrent_plan(layer, HYBRID)
+    plan = structure(layer, HYBRID)
     weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
     weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
     biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}

@@ -13,18 +13,21 @@ from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
+from edgelstm.model.forms import refusal
 from edgelstm.model.network import Network
-from edgelstm.model.plan import RecurrentPlan, find_precision, plan, recurrent_plan
+from edgelstm.model.plan import RecurrentPlan, find_precision, structure
 from edgelstm.model.precision import HYBRID, INT8, Precision
 from edgelstm.quantization.calibration import Range, Ranges, Tell, calibration_sequences, observe
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.quantization.hybrid import hybrid_layer
+from edgelstm.quantization.lower import integer_clip
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
 )
+from edgelstm.quantization.rounding import TFLM
 from edgelstm.quantization.scales import Saturation, Scale
 
 CELL_LOG2 = (-15, -9)  # LiteRT computes other values outside, without an error
@@ -58,7 +61,9 @@ def quantize(
             f"precision '{precision}' is not quantized; "
             "a network as it was read is written and run in float32"
         )
-    plan(network, precision)  # refuses a cell without a form in this precision
+    for part in parts(network.layers):
+        if told := refusal(part, chosen):
+            raise ModelError(f"layer '{part.name}': {told}")
     if chosen is HYBRID:
         batches = (
             [] if calibration is None else calibration_sequences(calibration, network.input_size)
@@ -108,7 +113,7 @@ def _integer_layers(
 def _integer_direction(
     layer: Direction, into: Scale, ranges: Ranges, precision: Precision
 ) -> QuantizedDirection:
-    plan = recurrent_plan(layer, precision)
+    plan = structure(layer, precision)
     seen = {value: ranges[layer.name, value] for value in plan.sizes}
     scales = _value_scales(plan, into, seen)
     weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
@@ -224,11 +229,6 @@ def power_of_two16(largest: float) -> Scale:
     return Scale(2.0 ** min(max(power, low), high), 0, "int16")
 
 
-def integer_clip(clip: float, scale: Scale) -> int:
-    """The integer at which a cell state is cut, as TFLM and LiteRT truncate it; 0 for none."""
-    return min(int(float(np.float32(clip)) / scale.scale), scale.limits[1])
-
-
 def _quantize_affine(
     where: str, weight: NDArray[np.float32], bias: NDArray[np.float64], ends: tuple[float, float]
 ) -> tuple[float, NDArray[np.int8], NDArray[np.int32]]:
@@ -243,7 +243,7 @@ def _quantize_affine(
     for _ in range(4):
         weight_q = quantize_reals(weight, scale, 0, INT8_WEIGHTS)
         bias_q = np.rint(bias / (scale * into)).astype(np.int64)
-        if fits_int32(weight_q, bias_q, scale * into / out):
+        if fits_int32(weight_q, bias_q, TFLM.ratio(into, scale, out)):
             return scale, weight_q.astype(np.int8), bias_q.astype(np.int32)
         scale = short_scale(2 * scale)
     reach = np.abs(weight).sum(1, np.float64) * 255 * into + np.abs(bias)

@@ -1,30 +1,31 @@
 """The oracles of every quantized kernel and file: the traced list, as each runtime rounds it.
 
-One interpreter; formats come from the quantized network, and every rounding from the runtime's
-`Arithmetic`.
+Integers are what the list of `lower` says, with every rounding as the runtime's `Arithmetic` names
+it.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cells.spec import Op
-from edgelstm.errors import ModelError
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import Doubles, States, Step, Walk, activate, affines, step_of
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.fixedpoint import Int64s
+from edgelstm.quantization.lower import lower
+from edgelstm.quantization.operations import Add, Clip, Mul, Operation, Product, Rescale, Table
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
     QuantizedNetwork,
 )
-from edgelstm.quantization.quantizer import integer_clip
-from edgelstm.quantization.rounding import TFLM, Arithmetic, HybridRounding
-from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
+
+
+Calculate = Callable[..., Int64s]
 
 
 def initial_states(network: QuantizedNetwork, batch: int) -> States:
@@ -81,8 +82,9 @@ class _Rounded:
     @functools.cached_property
     def step(self) -> Step:
         """Integers, or real values if hybrid."""
-        made = _integer_step if self._direction.scales else _hybrid_step
-        return made(self._direction, self._arithmetic)
+        if self._direction.scales:
+            return _calculation(lower(self._direction, self._arithmetic).ops)
+        return _hybrid_step(self._direction, self._arithmetic)
 
     def start(self, batch: int) -> dict[str, Any]:
         """Each state at its zero point."""
@@ -100,88 +102,65 @@ class _Rounded:
 # ---- integers
 
 
-def _integer_step(layer: QuantizedDirection, arithmetic: Arithmetic) -> Step:
-    affine = {op.result: _integer_affine(layer, op, arithmetic) for op in layer.plan.ops if op.side}
+def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
+    lowered = lower(layer, arithmetic)
+    y: Int64s = _calculation(lowered.ops)({lowered.input.name: x})[lowered.output.name]
+    return y
+
+
+def _calculation(ops: Sequence[Operation]) -> Step:
+    """A function that adds each operation's result to the values it is given."""
+    calls = [(op.result, CALCULATIONS[type(op)](op), op.args) for op in ops]
 
     def step(values: dict[str, Any]) -> dict[str, Any]:
-        for op in layer.plan.ops:
-            args = [values[a] for a in op.args]
-            if op.side:
-                values[op.result] = affine[op.result](args[0])
-            else:
-                values[op.result] = _integer_op(layer, op, args, arithmetic)
+        for result, calculate, args in calls:
+            values[result] = calculate(*[values[a] for a in args])
         return values
 
     return step
 
 
-def _integer_affine(
-    layer: QuantizedDirection, op: Op, arithmetic: Arithmetic
-) -> Callable[[Int64s], Int64s]:
-    """weight (v - zero point) + bias, rescaled and, where the runtime does so, saturated."""
-    rows, out = layer.plan.rows(op.gate), layer.scales[op.result]
-    weight, bias = (layer.weight_ih, layer.bias_ih)
-    if op.side == "hh":
-        weight, bias = (layer.weight_hh, layer.bias_hh)
-    w, b, into = (
-        weight[rows].T.astype(np.int64),
-        bias[rows].astype(np.int64),
-        layer.scales[op.args[0]],
-    )
-    ratio = arithmetic.ratio(into.scale, layer.weight_scales[f"{op.side} {op.gate}"], out.scale)
-    cut = op.side == "ih" or arithmetic.saturates_recurrent
+def _product(op: Product) -> Calculate:
+    # Exact: |v w| summed stays far below 2**53, and float64 products are ten times as fast.
+    w = op.weight.T.astype(np.float64)
+    bias = 0 if op.bias is None else op.bias.astype(np.int64)
 
-    def affine(v: Int64s) -> Int64s:
-        z = arithmetic.affine(_matmul(v - into.zero_point, w) + b, ratio)
-        return fx.saturate(z, out.limits) if cut else z
+    def product(v: Int64s) -> Int64s:
+        sums = ((v - op.zero_point).astype(np.float64) @ w).astype(np.int64)
+        return _rescaled(op.rescale, sums + bias)
 
-    return affine
+    return product
 
 
-def _matmul(v: Int64s, w: Int64s) -> Int64s:
-    """Exact: |v w| summed stays far below 2**53, and float64 products are ten times as fast."""
-    return (v.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
+def _add(op: Add) -> Calculate:
+    return lambda a, b: fx.saturate(a + b, op.limits)
 
 
-def _integer_op(
-    layer: QuantizedDirection, op: Op, args: list[Int64s], arithmetic: Arithmetic
-) -> Int64s:
-    out = layer.scales[op.result]
-    into = [layer.scales[a] for a in op.args]
-    if op.kind == "add":
-        v = args[0] + args[1]
-    elif op.kind == "mul":
-        rescale = arithmetic.output if layer.plan.roles[op.result] == "output" else arithmetic.cell
-        ratio = _product_ratio(into, out, arithmetic)
-        v = rescale(args[0] * args[1], ratio) + out.zero_point
-    elif op.kind == "clip":
-        limit = integer_clip(layer.cell_clip, out)
-        v = np.clip(args[0], -limit, limit)
-    elif op.kind in ("sigmoid", "tanh"):
-        table = fx.whole_table(getattr(arithmetic, op.kind), into[0].log2)
-        return table[args[0] + 32768]
-    else:
-        raise ModelError(f"layer '{layer.name}': operation '{op.kind}' has no integer form yet")
-    return fx.saturate(v, out.limits)
+def _mul(op: Mul) -> Calculate:
+    return lambda a, b: _rescaled(op.rescale, a * b)
 
 
-def _product_ratio(into: list[Scale], out: Scale, arithmetic: Arithmetic) -> float:
-    return arithmetic.ratio(into[0].scale, into[1].scale, out.scale)
+def _table(op: Table) -> Calculate:
+    values = op.values
+    return lambda v: values[v + len(values) // 2]
 
 
-def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
-    assert layer.input is not None and layer.linear is not None
-    into, out = layer.input, layer.linear
-    acc = _matmul(x - into.zero_point, layer.weight.T.astype(np.int64)) + layer.bias.astype(
-        np.int64
-    )
-    ratio = arithmetic.dense_ratio(into.scale, layer.weight_scale, out.scale)
-    y = fx.saturate(arithmetic.dense(acc, ratio) + out.zero_point, out.limits)
-    if layer.activation == "relu":
-        y = np.maximum(y, out.zero_point)
-    if layer.activation == "sigmoid":
-        y = fx.logistic8(out.scale, out.zero_point)[y + 128]
-    return y
+def _clip(op: Clip) -> Calculate:
+    return lambda v: fx.saturate(v, op.limits)
+
+
+def _rescaled(by: Rescale, acc: Int64s) -> Int64s:
+    v = ROUNDINGS[by.rounding].rescale(acc, *by.numbers) + by.zero_point
+    return v if by.limits is None else fx.saturate(v, by.limits)
+
+
+CALCULATIONS: dict[type, Callable[[Any], Calculate]] = {
+    Product: _product,
+    Add: _add,
+    Mul: _mul,
+    Table: _table,
+    Clip: _clip,
+}
 
 
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real

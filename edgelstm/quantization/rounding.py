@@ -4,7 +4,7 @@ TFLM is TensorFlow Lite Micro with its reference kernels, whose arithmetic is th
 """
 
 import dataclasses
-import math
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,22 +26,37 @@ def _single_ratio(first: float, second: float, out: float) -> float:
     return float(np.float32(np.float32(first) * np.float32(second)) / np.float32(out))
 
 
-def _requantized(acc: Int64s, ratio: float) -> Int64s:
-    return fx.requantize(acc, *fx.quantize_multiplier(ratio))
+@dataclasses.dataclass(frozen=True)
+class Rounding:
+    """One way of multiplying an accumulator by a real ratio.
+
+    Attributes:
+        numbers: What it takes of the ratio.
+        rescale: (accumulator, *numbers) -> integers.
+    """
+
+    numbers: Callable[[float], tuple[Any, ...]]
+    rescale: Callable[..., Int64s]
 
 
-def _ties_up(acc: Int64s, ratio: float) -> Int64s:
-    return fx.requantize_ties_up(acc, *fx.quantize_multiplier(ratio))
-
-
-def _shifted(acc: Int64s, ratio: float) -> Int64s:
-    """Into the cell, where every scale is a power of two: a rounding shift."""
-    return fx.wrap16(fx.divide_by_power(acc, 1 - math.frexp(ratio)[1]))
+# By the name of the function in `fixedpoint` that defines it.
+ROUNDINGS = {
+    "requantize": Rounding(fx.quantize_multiplier, fx.requantize),
+    "requantize_ties_up": Rounding(fx.quantize_multiplier, fx.requantize_ties_up),
+    "requantize_real": Rounding(lambda ratio: (ratio,), fx.requantize_real),
+    "shift16": Rounding(lambda ratio: (-fx.log2(ratio),), fx.shift16),
+}
+# By the same rule; a table holds the result for every integer of the argument's type.
+TABLES: dict[str, Callable[..., Int64s]] = {
+    "table_sigmoid": functools.partial(fx.whole_table, fx.table_sigmoid),
+    "table_tanh": functools.partial(fx.whole_table, fx.table_tanh),
+    "fixed_sigmoid": functools.partial(fx.whole_table, fx.fixed_sigmoid),
+    "fixed_tanh": functools.partial(fx.whole_table, fx.fixed_tanh),
+    "logistic8": fx.logistic8,
+}
 
 
 Axes = tuple[int, ...]
-Rescale = Callable[[Int64s, float], Int64s]
-Table = Callable[[Any, int], Int64s]
 
 
 def rounded8(v: Doubles, axes: Axes = (-1,)) -> Doubles:
@@ -81,24 +96,24 @@ class Arithmetic:
 
     Attributes:
         ratio: (scale, scale, scale of the result) -> the real factor of a product.
-        affine: Rescales a gate's accumulator.
-        cell: Rescales a product that is added to the cell state.
-        output: Rescales the product that becomes the output.
-        sigmoid, tanh: (int16, log2 of its scale) -> Q0.15.
+        affine: How a gate's accumulator is rescaled, a key of `ROUNDINGS`.
+        cell: How a product that is added to the cell state is.
+        output: How the product that becomes the output is.
+        sigmoid, tanh: From int16 to Q0.15, keys of `TABLES`.
         saturates_recurrent: U h is cut to int16 before it is added to W x.
-        dense: Rescales a dense layer's accumulator.
+        dense: How a dense layer's accumulator is rescaled.
         dense_ratio: As `ratio`, for dense layers.
         hybrid: What it rounds in a hybrid network.
     """
 
     ratio: Callable[[float, float, float], float]
-    affine: Rescale
-    cell: Rescale
-    output: Rescale
-    sigmoid: Table
-    tanh: Table
+    affine: str
+    cell: str
+    output: str
+    sigmoid: str
+    tanh: str
     saturates_recurrent: bool
-    dense: Rescale
+    dense: str
     dense_ratio: Callable[[float, float, float], float] = _double_ratio
     hybrid: HybridRounding = HybridRounding()
 
@@ -106,13 +121,13 @@ class Arithmetic:
 # TensorFlow Lite Micro's reference kernels: the project's `int8`.
 TFLM = Arithmetic(
     ratio=_double_ratio,
-    affine=_requantized,
-    cell=_requantized,
-    output=_requantized,
-    sigmoid=fx.table_sigmoid,
-    tanh=fx.table_tanh,
+    affine="requantize",
+    cell="requantize",
+    output="requantize",
+    sigmoid="table_sigmoid",
+    tanh="table_tanh",
     saturates_recurrent=True,
-    dense=_requantized,
+    dense="requantize",
 )
 # ONNX Runtime: the integer model is TFLM's arithmetic; hybrid is its own DynamicQuantizeLSTM.
 ONNXRUNTIME = dataclasses.replace(
@@ -121,13 +136,13 @@ ONNXRUNTIME = dataclasses.replace(
 # LiteRT with its default delegate, which takes the dense layers.
 LITERT = Arithmetic(
     ratio=_single_ratio,
-    affine=_requantized,
-    cell=_shifted,
-    output=_requantized,
-    sigmoid=fx.fixed_sigmoid,
-    tanh=fx.fixed_tanh,
+    affine="requantize",
+    cell="shift16",
+    output="requantize",
+    sigmoid="fixed_sigmoid",
+    tanh="fixed_tanh",
     saturates_recurrent=False,
-    dense=fx.requantize_real,
+    dense="requantize_real",
 )
 # tflite-runtime 2.14: the same LSTM, dense layers by ruy.
-TFLITE_RUNTIME = dataclasses.replace(LITERT, dense=_ties_up)
+TFLITE_RUNTIME = dataclasses.replace(LITERT, dense="requantize_ties_up")

@@ -1,11 +1,12 @@
 """What integers stand for, and how often calibration left their range."""
 
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgelstm.quantization.fixedpoint import log2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +32,7 @@ class Scale:
     @property
     def log2(self) -> int:
         """The exponent of a scale that is a power of two."""
-        mantissa, exponent = math.frexp(self.scale)
-        assert mantissa == 0.5, f"scale {self.scale} is not a power of two"
-        return exponent - 1
+        return log2(self.scale)
 
     def reals(self, integers: NDArray[Any]) -> NDArray[np.float32]:
         """What integers stand for."""

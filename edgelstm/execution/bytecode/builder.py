@@ -1,7 +1,7 @@
 """Program and its builder: rows of integers, pools of constants, places of vectors."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Builder:
         self.states: dict[str, dict[str, Slot]] = {}
         self._rows: list[NDArray[np.int64]] = []
         self._pools: dict[str, list[NDArray[Any]]] = {}
-        self._tables: dict[tuple[Any, ...], int] = {}
+        self._tables: dict[bytes, int] = {}
         self._starts: list[tuple[Slot, int]] = []
         self._n_values = 0
 
@@ -72,12 +72,12 @@ class Builder:
         arrays.append(np.ravel(array))
         return sum(a.size for a in arrays[:-1])
 
-    def table(self, function: Callable[..., Any], *arguments: Any) -> int:
+    def table(self, values: NDArray[np.int16]) -> int:
         """Number of a table of 65536 entries, stored once however many operations read it."""
-        key = (function, *arguments)
+        key = values.tobytes()
         if key not in self._tables:
             self._tables[key] = len(self._tables)
-            self.constant("tables", function(*arguments))
+            self.constant("tables", values)
         return self._tables[key]
 
     def row(self, kind: str, out: Slot, *args: Slot, **columns: int) -> None:

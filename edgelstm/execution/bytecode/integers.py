@@ -1,22 +1,28 @@
-"""Rows for kernels/integer_program.py: one function per kind of layer or operation."""
+"""Rows for kernels/integer_program.py: one function per kind of operation that `lower` lists."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgelstm.cells.spec import Op
-from edgelstm.errors import ModelError
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
-from edgelstm.quantization import fixedpoint as fx
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
-from edgelstm.quantization.quantizer import integer_clip
-from edgelstm.quantization.rounding import TFLM
-from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.fixedpoint import wrap32
+from edgelstm.quantization.lower import lower
+from edgelstm.quantization.operations import (
+    Add,
+    Clip,
+    Limits,
+    Mul,
+    Product,
+    Rescale,
+    Table,
+)
+from edgelstm.quantization.quantized import QuantizedPart
 
-WIDE = {"LOW": -32768, "HIGH": 32767}
 POOLS = {"weights": "int8", "biases": "int32", "tables": "int16"}
+WIDE = (-32768, 32767)
+
+Places = Mapping[str, Slot]
 
 
 def builder() -> Builder:
@@ -31,74 +37,73 @@ def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
     return built.program(POOLS, "int16", ends)
 
 
-def operation(
-    built: Builder, layer: QuantizedDirection, op: Op, places: Mapping[str, Slot]
-) -> None:
-    """The row of one operation of a recurrent layer."""
-    out, scale = places[op.result], layer.scales[op.result]
-    args, into = [places[a] for a in op.args], [layer.scales[a] for a in op.args]
-    if op.side:
-        rows = layer.plan.rows(op.gate)
-        weight = getattr(layer, f"weight_{op.side}")[rows]
-        bias = getattr(layer, f"bias_{op.side}")[rows]
-        weight_scale = layer.weight_scales[f"{op.side} {op.gate}"]
-        columns = _rescaled(TFLM.ratio(into[0].scale, weight_scale, scale.scale), scale)
-        _affine(built, out, args[0], (weight, bias, into[0].zero_point), columns)
-    elif op.kind == "add":
-        built.row("ADD", out, *args, **_limits(scale))
-    elif op.kind == "mul":
-        ratio = TFLM.ratio(into[0].scale, into[1].scale, scale.scale)
-        built.row("MUL", out, *args, **_rescaled(ratio, scale))
-    elif op.kind == "clip":
-        limit = integer_clip(layer.cell_clip, scale)
-        built.row("CLIP", out, *args, LOW=-limit, HIGH=limit)
-    elif op.kind in ("sigmoid", "tanh"):
-        table = built.table(fx.whole_table, getattr(TFLM, op.kind), into[0].log2)
-        built.row("TABLE", out, *args, TABLE_ROW=table, **WIDE)
-    else:
-        raise ModelError(f"layer '{layer.name}': operation '{op.kind}' has no integer form yet")
+def add(built: Builder, part: QuantizedPart, x: Slot) -> Slot:
+    """One row per operation, then the new states move to the places of the old.
+
+    Returns where the result lies.
+    """
+    lowered = lower(part)
+    places = {lowered.input.name: x}
+    for s in lowered.states:
+        places[s.name] = built.state(lowered.name, s.name, s.size, start=s.zero_point)
+    for op in lowered.ops:
+        size = len(op.weight) if isinstance(op, Product) else places[op.args[0]].size
+        places[op.result] = built.place(size)
+        ROWS[type(op)](built, op, places)
+    for s, new in zip(lowered.states, lowered.new_states, strict=True):
+        built.row("COPY", places[s.name], places[new], **_limits(WIDE))
+    return places[lowered.output.name]
 
 
-def dense(built: Builder, layer: QuantizedDense, x: Slot) -> Slot:
-    """The rows of a dense layer; returns where its result lies."""
-    assert layer.input is not None and layer.linear is not None
-    out, scale = built.place(layer.output_size), layer.linear
-    columns = _rescaled(TFLM.dense_ratio(layer.input.scale, layer.weight_scale, scale.scale), scale)
-    if layer.activation == "relu":
-        columns["LOW"] = scale.zero_point
-    _affine(built, out, x, (layer.weight, layer.bias, layer.input.zero_point), columns)
-    if layer.activation != "sigmoid":
-        return out
-    table = built.table(_logistic16, scale.scale, scale.zero_point)
-    activated = built.place(layer.output_size)
-    built.row("TABLE", activated, out, TABLE_ROW=table, **WIDE)
-    return activated
+def _product(built: Builder, op: Product, places: Places) -> None:
+    """The zero point of what comes in is folded into the bias."""
+    x = places[op.args[0]]
+    folded = -op.zero_point * op.weight.astype(np.int64).sum(1)
+    if op.bias is not None:
+        folded += op.bias
+    columns = {
+        "COLUMNS": x.size,
+        "WEIGHT": built.constant("weights", op.weight),
+        "BIAS": built.constant("biases", wrap32(folded)),
+    }
+    built.row("AFFINE", places[op.result], x, **columns, **_rescaled(op.rescale))
 
 
-def _affine(
-    built: Builder,
-    out: Slot,
-    x: Slot,
-    constants: tuple[NDArray[Any], NDArray[Any], int],
-    columns: dict[str, int],
-) -> None:
-    """The input's zero point is folded into the bias."""
-    weight, bias, zero_point = constants
-    folded = bias.astype(np.int64) - zero_point * weight.astype(np.int64).sum(1)
-    weights, biases = built.constant("weights", weight), built.constant("biases", fx.wrap32(folded))
-    built.row("AFFINE", out, x, COLUMNS=x.size, WEIGHT=weights, BIAS=biases, **columns)
+def _add(built: Builder, op: Add, places: Places) -> None:
+    built.row("ADD", places[op.result], *(places[a] for a in op.args), **_limits(op.limits))
 
 
-def _rescaled(ratio: float, scale: Scale) -> dict[str, int]:
-    multiplier, shift = fx.quantize_multiplier(ratio)
-    return {"MULTIPLIER": multiplier, "SHIFT": shift, **_limits(scale)}
+def _mul(built: Builder, op: Mul, places: Places) -> None:
+    built.row("MUL", places[op.result], *(places[a] for a in op.args), **_rescaled(op.rescale))
 
 
-def _limits(scale: Scale) -> dict[str, int]:
-    low, high = scale.limits
-    return {"LOW": low, "HIGH": high, "ZERO": scale.zero_point}
+def _table(built: Builder, op: Table, places: Places) -> None:
+    """A table of int8 values is continued at its ends: indices beyond never come up."""
+    missing = 32768 - len(op.values) // 2
+    table = built.table(np.pad(op.values, missing, "edge").astype(np.int16))
+    columns = {"TABLE_ROW": table, **_limits(WIDE)}
+    built.row("TABLE", places[op.result], places[op.args[0]], **columns)
 
 
-def _logistic16(scale: float, zero_point: int) -> fx.Int64s:
-    """`logistic8` at the indices of an int16 table; values outside int8 never come up."""
-    return fx.logistic8(scale, zero_point)[fx.saturate8(fx.INT16) + 128]
+def _clip(built: Builder, op: Clip, places: Places) -> None:
+    built.row("CLIP", places[op.result], places[op.args[0]], **_limits(op.limits))
+
+
+ROWS: dict[type, Callable[[Builder, Any, Places], None]] = {
+    Product: _product,
+    Add: _add,
+    Mul: _mul,
+    Table: _table,
+    Clip: _clip,
+}
+
+
+def _rescaled(by: Rescale) -> dict[str, int]:
+    assert by.rounding == "requantize" and by.limits, "the kernel has TFLM's arithmetic"
+    multiplier, shift = by.numbers
+    return {"MULTIPLIER": multiplier, "SHIFT": shift, "ZERO": by.zero_point, **_limits(by.limits)}
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    low, high = limits
+    return {"LOW": low, "HIGH": high}

@@ -1,29 +1,36 @@
 """Integer layers in standard ONNX operators, bit for bit: a loop over the steps of the traced list.
 
-The body of the Scan is written from the operations of the plan; between them, integers are int64.
+The body of the Scan is written from what `lower` lists; between its operations integers are int64.
 Sigmoid and tanh are tables over all int16 values, which a negative index reads from their end.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from edgelstm.cells.spec import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.quantization import fixedpoint
+from edgelstm.quantization.lower import lower
+from edgelstm.quantization.operations import (
+    Add,
+    Clip,
+    Limits,
+    Lowered,
+    Mul,
+    Product,
+    Rescale,
+    Table,
+)
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
-from edgelstm.quantization.quantizer import integer_clip
-from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.rounding import ONNXRUNTIME
 
 if TYPE_CHECKING:
     import onnx
-
-TABLES = {"sigmoid": fixedpoint.table_sigmoid, "tanh": fixedpoint.table_tanh}
 
 
 def recurrent(
@@ -60,14 +67,15 @@ def _loop(
     *,
     reverse: bool = False,
 ) -> tuple[str, list[str]]:
+    lowered = lower(layer, ONNXRUNTIME)
     backwards = {"scan_input_directions": [1], "scan_output_directions": [1]}
-    outputs = [*(f"{layer.name}/{state}_end" for state in layer.plan.states), f"{layer.name}/Y"]
+    outputs = [*(f"{layer.name}/{state.name}_end" for state in lowered.states), f"{layer.name}/Y"]
     graph.add(
         "Scan",
-        [*(states or _zeros(graph, layer, x)), x],
+        [*(states or _zeros(graph, lowered, x)), x],
         outputs,
         name=layer.name,
-        body=_body(graph.body(), layer),
+        body=_body(graph.body(), lowered),
         num_scan_inputs=1,
         **(backwards if reverse else {}),
     )
@@ -76,45 +84,52 @@ def _loop(
 
 def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
     """Adds a dense layer on int8 values and returns its result's name."""
-    name, into, out = layer.name, layer.input, layer.linear
-    assert into is not None and out is not None and layer.activation != "softmax"
-    weight = graph.constant(unsigned(layer.weight.T), f"{name}/weight")
-    bias = graph.constant(layer.bias, f"{name}/bias")
-    sums = _product(graph, name, (x, weight, bias), into)
-    low, high = out.limits
-    limits = (out.zero_point if layer.activation == "relu" else low, high)
-    ratio = into.scale * layer.weight_scale / out.scale
-    y = _requantize(graph, name, sums, ratio, zero_point=out.zero_point, limits=limits)
-    if layer.activation != "sigmoid":
-        return graph("Cast", y, scope=name, to=onnx_type(out.type))
-    table = fixedpoint.logistic8(out.scale, out.zero_point).astype(np.int8)
-    return graph("Gather", graph.constant(np.roll(table, 128), f"{name}/table"), y, scope=name)
+    lowered, name = lower(layer, ONNXRUNTIME), layer.name
+    product, *tables = lowered.ops
+    assert isinstance(product, Product)
+    operands = [x, graph.constant(unsigned(product.weight.T), f"{name}/weight")]
+    if product.bias is not None:
+        operands.append(graph.constant(product.bias, f"{name}/bias"))
+    sums = _product(graph, name, operands, product)
+    y = _requantize(graph, name, sums, product.rescale.numbers, product.rescale)
+    for table in tables:
+        assert isinstance(table, Table)
+        y = graph("Gather", _table(graph, table), y, scope=name)
+    return y if tables else graph("Cast", y, scope=name, to=onnx_type(lowered.output.type))
 
 
-def groups(ops: Sequence[Op]) -> list[tuple[Op, ...]]:
-    """The operations in order, affines that multiply one value by one matrix together."""
-    together: dict[object, list[Op]] = {}
-    for op in ops:
-        together.setdefault((op.kind, op.args) if op.side else op, []).append(op)
+Affine = TypeVar("Affine", Op, Product)
+
+
+def groups(affines: Iterable[Affine]) -> list[tuple[Affine, ...]]:
+    """Together those that multiply one value by one matrix."""
+    together: dict[object, list[Affine]] = {}
+    for op in affines:
+        together.setdefault((op.side, op.args), []).append(op)
     return [tuple(ops) for ops in together.values()]
 
 
-def stack_names(layer: str, group: Sequence[Op]) -> tuple[str, str]:
+def stack_names(layer: str, group: Sequence[Op] | Sequence[Product]) -> tuple[str, str]:
     """What a group's stacked weights and biases are called: ``lstm1/W_ifgo``, ``lstm1/Wb_ifgo``."""
     letter, gates = {"ih": "W", "hh": "R"}[str(group[0].side)], [str(op.gate) for op in group]
     return f"{layer}/{letter}_{''.join(gates)}", f"{layer}/{letter}b_{''.join(gates)}"
 
 
-def _zeros(graph: Graph, layer: QuantizedDirection, x: str) -> list[str]:
+def _zeros(graph: Graph, lowered: Lowered, x: str) -> list[str]:
     """Every state at its zero point, for as many sequences as x holds."""
     from onnx.numpy_helper import from_array
 
-    batch = graph("Shape", x, scope=layer.name, start=1, end=2)
-    size = graph.constant([layer.hidden_size])
-    shape = graph("Concat", batch, size, scope=layer.name, axis=0)
-    scales = [layer.scales[state] for state in layer.plan.states]
-    starts = [from_array(np.array([s.zero_point], s.type)) for s in scales]
-    return [graph("ConstantOfShape", shape, scope=layer.name, value=start) for start in starts]
+    name, states = lowered.name, lowered.states
+    batch = graph("Shape", x, scope=name, start=1, end=2)
+    shapes = {
+        size: graph("Concat", batch, graph.constant([size]), scope=name, axis=0)
+        for size in dict.fromkeys(s.size for s in states)
+    }
+    starts = [from_array(np.array([s.zero_point], s.type)) for s in states]
+    return [
+        graph("ConstantOfShape", shapes[state.size], scope=name, value=start)
+        for state, start in zip(states, starts, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,11 +137,11 @@ class _Step:
     """The body of a layer's loop; `names` says what a value is called there, in which type."""
 
     graph: Graph
-    layer: QuantizedDirection
+    layer: str
     names: dict[tuple[str, str], str]
 
     def scope(self, value: str) -> str:
-        return f"{self.layer.name}/{value}"
+        return f"{self.layer}/{value}"
 
     def read(self, value: str, type_name: str = "int64") -> str:
         """The value's name in a type, cast if it is not there yet."""
@@ -137,54 +152,55 @@ class _Step:
         return self.names[value, type_name]
 
 
-def _body(graph: Graph, layer: QuantizedDirection) -> onnx.GraphProto:
-    plan, name = layer.plan, layer.name
-    types = {value: layer.scales[value].type for value in (*plan.states, "x")}
-    step = _Step(graph, layer, {(v, kind): f"{name}/{v}" for v, kind in types.items()})
-    for group in groups(plan.ops):
-        if group[0].side:
-            _add_affines(step, group)
-        else:
-            step.names[group[0].result, "int64"] = _add_operation(step, group[0])
-    new = [step.read(v, types[s]) for s, v in zip(plan.states, plan.new_states, strict=True)]
+def _body(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
+    name, kept = lowered.name, (*lowered.states, lowered.input)
+    step = _Step(graph, name, {(v.name, v.type): f"{name}/{v.name}" for v in kept})
+    stacked = groups(op for op in lowered.ops if isinstance(op, Product))
+    begins = {group[0].result: group for group in stacked}
+    for op in lowered.ops:
+        if not isinstance(op, Product):
+            step.names[op.result, "int64"] = OPERATIONS[type(op)](step, op)
+        elif op.result in begins:
+            _add_products(step, begins[op.result])
+    ends = [*zip(lowered.states, lowered.new_states, strict=True)]
+    new = [step.read(value, state.type) for state, value in ends]
     y = graph("Identity", new[0], scope=name)  # an output of a body stands there once
-    infos = {v: (kind, ("batch", plan.sizes[v])) for v, kind in types.items()}
-    ends = [*zip(plan.states, new, strict=True), (plan.states[0], y)]
+    infos = {v.name: (v.type, ("batch", v.size)) for v in kept}
+    results = [*zip((v.name for v in lowered.states), new, strict=True)]
+    results.append((lowered.states[0].name, y))
     return graph.proto(
         f"{name}/step",
         [value_info(f"{name}/{v}", *info) for v, info in infos.items()],
-        [value_info(end, *infos[state]) for state, end in ends],
+        [value_info(end, *infos[state]) for state, end in results],
         constants=False,
     )
 
 
-def _add_affines(step: _Step, group: Sequence[Op]) -> None:
-    """One product for the gates of a group, (batch, gates, hidden_size) until it is rescaled."""
-    layer, plan, graph, first = step.layer, step.layer.plan, step.graph, group[0]
-    scope, into = step.scope(first.result), layer.scales[first.args[0]]
-    weights, biases = getattr(layer, f"weight_{first.side}"), getattr(layer, f"bias_{first.side}")
-    rows = np.r_[*(plan.rows(op.gate) for op in group)]
-    operands = [step.read(first.args[0], into.type)]
-    weight_name, bias_name = stack_names(layer.name, group)
-    operands.append(graph.constant(unsigned(weights[rows].T), weight_name))
-    if any(plan.biases[op.result] for op in group):
-        operands.append(graph.constant(biases[rows], bias_name))
-    sums = _product(graph, scope, operands, into)
-    shape = graph.constant([0, len(group), layer.hidden_size])
-    sums = graph("Reshape", sums, shape, scope=scope)
-    out = layer.scales[first.result]
-    scales = [layer.weight_scales[f"{op.side} {op.gate}"] for op in group]
-    ratios = np.array([[into.scale * scale / out.scale] for scale in scales])
-    gates = _requantize(graph, scope, sums, ratios, zero_point=out.zero_point, limits=out.limits)
+def _add_products(step: _Step, group: Sequence[Product]) -> None:
+    """One product for the gates of a group, (batch, gates, rows of a gate) until it is rescaled."""
+    graph, first = step.graph, group[0]
+    scope, rows = step.scope(first.result), len(first.weight)
+    operands = [step.read(first.args[0], first.type)]
+    weight_name, bias_name = stack_names(step.layer, group)
+    weight = np.concatenate([op.weight for op in group])
+    operands.append(graph.constant(unsigned(weight.T), weight_name))
+    if any(op.bias is not None for op in group):
+        none = np.zeros(rows, np.int32)
+        biases = [none if op.bias is None else op.bias for op in group]
+        operands.append(graph.constant(np.concatenate(biases), bias_name))
+    sums = _product(graph, scope, operands, first)
+    sums = graph("Reshape", sums, graph.constant([0, len(group), rows]), scope=scope)
+    numbers = [[op.rescale.numbers] for op in group]
+    gates = _requantize(graph, scope, sums, numbers, first.rescale)
     for k, op in enumerate(group):
         gate = graph("Gather", gates, graph.constant(k), scope=step.scope(op.result), axis=1)
         step.names[op.result, "int64"] = gate
 
 
-def _product(graph: Graph, scope: str, operands: Sequence[str], into: Scale) -> str:
+def _product(graph: Graph, scope: str, operands: Sequence[str], op: Product) -> str:
     """``(v - zero point) @ weight + bias`` from the names of v, weight and perhaps bias."""
     value, weight, *bias = operands
-    zero_point = graph.constant(np.array(into.zero_point, into.type))
+    zero_point = graph.constant(np.array(op.zero_point, op.type))
     weight_zero_point = graph.constant(WEIGHT_ZERO_POINT)
     sums = graph("MatMulInteger", value, weight, zero_point, weight_zero_point, scope=scope)
     if bias:
@@ -192,41 +208,48 @@ def _product(graph: Graph, scope: str, operands: Sequence[str], into: Scale) -> 
     return graph("Cast", sums, scope=scope, to=onnx_type("int64"))
 
 
-def _add_operation(step: _Step, op: Op) -> str:
-    graph, layer, scope = step.graph, step.layer, step.scope(op.result)
-    args = [step.read(a) for a in op.args]
-    into, out = [layer.scales[a] for a in op.args], layer.scales[op.result]
-    if op.kind in TABLES:
-        value = graph("Gather", _table(graph, op.kind, into[0]), *args, scope=scope)
-        return graph("Cast", value, scope=scope, to=onnx_type("int64"))
-    if op.kind == "mul":
-        product = graph("Mul", *args, scope=scope)
-        ratio = into[0].scale * into[1].scale / out.scale
-        return _requantize(
-            graph, scope, product, ratio, zero_point=out.zero_point, limits=out.limits
-        )
-    if op.kind == "add":
-        return _clip(graph, scope, graph("Add", *args, scope=scope), out.limits)
-    assert op.kind == "clip", f"operation '{op.kind}' has no integer form"
-    limit = integer_clip(layer.cell_clip, out)
-    return _clip(graph, scope, args[0], (-limit, limit))
+def _add(step: _Step, op: Add) -> str:
+    args, scope = [step.read(a) for a in op.args], step.scope(op.result)
+    return _limited(step.graph, scope, step.graph("Add", *args, scope=scope), op.limits)
 
 
-def _table(graph: Graph, function: str, into: Scale) -> str:
-    """Adds the int16 table of a function whose argument has this scale, once for all layers."""
-    values = fixedpoint.whole_table(TABLES[function], into.log2).astype(np.int16)
-    return graph.constant(np.roll(values, 32768), f"{function}_2^{into.log2}")
+def _mul(step: _Step, op: Mul) -> str:
+    args, scope = [step.read(a) for a in op.args], step.scope(op.result)
+    product = step.graph("Mul", *args, scope=scope)
+    return _requantize(step.graph, scope, product, op.rescale.numbers, op.rescale)
 
 
-def _requantize(
-    graph: Graph, scope: str, x: str, ratios: Any, *, zero_point: int, limits: tuple[int, int]
-) -> str:
-    """`fixedpoint.requantize` by each ratio, zero point added, saturated: all rounding here.
+def _look_up(step: _Step, op: Table) -> str:
+    arg, scope = step.read(op.args[0]), step.scope(op.result)
+    value = step.graph("Gather", _table(step.graph, op), arg, scope=scope)
+    return step.graph("Cast", value, scope=scope, to=onnx_type("int64"))
+
+
+def _clip(step: _Step, op: Clip) -> str:
+    return _limited(step.graph, step.scope(op.result), step.read(op.args[0]), op.limits)
+
+
+OPERATIONS: dict[type, Callable[[_Step, Any], str]] = {
+    Add: _add,
+    Mul: _mul,
+    Table: _look_up,
+    Clip: _clip,
+}
+
+
+def _table(graph: Graph, op: Table) -> str:
+    """Adds a table under its name, once for all layers: first the values of 0 and above."""
+    values = op.values.astype(op.type)
+    return graph.constant(np.roll(values, len(values) // 2), op.name)
+
+
+def _requantize(graph: Graph, scope: str, x: str, numbers: Any, to: Rescale) -> str:
+    """`fixedpoint.requantize` by each multiplier and shift, as `to` says behind it.
 
     x is int64, and no value leaves int32, shifted left neither: quantization guards that.
     """
-    pairs = [fixedpoint.quantize_multiplier(ratio) for ratio in np.ravel(ratios)]
-    q, shift = np.array(pairs, np.int64).T.reshape(2, *np.shape(ratios))
+    assert to.rounding == "requantize" and to.limits, "files have TFLM's arithmetic"
+    q, shift = np.moveaxis(np.array(numbers, np.int64), -1, 0)
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     if left.any():
         x = graph("Mul", x, graph.constant(np.int64(1) << left), scope=scope)
@@ -241,11 +264,11 @@ def _requantize(
         signed = graph("Mul", graph("Sign", x, scope=scope), half, scope=scope)
         x = graph("Add", x, signed, scope=scope)
         x = graph("Div", x, graph.constant(np.int64(1) << right), scope=scope)
-    if zero_point:
-        x = graph("Add", x, graph.constant(zero_point), scope=scope)
-    return _clip(graph, scope, x, limits)
+    if to.zero_point:
+        x = graph("Add", x, graph.constant(to.zero_point), scope=scope)
+    return _limited(graph, scope, x, to.limits)
 
 
-def _clip(graph: Graph, scope: str, x: str, limits: tuple[int, int]) -> str:
+def _limited(graph: Graph, scope: str, x: str, limits: Limits) -> str:
     low, high = (graph.constant(limit) for limit in limits)
     return graph("Clip", x, low, high, scope=scope)

@@ -12,7 +12,8 @@ from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
-from edgelstm.model.plan import RecurrentPlan, recurrent_plan
+from edgelstm.model.forms import checked_plan
+from edgelstm.model.plan import RecurrentPlan
 from edgelstm.model.precision import HYBRID, INT8
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import value_scales
@@ -212,7 +213,7 @@ def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> Rec
     layer = Direction(
         name, "lstm", zeros(rows, into), zeros(rows, hidden), zeros(rows), zeros(rows), clip
     )
-    return recurrent_plan(layer, INT8 if precision == "int8" else HYBRID)
+    return checked_plan(layer, INT8 if precision == "int8" else HYBRID)
 
 
 def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
