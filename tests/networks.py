@@ -11,7 +11,7 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Layer, Network, layer_names
-from edgelstm.model.plan import structure
+from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import INT8, Format, Precision
 from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
 from edgelstm.quantization.scales import Scale
@@ -158,7 +158,7 @@ def golden_lstm(wide: bool = False) -> QuantizedNetwork:
     """
     zeros = np.zeros((8, 2), np.float32)
     layer = Direction("lstm1", "lstm", zeros, zeros, zeros[:, 0].copy(), zeros[:, 0].copy())
-    plan = structure(layer, INT16X8 if wide else INT8)
+    plan = plan_of(layer, INT16X8 if wide else INT8)
     x, h = Scale(0.025, 3, "int8"), Scale(0.0075, -2, "int8")
     if wide:
         x, h = Scale(0.0001, 0, "int16"), Scale(0.00003, 0, "int16")

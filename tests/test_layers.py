@@ -16,8 +16,8 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
-        "counts laws < count_ops cycles other_tools traffic < arena boards duty < energy "
-        "memory < inference variants < advice"
+        "buffers laws < arena counts < count_ops cycles other_tools traffic < boards duty "
+        "memory < power < energy < inference variants < advice"
     ),
     "devices": "device",
     "execution": "bytecode fused prepared < stages < bidirectional < backends < session",

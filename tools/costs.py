@@ -4,7 +4,6 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.inference import inference_us
@@ -55,10 +54,10 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 
-def fitted(network: AnyNetwork, device: Device, precision: str, **asked: Any) -> Fit:
+def fitted(network: AnyNetwork, counts: Counts, device: Device, **asked: Any) -> Fit:
     """`fit`, which says nothing of a file that nothing on the device runs."""
-    found = fit(network, device, precision=precision, **asked)
-    reason = no_file(network, precision, device)
+    found = fit(counts, device, **asked)
+    reason = no_file(network, counts.precision, device)
     if reason is None or found.fits is False:
         return found
     return dataclasses.replace(found, fits=None, basis=f"{reason}; {found.basis}")
@@ -75,11 +74,8 @@ def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None
     return 1 if about.streaming else about.steps or asked or 1
 
 
-def per_step(
-    network: AnyNetwork, precision: str, device: Device, kernels: str | None
-) -> dict[str, Any]:
+def per_step(counts: Counts, device: Device, kernels: str | None) -> dict[str, Any]:
     """The object `per_step` of reports."""
-    counts = count(network, precision=precision)
     energy = estimate(counts, device, kernels)
     found = energy.to_dict()
     keys = ("latency_us", "energy_uj", "energy_net_uj", "basis", "latency_reason", "kernels")
@@ -93,12 +89,11 @@ def per_step(
 
 
 def answer(
-    network: AnyNetwork, precision: str, device: Device, kernels: str | None, steps: int
+    network: AnyNetwork, counts: Counts, device: Device, kernels: str | None, steps: int
 ) -> dict[str, Any]:
     """What `verdict` takes beside the report of `export`."""
-    counts = count(network, precision=precision)
     energy = estimate(counts, device, kernels)
-    reason = no_file(network, precision, device)
+    reason = no_file(network, counts.precision, device)
     about = {"device_kind": device.kind, "file_reason": reason}
     return energy.to_dict() | call(counts, device, energy, steps) | about
 

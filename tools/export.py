@@ -8,6 +8,7 @@ from typing import Any
 
 import edgelstm
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import default_kernels
 from edgelstm.cost.memory import Fit
 from edgelstm.devices.device import Device, check_exportable, read_device
@@ -49,6 +50,7 @@ class Exported:
         original: The float network, if the file held one.
         network: What was written.
         precision: Of what was written.
+        counts: Of a step of it.
         device: Where it is to run.
         steps: Per call of a `.tflite` file.
         data: For calibration and test.
@@ -60,6 +62,7 @@ class Exported:
     original: Network | None
     network: AnyNetwork
     precision: str
+    counts: Counts
     device: Device
     steps: int
     data: Data
@@ -83,7 +86,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         output.print_json(report)
     elif not quiet:
         answer = costs.answer(
-            exported.network, exported.precision, exported.device, request.kernels, report["steps"]
+            exported.network, exported.counts, exported.device, request.kernels, report["steps"]
         )
         tables.print_export(
             printable_texts(report),
@@ -115,7 +118,9 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
     steps = file_steps(network, request, data, skipped)
     if network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
-    exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
+    counts = count(network, precision=precision)
+    about = precision, counts, device, steps, data, skipped
+    exported = Exported(name, original, network, *about, paths=[])
     contents = [
         (path, content)
         for format_name in _formats(request, skipped)
@@ -192,9 +197,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
         "fit": fitted.to_dict(),
         "accuracy": measured,
         "verified": [v.to_dict() for v in verified],
-        "per_step": costs.per_step(
-            exported.network, exported.precision, exported.device, request.kernels
-        ),
+        "per_step": costs.per_step(exported.counts, exported.device, request.kernels),
         **_ends(exported.network),
         "failures": _failures(verified, fitted, exported, request),
         "version": edgelstm.__version__,
@@ -252,11 +255,11 @@ def _fit(exported: Exported, request: Request, tell: Tell) -> Fit:
     if tflite and exported.device.kind != "sbc":
         tell("finding the smallest arena")
         arena, size = smallest_arena(tflite), tflite.stat().st_size
-    counts = count(exported.network, precision=exported.precision)
+    counts = exported.counts
     return costs.fitted(
         exported.network,
+        counts,
         exported.device,
-        exported.precision,
         steps=exported.steps,
         runtime=costs.RUNTIMES[request.kernels or default_kernels(counts, exported.device)],
         measured_bytes=arena,

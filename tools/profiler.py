@@ -3,7 +3,7 @@
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import edgelstm
@@ -33,6 +33,16 @@ from edgelstm.tools.request import DEFAULT_DEVICE
 Report = dict[str, Any]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Costed:
+    """A network on a device: its counts, and time and energy of a step."""
+
+    given: Given
+    device: Device
+    counts: Counts
+    energy: Energy
+
+
 def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if a network does not fit or keep up."""
     if as_json and options.csv:
@@ -44,9 +54,9 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
     _check(options, devices)
     networks = read_given(options)
-    pairs = [(given, device) for given in networks for device in devices]
-    reports = [profile(given, device, options) for given, device in pairs]
-    calls = [_call(given, device, options) for given, device in pairs]
+    pairs = [pair for given in networks for pair in _costed(given, devices, options)]
+    reports = [profile(pair, options) for pair in pairs]
+    calls = [_call(pair, options) for pair in pairs]
     answers = printable_texts([r | call for r, call in zip(reports, calls, strict=True)])
     if options.html:
         write_whole(options.html, page.render(answers).encode())
@@ -93,18 +103,27 @@ def _estimate(counts: Counts, device: Device, options: Options) -> Energy:
     )
 
 
-def _call(given: Given, device: Device, options: Options) -> dict[str, Any]:
+def _costed(given: Given, devices: list[Device], options: Options) -> Iterator[Costed]:
+    """The network on each device, counted once in each precision."""
+    counted: dict[str, Counts] = {}
+    for device in devices:
+        precision = options.precision or costs.default_precision(given.network, device)
+        if precision not in counted:
+            counted[precision] = count(given.network, options.steps, precision)
+        counts = counted[precision]
+        yield Costed(given, device, counts, _estimate(counts, device, options))
+
+
+def _call(pair: Costed, options: Options) -> dict[str, Any]:
     """Steps of a call and its time, as `verdict` takes them."""
-    counts = _count(given, device, options)
-    energy = _estimate(counts, device, options)
     return costs.call(
-        counts, device, energy, given.steps, clock_mhz=options.clock_mhz, cores=options.cores
+        pair.counts,
+        pair.device,
+        pair.energy,
+        pair.given.steps,
+        clock_mhz=options.clock_mhz,
+        cores=options.cores,
     )
-
-
-def _count(given: Given, device: Device, options: Options) -> Counts:
-    precision = options.precision or costs.default_precision(given.network, device)
-    return count(given.network, options.steps, precision)
 
 
 def _by_kernels(
@@ -118,11 +137,9 @@ def _by_kernels(
     )
 
 
-def profile(given: Given, device: Device, options: Options) -> Report:
+def profile(pair: Costed, options: Options) -> Report:
     """Everything that is said about one network on one device: the object of `--json`."""
-    network = given.network
-    counts = _count(given, device, options)
-    energy = _estimate(counts, device, options)
+    given, device, counts, energy = pair.given, pair.device, pair.counts, pair.energy
     situation = Situation(
         counts,
         energy,
@@ -143,12 +160,12 @@ def profile(given: Given, device: Device, options: Options) -> Report:
         "traffic": [level.to_dict() for level in traffic(counts, device, energy.kernels)],
         **_memory(given, counts, device, energy.kernels),
         **energy.to_dict(),
-        "file_reason": costs.no_file(network, counts.precision, device),
+        "file_reason": costs.no_file(given.network, counts.precision, device),
         "by_kernels": _by_kernels(counts, device, energy, options),
         "advice": [advice.to_dict() for advice in advise(situation)],
         "core": device.core,
         "clock_mhz": options.clock_mhz or device.clock.typical,
-        "assumed": list(network.assumed),
+        "assumed": list(given.network.assumed),
         "shares": _shares(counts, energy, device),
         "roofline": _roofline(counts, device, options, energy.kernels),
         "assumptions": assumptions.rows(device, energy.kernels, counts.precision),
@@ -165,14 +182,13 @@ def _has_file(device: Device) -> Callable[[Network, str], bool]:
 
 def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> dict[str, Any]:
     """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
-    asked: dict[str, Any] = {"precision": counts.precision, "steps": given.steps}
     own = costs.RUNTIMES[kernels]
-    parts = memory_map(given.network, device, **asked, runtime=own)
+    parts = memory_map(counts, device, steps=given.steps, runtime=own)
 
     def fitted(runtime: str | None) -> dict[str, Any]:
         size = None if device.kind == "sbc" else given.file_bytes
-        found = costs.fitted(given.network, device, **asked, runtime=runtime, file_bytes=size)
-        return found.to_dict()
+        asked = {"steps": given.steps, "runtime": runtime, "file_bytes": size}
+        return costs.fitted(given.network, counts, device, **asked).to_dict()
 
     runs = device.kind != "sbc" and not costs.no_file(given.network, counts.precision, device)
     names = ("tflm", "cmsis-nn") if runs else ()

@@ -6,10 +6,13 @@ ONNX) reads that list.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+TRACES = 64  # that are kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,14 +36,26 @@ class CellSpec:
     equations: Callable[..., tuple[Any, ...]]
     peepholes: tuple[str, ...] = ()
 
+    def rows(self, gate: str, hidden_size: int) -> slice:
+        """Where a gate's rows stand in weights and biases."""
+        return _block(self.gates.index(gate), hidden_size)
+
+    def peephole(self, gate: str, hidden_size: int) -> slice:
+        """Where a gate's weights stand in `weight_peephole`."""
+        return _block(self.peepholes.index(gate), hidden_size)
+
+
+def _block(k: int, size: int) -> slice:
+    return slice(k * size, (k + 1) * size)
+
 
 @dataclasses.dataclass(frozen=True)
 class Op:
     """One operation on vectors: ``result = kind(*args)``.
 
     `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), affine_hr
-    (the projection, without a bias), scale (times a gate's peephole weights), add, sub, mul,
-    complement (1 - v), sigmoid, tanh, clip (to the layer's cell_clip).
+    (the projection, without a bias), affine_dense (a dense layer's), scale (times a gate's peephole weights), add, sub, mul,
+    complement (1 - v), sigmoid, tanh, relu, softmax, clip (to the layer's cell_clip).
     """
 
     result: str
@@ -50,7 +65,7 @@ class Op:
 
     @property
     def side(self) -> str | None:
-        """`ih`, `hh` or `hr` for an affine: whose weights and biases it reads; else None."""
+        """`ih`, `hh`, `hr`, `dense` of an affine: whose weights and biases it reads; else None."""
         return self.kind.removeprefix("affine_") if self.kind.startswith("affine_") else None
 
 
@@ -110,8 +125,9 @@ def tanh(v: Any) -> Any:
     return v.emit("tanh") if isinstance(v, _Recorded) else np.tanh(v)
 
 
+@functools.lru_cache(maxsize=TRACES)
 def trace(spec: CellSpec) -> Trace:
-    """Runs the cell's equations once on recording values.
+    """Runs the cell's equations on recording values, once while the cell is among the last used.
 
     >>> from edgelstm.cells import CELLS
     >>> for op in trace(CELLS["lstm"]).ops[:4]:

@@ -6,7 +6,8 @@ known: FOUND in the source named, DERIVED by arithmetic, KNOWN from memory, ASSU
 
 from collections.abc import Callable, Iterator
 
-from edgelstm.cost.count_ops import count, stored_bytes
+from edgelstm.cost.buffers import stored_bytes
+from edgelstm.cost.count_ops import count
 from edgelstm.cost.energy import estimate
 from edgelstm.cost.traffic import constant_bytes, fits_cache
 from edgelstm.cost.variants import (
@@ -26,7 +27,7 @@ from edgelstm.text import instead, number, percent
 
 
 def advise(situation: Situation) -> tuple[Advice, ...]:
-    """The rows that apply."""
+    """What would help in a situation, from each row of `ROWS` that applies."""
     return tuple(advice for row in ROWS for advice in row(situation))
 
 
@@ -100,7 +101,7 @@ def _other_cell(now: Situation) -> Iterator[Advice]:
 def _written(
     now: Situation, technique: str, network: Network, mark: str, source: str
 ) -> Iterator[Advice]:
-    """Another network, if a file of it can be made."""
+    """Advice to take another network, if a file of it can be made."""
     precision = now.counts.precision
     if now.has_file(network, precision):
         yield changed(now, technique, count(network, precision=precision), mark, source)

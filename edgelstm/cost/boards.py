@@ -32,7 +32,7 @@ class Roofline:
 
     @property
     def microseconds(self) -> float:
-        """The longer of both."""
+        """Time of a step: the longer of multiplying and reading RAM."""
         return max(self.macs / self.macs_per_us, self.missed_bytes / self.bytes_per_us)
 
 

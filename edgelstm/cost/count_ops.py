@@ -5,27 +5,30 @@ multiplication and one addition, and `muls` and `adds` contain those of the MACs
 """
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Mapping
-
-import numpy as np
+from typing import Any
 
 from edgelstm.arguments import MOST_COUNTED, check_type, check_whole
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import Op
+from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import ReadSteps
-from edgelstm.layers.recurrent import Direction
+from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.model.network import Network
-from edgelstm.model.plan import DensePlan, Plan, RecurrentPlan, find_precision, structure
-from edgelstm.model.precision import Precision
-from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
+from edgelstm.model.plan import LayerPlan, find_precision, plan
+from edgelstm.model.precision import PRECISIONS, Precision
+from edgelstm.quantization.quantized import QuantizedNetwork
+
+KEPT = 4096  # layers of different sizes, cells or precisions of which the counts are kept
 
 # What counts as what: scalar operations per element of a result, by the kind of operation that
 # makes it. A product of a matrix of n columns counts n MACs, n muls, n - 1 adds per element and
 # one add per bias. Comparisons (clip, relu) and a softmax's exponentials have no column.
-OPERATIONS: Mapping[str | None, Mapping[str, int]] = {
+OPERATIONS: Mapping[str, Mapping[str, int]] = {
     "add": {"adds": 1},
     "sub": {"adds": 1},
     "complement": {"adds": 1},
@@ -36,8 +39,9 @@ OPERATIONS: Mapping[str | None, Mapping[str, int]] = {
     "clip": {},
     "relu": {},
     "softmax": {},
-    None: {},
 }
+
+_columns = operator.attrgetter(*COLUMNS)
 
 
 def count(
@@ -60,67 +64,74 @@ def count(
     """
     if steps is not None:
         check_whole(steps, "steps", most=MOST_COUNTED)
-    plan = planned(network, precision)
-    layers = tuple(
-        _recurrent(layer) if isinstance(layer, RecurrentPlan) else _dense(layer)
-        for layer in plan.layers
+    chosen = _precision(network, precision)
+    found = [(part, count_part(part.sizes, chosen)) for part in parts(network.layers)]
+    layers = tuple(dataclasses.replace(kept.counts, name=part.name) for part, kept in found)
+    once = _once(network)
+    return Counts(
+        chosen,
+        sum(kept.parameters for _, kept in found),
+        layers,
+        _total(layer.total for layer in layers),
+        _sequence(layers, once, steps) if steps else None,
+        tuple(
+            dataclasses.replace(
+                count_part(layer.parts[0].sizes, chosen).buffers,
+                n_directions=len(layer.parts),
+                once=layer.name in once,
+            )
+            for layer in network.layers
+            if layer.parts
+        ),
     )
-    parameters = sum(_parameters(layer) for layer in plan.layers)
-    total = _total(layer.total for layer in layers)
-    sequence = None
-    if steps:
-        times = _times_run(network, steps)
-        runs = tuple(_layer_times(layer, times[layer.name]) for layer in layers)
-        sequence = SequenceCounts(steps, runs, _total(layer.total for layer in runs))
-    return Counts(plan.precision.name, parameters, layers, total, sequence)
 
 
-def _times_run(network: Network | QuantizedNetwork, steps: int) -> dict[str, int]:
-    """Layer to how often it runs in a sequence: once behind the last step."""
-    times: dict[str, int] = {}
-    n = steps
-    for layer in network.layers:
-        n = 1 if isinstance(layer, ReadSteps) else n
-        times |= {part.name: n for part in layer.parts}
-    return times
+def _once(network: Network | QuantizedNetwork) -> set[str]:
+    """Parts that run once a sequence: those behind the layer that reads the last step."""
+    reads = [k for k, layer in enumerate(network.layers) if not layer.parts]
+    behind = network.layers[reads[0] :] if reads else ()
+    return {part.name for part in parts(behind)}
 
 
-def planned(network: Network | QuantizedNetwork, precision: str | None = None) -> Plan:
-    """The plan that `count` reads: that of `plan`, also for cells whose integers are not written.
-
-    Raises:
-        ModelError: The precision is unknown, or not the quantized network's.
-    """
+def _precision(network: Network | QuantizedNetwork, precision: str | None) -> str:
+    """The precision to count in: the one asked for, the network's own, or int8."""
     check_type(network, Network | QuantizedNetwork, "network", "`read` gives one to count")
-    is_quantized = isinstance(network, QuantizedNetwork)
-    if is_quantized and precision not in (None, network.precision):
+    if isinstance(network, QuantizedNetwork) and precision not in (None, network.precision):
         raise ModelError(
             f"the network is quantized to {network.precision}; "
             f"for its counts in {precision} pass the float network"
         )
-    chosen = find_precision(precision or (network.precision if is_quantized else "int8"))
-    layers: list[RecurrentPlan | DensePlan] = []
-    for layer in parts(network.layers):
-        if isinstance(layer, QuantizedDirection):
-            layers.append(layer.plan)
-        elif isinstance(layer, Direction):
-            layers.append(structure(layer, chosen))
-        else:
-            sizes = layer.input_size, layer.output_size
-            layers.append(DensePlan(layer.name, *sizes, layer.activation, chosen))
-    return Plan(tuple(layers), network.last_step, chosen)
+    own = network.precision if isinstance(network, QuantizedNetwork) else "int8"
+    return find_precision(precision or own).name
 
 
-def stored_bytes(type_name: str) -> int:
-    """Bytes of one value of a stored type."""
-    return np.dtype(type_name).itemsize
+@dataclasses.dataclass(frozen=True)
+class CountedPart:
+    """One direction of a recurrent layer, or a layer without states; its counts have no name."""
+
+    counts: LayerCounts
+    parameters: int
+    buffers: LayerBuffers
 
 
-def _recurrent(plan: RecurrentPlan) -> LayerCounts:
+@functools.lru_cache(maxsize=KEPT)
+def count_part(sizes: Any, precision: str) -> CountedPart:
+    """Counts of a part of a network.
+
+    Args:
+        sizes: `layers.operations.Sizes` of the part.
+        precision: Key of `PRECISIONS`.
+    """
+    made = plan("", sizes, PRECISIONS[precision])
+    return CountedPart(_layer(made), _parameters(made), layer_buffers(made))
+
+
+def _layer(plan: LayerPlan) -> LayerCounts:
     gate_of = _gates(plan)
+    names = CELLS[plan.cell_name].gates if plan.cell_name else ()
     gates = tuple(
         _total((_row(op, plan) for op in plan.ops if gate_of[op.result] == gate), gate)
-        for gate in CELLS[plan.cell_name].gates
+        for gate in names
     )
     shared = [_row(op, plan) for op in plan.ops if gate_of[op.result] is None]
     written = sum(plan.sizes[v] * _bytes(plan, v) for v in plan.new_states)
@@ -130,47 +141,36 @@ def _recurrent(plan: RecurrentPlan) -> LayerCounts:
     cell = _total(shared, "cell")
     sizes = plan.sizes["x"], plan.hidden_size
     total = _total((*gates, cell))
-    return LayerCounts(plan.name, "recurrent", plan.cell_name, *sizes, gates, cell, total)
+    return LayerCounts(plan.name, plan.kind, plan.cell_name, *sizes, gates, cell, total)
 
 
-def _dense(plan: DensePlan) -> LayerCounts:
-    precision, n, outputs = plan.precision, plan.input_size, plan.output_size
-    read = n * stored_bytes(precision.formats["input"].type)
-    rounded = n if _rounds_inputs(precision) else 0
-    activation = {column: outputs * times for column, times in OPERATIONS[plan.activation].items()}
-    rest = Row("", input_read_bytes=read, requantizations=rounded, **activation)
-    rows = (_product(precision, outputs, n, n_biases=1), rest)
-    return LayerCounts(plan.name, "dense", None, n, outputs, (), _total(rows, "cell"), _total(rows))
-
-
-def _row(op: Op, plan: RecurrentPlan) -> Row:
+def _row(op: Op, plan: LayerPlan) -> Row:
     """What one operation counts."""
     size, precision = plan.sizes[op.result], plan.precision
     if op.side:
         merged = min(len(plan.biases[op.result]), 1)
-        own = _product(precision, size, plan.sizes[op.args[0]], n_biases=merged)
+        counted = _product(precision, size, plan.sizes[op.args[0]], n_biases=merged)
     else:
         counted = {column: size * times for column, times in OPERATIONS[op.kind].items()}
-        rescaled = size if op.kind in precision.requantizes else 0
-        weights = size * stored_bytes(precision.formats["sum"].type) if op.kind == "scale" else 0
-        own = Row("", requantizations=rescaled, weight_bytes=weights, **counted)
+        counted["requantizations"] = size if op.kind in precision.requantizes else 0
+        if op.kind == "scale":
+            counted["weight_bytes"] = size * stored_bytes(precision.formats["sum"].type)
     inputs = sum(plan.sizes[v] * _bytes(plan, v) for v in op.args if v == "x")
     states = sum(plan.sizes[v] * _bytes(plan, v) for v in op.args if v in plan.states)
-    return _total((own, Row("", input_read_bytes=inputs, state_read_bytes=states)))
+    return Row("", input_read_bytes=inputs, state_read_bytes=states, **counted)
 
 
-def _product(precision: Precision, rows: int, columns: int, *, n_biases: int) -> Row:
-    """A matrix times a vector, plus biases."""
+def _product(precision: Precision, rows: int, columns: int, *, n_biases: int) -> dict[str, int]:
+    """A matrix times a vector, plus biases: columns of a row."""
     macs = rows * columns
-    return Row(
-        "",
-        macs=macs,
-        muls=macs,
-        adds=rows * (columns - 1 + n_biases),
-        requantizations=rows if precision.weight_type != "float32" else 0,
-        weight_bytes=macs * stored_bytes(precision.weight_type),
-        bias_bytes=rows * n_biases * stored_bytes(precision.bias_type),
-    )
+    return {
+        "macs": macs,
+        "muls": macs,
+        "adds": rows * (columns - 1 + n_biases),
+        "requantizations": rows if precision.weight_type != "float32" else 0,
+        "weight_bytes": matrix_bytes(macs, precision.weight_type),
+        "bias_bytes": rows * n_biases * stored_bytes(precision.bias_type),
+    }
 
 
 def _rounds_inputs(precision: Precision) -> bool:
@@ -178,13 +178,11 @@ def _rounds_inputs(precision: Precision) -> bool:
     return precision.weight_type != "float32" and precision.formats["input"].type == "float32"
 
 
-def _bytes(plan: RecurrentPlan, value: str) -> int:
+def _bytes(plan: LayerPlan, value: str) -> int:
     return stored_bytes(plan.format(value).type)
 
 
-def _parameters(plan: RecurrentPlan | DensePlan) -> int:
-    if isinstance(plan, DensePlan):
-        return plan.output_size * (plan.input_size + 1)
+def _parameters(plan: LayerPlan) -> int:
     peepholes = sum(plan.sizes[op.result] for op in plan.ops if op.kind == "scale")
     return peepholes + sum(
         plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
@@ -193,7 +191,7 @@ def _parameters(plan: RecurrentPlan | DensePlan) -> int:
     )
 
 
-def _gates(plan: RecurrentPlan) -> dict[str, str | None]:
+def _gates(plan: LayerPlan) -> dict[str, str | None]:
     """Result to the gate it counts in, None for the element-wise part.
 
     An affine is its gate's; so is the activation that the affine leads to, and what only serves
@@ -215,13 +213,18 @@ def _gates(plan: RecurrentPlan) -> dict[str, str | None]:
     return {op.result: gate_of.get(op.result) for op in plan.ops}
 
 
+def _sequence(layers: tuple[LayerCounts, ...], once: set[str], steps: int) -> SequenceCounts:
+    """Counts of a sequence, in which a layer runs on each step or once."""
+    runs = tuple(_layer_times(layer, 1 if layer.name in once else steps) for layer in layers)
+    return SequenceCounts(steps, runs, _total(layer.total for layer in runs))
+
+
 def _total(rows: Iterable[Row], name: str = "total") -> Row:
-    rows = tuple(rows)
-    return Row(name, *(sum(getattr(row, column) for row in rows) for column in COLUMNS))
+    return Row(name, *map(sum, zip(*map(_columns, rows), strict=True)))
 
 
 def _times(row: Row, n: int) -> Row:
-    return Row(row.name, *(n * getattr(row, column) for column in COLUMNS))
+    return Row(row.name, *(n * number for number in _columns(row)))
 
 
 def _layer_times(layer: LayerCounts, n: int) -> LayerCounts:

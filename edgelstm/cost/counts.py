@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from edgelstm.cost.buffers import LayerBuffers
 from edgelstm.notebook import html_table
 
 
@@ -75,6 +76,7 @@ class Counts:
         layers: In the order in which they run; a head over the last step counts in full.
         total: The sum of all layers.
         sequence: A whole sequence; None if no `steps` were given.
+        buffers: Of each layer, both directions of one together: what `memory.fit` reads.
     """
 
     precision: str
@@ -82,10 +84,13 @@ class Counts:
     layers: tuple[LayerCounts, ...]
     total: Row
     sequence: SequenceCounts | None
+    buffers: tuple[LayerBuffers, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers."""
-        return dataclasses.asdict(self)
+        """Plain dictionaries, lists and numbers, without the buffers."""
+        found = dataclasses.asdict(self)
+        del found["buffers"]
+        return found
 
     def _repr_html_(self) -> str:
         """A table for notebooks: one row per gate, then the cell, then totals."""

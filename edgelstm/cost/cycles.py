@@ -134,12 +134,12 @@ def _precision(counts: Counts) -> str:
 
 
 def _basis(counts: Counts) -> str:
-    """int16x8 is taken to be as fast as int8."""
+    """How well a precision's cycles are known: int16x8 is taken to be as fast as int8."""
     return "assumed" if counts.precision == "int16x8" else "measured"
 
 
 def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
-    """Typical without flash wait states, which the upper end holds."""
+    """Cycles of a step by a law: flash wait states are in the upper end, not in typical."""
     scale, half_width, basis = _on(device, law, _precision(counts))
     total = law_cycles(counts, law) * scale
     bases = [basis, _basis(counts)]

@@ -38,8 +38,8 @@ class Waiting:
         sleep: `deep` or `clocks-on`.
         mode: What the device calls it, if it does.
         wait_mw: Power while waiting.
-        average_mw: Over the period.
-        slow_clock_average_mw: The same at `Duty.slowest_clock_mhz`.
+        average_mw: Power over the period, of the step and the waiting.
+        slow_clock_average_mw: Power over the period at `Duty.slowest_clock_mhz`.
         life_days: Of the battery.
         basis: Weakest of the waiting power and the energy.
         reason: Why there is no figure; None if there is.

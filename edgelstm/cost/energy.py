@@ -2,6 +2,13 @@
 
 Microcontrollers: cycles from the law of a class of kernels, energy from the power while computing.
 Raspberry Pis: a call, and multiplications against bytes from RAM, times board power.
+
+>>> from edgelstm.cost.count_ops import count
+>>> from edgelstm.devices.device import read_device
+>>> from edgelstm.model.sizes import shapes
+>>> counts = count(shapes("lstm", 40, 64))
+>>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
+8.2
 """
 
 import dataclasses
@@ -21,21 +28,13 @@ from edgelstm.cost.cycles import (
     how_known,
     no_cycles,
 )
-from edgelstm.cost.duty import Duty, Step, check_options, duty, power_ratio
+from edgelstm.cost.duty import Duty, Step, check_options, duty
 from edgelstm.cost.laws import BOARD_LAWS, CLASSES, KERNELS, SPLIT_US
+from edgelstm.cost.power import power_at
 from edgelstm.devices.device import Device, weakest
 from edgelstm.errors import DeviceError
 from edgelstm.notebook import html_table
 from edgelstm.text import number
-
-# Half-width of power by what it was obtained from, and how well that is known.
-POWER_HALF_WIDTH = {
-    "this runtime": (0.14, "derived"),  # contains all 39 points of one workload left out
-    "other runtimes": (0.22, "derived"),  # contains all 17 points of one runtime left out
-    "coremark": (0.15, "assumed"),
-}
-# Neural code over a data sheet's front page, from three chips.
-HEADLINE_FACTOR, HEADLINE_HALF_WIDTH = 2.0, 0.30
 
 BOARD_POWER_HALF_WIDTH = 0.30  # of a Raspberry Pi without calibration; assumed
 
@@ -105,8 +104,7 @@ def estimate(
     Args:
         counts: From `count`.
         device: From `read_device`.
-        kernels: One of `laws.KERNELS`; None: the class that people run such a network with, see
-            `default_kernels`.
+        kernels: One of `laws.KERNELS`; None: those of `default_kernels`.
         clock_mhz: Up to the device's clock, which is also the default.
         cores: That may share a step (Raspberry Pi), where that is faster.
         period_ms: From step to step; with it the result has a `duty`.
@@ -127,22 +125,9 @@ def estimate(
     >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
     8.2
     """
-    check_type(counts, Counts, "counts", "`count(network)` gives them")
-    if not isinstance(device, Device):
-        raise DeviceError(f"device is a {type(device).__name__}; `read_device(name)` gives one")
-    check_kernels(kernels)
-    kernels = default_kernels(counts, device) if kernels is None else kernels
-    clock = device.clock.typical if clock_mhz is None else clock_mhz
-    if not isinstance(clock, Real) or not 0 < clock <= device.clock.high:
-        raise DeviceError(f"{device.name} runs at up to {device.clock.high:g} MHz, not {clock} MHz")
-    usable = device.n_cores if device.kind == "sbc" else 1
-    if cores not in range(1, usable + 1):
-        raise DeviceError(f"{device.name}: cores is {cores}; the work runs on 1 to {usable}")
+    clock = _checked_clock(counts, device, kernels, clock_mhz, cores)
     check_options(period_ms, sleep, battery)
-    if device.kind == "sbc":
-        energy = _raspberry_pi(counts, device, kernels, clock, cores)
-    else:
-        energy = _microcontroller(counts, device, kernels, clock)
+    energy = _step(counts, device, kernels or default_kernels(counts, device), clock, cores)
     if period_ms is None or energy.latency_us is None or energy.basis is None:
         return energy
     step = Step(energy.latency_us, energy.energy_uj, clock, energy.basis)
@@ -156,8 +141,32 @@ def check_kernels(kernels: str | None) -> None:
         raise DeviceError(f"kernels '{kernels}' is unknown; known: {', '.join(KERNELS)}")
 
 
+def _checked_clock(
+    counts: Counts, device: Device, kernels: str | None, clock_mhz: float | None, cores: int
+) -> float:
+    """The clock to estimate at, if the other arguments of `estimate` are some as well."""
+    check_type(counts, Counts, "counts", "`count(network)` gives them")
+    if not isinstance(device, Device):
+        raise DeviceError(f"device is a {type(device).__name__}; `read_device(name)` gives one")
+    check_kernels(kernels)
+    clock = device.clock.typical if clock_mhz is None else clock_mhz
+    if not isinstance(clock, Real) or not 0 < clock <= device.clock.high:
+        raise DeviceError(f"{device.name} runs at up to {device.clock.high:g} MHz, not {clock} MHz")
+    usable = device.n_cores if device.kind == "sbc" else 1
+    if cores not in range(1, usable + 1):
+        raise DeviceError(f"{device.name}: cores is {cores}; the work runs on 1 to {usable}")
+    return clock
+
+
+def _step(counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int) -> Energy:
+    """The estimate without a period."""
+    if device.kind == "sbc":
+        return _raspberry_pi(counts, device, kernels, clock_mhz, cores)
+    return _microcontroller(counts, device, kernels, clock_mhz)
+
+
 def _unknown(reason: str, kernels: str) -> Energy:
-    """Neither time nor energy."""
+    """The estimate where neither time nor energy is known."""
     return Energy(None, None, None, reason, None, latency_reason=reason, kernels=kernels)
 
 
@@ -169,6 +178,21 @@ def _microcontroller(counts: Counts, device: Device, kernels: str, clock_mhz: fl
         return _unknown(reason, kernels)
     needed = estimate_cycles(counts, device, kernels)
     latency = Interval(*(n / clock_mhz for n in (needed.low, needed.typical, needed.high)))
+    notes = _notes(counts, device, kernels, needed)
+    bases = [needed.basis, device.clock.basis]
+    power, reason = power_at(device, clock_mhz)
+    if power is None:
+        return Energy(latency, None, None, reason, weakest(bases), tuple(notes), kernels=kernels)
+    energy = _energy(needed, power, 1e-3 / clock_mhz)
+    if device.energy_answer == "range only":
+        energy = dataclasses.replace(energy, typical=None)
+        notes.append("the device's power is known as a range only")
+    basis = weakest([*bases, power.basis, "derived"])
+    return Energy(latency, energy, None, None, basis, tuple(notes), kernels=kernels)
+
+
+def _notes(counts: Counts, device: Device, kernels: str, needed: Spread) -> list[str]:
+    """What a microcontroller's figures rest on."""
     notes = [
         f"kernels '{kernels}': {CLASSES[kernels]}",
         "gross: nothing is subtracted for the idle device",
@@ -177,29 +201,7 @@ def _microcontroller(counts: Counts, device: Device, kernels: str, clock_mhz: fl
     notes += [known] if known else []
     if needed.wait is None:
         notes.append("flash wait states are not known for these kernels on it and taken as none")
-    bases = [needed.basis, device.clock.basis]
-    power = _power(device)
-    reason = f"{device.name}: power is not known" if power is None else None
-    slower = clock_mhz != device.clock.typical
-    ratio = power_ratio(device, clock_mhz) if power and slower else None
-    if power and slower and ratio is None:
-        reason = (
-            f"{device.name}: power at {clock_mhz:g} MHz is not known: clock.lowest_mhz and "
-            "power.static_mw say what it is between two clocks"
-        )
-    if power is None or reason:
-        return Energy(latency, None, None, reason, weakest(bases), tuple(notes), kernels=kernels)
-    bases += [power.basis, "derived"]
-    if ratio is not None:
-        bases.append(device.figures["power.static_mw"].basis)
-        power = dataclasses.replace(
-            power, **{end: ratio * getattr(power, end) for end in ("low", "typical", "high")}
-        )
-    energy = _energy(needed, power, 1e-3 / clock_mhz)
-    if device.energy_answer == "range only":
-        energy = dataclasses.replace(energy, typical=None)
-        notes.append("the device's power is known as a range only")
-    return Energy(latency, energy, None, None, weakest(bases), tuple(notes), kernels=kernels)
+    return notes
 
 
 def _energy(needed: Spread, power: Spread, uj: float) -> Interval:
@@ -209,27 +211,6 @@ def _energy(needed: Spread, power: Spread, uj: float) -> Interval:
         return Interval(needed.low * power.low * uj, typical, needed.high * power.high * uj)
     assert power.half_width is not None
     return around(typical, math.hypot(needed.half_width, power.half_width), needed.wait)
-
-
-def _power(device: Device) -> Spread | None:
-    """Milliwatts while computing; None if not known."""
-    if device.energy_answer == "refuse: power unknown":
-        return None
-    active = device.figure("power.active_mw")
-    if active:
-        spread = max(active.high / active.typical, active.typical / active.low) - 1
-        source = device.texts.get("power.active_from", "current")
-        width, basis = POWER_HALF_WIDTH.get(source, (spread, active.basis))
-        basis = weakest([basis, active.basis])
-        return Spread(active.low, active.typical, active.high, width, basis)
-    current = device.figure("power.headline_ua_per_mhz")
-    volts = device.figure("power.headline_v")
-    if current is None or volts is None:
-        return None
-    milliwatts = current.typical * device.clock.typical * volts.typical * HEADLINE_FACTOR / 1000
-    ends = around(milliwatts, HEADLINE_HALF_WIDTH)
-    basis = weakest(["derived", current.basis, volts.basis])
-    return Spread(ends.low, milliwatts, ends.high, HEADLINE_HALF_WIDTH, basis)
 
 
 def _raspberry_pi(
@@ -262,7 +243,7 @@ def _raspberry_pi(
 
 
 def _times(latency_us: Interval, watts: float) -> Interval:
-    """W times us are uJ; the widths of both."""
+    """Microjoules: microseconds times watts, with the widths of time and power."""
     typical = latency_us.typical
     assert typical is not None
     below, above = (

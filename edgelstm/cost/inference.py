@@ -24,9 +24,10 @@ def inference_us(
     Args:
         counts: Of a step.
         device: It runs on.
-        energy: From `estimate`, with the same clock and cores.
+        energy: From `estimate`, at that clock and on that many cores.
         steps: That the call computes.
-        clock_mhz, cores: As for `estimate`.
+        clock_mhz: That the step was estimated at; None: the device's.
+        cores: That may share a step.
     """
     step, call = energy.latency_us, Interval(0.0, 0.0, 0.0)
     if step is None:

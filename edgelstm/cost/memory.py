@@ -4,11 +4,9 @@ import dataclasses
 from typing import Any
 
 from edgelstm.cost.arena import arena
-from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.traffic import constant_bytes
 from edgelstm.devices.device import Device, Figure
-from edgelstm.layers.directions import is_bidirectional
-from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.text import counted
 
 _TFLM = Figure(
@@ -21,6 +19,7 @@ _TFLM = Figure(
 )
 # Code of a runtime's core in bytes. No source was found that gives it with the LSTM's kernel.
 RUNTIME_CODE: dict[str, Figure] = {"tflm": _TFLM, "cmsis-nn": _TFLM}
+NOT_COUNTED = "; stack and application are not counted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,8 @@ class Fit:
         fits: Whether all that is known fits; None if the device's memory is not known.
         flash_bytes, flash_available_bytes: None on boards that load from a disk, or where the
             device's flash is not known.
-        ram_bytes, ram_available_bytes: Likewise.
+        ram_bytes: With weights and biases on boards that load from a disk.
+        ram_available_bytes: None where the device's RAM is not known.
         basis: What the figures hold and how they were obtained.
     """
 
@@ -48,10 +48,9 @@ class Fit:
 
 
 def fit(
-    network: Network | QuantizedNetwork,
+    counts: Counts,
     device: Device,
     *,
-    precision: str | None = None,
     steps: int = 1,
     runtime: str | None = "tflm",
     measured_bytes: int | None = None,
@@ -60,28 +59,21 @@ def fit(
     """Whether a network fits a device.
 
     Args:
-        network: Shapes are enough: zeros as weights give the same answer.
+        counts: From `count`.
         device: From `read_device`.
-        precision: As in `count`.
         steps: Time steps that the file computes in one call.
         runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
         measured_bytes: Memory that TFLM's interpreter needed here, to be told; the answer is the
             computed bound, the same on every machine.
         file_bytes: Size of the written file, which lies in flash as a whole; None for the bytes of
             weights and biases.
-
-    Raises:
-        ModelError: As in `count`.
     """
-    weights = count(network, precision=precision).total
-    constants = file_bytes or weights.weight_bytes + weights.bias_bytes
-    interpreted = device.kind == "sbc" or runtime is not None
-    ram = sum(_working(network, precision, steps, interpreted=interpreted))
+    constants = file_bytes or constant_bytes(counts)
     stored = "the written file" if file_bytes else "weights and biases"
-    working = _working_basis(network, steps, measured_bytes)
-    rest = "; stack and application are not counted"
+    ram = sum(_working(counts, device, steps, runtime))
+    working = _working_basis(counts, steps, measured_bytes)
     if device.kind == "sbc":
-        basis = f"RAM: {stored}; {working}; the runtime's code is not known{rest}"
+        basis = f"RAM: {stored}; {working}; the runtime's code is not known{NOT_COUNTED}"
         available = _bytes(device, "memory.dram_mib")
         return _compare(None, None, constants + ram, available, basis=basis)
     code = RUNTIME_CODE.get(runtime or "")
@@ -91,20 +83,18 @@ def fit(
         _bytes(device, "memory.flash_kib"),
         ram,
         _bytes(device, "memory.sram_kib"),
-        basis=f"flash: {stored}; {known}; RAM: {working}{rest}",
+        basis=f"flash: {stored}; {known}; RAM: {working}{NOT_COUNTED}",
     )
 
 
-def _working_basis(
-    network: Network | QuantizedNetwork, steps: int, measured_bytes: int | None
-) -> str:
+def _working_basis(counts: Counts, steps: int, measured_bytes: int | None) -> str:
     told = (
         f"an upper bound for {counted(steps, 'step')} a call: states, input, output and values as "
         "TFLM's planner places them, and what it notes of each operator"
     )
     if measured_bytes:
         told += f"; its interpreter needed {measured_bytes:,} B on this machine"
-    if any(map(is_bidirectional, network.layers)):
+    if any(layer.n_directions > 1 for layer in counts.buffers):
         told += (
             "; a bidirectional layer keeps whole sequences: input, reversed input and the outputs "
             "of both directions"
@@ -122,18 +112,18 @@ class Part:
 
 
 def memory_map(
-    network: Network | QuantizedNetwork,
-    device: Device,
-    *,
-    precision: str | None = None,
-    steps: int = 1,
-    runtime: str | None = "tflm",
+    counts: Counts, device: Device, *, steps: int = 1, runtime: str | None = "tflm"
 ) -> tuple[Part, ...]:
-    """What `fit` adds up without a file; arguments as there."""
-    weights = count(network, precision=precision).total
-    board = device.kind == "sbc"
-    interpreted = board or runtime is not None
-    states, values, notes = _working(network, precision, steps, interpreted=interpreted)
+    """What `fit` adds up without a file: weights, biases, a runtime's core, states, values, notes.
+
+    Args:
+        counts: From `count`.
+        device: From `read_device`.
+        steps: Time steps that the file computes in one call.
+        runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
+    """
+    weights, board = counts.total, device.kind == "sbc"
+    states, values, notes = _working(counts, device, steps, runtime)
     code = RUNTIME_CODE.get(runtime or "")
     constants = "ram" if board else "flash"
     return (
@@ -171,8 +161,9 @@ def _bytes(device: Device, key: str) -> int | None:
 
 
 def _working(
-    network: Network | QuantizedNetwork, precision: str | None, steps: int, *, interpreted: bool
+    counts: Counts, device: Device, steps: int, runtime: str | None
 ) -> tuple[int, int, int]:
-    """States, values, and what an interpreter notes."""
-    found = arena(network, precision, steps)
+    """Bytes of states, of values, and of what an interpreter notes."""
+    found = arena(counts.buffers, steps)
+    interpreted = device.kind == "sbc" or runtime is not None
     return found.states_bytes, found.values_bytes, found.notes_bytes if interpreted else 0

@@ -37,10 +37,12 @@ class Foreign:
     """What a tool prints for a network's recurrent layers.
 
     Attributes:
-        tool, version, unit, why: As in `Tool`.
+        tool, version: Of the counter.
+        unit: What it calls its number: MAC or FLOP (2 x MAC).
         prints: None where the tool was not tried on one of the cells.
         truth: Of the same layers, in the tool's unit.
         ratio: prints / truth.
+        why: What it counts otherwise.
         reason: Why `prints` is None.
     """
 

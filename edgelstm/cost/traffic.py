@@ -82,7 +82,7 @@ def fits_cache(stored_bytes: int, cache_kib: float) -> bool:
 
 
 def _caches(device: Device, weights: int, vectors: int, written: int) -> tuple[Traffic, ...]:
-    """Vectors stay in the first level; weights come from the first level that holds them all."""
+    """A board's levels: vectors stay in the first, weights come from the first that holds all."""
     levels = [Traffic("l1", weights + vectors, written, None)]
     missed, above = weights, device.figure("memory.l1d_kib")
     for name in ("l2", "l3"):
@@ -111,7 +111,7 @@ def _energy(moved_bytes: int, pj_per_64_bits: float) -> float:
 
 
 def _vector_bytes(layer: LayerCounts, precision: str, rows: int | None) -> int:
-    """What is read of x, h and c; with `rows` at a time, None for one unit's gates."""
+    """Bytes read of x, h and c, `rows` rows at a time; None: the gates of one unit."""
     read = layer.total.input_read_bytes // max(len(layer.gates), 1)
     x_bytes = read // layer.input_size
     rounds = PRECISIONS[precision].weight_type == "int8" and x_bytes == 4

@@ -63,7 +63,7 @@ class Situation:
     has_file: Callable[[Network, str], bool] = lambda network, precision: True
 
     def again(self, counts: Counts, kernels: str | None = None) -> Energy:
-        """The estimate for other counts or kernels."""
+        """The estimate on this device, at this clock, for other counts or kernels."""
         chosen = kernels or self.kernels
         return estimate(counts, self.device, chosen, self.clock_mhz, cores=self.cores)
 
@@ -141,5 +141,5 @@ def projection_size(layer: LayerCounts) -> int:
 
 
 def middle(interval: Interval) -> float:
-    """Its typical value, or its upper end."""
+    """The typical value of an interval, or its upper end where there is none."""
     return interval.high if interval.typical is None else interval.typical

@@ -14,7 +14,7 @@ from edgelstm.cells import CELLS, same_cell
 from edgelstm.cells.spec import sigmoid, tanh, trace
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
-from edgelstm.model.plan import RecurrentPlan, structure
+from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.lower import lower
@@ -63,7 +63,7 @@ def _form(layer: QuantizedDirection) -> str | None:
     return "int8" if same_cell(layer.cell_name, INT8_CELL) else None
 
 
-def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
+def _cell(plan: LayerPlan, *, clips: bool) -> Any:
     """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
     from edgelstm.kernels.cell_ops import Cell
 
@@ -87,7 +87,7 @@ def _cell(plan: RecurrentPlan, *, clips: bool) -> Any:
 def _pack_float32(layer: Direction) -> Any:
     from edgelstm.kernels import pack_layer
 
-    plan = structure(layer, FLOAT32)
+    plan = plan_of(layer, FLOAT32)
     given = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     biases = {side: np.zeros_like(bias) for side, bias in given.items()}
     for op in plan.ops:

@@ -1,17 +1,43 @@
 """A dense layer with its activation, in float32, checked here."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
+from edgelstm.layers.matrix import Matrix, real
+from edgelstm.layers.operations import Operations
 from edgelstm.layers.weights import check_matrix, check_values
 from edgelstm.text import counted, layer_text
 
 Floats = NDArray[np.float32]
 
 ACTIVATIONS = ("relu", "sigmoid", "softmax")
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseSizes:
+    """What the operations of a dense layer hang on."""
+
+    input_size: int
+    output_size: int
+    activation: str | None
+    kind: ClassVar[str] = "dense"
+    cell_name: ClassVar[None] = None
+
+    @property
+    def operations(self) -> Operations:
+        """The product, and the activation behind it; `linear` is what integers are stored of."""
+        first = "linear" if self.activation != "relu" else "sum"
+        ops = (Op(first, "affine_dense", ("x",)),)
+        if self.activation is not None:
+            result = "linear" if self.activation == "relu" else "activated"
+            ops += (Op(result, self.activation, (first,)),)
+        sizes = {"x": self.input_size} | {op.result: self.output_size for op in ops}
+        return Operations(ops, ops[-1].result, sizes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +55,7 @@ class Dense:
     weight: Floats
     bias: Floats
     activation: str | None = None
+    kind: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
         check_matrix(self.name, "weight", self.weight)
@@ -63,6 +90,20 @@ class Dense:
     def input(self) -> None:
         """Scale of the integers that come in: None, as they are real."""
         return None
+
+    @property
+    def sizes(self) -> DenseSizes:
+        """What its operations hang on."""
+        return DenseSizes(self.input_size, self.output_size, self.activation)
+
+    def matrix(self, side: str, gate: str | None) -> Matrix:
+        """The weights; its one side is `dense`, without gates."""
+        return real(self.weight)
+
+    @property
+    def biases(self) -> dict[str, Floats]:
+        """By side."""
+        return {"dense": self.bias}
 
     @property
     def arrays(self) -> dict[str, Floats]:

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.recurrent import Recurrent
@@ -19,6 +21,11 @@ class ReadSteps:
     """
 
     size: int
+    kind: ClassVar[str] = "read_steps"
+
+    def read(self, y: NDArray[Any]) -> NDArray[Any]:
+        """(batch, steps, size) to what goes on, (batch, size)."""
+        return y[:, -1]
 
     @property
     def parts(self) -> tuple[Any, ...]:

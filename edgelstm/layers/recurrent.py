@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from edgelstm.cells import CELLS
 from edgelstm.cells.spec import CellSpec
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import check_directions
+from edgelstm.layers.matrix import Matrix, real
+from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.layers.weights import check_matrix, check_values, survives_float32
 from edgelstm.text import layer_text
 
@@ -42,6 +44,7 @@ class Direction:
     cell_clip: float = 0.0
     weight_hr: Floats | None = None
     weight_peephole: Floats | None = None
+    kind: ClassVar[str] = "recurrent"
 
     def __post_init__(self) -> None:
         if self.cell_name not in CELLS:
@@ -108,6 +111,27 @@ class Direction:
     def scales(self) -> dict[str, Any]:
         """What integers stand for, by value: none, as all values are real."""
         return {}
+
+    @property
+    def sizes(self) -> RecurrentSizes:
+        """What its operations hang on."""
+        sizes = self.input_size, self.hidden_size, self.projection_size
+        return RecurrentSizes(self.spec, *sizes, clips=self.cell_clip > 0)
+
+    def matrix(self, side: str, gate: str | None) -> Matrix:
+        """Gate's weights of `ih` or `hh`; those of `hr` have no gate."""
+        weight: Floats = getattr(self, f"weight_{side}")
+        return real(weight if gate is None else weight[self.spec.rows(gate, self.hidden_size)])
+
+    @property
+    def biases(self) -> dict[str, Floats]:
+        """Stacked, by side."""
+        return {"ih": self.bias_ih, "hh": self.bias_hh}
+
+    def peephole(self, gate: str) -> Floats:
+        """Gate's weights of the cell state, (hidden_size,)."""
+        assert self.weight_peephole is not None
+        return self.weight_peephole[self.spec.peephole(gate, self.hidden_size)]
 
     @property
     def input(self) -> None:
@@ -199,6 +223,7 @@ class Recurrent(Generic[D]):
     """
 
     directions: tuple[D, ...]
+    kind: ClassVar[str] = "recurrent"
 
     def __post_init__(self) -> None:
         check_directions(self.directions)

@@ -3,10 +3,9 @@
 import dataclasses
 
 from edgelstm.errors import ModelError
-from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
-from edgelstm.model.plan import RecurrentPlan, structure
+from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import PRECISIONS, Precision
 
 
@@ -18,38 +17,39 @@ def refusal(part: Part, precision: Precision) -> str | None:
     >>> print(refusal(direction("gru", "gru1", (40, 64), None), INT8))
     a gru has no form in int8 yet: operation 'sub' has none; what works for it: float32, hybrid
     """
-    return None if isinstance(part, Dense) else plan_refusal(structure(part, precision))
+    return plan_refusal(plan_of(part, precision))
 
 
-def checked_plan(direction: Direction, precision: Precision) -> RecurrentPlan:
+def checked_plan(direction: Direction, precision: Precision) -> LayerPlan:
     """The plan of a direction; `ModelError` if it has no form in this precision."""
-    made = structure(direction, precision)
+    made = plan_of(direction, precision)
     if told := plan_refusal(made):
         raise ModelError(f"layer '{direction.name}': {told}")
     return made
 
 
-def plan_refusal(plan: RecurrentPlan) -> str | None:
+def plan_refusal(plan: LayerPlan) -> str | None:
     """What `refusal` says of the part with this plan."""
     reason = _reason(plan)
     if reason is None:
         return None
     others = (dataclasses.replace(plan, precision=precision) for precision in PRECISIONS.values())
     works = ", ".join(p.precision.name for p in others if _reason(p) is None)
-    what = f"a {plan.cell_name} has no form in {plan.precision.name} yet"
+    what = f"a {plan.cell_name or plan.kind} has no form in {plan.precision.name} yet"
     return f"{what}: {reason}; what works for it: {works}"
 
 
-def _reason(plan: RecurrentPlan) -> str | None:
+def _reason(plan: LayerPlan) -> str | None:
     """Of the first operation that has no form."""
     kinds = plan.precision.kinds
     for op in plan.ops:
         if kinds is not None and op.kind not in kinds:
             return "a projection has none" if op.side == "hr" else f"operation '{op.kind}' has none"
-    return _unlike(plan) if plan.precision.formats["sum"].scale_log2 is not None else None
+    is_fixed = plan.precision.formats["sum"].scale_log2 is not None
+    return _unlike(plan) if plan.states and is_fixed else None
 
 
-def _unlike(plan: RecurrentPlan) -> str | None:
+def _unlike(plan: LayerPlan) -> str | None:
     """Where integers of unlike formats would meet, which no runtime is known to compute.
 
     Roles have fixed formats, as the LSTM kernels of TFLM and LiteRT have them: what is multiplied,

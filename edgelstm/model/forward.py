@@ -9,17 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
-from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import ReadSteps
-from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
-from edgelstm.model.plan import RecurrentPlan, structure
+from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import FLOAT32
 
 Doubles = NDArray[np.float64]
 States = dict[str, dict[str, Any]]  # layer -> state -> (batch, its size)
 See = Callable[[str, Mapping[str, Doubles]], None]
 Step = Callable[[dict[str, Doubles]], dict[str, Doubles]]
+
+
+
+def softmax(v: Any) -> Any:
+    """Softmax over the last axis."""
+    e = np.exp(v - v.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
 
 REAL: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -28,6 +34,8 @@ REAL: dict[str, Callable[..., Any]] = {
     "complement": lambda v: 1 - v,
     "sigmoid": sigmoid,
     "tanh": tanh,
+    "relu": lambda v: np.maximum(v, 0),
+    "softmax": softmax,
 }
 
 
@@ -67,15 +75,15 @@ def advance(
         states: Layer to state to (batch, its size).
         see: Called with a layer and every value that comes up in one of its steps.
     """
-    walk = Walk(_Equations, lambda layer, y: _run_dense(layer, y, see), see)
+    walk = Walk(_Equations, see)
     return walk.through(network.layers, np.asarray(x, np.float64), states)
 
 
 class Computed(Protocol):
-    """One direction of a recurrent layer as it is computed, float or in integers."""
+    """A part of a network as it is computed, float or in integers."""
 
     @property
-    def plan(self) -> RecurrentPlan:
+    def plan(self) -> LayerPlan:
         """Its operations, states and sizes."""
 
     @property
@@ -94,13 +102,11 @@ class Walk:
     """How a network is computed layer by layer: the one loop over layers, directions and steps.
 
     Attributes:
-        computed: A direction to how it is computed.
-        dense: A dense layer and its input to its result.
+        computed: A part of a network to how it is computed.
         see: See `advance`.
     """
 
     computed: Callable[[Any], Computed]
-    dense: Callable[[Any, NDArray[Any]], NDArray[Any]]
     see: See | None = None
 
     def through(
@@ -109,56 +115,58 @@ class Walk:
         """The result of layers one after the other, and the states of the forward directions."""
         y, after = x, dict(states)
         for layer in layers:
-            if isinstance(layer, Recurrent):
-                y, after[layer.name] = self._recurrent(layer, y, states[layer.name])
-            elif isinstance(layer, ReadSteps):
-                y = y[:, -1]
+            if not layer.parts:
+                y = layer.read(y)
+            elif layer.name in states:
+                y, after[layer.name] = self._directions(layer, y, states[layer.name])
             else:
-                y = self.dense(layer, y)
+                y = self._at_once(layer, y)
         return y, after
 
-    def _recurrent(
-        self, layer: Recurrent[Any], x: NDArray[Any], states: Mapping[str, Any]
+    def _at_once(self, layer: Any, x: NDArray[Any]) -> NDArray[Any]:
+        """A layer without states, on all steps."""
+        computed = self.computed(layer)
+        values = computed.step({"x": computed.enter(x)})
+        if self.see:
+            self.see(layer.name, values)
+        y: NDArray[Any] = values[computed.plan.result]
+        return y
+
+    def _directions(
+        self, layer: Any, x: NDArray[Any], states: Mapping[str, Any]
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Outputs of all directions side by side; a reverse one begins anew, at the last step."""
-        there = self.computed(layer.forward)
-        y, after = self._steps(there, x, states)
+        forward, *backward = map(self.computed, layer.directions)
+        y, after = self._steps(forward, x, states)
         ys = [y]
-        for direction in layer.directions[1:]:
-            back = self.computed(direction)
+        for back in backward:
             ys.append(self._steps(back, x[:, ::-1], back.start(len(x)))[0][:, ::-1])
-        return (np.concatenate(ys, 2) if len(ys) > 1 else y), after
+        return (np.concatenate(ys, 2) if backward else y), after
 
     def _steps(
         self, computed: Computed, x: NDArray[Any], states: Mapping[str, Any]
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         plan, x = computed.plan, computed.enter(x)
-        state, y = dict(states), np.empty((*x.shape[:2], plan.sizes[plan.states[0]]), x.dtype)
+        state, y = dict(states), np.empty((*x.shape[:2], plan.sizes[plan.result]), x.dtype)
         for t in range(x.shape[1]):
             values = computed.step({"x": x[:, t], **state})
             state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
-            y[:, t] = state[plan.states[0]]
+            y[:, t] = values[plan.result]
             if self.see:
                 self.see(plan.name, values)
         return y, state
 
 
 class _Equations:
-    """A direction by its equations, in float64."""
+    """A part of a network by its equations, in float64."""
 
-    def __init__(self, direction: Direction) -> None:
-        self.plan, self._direction = structure(direction, FLOAT32), direction
+    def __init__(self, part: Any) -> None:
+        self.plan, self._part = plan_of(part, FLOAT32), part
 
     @functools.cached_property
     def step(self) -> Step:
         """See `Computed`."""
-        wide = {name: a.astype(np.float64) for name, a in self._direction.arrays.items()}
-        affine = affines(
-            self.plan,
-            {name.removeprefix("weight_"): w for name, w in wide.items() if "weight" in name},
-            {"ih": wide["bias_ih"], "hh": wide["bias_hh"]},
-        )
-        return step_of(self.plan, affine, self._direction.cell_clip)
+        return step_of(self.plan, self._part, affines(self.plan, self._part))
 
     def start(self, batch: int) -> dict[str, Doubles]:
         """See `Computed`: zeros."""
@@ -169,18 +177,16 @@ class _Equations:
         return x
 
 
-def affines(
-    plan: RecurrentPlan, weights: Mapping[str, Doubles], biases: Mapping[str, Doubles]
-) -> dict[str, Callable[[Doubles], Doubles]]:
-    """Result to operation, of those with weights: affines with their biases, peepholes."""
+def affines(plan: LayerPlan, part: Any) -> dict[str, Callable[[Doubles], Doubles]]:
+    """Result to operation, of those with weights: products with their biases, peepholes."""
     found: dict[str, Callable[[Doubles], Doubles]] = {}
+    biases = {side: bias.astype(np.float64) for side, bias in part.biases.items()}
     for op in plan.ops:
         if op.kind == "scale":
-            found[op.result] = _scaled(weights["peephole"][plan.peephole(op.gate)])
+            found[op.result] = _scaled(part.peephole(op.gate).astype(np.float64))
         elif op.side:
-            found[op.result] = _weighed(
-                weights[op.side][plan.rows(op.gate)].T, plan.bias(op, biases)
-            )
+            weight = part.matrix(op.side, op.gate).dense()
+            found[op.result] = _weighed(weight.T, plan.bias(op, biases))
     return found
 
 
@@ -193,9 +199,10 @@ def _weighed(weight: Doubles, bias: Doubles) -> Callable[[Doubles], Doubles]:
 
 
 def step_of(
-    plan: RecurrentPlan, affine: Mapping[str, Callable[[Doubles], Doubles]], clip: float
+    plan: LayerPlan, part: Any, affine: Mapping[str, Callable[[Doubles], Doubles]]
 ) -> Step:
-    """One time step: a function that adds each operation's result to the values it is given."""
+    """A function that adds each operation's result to the values it is given, real ones."""
+    clip = getattr(part, "cell_clip", 0.0)
     named = {**REAL, "clip": lambda v: np.clip(v, -clip, clip)}
     calls = [(op.result, affine.get(op.result) or named[op.kind], op.args) for op in plan.ops]
 
@@ -205,23 +212,3 @@ def step_of(
         return values
 
     return step
-
-
-def _run_dense(layer: Dense, x: Doubles, see: See | None) -> Doubles:
-    fused = "relu" if layer.activation == "relu" else None
-    y = activate(x @ layer.weight.T.astype(np.float64) + layer.bias, fused)
-    if see:
-        see(layer.name, {"linear": y})
-    return activate(y, layer.activation)
-
-
-def activate(y: Doubles, activation: str | None) -> Doubles:
-    """A dense layer's activation on float arrays, over the last axis."""
-    if activation == "relu":
-        return np.maximum(y, 0)
-    if activation == "sigmoid":
-        return np.asarray(sigmoid(y))
-    if activation == "softmax":
-        e = np.exp(y - y.max(-1, keepdims=True))
-        return np.asarray(e / e.sum(-1, keepdims=True))
-    return y

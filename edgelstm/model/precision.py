@@ -42,6 +42,7 @@ class Precision:
 
 
 _ELEMENT_WISE = ("sigmoid", "tanh", "clip")
+_DENSE = ("affine_dense", "relu", "sigmoid", "softmax")
 _FLOAT = dict.fromkeys(("input", "output", "cell", "sum", "activation"), Format("float32"))
 
 FLOAT32 = Precision("float32", "float32", "float32", _FLOAT)
@@ -50,7 +51,7 @@ HYBRID = Precision(
     "int8",
     "float32",
     _FLOAT,
-    kinds=(*("affine_ih", "affine_hh"), *("add", "sub", "mul", "complement"), *_ELEMENT_WISE),
+    kinds=(*("affine_ih", "affine_hh"), *("add", "sub", "mul", "complement"), *_ELEMENT_WISE, *_DENSE),
 )
 INT8 = Precision(
     "int8",
@@ -64,7 +65,7 @@ INT8 = Precision(
         "activation": Format("int16", -15),  # Q0.15
     },
     requantizes=("affine_ih", "affine_hh", "affine_hr", "scale", "mul"),
-    kinds=("affine_ih", "affine_hh", "add", "mul", *_ELEMENT_WISE),
+    kinds=("affine_ih", "affine_hh", "add", "mul", *_ELEMENT_WISE, *_DENSE),
 )
 
 PRECISIONS = {p.name: p for p in (FLOAT32, INT8, HYBRID)}

@@ -69,7 +69,8 @@ def observe(
     """
     recurrent = [layer for layer in network.layers if isinstance(layer, Recurrent)]
     n_steps = sum(x.shape[1] for x in sequences)
-    observer = _Observer(limit, len(parts(recurrent)) * n_steps, tell)
+    names = {part.name for part in parts(recurrent)}
+    observer = _Observer(limit, names, len(names) * n_steps, tell)
     for x in sequences:
         advance(network, x, zero_states(network, len(x)), observer.see)
         observer.look_at_all()
@@ -81,9 +82,9 @@ def observe(
 class _Observer:
     """Gathers what comes up step by step, and looks at it when there is enough."""
 
-    def __init__(self, limit: float, steps: int, tell: Tell | None) -> None:
+    def __init__(self, limit: float, told: set[str], steps: int, tell: Tell | None) -> None:
         self.ranges: Ranges = {}
-        self._limit, self._steps, self._tell = limit, steps, tell
+        self._limit, self._told, self._steps, self._tell = limit, told, steps, tell
         self._done = 0
         self._waiting: dict[str, list[Mapping[str, NDArray[np.float64]]]] = {}
 
@@ -103,7 +104,7 @@ class _Observer:
             if first.size:
                 seen = self.ranges.setdefault((layer, value), Range(self._limit))
                 seen.widen(np.concatenate([values[value] for values in steps]))
-        if self._tell and "x" in steps[0]:
+        if self._tell and layer in self._told:
             self._done += len(steps)
             self._tell(self._done, self._steps)
 

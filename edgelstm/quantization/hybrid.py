@@ -8,7 +8,7 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.network import Layer
-from edgelstm.model.plan import structure
+from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import HYBRID
 from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
 from edgelstm.quantization.quantized import (
@@ -29,18 +29,18 @@ def hybrid_layer(layer: Layer) -> QuantizedLayer:
 
 
 def _direction(layer: Direction) -> QuantizedDirection:
-    plan = structure(layer, HYBRID)
-    weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
-    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
-    biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
-    merged = {side: np.zeros_like(b) for side, b in biases.items()}
+    plan = plan_of(layer, HYBRID)
+    stacked = {"ih": layer.weight_ih, "hh": layer.weight_hh}
+    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in stacked.items()}
+    merged = {side: np.zeros_like(b) for side, b in layer.biases.items()}
     scales = {}
     for op in plan.ops:
         if op.side:
             rows = plan.rows(op.gate)
-            scale, weights_q[op.side][rows] = _symmetric(weights[op.side][rows])
+            weight = layer.matrix(op.side, op.gate).values
+            scale, weights_q[op.side][rows] = _symmetric(weight)
             scales[f"{op.side} {op.gate}"] = scale
-            merged[op.side][rows] = plan.bias(op, biases)
+            merged[op.side][rows] = plan.bias(op, layer.biases)
     return QuantizedDirection(
         plan,
         weights_q["ih"],

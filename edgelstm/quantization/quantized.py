@@ -2,17 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
+from edgelstm.layers.dense import DenseSizes
 from edgelstm.layers.directions import agreed_precision, check_names, parts
+from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.layers.weights import check_int8
-from edgelstm.model.plan import RecurrentPlan
+from edgelstm.model.plan import LayerPlan, plan_of
+from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.scales import Saturation, Scale
 from edgelstm.text import layer_text, network_text
 
@@ -34,7 +39,7 @@ class QuantizedDirection:
         saturation: Gate to what calibration saw; empty for files of others.
     """
 
-    plan: RecurrentPlan
+    plan: LayerPlan
     weight_ih: Integers
     weight_hh: Integers
     bias_ih: NDArray[Any]
@@ -43,13 +48,14 @@ class QuantizedDirection:
     scales: Mapping[str, Scale]
     cell_clip: float = 0.0
     saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
+    kind: ClassVar[str] = "recurrent"
 
     def __post_init__(self) -> None:
         check_int8(self.name, "weight_ih", self.weight_ih)
         check_int8(self.name, "weight_hh", self.weight_hh)
 
     def __repr__(self) -> str:
-        return layer_text(self.name, self.plan.cell_name, self)
+        return layer_text(self.name, self.cell_name, self)
 
     @property
     def name(self) -> str:
@@ -59,7 +65,23 @@ class QuantizedDirection:
     @property
     def cell_name(self) -> str:
         """Key of `CELLS`."""
-        return self.plan.cell_name
+        return str(self.plan.cell_name)
+
+    @property
+    def sizes(self) -> RecurrentSizes:
+        """What its operations hang on."""
+        sizes = self.input_size, self.hidden_size
+        return RecurrentSizes(CELLS[self.cell_name], *sizes, clips=self.cell_clip > 0)
+
+    def matrix(self, side: str, gate: str) -> Matrix:
+        """Gate's weights of `ih` or `hh`."""
+        weight: Integers = getattr(self, f"weight_{side}")
+        return Matrix(weight[self.plan.rows(gate)], self.weight_scales[f"{side} {gate}"], "int8")
+
+    @property
+    def biases(self) -> dict[str, NDArray[Any]]:
+        """Stacked, by side."""
+        return {"ih": self.bias_ih, "hh": self.bias_hh}
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -124,12 +146,32 @@ class QuantizedDense:
     input: Scale | None
     linear: Scale | None
     activation: str | None = None
+    kind: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
         check_int8(self.name, "weight", self.weight)
 
     def __repr__(self) -> str:
         return layer_text(self.name, "dense", self)
+
+    @property
+    def plan(self) -> LayerPlan:
+        """Its operations in its precision."""
+        return plan_of(self, PRECISIONS[self.precision])
+
+    @property
+    def sizes(self) -> DenseSizes:
+        """What its operations hang on."""
+        return DenseSizes(self.input_size, self.output_size, self.activation)
+
+    def matrix(self, side: str, gate: str | None) -> Matrix:
+        """The weights; its one side is `dense`, without gates."""
+        return Matrix(self.weight, self.weight_scale, "int8")
+
+    @property
+    def biases(self) -> dict[str, NDArray[Any]]:
+        """By side."""
+        return {"dense": self.bias}
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

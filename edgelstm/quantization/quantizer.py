@@ -15,7 +15,7 @@ from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.forms import refusal
 from edgelstm.model.network import Network
-from edgelstm.model.plan import RecurrentPlan, find_precision, structure
+from edgelstm.model.plan import LayerPlan, find_precision, plan_of
 from edgelstm.model.precision import HYBRID, INT8, Precision
 from edgelstm.quantization.calibration import Range, Ranges, Tell, calibration_sequences, observe
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
@@ -113,12 +113,12 @@ def _integer_layers(
 def _integer_direction(
     layer: Direction, into: Scale, ranges: Ranges, precision: Precision
 ) -> QuantizedDirection:
-    plan = structure(layer, precision)
+    plan = plan_of(layer, precision)
     seen = {value: ranges[layer.name, value] for value in plan.sizes}
     scales = _value_scales(plan, into, seen)
-    weights = {"ih": layer.weight_ih, "hh": layer.weight_hh}
-    biases = {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)}
-    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in weights.items()}
+    stacked = {"ih": layer.weight_ih, "hh": layer.weight_hh}
+    biases = {side: bias.astype(np.float64) for side, bias in layer.biases.items()}
+    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in stacked.items()}
     biases_q = {side: np.zeros(b.shape, np.int32) for side, b in biases.items()}
     weight_scales = {}
     for op in plan.ops:
@@ -127,7 +127,7 @@ def _integer_direction(
         side, rows, bias = op.side, plan.rows(op.gate), plan.bias(op, biases)
         where = f"layer '{layer.name}': weight_{side}, gate {op.gate}"
         ends = scales[op.args[0]].scale, scales[op.result].scale
-        scale, w_q, b_q = _quantize_affine(where, weights[side][rows], bias, ends)
+        scale, w_q, b_q = _quantize_affine(where, layer.matrix(side, op.gate).values, bias, ends)
         weight_scales[f"{side} {op.gate}"] = scale
         weights_q[side][rows], biases_q[side][rows] = w_q, b_q
     _check_clip(layer, scales)
@@ -144,7 +144,7 @@ def _integer_direction(
     )
 
 
-def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> dict[str, Scale]:
+def _value_scales(plan: LayerPlan, into: Scale, seen: dict[str, Range]) -> dict[str, Scale]:
     """A fixed scale where the role has one; else one per role, from what calibration saw of it."""
     state_of = dict(zip(plan.states, plan.new_states, strict=True))
     by_role = {"input": into, "output": asymmetric8(*seen[state_of[plan.states[0]]].ends)}
@@ -153,7 +153,7 @@ def _value_scales(plan: RecurrentPlan, into: Scale, seen: dict[str, Range]) -> d
     return value_scales(plan, by_role)
 
 
-def _saturation(plan: RecurrentPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
+def _saturation(plan: LayerPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
     """Per gate: what goes into its activation, and what comes from U h alone."""
     found = {}
     for op in plan.ops:
@@ -165,7 +165,7 @@ def _saturation(plan: RecurrentPlan, seen: dict[str, Range]) -> dict[str, Satura
     return found
 
 
-def _activates(plan: RecurrentPlan, activation: Any, value: str) -> bool:
+def _activates(plan: LayerPlan, activation: Any, value: str) -> bool:
     """Whether a sum reaches this activation without another one between."""
     if activation.kind not in ("sigmoid", "tanh"):
         return False
@@ -204,7 +204,7 @@ def _check_clip(layer: Direction, scales: dict[str, Scale]) -> None:
 # ---- scales
 
 
-def value_scales(plan: RecurrentPlan, by_role: dict[str, Scale]) -> dict[str, Scale]:
+def value_scales(plan: LayerPlan, by_role: dict[str, Scale]) -> dict[str, Scale]:
     """Scale of every value of a plan: its role's, which may be fixed."""
     by_role = dict(by_role)
     for role, form in plan.precision.formats.items():

@@ -12,16 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.model.forward import Doubles, States, Step, Walk, activate, affines, step_of
+from edgelstm.model.forward import Doubles, States, Step, Walk, affines, step_of
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.fixedpoint import Int64s
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Add, Clip, Mul, Operation, Product, Rescale, Table
-from edgelstm.quantization.quantized import (
-    QuantizedDense,
-    QuantizedDirection,
-    QuantizedNetwork,
-)
+from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedPart
 from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
 
 
@@ -65,47 +61,39 @@ def advance(
     A reverse direction starts anew, at the last step of x. A hybrid network takes and returns real
     values.
     """
-    walk = Walk(
-        lambda direction: _Rounded(direction, arithmetic),
-        lambda layer, y: (_hybrid_dense if layer.input is None else _dense)(layer, y, arithmetic),
-    )
     x = np.asarray(x, np.float64 if network.input is None else np.int64)
-    return walk.through(network.layers, x, states)
+    return Walk(lambda part: _Rounded(part, arithmetic)).through(network.layers, x, states)
 
 
 class _Rounded:
-    """A direction as a runtime rounds it, in integers or hybrid; see `forward.Computed`."""
+    """A part of a network as a runtime rounds it, integers or hybrid; see `forward.Computed`."""
 
-    def __init__(self, direction: QuantizedDirection, arithmetic: Arithmetic) -> None:
-        self.plan, self._direction, self._arithmetic = direction.plan, direction, arithmetic
+    def __init__(self, part: QuantizedPart, arithmetic: Arithmetic) -> None:
+        self.plan, self._part, self._arithmetic = part.plan, part, arithmetic
+        self._is_real = part.input is None
 
     @functools.cached_property
     def step(self) -> Step:
         """Integers, or real values if hybrid."""
-        if self._direction.scales:
-            return _calculation(lower(self._direction, self._arithmetic).ops)
-        return _hybrid_step(self._direction, self._arithmetic)
+        if self._is_real:
+            return _hybrid_step(self._part, self._arithmetic)
+        lowered = lower(self._part, self._arithmetic)
+        return _calculation(lowered.ops)
 
     def start(self, batch: int) -> dict[str, Any]:
         """Each state at its zero point."""
-        scales = self._direction.scales
-        zeros = {s: scales[s].zero_point if scales else 0.0 for s in self.plan.states}
-        return {s: np.full((batch, self.plan.sizes[s]), zero) for s, zero in zeros.items()}
+        if self._is_real:
+            return {s: np.zeros((batch, self.plan.sizes[s])) for s in self.plan.states}
+        states = lower(self._part, self._arithmetic).states
+        return {s.name: np.full((batch, s.size), s.zero_point) for s in states}
 
     def enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """All steps rounded together where the runtime does so."""
-        hybrid = self._arithmetic.hybrid
-        rounds = not self._direction.scales and hybrid.whole_sequence
-        return hybrid.rounded(x, (-2, -1)) if rounds else x
+        rounds = self._is_real and self.plan.states and self._arithmetic.hybrid.whole_sequence
+        return self._arithmetic.hybrid.rounded(x, (-2, -1)) if rounds else x
 
 
 # ---- integers
-
-
-def _dense(layer: QuantizedDense, x: Int64s, arithmetic: Arithmetic) -> Int64s:
-    lowered = lower(layer, arithmetic)
-    y: Int64s = _calculation(lowered.ops)({lowered.input.name: x})[lowered.output.name]
-    return y
 
 
 def _calculation(ops: Sequence[Operation]) -> Step:
@@ -166,18 +154,14 @@ CALCULATIONS: dict[type, Callable[[Any], Calculate]] = {
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real
 
 
-def _hybrid_step(layer: QuantizedDirection, arithmetic: Arithmetic) -> Step:
-    plan, hybrid = layer.plan, arithmetic.hybrid
-    weights = {"ih": layer.weight_ih.astype(np.float64), "hh": layer.weight_hh.astype(np.float64)}
+def _hybrid_step(part: QuantizedPart, arithmetic: Arithmetic) -> Step:
+    plan, hybrid = part.plan, arithmetic.hybrid
+    affine = affines(plan, part)
     for op in plan.ops:
-        if op.side:
-            weights[op.side][plan.rows(op.gate)] *= layer.weight_scales[f"{op.side} {op.gate}"]
-    biases = {"ih": layer.bias_ih.astype(np.float64), "hh": layer.bias_hh.astype(np.float64)}
-    affine = affines(plan, weights, biases)
-    for op in plan.ops:
-        if op.result in affine and not (hybrid.whole_sequence and op.args == ("x",)):
+        before = hybrid.whole_sequence and op.args == ("x",) if plan.states else not hybrid.dense
+        if op.result in affine and not before:
             affine[op.result] = _rounding(hybrid, affine[op.result])
-    return step_of(plan, affine, layer.cell_clip)
+    return step_of(plan, part, affine)
 
 
 def _rounding(
@@ -185,9 +169,3 @@ def _rounding(
 ) -> Callable[[Doubles], Doubles]:
     """An affine of rounded values."""
     return lambda v: affine(hybrid.rounded(v, (-1,)))
-
-
-def _hybrid_dense(layer: QuantizedDense, x: Doubles, arithmetic: Arithmetic) -> Doubles:
-    weight = layer.weight.T * np.float64(layer.weight_scale)
-    x = arithmetic.hybrid.rounded(x, (-1,)) if arithmetic.hybrid.dense else x
-    return activate(x @ weight + layer.bias, layer.activation)

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from benchmarks import bench_energy as bench
-from edgelstm.cost.energy import POWER_HALF_WIDTH
+from edgelstm.cost.power import POWER_HALF_WIDTH
 
 
 def test_workload_left_out_is_within_its_limits() -> None:

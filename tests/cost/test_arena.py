@@ -1,10 +1,12 @@
 """The computed arena against what TFLM's own interpreter needs: never below, at most 30 % above."""
 
 import pathlib
+import random
 
 import pytest
 
 from edgelstm.cost.arena import Buffer, arena, placed_bytes
+from edgelstm.cost.count_ops import count
 from edgelstm.formats import write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -59,7 +61,7 @@ def test_the_bound_is_never_below_the_measured_arena_and_at_most_30_percent_abov
         written = quantize(network, random_input(network, 2, 5), precision)
     path = write(written, tmp_path / "net.tflite", steps=steps, streaming=streaming)
     measured = smallest_arena(path)
-    bound = arena(network, precision, steps)
+    bound = arena(count(network, precision=precision).buffers, steps)
     total = bound.states_bytes + bound.values_bytes + bound.notes_bytes
     assert measured is not None
     assert measured <= total <= 1.3 * measured
@@ -67,18 +69,46 @@ def test_the_bound_is_never_below_the_measured_arena_and_at_most_30_percent_abov
 
 # int8, 3 -> 2, one step, each value in 16 B: h and c; x, y and four gates.
 def test_parts_are_counted_by_hand() -> None:
-    got = arena(lstm(3, 2), "int8", 1)
+    buffers = count(lstm(3, 2)).buffers
+    got = arena(buffers, 1)
     assert (got.states_bytes, got.values_bytes) == (2 * 16, 6 * 16)
-    assert arena(lstm(3, 2), "int8", 100).values_bytes == 304 + 208 + 4 * 16
+    assert arena(buffers, 100).values_bytes == 304 + 208 + 4 * 16
 
 
 def test_a_quantized_network_needs_what_its_original_needs() -> None:
     network = made("stack of both directions")
     quantized = quantize(network, random_input(network, 2, 5))
-    assert arena(quantized, None, 20) == arena(network, "int8", 20)
+    assert arena(count(quantized).buffers, 20) == arena(count(network).buffers, 20)
 
 
 def test_buffers_that_are_not_needed_together_share_a_place() -> None:
     assert placed_bytes([Buffer(64, 0, 1), Buffer(64, 2, 3)]) == 64
     assert placed_bytes([Buffer(64, 0, 2), Buffer(64, 2, 3)]) == 128
     assert placed_bytes([Buffer(48, 0, 1), Buffer(32, 1, 2), Buffer(16, 2, 2)]) == 80
+
+
+def lowest_places(buffers: list[Buffer]) -> int:
+    """Height when each buffer tries every multiple of 16 B from below, byte by byte."""
+    taken: set[tuple[int, int]] = set()  # place and time
+    height = 0
+    for buffer in sorted(reversed(buffers), key=lambda b: -b.size_bytes):
+        cells = [
+            {
+                (at, time)
+                for at in range(start, start + buffer.size_bytes, 16)
+                for time in range(buffer.first, buffer.last + 1)
+            }
+            for start in range(0, height + 16, 16)
+        ]
+        start, found = next((16 * k, c) for k, c in enumerate(cells) if not c & taken)
+        taken |= found
+        height = max(height, start + buffer.size_bytes)
+    return height
+
+
+def test_each_buffer_takes_the_lowest_place_that_is_free() -> None:
+    draw = random.Random(3)
+    for _ in range(200):
+        first = [draw.randint(0, 6) for _ in range(draw.randint(1, 20))]
+        buffers = [Buffer(16 * draw.randint(1, 5), f, f + draw.choice((0, 0, 1, 3))) for f in first]
+        assert placed_bytes(buffers) == lowest_places(buffers)

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-from typing import Any
 
 import numpy as np
 import pytest
 
 from edgelstm.cost.advice import advise
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
 from edgelstm.cost.energy import estimate
 from edgelstm.cost.memory import fit, memory_map
 from edgelstm.cost.other_tools import foreign_counts
@@ -51,31 +51,31 @@ def test_other_cells_count_in_both_directions(cell_name: str) -> None:
     assert both.total.macs == 2 * both.layers[0].total.macs
 
 
-def ram(network: Network, **options: Any) -> dict[str, int | None]:
-    parts = memory_map(network, U575, **options)
+def ram(counts: Counts, steps: int) -> dict[str, int | None]:
+    parts = memory_map(counts, U575, steps=steps)
     return {p.name: p.size_bytes for p in parts if p.memory == "ram"}
 
 
 def test_whole_sequences_lie_in_ram() -> None:
     # int8: h and c of each direction in 16 B. Of 48 steps x takes 144, an output 96. That of TFLM's
     # planner is 480 B, which it says itself: some of it lies between values that are not needed.
-    network = bidirectional_network("lstm", (3, 2))
-    got = ram(network, steps=48)
+    counts = count(bidirectional_network("lstm", (3, 2)))
+    got = ram(counts, 48)
     assert got["states"] == 4 * 16
     assert got["input, output, values"] == 480
-    basis = fit(network, U575, steps=48).basis
+    basis = fit(counts, U575, steps=48).basis
     assert "for 48 steps a call" in basis
     assert "a bidirectional layer keeps whole sequences: input, reversed input" in basis
 
 
 def test_one_direction_says_nothing_of_whole_sequences() -> None:
-    assert "bidirectional" not in fit(lstm(3, 2), U575, steps=50).basis
+    assert "bidirectional" not in fit(count(lstm(3, 2)), U575, steps=50).basis
 
 
 def test_a_wide_input_is_held_twice() -> None:
     # float32: 64 and 64 turned round, beside a forward output of 8 and four gates of 8
     network = bidirectional_network("lstm", (64, 8))
-    got = ram(network, precision="float32", steps=10)
+    got = ram(count(network, precision="float32"), 10)
     assert got["input, output, values"] == 10 * 4 * (64 + 64 + 8)
 
 

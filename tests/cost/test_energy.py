@@ -9,8 +9,9 @@ import pytest
 
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.cycles import Interval
-from edgelstm.cost.energy import POWER_HALF_WIDTH, Energy, estimate
+from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.laws import KERNELS
+from edgelstm.cost.power import POWER_HALF_WIDTH
 from edgelstm.devices.device import ACTIVE_FROM, Device, Figure, device_names, read_device
 from edgelstm.errors import DeviceError
 from edgelstm.layers.read_steps import reading
@@ -28,8 +29,7 @@ def published_runs() -> list[dict[str, str]]:
 
 
 def known(interval: Interval | None) -> tuple[float, float, float]:
-    assert interval is not None
-    assert interval.typical is not None
+    assert interval is not None and interval.typical is not None
     return interval.low, interval.typical, interval.high
 
 

@@ -5,14 +5,14 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.model.network import Network
-from edgelstm.model.plan import RecurrentPlan, plan
+from edgelstm.model.plan import LayerPlan, plan
 from edgelstm.model.precision import PRECISIONS
 from tests.networks import random_network
 
 
-def layer_plan(network: Network, precision: str) -> RecurrentPlan:
+def layer_plan(network: Network, precision: str) -> LayerPlan:
     found = plan(network, precision).layers[0]
-    assert isinstance(found, RecurrentPlan)
+    assert isinstance(found, LayerPlan)
     return found
 
 

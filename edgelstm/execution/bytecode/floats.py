@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from edgelstm.cells.spec import Op
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
-from edgelstm.layers.dense import Dense
-from edgelstm.layers.recurrent import Direction
+from edgelstm.layers.matrix import Matrix
 from edgelstm.model.network import Part
-from edgelstm.model.plan import structure
+from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import FLOAT32
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedPart
+from edgelstm.quantization.quantized import QuantizedPart
 
 POOLS = {"weights": "float32", "weights_q": "int8", "biases": "float32", "constants": "float32"}
 
@@ -30,73 +29,41 @@ def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
 
 
 def add(built: Builder, part: Part | QuantizedPart, x: Slot) -> Slot:
-    """The rows of a part of a network; returns where its result lies."""
-    made: Any = _dense if isinstance(part, Dense | QuantizedDense) else _recurrent
-    return made(built, part, x)  # type: ignore[no-any-return]
+    """One row per operation, then the new states move to the places of the old.
 
-
-def _recurrent(built: Builder, layer: Direction | QuantizedDirection, x: Slot) -> Slot:
-    """One row per operation, then the new states move to the places of the old."""
-    plan = structure(layer, FLOAT32) if isinstance(layer, Direction) else layer.plan
+    Returns where the result lies.
+    """
+    plan = plan_of(part, FLOAT32)
     places = {"x": x}
     for state in plan.states:
         places[state] = built.state(plan.name, state, plan.sizes[state], start=0)
     for op in plan.ops:
         places[op.result] = built.place(plan.sizes[op.result])
-        _operation(built, layer, op, places)
+        _operation(built, part, op, places)
     for state, new in zip(plan.states, plan.new_states, strict=True):
         built.row("COPY", places[state], places[new])
-    return places[plan.states[0]]
+    return places[plan.states[0] if plan.states else plan.result]
 
 
-def _dense(built: Builder, layer: Dense | QuantizedDense, x: Slot) -> Slot:
-    """The rows of a dense layer; returns where its result lies."""
-    out = built.place(layer.output_size)
-    scale = layer.weight_scale if isinstance(layer, QuantizedDense) else None
-    _affine(built, out, x, (layer.weight, layer.bias, scale))
-    if layer.activation is None:
-        return out
-    activated = built.place(layer.output_size)
-    built.row(layer.activation.upper(), activated, out)
-    return activated
-
-
-def _operation(
-    built: Builder, layer: Direction | QuantizedDirection, op: Op, places: Mapping[str, Slot]
-) -> None:
+def _operation(built: Builder, part: Any, op: Op, places: Mapping[str, Slot]) -> None:
     out, args = places[op.result], [places[a] for a in op.args]
-    if op.kind == "scale":
-        assert isinstance(layer, Direction) and layer.weight_peephole is not None
-        weight = layer.weight_peephole[structure(layer, FLOAT32).peephole(op.gate)]
-        built.row("SCALE", out, *args, CONSTANT=built.constant("constants", weight))
-    elif not op.side:
-        clip = op.kind == "clip"
-        columns = {"CONSTANT": built.constant("constants", layer.cell_clip)} if clip else {}
-        built.row(op.kind.upper(), out, *args, **columns)
-    elif isinstance(layer, QuantizedDirection):
-        rows = layer.plan.rows(op.gate)
-        weight = getattr(layer, f"weight_{op.side}")[rows]
-        bias = getattr(layer, f"bias_{op.side}")[rows]
-        scale = layer.weight_scales[f"{op.side} {op.gate}"]
-        _affine(built, out, args[0], (weight, bias, scale))
+    if op.side:
+        bias = plan_of(part, FLOAT32).bias(op, part.biases)
+        _affine(built, out, args[0], part.matrix(op.side, op.gate), bias)
+    elif op.kind == "scale":
+        built.row("SCALE", out, *args, CONSTANT=built.constant("constants", part.peephole(op.gate)))
+    elif op.kind == "clip":
+        built.row("CLIP", out, *args, CONSTANT=built.constant("constants", part.cell_clip))
     else:
-        plan = structure(layer, FLOAT32)
-        weight = getattr(layer, f"weight_{op.side}")[plan.rows(op.gate)]
-        bias = plan.bias(op, {"ih": layer.bias_ih, "hh": layer.bias_hh})
-        _affine(built, out, args[0], (weight, bias, None))
+        built.row(op.kind.upper(), out, *args)
 
 
-def _affine(
-    built: Builder,
-    out: Slot,
-    x: Slot,
-    constants: tuple[NDArray[Any], NDArray[Any], float | None],
-) -> None:
-    """A weight scale means int8 weights."""
-    weight, bias, scale = constants
+def _affine(built: Builder, out: Slot, x: Slot, matrix: Matrix, bias: NDArray[Any]) -> None:
     columns = {"COLUMNS": x.size, "BIAS": built.constant("biases", bias)}
-    if scale is None:
-        built.row("AFFINE", out, x, WEIGHT=built.constant("weights", weight), **columns)
+    if matrix.scale is None:
+        weight = built.constant("weights", matrix.values)
+        built.row("AFFINE", out, x, WEIGHT=weight, **columns)
     else:
-        columns["CONSTANT"] = built.constant("constants", scale)
-        built.row("AFFINE_ROUNDED", out, x, WEIGHT=built.constant("weights_q", weight), **columns)
+        columns["CONSTANT"] = built.constant("constants", matrix.scale)
+        weight = built.constant("weights_q", matrix.values)
+        built.row("AFFINE_ROUNDED", out, x, WEIGHT=weight, **columns)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_dense, check_recurrent
 from edgelstm.formats.tflite.guards import check_output
@@ -12,8 +13,8 @@ from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
-from edgelstm.model.forms import checked_plan
-from edgelstm.model.plan import RecurrentPlan
+from edgelstm.layers.recurrent_sizes import RecurrentSizes
+from edgelstm.model.plan import LayerPlan, plan
 from edgelstm.model.precision import HYBRID, INT8
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import value_scales
@@ -47,12 +48,12 @@ def read_lstm(op: Operator, name: str) -> Direction | QuantizedDirection:
     weight_ih, weight_hh, bias = (_stacked(tensors) for tensors in (ih, hh, biases))
     if precision == "float32":
         return Direction(name, "lstm", weight_ih, weight_hh, bias, np.zeros_like(bias), clip)
-    plan = _plan(name, sizes, clip, precision)
+    made = _plan(name, sizes, clip, precision)
     weight_scales = {f"ih {g}": _weight_scale(t) for g, t in zip(GATES, ih, strict=True)}
     weight_scales |= {f"hh {g}": _weight_scale(t) for g, t in zip(GATES, hh, strict=True)}
-    scales = _value_scales(plan, x, op) if precision == "int8" else {}
+    scales = _value_scales(made, x, op) if precision == "int8" else {}
     layer = QuantizedDirection(
-        plan, weight_ih, weight_hh, bias, np.zeros_like(bias), weight_scales, scales, clip
+        made, weight_ih, weight_hh, bias, np.zeros_like(bias), weight_scales, scales, clip
     )
     if scales:
         check_recurrent(layer)
@@ -202,21 +203,13 @@ def _weight_scale(tensor: Tensor) -> float:
     return scale.scale
 
 
-def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> RecurrentPlan:
-    """The plan depends on names and sizes alone: planned from zeros that take no memory."""
-
-    def zeros(*shape: int) -> NDArray[np.float32]:
-        return np.broadcast_to(np.float32(0), shape)
-
+def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> LayerPlan:
     hidden, into = sizes
-    rows = len(GATES) * hidden
-    layer = Direction(
-        name, "lstm", zeros(rows, into), zeros(rows, hidden), zeros(rows), zeros(rows), clip
-    )
-    return checked_plan(layer, INT8 if precision == "int8" else HYBRID)
+    asked = RecurrentSizes(CELLS["lstm"], into, hidden, clips=clip > 0)
+    return plan(name, asked, INT8 if precision == "int8" else HYBRID)
 
 
-def _value_scales(plan: RecurrentPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
+def _value_scales(plan: LayerPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
     """Scale of every value: that of the operator's x, h or c, by its role, unless it is fixed."""
     h, c = _present(op.inputs[18], "state h"), _present(op.inputs[19], "state c")
     stated = scale_of(h)
