@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgelstm.cells.spec import trace
-from edgelstm.cost.count_ops import count, count_dense, count_recurrent
+from edgelstm.cost.count_ops import count, count_part
 from edgelstm.cost.energy import estimate
 from edgelstm.cost.memory import fit
 from edgelstm.devices.device import Device, read_device
@@ -74,7 +74,7 @@ def seconds(points: Sequence[Point]) -> float:
 
 def forget() -> None:
     """Empties what is kept of cells and layers."""
-    for kept in (trace, count_dense, count_recurrent):
+    for kept in (trace, count_part):
         kept.cache_clear()
 
 
@@ -90,7 +90,7 @@ def main() -> None:
     for name in ("cold", "warm"):
         took = seconds(points)
         print(f"{name}  {took:6.2f} s  {asked.points / took:8,.0f} points a second")
-    layers = count_recurrent.cache_info().currsize + count_dense.cache_info().currsize
+    layers = count_part.cache_info().currsize
     print(f"{layers:,} layers counted")
 
 

@@ -41,8 +41,11 @@ ORDER = {
         "pack_layer < state"
     ),
     "kernels.simd": "target < vectors < memory < arrays products tuples words",
-    "layers": "directions weights",
-    "model": "network precision < plan sizes < forward",
+    "layers": (
+        "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
+        "< __init__"
+    ),
+    "model": "network precision < plan sizes < forms forward",
     "quantization": (
         "calibration fixedpoint < rounding scales < quantized < hybrid operations < lower < "
         "quantizer reference"

@@ -27,8 +27,8 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
-from edgelstm.model.network import Network
 from edgelstm.model.forms import refusal
+from edgelstm.model.network import Network
 from edgelstm.model.plan import find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork

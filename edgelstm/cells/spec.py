@@ -54,8 +54,9 @@ class Op:
     """One operation on vectors: ``result = kind(*args)``.
 
     `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), affine_hr
-    (the projection, without a bias), affine_dense (a dense layer's), scale (times a gate's peephole weights), add, sub, mul,
-    complement (1 - v), sigmoid, tanh, relu, softmax, clip (to the layer's cell_clip).
+    (the projection, without a bias), affine_dense (a dense layer's), scale (times a gate's peephole
+    weights), add, sub, mul, complement (1 - v), sigmoid, tanh, relu, softmax, clip (to the layer's
+    cell_clip).
     """
 
     result: str

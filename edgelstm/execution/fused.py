@@ -50,7 +50,7 @@ def _pack(layer: Direction | QuantizedDirection) -> Any:
         return _pack_float32(layer)
     from edgelstm.kernels.bind import has_phases
 
-    form, cell = _form(layer), _cell(layer.plan, clips=layer.cell_clip > 0)
+    form, cell = _form(layer), _cell(layer, layer.plan)
     if form is None or has_phases(cell, form):
         return None
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
@@ -63,14 +63,14 @@ def _form(layer: QuantizedDirection) -> str | None:
     return "int8" if same_cell(layer.cell_name, INT8_CELL) else None
 
 
-def _cell(plan: LayerPlan, *, clips: bool) -> Any:
+def _cell(layer: Direction | QuantizedDirection, plan: LayerPlan) -> Any:
     """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
     from edgelstm.kernels.cell_ops import Cell
 
-    spec = CELLS[plan.cell_name]
+    spec = CELLS[layer.cell_name]
     traced = trace(spec)
     return Cell(
-        plan.cell_name,
+        layer.cell_name,
         spec.equations,
         {"sigmoid": sigmoid, "tanh": tanh},
         spec.gates,
@@ -78,7 +78,7 @@ def _cell(plan: LayerPlan, *, clips: bool) -> Any:
         traced.new_states,
         traced.ops,
         tuple(plan.roles.items()),
-        clips,
+        layer.cell_clip > 0,
         spec.peepholes,
         any(op.side == "hr" for op in plan.ops),
     )
@@ -94,7 +94,7 @@ def _pack_float32(layer: Direction) -> Any:
         if op.side in biases:
             biases[op.side][plan.rows(op.gate)] = plan.bias(op, given)
     return pack_layer.pack_float32(
-        _cell(plan, clips=layer.cell_clip > 0),
+        _cell(layer, plan),
         pack_layer.Float32Layer(
             (layer.weight_ih, layer.weight_hh),
             (biases["ih"], biases["hh"]),

@@ -21,8 +21,8 @@ from edgelstm.layers.directions import REVERSE, parts
 from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import survives_float32
-from edgelstm.model.network import Layer, Network, Part
 from edgelstm.model.forms import checked_plan
+from edgelstm.model.network import Layer, Network, Part
 from edgelstm.model.plan import find_precision
 from edgelstm.quantization.quantized import (
     QuantizedDense,

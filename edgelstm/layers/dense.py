@@ -32,7 +32,7 @@ class DenseSizes:
     def operations(self) -> Operations:
         """The product, and the activation behind it; `linear` is what integers are stored of."""
         first = "linear" if self.activation != "relu" else "sum"
-        ops = (Op(first, "affine_dense", ("x",)),)
+        ops: tuple[Op, ...] = (Op(first, "affine_dense", ("x",)),)
         if self.activation is not None:
             result = "linear" if self.activation == "relu" else "activated"
             ops += (Op(result, self.activation, (first,)),)

@@ -20,7 +20,6 @@ See = Callable[[str, Mapping[str, Doubles]], None]
 Step = Callable[[dict[str, Doubles]], dict[str, Doubles]]
 
 
-
 def softmax(v: Any) -> Any:
     """Softmax over the last axis."""
     e = np.exp(v - v.max(-1, keepdims=True))
@@ -198,9 +197,7 @@ def _weighed(weight: Doubles, bias: Doubles) -> Callable[[Doubles], Doubles]:
     return lambda v: v @ weight + bias
 
 
-def step_of(
-    plan: LayerPlan, part: Any, affine: Mapping[str, Callable[[Doubles], Doubles]]
-) -> Step:
+def step_of(plan: LayerPlan, part: Any, affine: Mapping[str, Callable[[Doubles], Doubles]]) -> Step:
     """A function that adds each operation's result to the values it is given, real ones."""
     clip = getattr(part, "cell_clip", 0.0)
     named = {**REAL, "clip": lambda v: np.clip(v, -clip, clip)}

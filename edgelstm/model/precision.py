@@ -51,7 +51,12 @@ HYBRID = Precision(
     "int8",
     "float32",
     _FLOAT,
-    kinds=(*("affine_ih", "affine_hh"), *("add", "sub", "mul", "complement"), *_ELEMENT_WISE, *_DENSE),
+    kinds=(
+        *("affine_ih", "affine_hh"),
+        *("add", "sub", "mul", "complement"),
+        *_ELEMENT_WISE,
+        *_DENSE,
+    ),
 )
 INT8 = Precision(
     "int8",

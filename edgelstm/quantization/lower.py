@@ -76,7 +76,7 @@ def _lower_dense(layer: QuantizedDense, arithmetic: Arithmetic) -> Lowered:
     )
     if layer.activation == "sigmoid":
         name, ends = f"{layer.name}/table", (out.scale, out.zero_point)
-        ops += (Table("sigmoid", ("linear",), "logistic8", ends, name, layer.output.type),)
+        ops += (Table(layer.plan.result, ("linear",), "logistic8", ends, name, layer.output.type),)
     output = layer.output
     return Lowered(
         layer.name,

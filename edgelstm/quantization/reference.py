@@ -20,7 +20,6 @@ from edgelstm.quantization.operations import Add, Clip, Mul, Operation, Product,
 from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedPart
 from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
 
-
 Calculate = Callable[..., Int64s]
 
 

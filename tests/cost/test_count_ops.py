@@ -12,9 +12,9 @@ from edgelstm.cost.counts import COLUMNS, Row
 from edgelstm.errors import ModelError
 from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.forms import refusal
 from edgelstm.model.network import Network
-from edgelstm.model.plan import plan
-from edgelstm.model.precision import PRECISIONS
+from edgelstm.model.precision import INT8, PRECISIONS
 from edgelstm.model.sizes import shapes
 from tests.networks import golden_lstm
 from tests.shapes import AD, dense, lstm, one, recurrent
@@ -217,8 +217,7 @@ def test_quantized_network_counts_as_the_float_network_does() -> None:
 
 def test_cells_count_whose_integers_are_not_written() -> None:
     network = one(recurrent("gru", 4, 5))
-    with pytest.raises(ModelError):
-        plan(network, "int8")
+    assert refusal(network.layers[0].parts[0], INT8)
     assert count(network, precision="int8").total.requantizations == 8 * 5
 
 

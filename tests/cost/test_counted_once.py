@@ -9,9 +9,9 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import sigmoid, tanh, trace
 from edgelstm.cost.count_ops import count, count_part
-from edgelstm.model.network import Network
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.recurrent_sizes import RecurrentSizes
+from edgelstm.model.network import Network
 from edgelstm.model.plan import plan
 from edgelstm.model.sizes import shapes
 from edgelstm.tools import profiler

@@ -63,9 +63,7 @@ def test_computed_ram_holds_states_values_and_the_interpreters_notes() -> None:
 def test_head_over_the_last_step_needs_one_step() -> None:
     layers = (recurrent("lstm", 3, 2), dense(2, 1000))
     once, each = (
-        fit(
-            count(Network(reading(layers, last_step=last))), U575, steps=50, runtime=None
-        ).ram_bytes
+        fit(count(Network(reading(layers, last_step=last))), U575, steps=50, runtime=None).ram_bytes
         for last in (True, False)
     )
     assert each - 32 == 112 + 50_000  # all outputs beside what they are made of

@@ -93,9 +93,7 @@ def test_a_gru_is_written_as_onnx_and_refused_as_tflite(tmp_path: Path) -> None:
         again = read(path)
         x = random_input(network, 2, 6)
         assert np.array_equal(run(again, x), run(network, x))
-        with pytest.raises(
-            ModelError, match="gru1.*no fused operator.*works for it: .npz"
-        ):
+        with pytest.raises(ModelError, match="gru1.*no fused operator.*works for it: .npz"):
             write(network, tmp_path / "net.tflite")
 
 

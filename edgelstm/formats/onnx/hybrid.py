@@ -46,7 +46,7 @@ def recurrent(
 
 def _column_scales(layer: QuantizedDirection, side: str) -> NDArray[np.float32]:
     """The scale of each row of a weight matrix, that of the row's gate."""
-    gates = CELLS[layer.plan.cell_name].gates
+    gates = CELLS[layer.cell_name].gates
     scales = [layer.weight_scales[f"{side} {gate}"] for gate in gates]
     return np.repeat(np.array(scales, np.float32), layer.hidden_size)
 
