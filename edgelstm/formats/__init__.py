@@ -19,13 +19,12 @@ from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
 from edgelstm.model.plan import find_precision
 from edgelstm.model.precision import PRECISIONS
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
 
@@ -152,9 +151,12 @@ def encode(
     """The content of the file that `write` writes."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
-    for part in parts(network.layers):
-        if told := refusal(part, suffix, part.precision):
-            raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
+    for layer in network.layers:
+        if told := _unknown_kind(layer.kind, suffix):
+            raise ModelError(f"layer '{layer.name}': {told}")
+        for part in layer.parts:
+            if told := refusal(part, suffix, part.precision):
+                raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
     if isinstance(network, QuantizedNetwork):
         check_integers(network)
     if streaming:
@@ -203,14 +205,23 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
         suffix: Of a format that is written.
         precision: Key of `PRECISIONS`.
     """
-    told = None
-    if part.precision == "float32":
+    told = _unknown_kind(part.kind, suffix)
+    if told is None and part.precision == "float32":
         told = forms.refusal(part, find_precision(precision))
     place = FORMATS[suffix.lower()].refusal
-    if told or place is None or isinstance(part, Dense | QuantizedDense):
+    if told or place is None or part.kind != "recurrent":
         return told
     found: str | None = _loaded(place)(part, precision)
     return found
+
+
+def _unknown_kind(kind: str, suffix: str) -> str | None:
+    """Why a format has no form for a kind of layer, or None."""
+    module = str(FORMATS[suffix.lower()].writer).split(":")[0]
+    kinds = importlib.import_module(f"edgelstm.formats.{module}").KINDS
+    if kind in kinds:
+        return None
+    return f"{suffix} has no form for a layer of the kind '{kind}'; written are {', '.join(kinds)}"
 
 
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:

@@ -6,7 +6,7 @@ described by itself; the reverse one, `lstm1_reverse`, stands behind the forward
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,13 @@ from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import survives_float32
 from edgelstm.model.forms import checked_plan
-from edgelstm.model.network import Layer, Network, Part
+from edgelstm.model.network import Layer, Network
 from edgelstm.model.plan import find_precision
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
     QuantizedLayer,
     QuantizedNetwork,
-    QuantizedPart,
 )
 from edgelstm.quantization.scales import Saturation, Scale
 
@@ -46,9 +45,9 @@ def named_arrays(network: Network | QuantizedNetwork) -> Arrays:
     """Every weight and bias by its state-dict name."""
     arrays: Arrays = {}
     for part in parts(network.layers):
-        is_dense = isinstance(part, Dense | QuantizedDense)
         for kind, array in part.arrays.items():
-            arrays[f"{part.name}.{kind}" if is_dense else array_name(part.name, kind)] = array
+            named = array_name(part.name, kind) if part.kind == "recurrent" else None
+            arrays[named or f"{part.name}.{kind}"] = array
     return arrays
 
 
@@ -70,7 +69,7 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
         "last_step": network.last_step,
         "assumed": list(network.assumed),
         "layers": [
-            _describe_layer(part) | ({"reverse": True} if direction else {})
+            KINDS[part.kind](part) | ({"reverse": True} if direction else {})
             for layer in network.layers
             for direction, part in enumerate(layer.parts)
         ],
@@ -80,23 +79,33 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
     return described
 
 
-def _describe_layer(layer: Part | QuantizedPart) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": layer.name}
-    if isinstance(layer, Dense | QuantizedDense):
-        described |= {"cell": None, "activation": layer.activation}
-    else:
-        described |= {"cell": layer.cell_name, "cell_clip": layer.cell_clip}
+def _describe_dense(layer: Dense | QuantizedDense) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": layer.name, "cell": None, "activation": layer.activation}
     if isinstance(layer, QuantizedDense):
         described["weight_scale"] = layer.weight_scale
         described["input"] = _describe_scale(layer.input)
         described["linear"] = _describe_scale(layer.linear)
-    elif isinstance(layer, QuantizedDirection):
+    return described
+
+
+def _describe_direction(layer: Direction | QuantizedDirection) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": layer.name, "cell": layer.cell_name}
+    described["cell_clip"] = layer.cell_clip
+    if isinstance(layer, QuantizedDirection):
         described["weight_scales"] = dict(layer.weight_scales)
         described["scales"] = {value: _describe_scale(s) for value, s in layer.scales.items()}
         described["saturation"] = {
             gate: [s.values, s.sums_cut, s.recurrent_cut] for gate, s in layer.saturation.items()
         }
     return described
+
+
+# Kind of a layer to what describes its parts; a layer without parts is said by `last_step`.
+KINDS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "recurrent": _describe_direction,
+    "dense": _describe_dense,
+    "read_steps": lambda layer: {},
+}
 
 
 def _describe_scale(scale: Scale | None) -> list[Any] | None:

@@ -8,12 +8,13 @@ import numpy as np
 from edgelstm.errors import ModelError
 from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.description import describe, named_arrays, restore
+from edgelstm.formats.description import KINDS, describe, named_arrays, restore
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 DESCRIPTION = "edgelstm"
+__all__ = ["KINDS", "encode", "read"]
 
 
 def encode(

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from edgelstm.errors import ModelError
+from edgelstm.layers import LAYERS
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import agreed_precision, check_names, parts
 from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
@@ -29,6 +30,12 @@ class Network:
     def __post_init__(self) -> None:
         if not parts(self.layers):
             raise ModelError("the network has no layers; at least one is needed")
+        for layer in self.layers:
+            if layer.kind not in LAYERS:
+                raise ModelError(
+                    f"layer '{layer.name}' is of the kind '{layer.kind}'; known are: "
+                    f"{', '.join(LAYERS)}"
+                )
         check_names(self.layers)
         for before, layer in zip(self.layers, self.layers[1:], strict=False):
             if layer.input_size != before.output_size:

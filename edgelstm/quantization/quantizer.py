@@ -1,6 +1,7 @@
 """quantize: from a float network and calibration data to integers, one scale per value."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.forms import refusal
@@ -61,9 +61,15 @@ def quantize(
             f"precision '{precision}' is not quantized; "
             "a network as it was read is written and run in float32"
         )
-    for part in parts(network.layers):
-        if told := refusal(part, chosen):
-            raise ModelError(f"layer '{part.name}': {told}")
+    for layer in network.layers:
+        if layer.kind not in KINDS:
+            raise ModelError(
+                f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
+                f"{precision} yet; what works for it: float32"
+            )
+        for part in layer.parts:
+            if told := refusal(part, chosen):
+                raise ModelError(f"layer '{part.name}': {told}")
     if chosen is HYBRID:
         batches = (
             [] if calibration is None else calibration_sequences(calibration, network.input_size)
@@ -98,16 +104,17 @@ def _integer_layers(
     )
     layers: list[QuantizedLayer] = []
     for layer in network.layers:
-        if isinstance(layer, Recurrent):
-            both = (_integer_direction(d, into, ranges, INT8) for d in layer.directions)
-            layers.append(Recurrent(tuple(both)))
-        elif isinstance(layer, ReadSteps):
-            layers.append(layer)
-        else:
-            final = layer is network.layers[-1]
-            layers.append(_integer_dense(layer, into, ranges[layer.name, "linear"], final))
+        is_final = layer is network.layers[-1]
+        layers.append(KINDS[layer.kind](layer, into, ranges, is_final))
         into = parts(layers)[-1].output
     return tuple(layers)
+
+
+def _integer_recurrent(
+    layer: Recurrent[Direction], into: Scale, ranges: Ranges, is_final: bool
+) -> Recurrent[QuantizedDirection]:
+    both = (_integer_direction(d, into, ranges, INT8) for d in layer.directions)
+    return Recurrent(tuple(both))
 
 
 def _integer_direction(
@@ -176,13 +183,13 @@ def _activates(plan: LayerPlan, activation: Any, value: str) -> bool:
     return value in reached
 
 
-def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> QuantizedDense:
-    if layer.activation == "softmax" and not final:
+def _integer_dense(layer: Dense, into: Scale, ranges: Ranges, is_final: bool) -> QuantizedDense:
+    if layer.activation == "softmax" and not is_final:
         raise ModelError(
             f"layer '{layer.name}': no int8 softmax between layers is the same in all runtimes; "
             "use precision hybrid or float32"
         )
-    linear = asymmetric8(*seen.ends)
+    linear = asymmetric8(*ranges[layer.name, "linear"].ends)
     scale, weight, bias = _quantize_affine(
         f"layer '{layer.name}': weight",
         layer.weight,
@@ -191,6 +198,14 @@ def _integer_dense(layer: Dense, into: Scale, seen: Range, final: bool) -> Quant
     )
     activation = None if layer.activation == "softmax" else layer.activation
     return QuantizedDense(layer.name, weight, bias, scale, into, linear, activation)
+
+
+# Kind of a layer to its integers: (layer, scale of its input, ranges, is it the last one).
+KINDS: dict[str, Callable[[Any, Scale, Ranges, bool], QuantizedLayer]] = {
+    "recurrent": _integer_recurrent,
+    "dense": _integer_dense,
+    "read_steps": lambda layer, into, ranges, is_final: layer,
+}
 
 
 def _check_clip(layer: Direction, scales: dict[str, Scale]) -> None:

@@ -13,7 +13,6 @@ from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_integer import KEY
-from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime reads them since 1.15
-ADDERS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": integer}
+BY_PRECISION: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": integer}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,28 +89,63 @@ def _states(network: Network | QuantizedNetwork) -> dict[str, list[_End]]:
     return states
 
 
+@dataclasses.dataclass
+class _Written:
+    """What layers have added so far.
+
+    Attributes:
+        graph: Takes the nodes.
+        add: The module of the network's precision.
+        fed: Layer to its states as inputs.
+        after: Names of the new states.
+        ends: Names of the last recurrent layer's states behind its last step; none where it is
+            bidirectional.
+    """
+
+    graph: Graph
+    add: Any
+    fed: Mapping[str, Sequence[_End]]
+    after: list[str] = dataclasses.field(default_factory=list)
+    ends: list[str] = dataclasses.field(default_factory=list)
+
+
 def _add_layers(
     graph: Graph, network: Network | QuantizedNetwork, states: Mapping[str, Sequence[_End]]
 ) -> list[str]:
     """Names of the result and of the new states. Recurrent operators want steps before batch."""
-    add = ADDERS[network.precision]
-    y, after, ends = "x", list[str](), list[str]()
-    is_recurrent = any(isinstance(layer, Recurrent) for layer in network.layers)
-    if is_recurrent:
-        y = graph("Transpose", y, scope="x", perm=[1, 0, 2])
+    written = _Written(graph, BY_PRECISION[network.precision], states)
+    is_recurrent = any(layer.kind == "recurrent" for layer in network.layers)
+    y = graph("Transpose", "x", scope="x", perm=[1, 0, 2]) if is_recurrent else "x"
     for layer in network.layers:
-        if isinstance(layer, Recurrent):
-            given = [end.name for end in states.get(layer.name, ())]
-            y, ends = add.recurrent(graph, layer, y, given)
-            after += ends[: len(given)]
-        elif isinstance(layer, ReadSteps):  # directly behind a recurrent layer
-            last = graph.constant(-1)
-            y = ends[0] if ends else graph("Gather", y, last, scope=layer.name, axis=0)
-        else:
-            y = add.dense(graph, layer, y)
+        y = KINDS[layer.kind](written, layer, y)
     if is_recurrent and not network.last_step:
         y = graph("Transpose", y, scope="y", perm=[1, 0, 2])
-    return [y, *after]
+    return [y, *written.after]
+
+
+def _recurrent(written: _Written, layer: Any, x: str) -> str:
+    given = [end.name for end in written.fed.get(layer.name, ())]
+    y: str
+    y, written.ends = written.add.recurrent(written.graph, layer, x, given)
+    written.after += written.ends[: len(given)]
+    return y
+
+
+def _read_steps(written: _Written, layer: Any, x: str) -> str:
+    """It stands directly behind a recurrent layer, whose last output is its state."""
+    last = written.graph.constant(-1)
+    if written.ends:
+        return written.ends[0]
+    return written.graph("Gather", x, last, scope=layer.name, axis=0)
+
+
+def _dense(written: _Written, layer: Any, x: str) -> str:
+    y: str = written.add.dense(written.graph, layer, x)
+    return y
+
+
+# Kind of a layer to what adds it: (what is written, layer, its input) -> its result.
+KINDS = {"recurrent": _recurrent, "read_steps": _read_steps, "dense": _dense}
 
 
 def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> dict[str, str]:

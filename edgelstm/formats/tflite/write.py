@@ -5,6 +5,7 @@ and LiteRT's own computes wrong values where it joins both outputs of more than 
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,10 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
-from edgelstm.model.network import Layer, Network
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import (
     QuantizedDense,
     QuantizedDirection,
-    QuantizedLayer,
     QuantizedNetwork,
 )
 from edgelstm.quantization.scales import Scale
@@ -54,20 +54,12 @@ def encode(
     operators: list[Operator] = []
     y = x
     for layer in network.layers:
-        operators += _layer_operators(layer, y)
+        operators += KINDS[layer.kind](layer, y)
         y = _result(operators[-1])
     y = dataclasses.replace(y, name="y")
     operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
     unit = "step" if steps == 1 else "steps"
     return pack(Model(x, y, tuple(operators), f"edgelstm: {network.precision}, {steps} {unit}"))
-
-
-def _layer_operators(layer: Layer | QuantizedLayer, x: Tensor) -> list[Operator]:
-    if isinstance(layer, Recurrent):
-        return _recurrent(layer, x)
-    if isinstance(layer, ReadSteps):
-        return [_last_step(x)]
-    return _dense(layer, x)
 
 
 def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:
@@ -197,13 +189,21 @@ def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
     return operators
 
 
-def _last_step(x: Tensor) -> Operator:
+def _read_steps(layer: ReadSteps, x: Tensor) -> list[Operator]:
     """STRIDED_SLICE ``x[:, -1, :]``."""
     begin, end, strides = (
-        _constant(f"last_step/{name}", np.array(values, np.int32))
+        _constant(f"{layer.name}/{name}", np.array(values, np.int32))
         for name, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
     )
-    y = dataclasses.replace(x, name="last_step/output", shape=(x.shape[0], x.shape[2]))
+    y = dataclasses.replace(x, name=f"{layer.name}/output", shape=(x.shape[0], x.shape[2]))
     options = {"begin_mask": ALL_BUT_TIME, "end_mask": ALL_BUT_TIME, "shrink_axis_mask": 0b010}
     version = 1 if x.type == "float32" else 2
-    return Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)
+    return [Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)]
+
+
+# Kind of a layer to its operators behind a value.
+KINDS: dict[str, Callable[[Any, Tensor], list[Operator]]] = {
+    "recurrent": _recurrent,
+    "read_steps": _read_steps,
+    "dense": _dense,
+}
