@@ -1,8 +1,10 @@
 """Text of others made harmless: names in files reach terminals, spreadsheets and pages."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 FORMULA = tuple("=+-@＝＋－＠")  # what makes a formula of a cell
 
 
@@ -22,13 +24,20 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def printable_texts(value: Any) -> Any:
-    """A report, objects in lists in objects, with every text in it printable."""
+def printable_texts(value: T) -> T:
+    """A report, dataclasses and mappings in tuples and lists, with every text in it printable."""
+    found: Any = value
     if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, Mapping):
-        return {printable_texts(key): printable_texts(item) for key, item in value.items()}
-    return [printable_texts(item) for item in value] if isinstance(value, list | tuple) else value
+        found = printable(value)
+    elif isinstance(value, Mapping):
+        found = {printable_texts(key): printable_texts(item) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        found = type(value)(printable_texts(item) for item in value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        changed = {name: printable_texts(getattr(value, name)) for name in names}
+        found = dataclasses.replace(value, **changed)
+    return found  # type: ignore[no-any-return]
 
 
 def cell(value: Any) -> Any:

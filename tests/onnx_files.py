@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 def model(network: AnyNetwork, *, streaming: bool = False) -> onnx.ModelProto:
     """The parsed file, after ONNX's own checks."""
-    content = encode(network, steps=1, streaming=streaming, target="onnxruntime")
+    content = encode(network, steps=1, streaming=streaming, target="onnxruntime")[""]
     parsed = onnx.load_from_string(content)
     onnx.checker.check_model(parsed, full_check=True)
     onnx.shape_inference.infer_shapes(parsed, check_type=True, strict_mode=True, data_prop=True)

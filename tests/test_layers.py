@@ -52,9 +52,10 @@ ORDER = {
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "assumptions cautions charts completion costs inputs output profile_csv < "
-        "count_tables devices doctor request side_by_side < measuring profile_request verdict "
-        "< profile_tables < page tables < export profiler verify < cli"
+        "answer assumptions charts completion costs inputs output < export_report profile_report "
+        "< cautions count_tables devices doctor options profile_csv request side_by_side "
+        "< measuring profile_request verdict < page_charts profile_tables < page tables "
+        "< export profiler verify < cli"
     ),
     "verification": "fidelity sampling < spread verifier",
 }

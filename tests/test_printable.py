@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import edgelstm
+from edgelstm.cost.counts import Row
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
@@ -134,8 +135,8 @@ def test_words_of_all_languages_stay() -> None:
 
 
 def test_a_report_keeps_numbers_and_shape() -> None:
-    report = {"a": ["\x07", 1, None, True], "b": {"\x08": (0.5,)}}
-    expected = {"a": ["\\x07", 1, None, True], "b": {"\\x08": [0.5]}}
+    report = {"a": ["\x07", 1, None, True], "b": {"\x08": (0.5, Row("\x07", macs=3))}}
+    expected = {"a": ["\\x07", 1, None, True], "b": {"\\x08": (0.5, Row("\\x07", macs=3))}}
     assert printable_texts(report) == expected
 
 

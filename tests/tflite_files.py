@@ -50,7 +50,7 @@ def same(network: Network) -> Network:
 
 
 def content_of(network: AnyNetwork, steps: int = STEPS) -> bytes:
-    return encode(network, steps=steps, streaming=False, target=None)
+    return encode(network, steps=steps, streaming=False, target=None)[""]
 
 
 def read_bytes(

@@ -1,27 +1,38 @@
 """What a profile rests on: each figure of the device, and each choice, with its source."""
 
-from typing import Any
+import dataclasses
 
 from edgelstm.cost.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
 from edgelstm.devices.device import FIGURES, Device
 from edgelstm.text import number
 
+
+@dataclasses.dataclass(frozen=True)
+class Assumption:
+    """A figure or a choice: its value in words, how well it is known, and where it stands."""
+
+    what: str
+    value: str
+    basis: str
+    source: str
+
+
 MLPERF = "MLPerf Tiny results, github.com/mlcommons/tiny_results_*"
-# What, value, basis, source. For every device; for microcontrollers; for boards.
+# For every device; for microcontrollers; for boards.
 ALWAYS = (
-    (
+    Assumption(
         "one MAC",
         "one multiplication and one addition; muls and adds contain them",
         "derived",
         "counted from the recorded equations; biases merge where both of a gate are added",
     ),
-    (
+    Assumption(
         "picojoules of traffic",
         "20 per 64 bits in 32 KB, 100 in 1 MB, 1950 in DRAM; relative, never added to energy",
         "datasheet",
         "M. Horowitz, Computing's energy problem, ISSCC 2014, fig. 1.1.9 (45 nm)",
     ),
-    (
+    Assumption(
         "share of a gate",
         "follows the cycles; a share of an estimate, not a measurement",
         "derived",
@@ -29,7 +40,7 @@ ALWAYS = (
     ),
 )
 MICROCONTROLLER = (
-    (
+    Assumption(
         "half-width of energy",
         "14 % for a runtime that was measured, 22 % for another on the same chip",
         "derived",
@@ -37,35 +48,32 @@ MICROCONTROLLER = (
     ),
 )
 BOARD = (
-    (
+    Assumption(
         "sharing a step among cores",
         f"{SPLIT_US:g} us",
         "assumed",
         "no source: waking the others and waiting for the last; used where it gains",
     ),
-    (
+    Assumption(
         "weights that stay in a cache",
         "70 % of it",
         "assumed",
         "no source: room for everything else",
     ),
-    ("width of power", "30 %", "assumed", "uncalibrated"),
+    Assumption("width of power", "30 %", "assumed", "uncalibrated"),
 )
 
 
-def rows(device: Device, kernels: str, precision: str) -> list[dict[str, Any]]:
-    """One row per figure and choice: what, value, basis, source."""
+def rows(device: Device, kernels: str, precision: str) -> tuple[Assumption, ...]:
+    """One row per figure and choice."""
     found = [
-        (key, _value(device, key), figure.basis, figure.source)
+        Assumption(key, _value(device, key), figure.basis, figure.source)
         for key in FIGURES
         if (figure := device.figure(key)) is not None
     ]
     if device.kind == "sbc":
-        chosen = [*_board_law(kernels), *ALWAYS, *BOARD]
-    else:
-        chosen = [_law(kernels, precision), *ALWAYS, *MICROCONTROLLER]
-    names = ("what", "value", "basis", "source")
-    return [dict(zip(names, row, strict=True)) for row in (*chosen, *found)]
+        return (*_board_law(kernels), *ALWAYS, *BOARD, *found)
+    return (_law(kernels, precision), *ALWAYS, *MICROCONTROLLER, *found)
 
 
 def _value(device: Device, key: str) -> str:
@@ -74,21 +82,23 @@ def _value(device: Device, key: str) -> str:
     return " / ".join(map(number, ends))
 
 
-def _law(kernels: str, precision: str) -> tuple[str, str, str, str]:
+def _law(kernels: str, precision: str) -> Assumption:
     key = "float32" if precision == "float32" else "int8"
     law = LAWS.get((kernels, key))
     if law is None:
-        return "cycles", CLASSES[kernels], "measured", f"{MLPERF}; element-wise part: CMSIS-NN's"
-    return "cycles", f"{law_text(law)}: {CLASSES[kernels]}", law.basis, law.source
+        source = f"{MLPERF}; element-wise part: CMSIS-NN's"
+        return Assumption("cycles", CLASSES[kernels], "measured", source)
+    value = f"{law_text(law)}: {CLASSES[kernels]}"
+    return Assumption("cycles", value, law.basis, law.source)
 
 
-def _board_law(kernels: str) -> list[tuple[str, str, str, str]]:
+def _board_law(kernels: str) -> tuple[Assumption, ...]:
     law = BOARD_LAWS.get(kernels)
     if law is None:
-        return []
+        return ()
     low, typical, high = law.call_us
     value = f"a call of {low:g} / {typical:g} / {high:g} us, and the products: {CLASSES[kernels]}"
-    return [("time", value, "assumed", law.source)]
+    return (Assumption("time", value, "assumed", law.source),)
 
 
 def law_text(law: Law) -> str:

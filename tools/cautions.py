@@ -1,9 +1,7 @@
 """What `export` warns of, with figures."""
 
-from typing import Any
-
 from edgelstm.text import counted, number
-from edgelstm.verification.fidelity import GateSaturation
+from edgelstm.tools.export_report import Accuracy, ExportReport
 from edgelstm.verification.spread import is_beyond_training
 
 LOW_SNR_DB = 20.0
@@ -14,24 +12,24 @@ RANDOM = (
 )
 
 
-def cautions(report: dict[str, Any]) -> list[str]:
+def cautions(report: ExportReport) -> list[str]:
     """What a user should know before trusting the report, one sentence each."""
-    measured, warnings = report["accuracy"], []
-    if not any(v["values"] for v in report["verified"]):
+    measured, warnings = report.accuracy, list[str]()
+    if not any(v.values for v in report.verified):
         warnings.append("no value was checked: `edgelstm doctor` says how to install the runtimes")
-    if measured["calibration"] == "random":
+    if measured.calibration == "random":
         warnings.append(RANDOM)
-    for gate in measured["saturation"]:
-        if gate["recurrent_cut"]:
+    for gate in measured.saturation:
+        if gate.recurrent_cut:
             warnings.append(
-                f"layer '{gate['layer']}', gate {gate['gate']}: {gate['recurrent_cut']:.2%} of the "
+                f"layer '{gate.layer}', gate {gate.gate}: {gate.recurrent_cut:.2%} of the "
                 "recurrent parts left +-8 in calibration; there TFLM, CMSIS-NN and LiteRT differ"
             )
     warnings += _of_spread(measured)
-    snr = measured["snr_db"]
+    snr = measured.snr_db
     if snr is not None and snr < LOW_SNR_DB:
         better = "use --precision float32"
-        if report["precision"] != "hybrid":
+        if report.answer.precision != "hybrid":
             better = "check the calibration data, or use --precision hybrid or float32"
         warnings.append(
             f"the signal-to-noise ratio against float is {snr:.1f} dB, below {LOW_SNR_DB:.0f} dB; "
@@ -40,27 +38,27 @@ def cautions(report: dict[str, Any]) -> list[str]:
     return warnings
 
 
-def _of_spread(measured: dict[str, Any]) -> list[str]:
+def _of_spread(measured: Accuracy) -> list[str]:
     """Calibration that is far from what the network was trained on, or has a few far values."""
-    spread, warnings = measured["input_spread"], []
+    spread, warnings = measured.input_spread, list[str]()
     if spread is None:
         return []
     cut: dict[str, float] = {}
-    for gate in (GateSaturation(**found) for found in measured["saturation"]):
+    for gate in measured.saturation:
         if is_beyond_training(gate):
             cut[gate.layer] = max(gate.sums_cut, cut.get(gate.layer, 0))
     for layer, share in list(cut.items())[:1]:
         warnings.append(
-            f"calibration reaches {number(spread['largest'])}, and {share:.0%} of a gate's sums in "
+            f"calibration reaches {number(spread.largest)}, and {share:.0%} of a gate's sums in "
             f"layer '{layer}' leave +-8, where gates are flat: it looks larger than the input the "
             "network was trained on; give it scaled as in training"
         )
-    clipped, snr = spread["snr_db_if_clipped"], measured["snr_db"]
+    clipped, snr = spread.snr_db_if_clipped, measured.snr_db
     if clipped is not None and snr is not None and clipped - snr > LOST_DB:
-        beyond = counted(spread["values_beyond"], "value")
+        beyond = counted(spread.values_beyond, "value")
         warnings.append(
-            f"calibration reaches {number(spread['largest'])}, but all except {beyond} "
-            f"stay within {number(spread['p99_99'])}: that costs {clipped - snr:.1f} dB "
+            f"calibration reaches {number(spread.largest)}, but all except {beyond} "
+            f"stay within {number(spread.p99_99)}: that costs {clipped - snr:.1f} dB "
             f"({snr:.1f} in place of {clipped:.1f} dB); remove them if the sensor was wrong"
         )
     return warnings

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.tools import completion, output
+from edgelstm.tools import completion, options, output
 
 app = typer.Typer(
     name="edgelstm",
@@ -35,29 +35,6 @@ class _Command(TyperCommand):
 
 _command = functools.partial(app.command, cls=_Command)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
-Kernels = Annotated[
-    str | None,
-    typer.Option(
-        help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...",
-        autocompletion=completion.kernels,
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        help="int8, hybrid, float32; by device and cell if absent.",
-        autocompletion=completion.precisions,
-    ),
-]
-
-Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]
-
-Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
-Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")]
-Order = Annotated[str | None, typer.Option(help="Of the layers, by their names in the file.")]
-
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -72,42 +49,29 @@ def _root(
 
 @_command()
 def export(
-    model: Annotated[
-        Path | None, typer.Argument(help="Trained network; bundled one if absent.")
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(help="See `edgelstm devices`; or a .toml.", autocompletion=completion.devices),
-    ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Output folder.")] = Path("edgelstm-out"),
-    precision: Precision = None,
-    formats: Annotated[
-        str | None,
-        typer.Option(
-            help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats
-        ),
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(help="Runtime whose refusals are errors.", autocompletion=completion.targets),
-    ] = None,
-    calibration: Annotated[Path | None, typer.Option(help="Typical input: .npy .npz .csv")] = None,
-    labels: Annotated[Path | None, typer.Option(help="A class per sequence: .npy")] = None,
-    steps: Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")] = None,
-    streaming: Annotated[bool, typer.Option("--streaming", help="One step a call.")] = False,
-    kernels: Kernels = None,
-    head: Head = None,
-    activation: Activation = None,
-    order: Order = None,
-    explain: Explain = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    model: options.Model = None,
+    device: options.Device = None,
+    out: options.Out = Path("edgelstm-out"),
+    precision: options.Precision = None,
+    formats: options.Formats = None,
+    target: options.Target = None,
+    calibration: options.Calibration = None,
+    labels: options.Labels = None,
+    steps: options.FileSteps = None,
+    streaming: options.Streaming = False,
+    kernels: options.Kernels = None,
+    head: options.Head = None,
+    activation: options.Activation = None,
+    order: options.Order = None,
+    explain: options.Explain = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Quantize a network, write its files and check them in every runtime that is installed."""
     from edgelstm.tools import export as command
     from edgelstm.tools.request import Request
 
-    request = Request(
+    asked = Request(
         model=model,
         device=device,
         out=out,
@@ -124,63 +88,42 @@ def export(
         order=_names(order),
         explain=explain,
     )
-    raise typer.Exit(command.main(request, as_json=as_json, quiet=quiet))
+    raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 
 
 @_command()
 def profile(
-    models: Annotated[
-        list[Path] | None, typer.Argument(help="Network, or two; bundled one if absent.")
-    ] = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(help="Several allowed; or a .toml.", autocompletion=completion.devices),
-    ] = None,
-    cell: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead of MODEL: a network from sizes.", autocompletion=completion.cells
-        ),
-    ] = None,
-    input_size: Annotated[int | None, typer.Option("--input", help="Inputs, with --cell.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Units, with --cell.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Recurrent layers, with --cell.")] = None,
-    projection: Annotated[int | None, typer.Option(help="Size of h, with --cell lstm...")] = None,
-    outputs: Annotated[int | None, typer.Option(help="Of a dense head, with --cell.")] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(help="The model's, else by device.", autocompletion=completion.precisions),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Also count a sequence.")] = None,
-    kernels: Kernels = None,
-    clock_mhz: Annotated[float | None, typer.Option(help="Up to the device's clock.")] = None,
-    cores: Annotated[int, typer.Option(help="Of a Raspberry Pi.")] = 1,
-    period_ms: Annotated[float | None, typer.Option(help="From step to step.")] = None,
-    sleep: Annotated[
-        str | None,
-        typer.Option(help="deep or clocks-on; both if absent.", autocompletion=completion.sleeps),
-    ] = None,
-    battery: Annotated[
-        str | None,
-        typer.Option(help="cr2032, or a charge in mAh.", autocompletion=completion.batteries),
-    ] = None,
-    head: Head = None,
-    activation: Activation = None,
-    order: Order = None,
-    compare_counters: Annotated[
-        bool, typer.Option("--compare-counters", help="What other tools would print.")
-    ] = False,
-    explain: Explain = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A table on standard output.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write one page that works offline.")] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    models: options.Models = None,
+    device: options.Devices = None,
+    cell: options.Cell = None,
+    input_size: options.InputSize = None,
+    hidden: options.Hidden = None,
+    layers: options.Layers = None,
+    projection: options.Projection = None,
+    outputs: options.Outputs = None,
+    precision: options.ProfiledPrecision = None,
+    steps: options.CountedSteps = None,
+    kernels: options.Kernels = None,
+    clock_mhz: options.ClockMhz = None,
+    cores: options.Cores = 1,
+    period_ms: options.PeriodMs = None,
+    sleep: options.Sleep = None,
+    battery: options.Battery = None,
+    head: options.Head = None,
+    activation: options.Activation = None,
+    order: options.Order = None,
+    compare_counters: options.CompareCounters = False,
+    explain: options.Explain = False,
+    as_csv: options.AsCsv = False,
+    html: options.Html = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Operations and bytes per gate, memory, time and energy per step, and whether it fits."""
     from edgelstm.tools import profiler as command
     from edgelstm.tools.profile_request import Options, Shape
 
-    options = Options(
+    asked = Options(
         models=tuple(models or ()),
         shape=Shape(cell, input_size, hidden, layers, projection, outputs),
         devices=tuple(device or ()),
@@ -200,7 +143,7 @@ def profile(
         csv=as_csv,
         html=html,
     )
-    raise typer.Exit(command.main(options, as_json=as_json, quiet=quiet))
+    raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 
 
 @_command()
@@ -208,8 +151,8 @@ def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,
     steps: Annotated[int | None, typer.Option(help="For files that do not fix them.")] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run written files in their runtimes and count the values that differ from the laptop's."""
     from edgelstm.tools import verify as command
@@ -223,8 +166,8 @@ def devices(
         str | None,
         typer.Argument(help="A device, or a .toml of your own.", autocompletion=completion.devices),
     ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """List the known devices, or show one with the source of each figure."""
     from edgelstm.tools import devices as command
@@ -235,8 +178,8 @@ def devices(
 @_command()
 def doctor(
     warm: Annotated[bool, typer.Option("--warm", help="Compile every kernel now.")] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Show what is installed, what is missing for what, where compiled kernels are."""
     from edgelstm.tools import doctor as command

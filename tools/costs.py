@@ -2,12 +2,10 @@
 
 import dataclasses
 import pathlib
-from typing import Any
 
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.energy import Energy, estimate
-from edgelstm.cost.inference import inference_us
-from edgelstm.cost.laws import CLASSES, side_by_side
+from edgelstm.cost.laws import side_by_side
 from edgelstm.cost.memory import Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
@@ -54,9 +52,25 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 
-def fitted(network: AnyNetwork, counts: Counts, device: Device, **asked: Any) -> Fit:
+def fitted(
+    network: AnyNetwork,
+    counts: Counts,
+    device: Device,
+    steps: int,
+    *,
+    runtime: str | None,
+    measured_bytes: int | None = None,
+    file_bytes: int | None = None,
+) -> Fit:
     """`fit`, which says nothing of a file that nothing on the device runs."""
-    found = fit(counts, device, **asked)
+    found = fit(
+        counts,
+        device,
+        steps=steps,
+        runtime=runtime,
+        measured_bytes=measured_bytes,
+        file_bytes=file_bytes,
+    )
     reason = no_file(network, counts.precision, device)
     if reason is None or found.fits is False:
         return found
@@ -74,57 +88,24 @@ def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None
     return 1 if about.streaming else about.steps or asked or 1
 
 
-def per_step(counts: Counts, device: Device, kernels: str | None) -> dict[str, Any]:
-    """The object `per_step` of reports."""
-    energy = estimate(counts, device, kernels)
-    found = energy.to_dict()
-    keys = ("latency_us", "energy_uj", "energy_net_uj", "basis", "latency_reason", "kernels")
-    return {
-        "macs": counts.total.macs,
-        **{key: found[key] for key in keys},
-        "reason": energy.energy_reason,
-        "notes": list(energy.notes),
-        "by_kernels": [] if kernels else by_kernels(counts, device, energy),
-    }
-
-
-def answer(
-    network: AnyNetwork, counts: Counts, device: Device, kernels: str | None, steps: int
-) -> dict[str, Any]:
-    """What `verdict` takes beside the report of `export`."""
-    energy = estimate(counts, device, kernels)
-    reason = no_file(network, counts.precision, device)
-    about = {"device_kind": device.kind, "file_reason": reason}
-    return energy.to_dict() | call(counts, device, energy, steps) | about
-
-
-def call(
-    counts: Counts, device: Device, energy: Energy, steps: int, **options: Any
-) -> dict[str, Any]:
-    """Steps of an inference and its time, which tables tell; `options` as of `inference_us`."""
-    time = inference_us(counts, device, energy, steps, **options)
-    return {"steps": steps, "inference_us": time and dataclasses.asdict(time)}
-
-
-def by_kernels(counts: Counts, device: Device, chosen: Energy, **options: Any) -> list[Any]:
+def by_kernels(
+    counts: Counts,
+    device: Device,
+    chosen: Energy,
+    *,
+    clock_mhz: float | None = None,
+    cores: int = 1,
+) -> tuple[Energy, ...]:
     """Time and energy with each class of kernels that stands beside the chosen one.
 
     Args:
         counts: Of a step.
         device: It runs on.
         chosen: The estimate that stands first.
-        options: Of `estimate`, the same as for `chosen`.
+        clock_mhz, cores: The same as for `chosen`.
     """
     names = side_by_side(chosen.kernels, counts.precision)
-    found = [
-        chosen if name == chosen.kernels else estimate(counts, device, name, **options)
+    return tuple(
+        chosen if name == chosen.kernels else estimate(counts, device, name, clock_mhz, cores=cores)
         for name in dict.fromkeys((chosen.kernels, *names))
-    ]
-    return [_row(energy) for energy in found]
-
-
-def _row(energy: Energy) -> dict[str, Any]:
-    keys = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "energy_reason", "basis")
-    every = dataclasses.asdict(energy)
-    about = {"kernels": energy.kernels, "what": CLASSES[energy.kernels]}
-    return about | {key: every[key] for key in keys}
+    )

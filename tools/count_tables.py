@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from edgelstm.cells.text import equations
+from edgelstm.cost.counts import LayerCounts, Row
 from edgelstm.text import counted, percent
-from edgelstm.tools.output import Report, print_filled, print_heading
+from edgelstm.tools.output import print_filled, print_heading
+from edgelstm.tools.profile_report import ProfileReport, Share
 
 OPERATIONS = ("macs", "adds", "muls", "sigmoids", "tanhs", "requantizations")
 BYTES = (
@@ -15,39 +17,39 @@ BYTE_HEADINGS = (">weight B", ">bias B", ">x read B", ">state read B", ">written
 BAR = 20
 
 
-def print_counts(report: Report) -> None:
+def print_counts(report: ProfileReport) -> None:
     """Operations and bytes per step, and of a sequence where one was asked for."""
-    stored = f"{report['parameters']:,} stored parameters"
-    print_heading(report["model"], f"{report['precision']}, {stored}, per step")
-    shares = _shares(report)
-    for layer in report["layers"]:
-        title = f"{layer['name']}: {described(layer)}"
+    answer, counts = report.answer, report.counts
+    stored = f"{counts.parameters:,} stored parameters"
+    print_heading(answer.model, f"{answer.precision}, {stored}, per step")
+    shares = _shares(report.shares or ())
+    for layer in counts.layers:
+        title = f"{layer.name}: {described(layer)}"
         rows = [(row, label) for row, label in labelled(layer)]
         print_filled(
             title, ("", *OPERATION_HEADINGS), (_cells(row, x, OPERATIONS) for row, x in rows)
         )
         print_filled(
-            f"{layer['name']}: bytes, and the share of time and energy of {report['device']}",
+            f"{layer.name}: bytes, and the share of time and energy of {answer.device}",
             ("", *BYTE_HEADINGS, ">share", ""),
             (
                 (
-                    *_cells(row, row["name"], BYTES),
-                    *share_and_bar(shares.get((layer["name"], row["name"]))),
+                    *_cells(row, row.name, BYTES),
+                    *share_and_bar(shares.get((layer.name, row.name))),
                 )
                 for row, _ in rows
             ),
         )
-    if len(report["layers"]) > 1:
-        totals = [*((x["total"], x["name"]) for x in report["layers"]), (report["total"], "total")]
-        _print_totals("All layers", totals)
-    sequence = report["sequence"]
+    if len(counts.layers) > 1:
+        _print_totals("All layers", counts.layers, counts.total)
+    sequence = counts.sequence
     if sequence:
-        totals = [(x["total"], x["name"]) for x in sequence["layers"]]
-        totals.append((sequence["total"], "total"))
-        _print_totals(f"A sequence of {counted(sequence['steps'], 'step')}", totals)
+        title = f"A sequence of {counted(sequence.steps, 'step')}"
+        _print_totals(title, sequence.layers, sequence.total)
 
 
-def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:
+def _print_totals(title: str, layers: Sequence[LayerCounts], total: Row) -> None:
+    rows = [*((layer.total, layer.name) for layer in layers), (total, "total")]
     for suffix, headings, keys in (
         ("", OPERATION_HEADINGS, OPERATIONS),
         (": bytes", BYTE_HEADINGS, BYTES),
@@ -55,29 +57,29 @@ def _print_totals(title: str, rows: Sequence[tuple[Report, str]]) -> None:
         print_filled(title + suffix, ("", *headings), (_cells(row, x, keys) for row, x in rows))
 
 
-def described(layer: Report) -> str:
+def described(layer: LayerCounts) -> str:
     """`lstm 40 -> 64`."""
-    return f"{layer['cell_name'] or 'dense'} {layer['input_size']} -> {layer['hidden_size']}"
+    return f"{layer.cell_name or 'dense'} {layer.input_size} -> {layer.hidden_size}"
 
 
-def labelled(layer: Report) -> Iterator[tuple[Report, str]]:
+def labelled(layer: LayerCounts) -> Iterator[tuple[Row, str]]:
     """Each row of a layer, and its equations."""
-    if layer["cell_name"]:
-        texts = equations(layer["cell_name"], projected=layer["cell"]["macs"] > 0)
+    if layer.cell_name:
+        texts = equations(layer.cell_name, projected=layer.cell.macs > 0)
     else:
         texts = {"cell": ("y = activation(W x + b)",)}
-    for row in (*layer["gates"], layer["cell"]):
-        yield row, "\n".join(texts[row["name"]])
-    yield layer["total"], "total"
+    for row in (*layer.gates, layer.cell):
+        yield row, "\n".join(texts[row.name])
+    yield layer.total, "total"
 
 
-def _cells(row: Report, label: str, keys: Sequence[str]) -> tuple[str, ...]:
-    return label, *(f"{row[key]:,}" for key in keys)
+def _cells(row: Row, label: str, columns: Sequence[str]) -> tuple[str, ...]:
+    return label, *(f"{getattr(row, column):,}" for column in columns)
 
 
-def _shares(report: Report) -> dict[tuple[str, str], float]:
+def _shares(found: Sequence[Share]) -> dict[tuple[str, str], float]:
     """(layer, row) to its share of time and energy, totals too."""
-    shares = {(s["layer"], s["row"]): s["share"] for s in report["shares"] or ()}
+    shares = {(s.layer, s.row): s.share for s in found}
     for layer, share in [(layer, share) for (layer, _), share in shares.items()]:
         shares[layer, "total"] = shares.get((layer, "total"), 0.0) + share
     return shares

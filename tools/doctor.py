@@ -1,5 +1,6 @@
 """`edgelstm doctor`: what is installed, and what is missing for what."""
 
+import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from edgelstm.model.precision import PRECISIONS
 from edgelstm.model.sizes import shapes
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.tools import output
-from edgelstm.tools.output import Report
 
 # Distribution, what for, the line that installs it.
 PACKAGES = (
@@ -31,6 +31,53 @@ PACKAGES = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A distribution, what it is for, and why it is not usable; `version` None where absent."""
+
+    name: str
+    version: str | None
+    purpose: str
+    obstacle: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """An object of `packages`."""
+        about = {"name": self.name, "version": self.version}
+        return about | {"for": self.purpose, "obstacle": self.obstacle}
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Versions and the machine."""
+
+    edgelstm: str
+    python: str
+    interpreter_bits: int
+    machine: str
+    system: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernels:
+    """What the compiled kernels use, and where they are kept.
+
+    Attributes:
+        processor, instruction_set: That they are compiled for.
+        lacking: What the processor has not, and kernels need.
+        cache: Their folder, None without one.
+        cache_obstacle: Why it is not used.
+        cache_files, cache_bytes: What lies in it.
+    """
+
+    processor: str
+    instruction_set: str
+    lacking: tuple[str, ...]
+    cache: str | None
+    cache_obstacle: str | None
+    cache_files: int
+    cache_bytes: int
+
+
 def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code."""
     if warm:
@@ -38,73 +85,90 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
         with output.progress(quiet) as tell:
             output.compile_kernels(_every_kernel(), tell)
     packages, runtimes = list(_packages()), list(_runtimes())
-    machine = {
-        "edgelstm": edgelstm.__version__,
-        "python": platform.python_version(),
-        "interpreter_bits": BITS,
-        "machine": platform.machine(),
-        "system": platform.platform(),
-    }
-    kernels = _kernels()
+    machine, kernels = _machine(), _kernels()
     if as_json:
-        found = {"machine": machine, "kernels": kernels, "packages": packages + runtimes}
-        output.print_json(found)
+        output.print_json(
+            {
+                "machine": dataclasses.asdict(machine),
+                "kernels": _kernels_dict(kernels),
+                "packages": [package.to_dict() for package in packages + runtimes],
+            }
+        )
     elif not quiet:
         _print(machine, kernels, packages, runtimes)
     return 0
 
 
-def _print(machine: Report, kernels: Report, packages: list[Any], runtimes: list[Any]) -> None:
+def _kernels_dict(kernels: Kernels | None) -> dict[str, Any]:
+    if kernels is None:
+        return {"obstacle": "numba is not installed"}
+    return dataclasses.asdict(kernels) | {"obstacle": None}
+
+
+def _print(
+    machine: Machine, kernels: Kernels | None, packages: list[Package], runtimes: list[Package]
+) -> None:
     """Tables, then a line to copy for each that is missing; each thing once."""
-    system = machine["system"]
-    facts = ((name, str(fact)) for name, fact in machine.items())
-    told = [(name, fact) for name, fact in facts if name == "system" or fact not in system]
+    facts = ((name, str(fact)) for name, fact in dataclasses.asdict(machine).items())
+    told = [(name, fact) for name, fact in facts if name == "system" or fact not in machine.system]
     output.print_filled("Machine", ("", ""), told)
-    if kernels["obstacle"] is None:  # else numba stands among the packages
+    if kernels:  # else numba stands among the packages
         output.print_filled("Kernels", ("", ""), _kernel_rows(kernels))
-    rows = [(p["name"], p["version"] or "-", p["for"]) for p in packages]
+    rows = [(p.name, p.version or "-", p.purpose) for p in packages]
     output.print_filled("Packages", ("", "version", "for"), rows)
-    rows = [(r["name"], r["version"] or "-", RUNTIMES[r["name"]].suffix) for r in runtimes]
+    rows = [(r.name, r.version or "-", RUNTIMES[r.name].suffix) for r in runtimes]
     output.print_filled("Runtimes, for checking files", ("", "version", "files"), rows)
     if BITS == 32:
         output.print_line(f"a 32-bit Python installs edgelstm by: {INSTALL_32}", whole=True)
     for package in packages + runtimes:
-        if package["obstacle"]:
-            output.print_line(package["obstacle"], whole=True)
+        if package.obstacle:
+            output.print_line(package.obstacle, whole=True)
 
 
-def _kernels() -> dict[str, Any]:
-    """What the compiled kernels use, and where they are kept."""
+def _machine() -> Machine:
+    return Machine(
+        edgelstm.__version__,
+        platform.python_version(),
+        BITS,
+        machine=platform.machine(),
+        system=platform.platform(),
+    )
+
+
+def _kernels() -> Kernels | None:
+    """None without numba."""
     if not is_installed("numba"):
-        return {"obstacle": "numba is not installed"}
+        return None
     from edgelstm.kernels import cache
     from edgelstm.kernels.simd import target
 
     folder, unused = cache.folder(), cache.obstacle()
     kept = folder.glob(f"*{cache.SUFFIX}") if folder and not unused else ()
     sizes = [path.stat().st_size for path in kept]
-    return {
-        "processor": target.CPU,
-        "instruction_set": target.describe(),
-        "lacking": target.LACKING,
-        "cache": folder and str(folder),
-        "cache_obstacle": unused,
-        "cache_files": len(sizes),
-        "cache_bytes": sum(sizes),
-        "obstacle": None,
-    }
+    return Kernels(
+        target.CPU,
+        target.describe(),
+        tuple(target.LACKING),
+        cache=str(folder) if folder else None,
+        cache_obstacle=unused,
+        cache_files=len(sizes),
+        cache_bytes=sum(sizes),
+    )
 
 
-def _kernel_rows(kernels: Report) -> list[tuple[str, str]]:
-    size = kernels["cache_bytes"] / 1024
+def _kernel_rows(kernels: Kernels) -> list[tuple[str, str]]:
+    size = kernels.cache_bytes / 1024
     rows = [
-        ("processor", kernels["processor"]),
-        ("instruction set", kernels["instruction_set"]),
-        ("cache", kernels["cache"] or "none"),
-        ("in the cache", f"{kernels['cache_files']} kernels, {size:,.0f} KiB"),
+        ("processor", kernels.processor),
+        ("instruction set", kernels.instruction_set),
+        ("cache", kernels.cache or "none"),
+        ("in the cache", f"{kernels.cache_files} kernels, {size:,.0f} KiB"),
     ]
-    rows += [("not used", kernels["cache_obstacle"])] * bool(kernels["cache_obstacle"])
-    return rows + [("cannot run", ", ".join(kernels["lacking"]))] * bool(kernels["lacking"])
+    if kernels.cache_obstacle:
+        rows.append(("not used", kernels.cache_obstacle))
+    if kernels.lacking:
+        rows.append(("cannot run", ", ".join(kernels.lacking)))
+    return rows
 
 
 def _every_kernel() -> Iterator[Any]:
@@ -124,25 +188,17 @@ def _every_kernel() -> Iterator[Any]:
                 yield from (*engine.kernels(), *engine.step_kernels())
 
 
-def _packages() -> Iterator[dict[str, Any]]:
+def _packages() -> Iterator[Package]:
     for name, purpose, install in PACKAGES:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             version = None
-        yield {
-            "name": name,
-            "version": version,
-            "for": purpose,
-            "obstacle": None if version else f"{name} is not installed: {install}",
-        }
+        obstacle = None if version else f"{name} is not installed: {install}"
+        yield Package(name, version, purpose, obstacle)
 
 
-def _runtimes() -> Iterator[dict[str, Any]]:
+def _runtimes() -> Iterator[Package]:
     for name, runtime in RUNTIMES.items():
-        yield {
-            "name": name,
-            "version": runtime.version,
-            "for": f"checking {runtime.suffix} files",
-            "obstacle": runtime.obstacle,
-        }
+        purpose = f"checking {runtime.suffix} files"
+        yield Package(name, runtime.version, purpose, runtime.obstacle)

@@ -1,19 +1,18 @@
 """`edgelstm export`: read, quantize, write, check, and say whether the device holds it."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import edgelstm
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
-from edgelstm.cost.cycles import default_kernels
+from edgelstm.cost.energy import estimate
+from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import write_whole
+from edgelstm.files.disk import Contents, read_contents, write_contents, write_whole
 from edgelstm.formats import AnyNetwork, encode, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
@@ -21,7 +20,9 @@ from edgelstm.printable import printable_texts
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.tools import costs, measuring, output, tables
+from edgelstm.tools.answer import Answer
 from edgelstm.tools.cautions import cautions
+from edgelstm.tools.export_report import Artifact, ExportReport
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
@@ -50,7 +51,6 @@ class Exported:
         original: The float network, if the file held one.
         network: What was written.
         precision: Of what was written.
-        counts: Of a step of it.
         device: Where it is to run.
         steps: Per call of a `.tflite` file.
         data: For calibration and test.
@@ -62,7 +62,6 @@ class Exported:
     original: Network | None
     network: AnyNetwork
     precision: str
-    counts: Counts
     device: Device
     steps: int
     data: Data
@@ -79,22 +78,14 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         exported = write_files(network, name, request, tell)
         report = check(exported, request, tell)
     path = request.out / f"{exported.name}_{exported.precision}_report.json"
-    write_whole(path, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+    write_whole(path, output.json_text(report.to_dict()).encode())
     for text in cautions(report):
         output.warn(text)
     if as_json:
-        output.print_json(report)
+        output.print_json(report.to_dict())
     elif not quiet:
-        answer = costs.answer(
-            exported.network, exported.counts, exported.device, request.kernels, report["steps"]
-        )
-        tables.print_export(
-            printable_texts(report),
-            printable_texts(report | answer),
-            path,
-            explain=request.explain,
-        )
-    return output.exit_code(report["failures"])
+        tables.print_export(printable_texts(report), path, explain=request.explain)
+    return output.exit_code(report.failures)
 
 
 def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) -> Exported:
@@ -118,22 +109,20 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
     steps = file_steps(network, request, data, skipped)
     if network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
-    counts = count(network, precision=precision)
-    about = precision, counts, device, steps, data, skipped
-    exported = Exported(name, original, network, *about, paths=[])
-    contents = [
-        (path, content)
+    exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
+    encoded = [
+        (path, contents)
         for format_name in _formats(request, skipped)
-        for path, content in _encoded(exported, request, format_name)
+        for path, contents in _encoded(exported, request, format_name)
     ]
-    if not contents:
+    if not encoded:
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
-    for path, content in contents:
-        check_source(request, path, content)
+    for path, contents in encoded:
+        check_source(request, path, contents)
     _make_folder(request.out)
-    for path, content in contents:
+    for path, contents in encoded:
         tell(f"writing {path.name}")
-        write_whole(path, content)
+        write_contents(path, contents)
         exported.paths.append(path)
     return exported
 
@@ -160,11 +149,11 @@ def _make_folder(folder: pathlib.Path) -> None:
 
 def _encoded(
     exported: Exported, request: Request, format_name: str
-) -> Iterator[tuple[pathlib.Path, bytes]]:
+) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     path = request.out / f"{exported.name}_{exported.precision}.{format_name}"
     try:
-        content = encode(
+        contents = encode(
             exported.network,
             path.suffix,
             steps=exported.steps,
@@ -176,49 +165,52 @@ def _encoded(
             raise
         exported.skipped.append(f"{format_name}: {error}")
     else:
-        yield path, content
+        yield path, contents
 
 
-def check(exported: Exported, request: Request, tell: Tell) -> dict[str, Any]:
+def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     """The report, with what failed."""
     verified = _verify(exported, tell)
     measured = measuring.measure(exported.original, exported.network, exported.data, tell)
-    fitted = _fit(exported, request, tell)
-    return {
-        "model": exported.name,
-        "device": exported.device.name,
-        "precision": exported.precision,
-        "steps": exported.steps,
-        "streaming": request.streaming,
-        "target": request.target,
-        "assumed": list(exported.network.assumed),
-        "skipped": exported.skipped + measuring.left_out(measured, exported.data),
-        "artifacts": [_artifact(path, exported, request) for path in exported.paths],
-        "fit": fitted.to_dict(),
-        "accuracy": measured,
-        "verified": [v.to_dict() for v in verified],
-        "per_step": costs.per_step(exported.counts, exported.device, request.kernels),
-        **_ends(exported.network),
-        "failures": _failures(verified, fitted, exported, request),
-        "version": edgelstm.__version__,
-    }
+    network, device = exported.network, exported.device
+    counts = count(network, precision=exported.precision)
+    energy = estimate(counts, device, request.kernels)
+    answer = Answer(
+        exported.name,
+        device.name,
+        device_kind=device.kind,
+        precision=exported.precision,
+        fit=_fit(exported, counts, energy.kernels, tell),
+        energy=energy,
+        file_reason=costs.no_file(network, exported.precision, device),
+        steps=exported.steps,
+        inference_us=inference_us(counts, device, energy, exported.steps),
+    )
+    return ExportReport(
+        answer,
+        streaming=request.streaming,
+        target=request.target,
+        assumed=network.assumed,
+        skipped=(*exported.skipped, *measuring.left_out(measured, exported.data)),
+        artifacts=tuple(_artifact(path, exported, request) for path in exported.paths),
+        accuracy=measured,
+        verified=verified,
+        macs=counts.total.macs,
+        by_kernels=() if request.kernels else costs.by_kernels(counts, device, energy),
+        input=network.input,
+        output=network.output,
+        failures=tuple(_failures(verified, answer, request)),
+        version=edgelstm.__version__,
+    )
 
 
-def _ends(network: AnyNetwork) -> dict[str, Any]:
-    """Type of x and y in the files; an integer q stands for scale * (q - zero_point)."""
-    ends = network.input, network.output
-    real = {"scale": None, "zero_point": None, "type": "float32"}
-    described = (dataclasses.asdict(end) if end else real for end in ends)
-    return dict(zip(("input", "output"), described, strict=True))
-
-
-def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[str, Any]:
+def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artifact:
     """Size of the file and of the same in float32, and whether something on the device runs it."""
     runs = costs.written_for(exported.network, exported.precision, exported.device)
     float_bytes = None
     if exported.original and exported.precision != "float32":
         try:
-            float_bytes = len(
+            float_bytes = _size_bytes(
                 encode(
                     exported.original,
                     path.suffix,
@@ -228,16 +220,20 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> dict[
             )
         except ModelError:
             float_bytes = None
-    return {
-        "path": str(path),
-        "format": path.suffix.lstrip("."),
-        "bytes": path.stat().st_size,
-        "float32_bytes": float_bytes,
-        "not_for": None if path.suffix in runs else exported.device.name,
-    }
+    return Artifact(
+        str(path),
+        path.suffix.lstrip("."),
+        size_bytes=_size_bytes(read_contents(path)),
+        float32_bytes=float_bytes,
+        not_for=None if path.suffix in runs else exported.device.name,
+    )
 
 
-def _verify(exported: Exported, tell: Tell) -> list[Verified]:
+def _size_bytes(contents: Contents) -> int:
+    return sum(map(len, contents.values()))
+
+
+def _verify(exported: Exported, tell: Tell) -> tuple[Verified, ...]:
     found: list[Verified] = []
     for path in exported.paths:
         if (path.suffix, exported.precision) in SERVES:
@@ -246,38 +242,31 @@ def _verify(exported: Exported, tell: Tell) -> list[Verified]:
                 exported.network,
                 tell=lambda file, runtime: tell(f"checking {file} in {runtime}"),
             ).verified
-    return found
+    return tuple(found)
 
 
-def _fit(exported: Exported, request: Request, tell: Tell) -> Fit:
+def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> Fit:
     arena = size = None
     tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
     if tflite and exported.device.kind != "sbc":
         tell("finding the smallest arena")
         arena, size = smallest_arena(tflite), tflite.stat().st_size
-    counts = exported.counts
     return costs.fitted(
         exported.network,
         counts,
         exported.device,
-        steps=exported.steps,
-        runtime=costs.RUNTIMES[request.kernels or default_kernels(counts, exported.device)],
+        exported.steps,
+        runtime=costs.RUNTIMES[kernels],
         measured_bytes=arena,
         file_bytes=size,
     )
 
 
-def _failures(
-    verified: list[Verified], fitted: Fit, exported: Exported, request: Request
-) -> list[str]:
-    failures = [
-        f"{v.artifact} in {v.runtime}: {v.reason}"
-        for v in verified
-        if v.status in FAILED and (v.status != "refused" or request.target in (None, v.runtime))
-    ]
-    if fitted.fits is False:
-        failures.append(f"does not fit {exported.device.name}")
-    reason = costs.no_file(exported.network, exported.precision, exported.device)
-    if reason and not (request.formats or request.target):
-        failures.append(reason)
-    return failures
+def _failures(verified: tuple[Verified, ...], answer: Answer, request: Request) -> Iterator[str]:
+    for v in verified:
+        if v.status in FAILED and (v.status != "refused" or request.target in (None, v.runtime)):
+            yield f"{v.artifact} in {v.runtime}: {v.reason}"
+    if answer.fit.fits is False:
+        yield f"does not fit {answer.device}"
+    if answer.file_reason and not (request.formats or request.target):
+        yield answer.file_reason

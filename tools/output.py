@@ -13,7 +13,6 @@ from typing import Any
 
 from edgelstm.printable import one_line, printable
 
-Report = Mapping[str, Any]
 Tell = Callable[[str], None]
 
 WIDTH = 100
@@ -154,9 +153,14 @@ def _least_width(line: str) -> int:
     return max(words, default=1) if len(words) < 2 else min(max(words), LONG_WORD)
 
 
-def print_json(value: Any) -> None:
-    """One object on standard output, in ASCII; NaN and infinity are a bug."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+def print_json(value: Mapping[str, Any]) -> None:
+    """One object on standard output."""
+    print(json_text(value), end="")
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """An object as JSON, in ASCII, with the end of its last line; NaN and infinity are a bug."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def print_lines(text: str) -> None:

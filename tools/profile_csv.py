@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from edgelstm.cost.counts import COLUMNS
+from edgelstm.cost.counts import COLUMNS, LayerCounts, Row
+from edgelstm.cost.cycles import Interval
 from edgelstm.printable import cell
 from edgelstm.text import counted
+from edgelstm.tools.profile_report import ProfileReport, Share
 
-Report = dict[str, Any]
+Cells = Mapping[str, str | float | None]  # by heading
 
 ENDS = ("low", "typical", "high")
 HEADINGS = (
@@ -18,7 +19,7 @@ HEADINGS = (
 )
 
 
-def render(reports: Sequence[Report]) -> str:
+def render(reports: Sequence[ProfileReport]) -> str:
     """The text of the table. `share` and typical figures of a row are shares of an estimate."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HEADINGS, lineterminator="\n")
@@ -28,27 +29,38 @@ def render(reports: Sequence[Report]) -> str:
     return text.getvalue()
 
 
-def _rows(report: Report) -> Iterator[dict[str, Any]]:
-    start = {key: report[key] for key in ("model", "device", "precision")}
-    shares = {(s["layer"], s["row"]): s for s in report["shares"] or ()}
-    for row in _counted(report["layers"], report["total"]):
-        share = shares.get((row["layer"], row["row"]))
-        known = {"share": share["share"]} if share else {}
-        for key in ("latency_us", "energy_uj"):
-            if share:
-                known[f"{key}_typical"] = share[key]
-            if row["layer"] == "total" and report[key]:
-                known |= {f"{key}_{end}": report[key][end] for end in ENDS}
-        yield start | {"scope": "step"} | row | known
-    sequence = report["sequence"]
+def _rows(report: ProfileReport) -> Iterator[Cells]:
+    answer, counts, energy = report.answer, report.counts, report.answer.energy
+    start = {"model": answer.model, "device": answer.device, "precision": answer.precision}
+    shares = {(s.layer, s.row): s for s in report.shares or ()}
+    for layer, row in _counted(counts.layers, counts.total):
+        share = shares.get((layer, row.name))
+        known = _shared(share) if share else {}
+        if layer == "total":
+            known |= _ends("latency_us", energy.latency_us) | _ends("energy_uj", energy.energy_uj)
+        yield {**start, "scope": "step", **_counts(layer, row), **known}
+    sequence = counts.sequence
     if sequence:
-        for row in _counted(sequence["layers"], sequence["total"]):
-            yield start | {"scope": counted(sequence["steps"], "step")} | row
+        scope = counted(sequence.steps, "step")
+        for layer, row in _counted(sequence.layers, sequence.total):
+            yield {**start, "scope": scope, **_counts(layer, row)}
 
 
-def _counted(layers: Sequence[Report], total: Report) -> Iterator[dict[str, Any]]:
+def _counted(layers: Sequence[LayerCounts], total: Row) -> Iterator[tuple[str, Row]]:
+    """Each row with the name of its layer."""
     for layer in layers:
-        for row in (*layer["gates"], layer["cell"], layer["total"]):
-            counted = {column: row[column] for column in COLUMNS}
-            yield {"layer": layer["name"], "row": row["name"], **counted}
-    yield {"layer": "total", "row": "total", **{column: total[column] for column in COLUMNS}}
+        yield from ((layer.name, row) for row in (*layer.gates, layer.cell, layer.total))
+    yield "total", total
+
+
+def _counts(layer: str, row: Row) -> Cells:
+    return {"layer": layer, "row": row.name, **{c: getattr(row, c) for c in COLUMNS}}
+
+
+def _shared(share: Share) -> dict[str, float | None]:
+    typical = {"latency_us_typical": share.latency_us, "energy_uj_typical": share.energy_uj}
+    return {"share": share.share, **typical}
+
+
+def _ends(name: str, value: Interval | None) -> dict[str, float | None]:
+    return {f"{name}_{end}": getattr(value, end) for end in ENDS} if value else {}

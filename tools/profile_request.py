@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from typing import Any
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
@@ -61,9 +60,8 @@ class Options:
 
 def read_given(options: Options) -> list[Given]:
     """The networks: of files, sizes, or the bundled one."""
-    given = {k: v for k, v in dataclasses.asdict(options.shape).items() if v is not None}
-    if given:
-        network, name = _from_shape(given, options)
+    if options.shape != Shape():
+        network, name = _from_shape(options)
         return [Given(network, name, costs.call_steps(network, None, options.steps))]
     if len(options.models) > 2:
         raise ModelError(f"{len(options.models)} models are given; at most 2 stand side by side")
@@ -87,15 +85,25 @@ def _from_file(path: pathlib.Path | None, options: Options) -> Given:
     return Given(network, name, costs.call_steps(network, path if is_tflite else None, steps), size)
 
 
-def _from_shape(given: dict[str, Any], options: Options) -> tuple[Network, str]:
+def _from_shape(options: Options) -> tuple[Network, str]:
     if options.models or options.head or options.activation or options.order:
         raise ModelError(
             "a MODEL, --head, --activation and --order do not go with sizes such as --hidden"
         )
-    missing = [f"--{name}" for name in ("cell", "input", "hidden") if name not in given]
-    if missing:
-        raise ModelError(f"{', '.join(missing)} missing: a network from sizes needs all three")
-    cell, inputs, hidden = (given.pop(name) for name in ("cell", "input", "hidden"))
-    network = shapes(cell, inputs, hidden, **given)
-    rest = "".join(f"_{name}{size}" for name, size in given.items())
+    shape = options.shape
+    cell, inputs, hidden = shape.cell, shape.input, shape.hidden
+    if cell is None or inputs is None or hidden is None:
+        needed = {"--cell": cell, "--input": inputs, "--hidden": hidden}
+        missing = ", ".join(name for name, given in needed.items() if given is None)
+        raise ModelError(f"{missing} missing: a network from sizes needs all three")
+    network = shapes(
+        cell,
+        inputs,
+        hidden,
+        layers=1 if shape.layers is None else shape.layers,
+        projection=shape.projection,
+        outputs=shape.outputs,
+    )
+    more = {"layers": shape.layers, "projection": shape.projection, "outputs": shape.outputs}
+    rest = "".join(f"_{name}{size}" for name, size in more.items() if size is not None)
     return network, f"{cell}_{inputs}_{hidden}{rest}"

@@ -4,16 +4,16 @@ import dataclasses
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import edgelstm
 from edgelstm.cost.advice import advise
-from edgelstm.cost.boards import board_time, no_time
+from edgelstm.cost.boards import Roofline, board_time, no_time
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import shares
 from edgelstm.cost.energy import Energy, estimate
-from edgelstm.cost.memory import memory_map
+from edgelstm.cost.inference import inference_us
+from edgelstm.cost.memory import Fit, Part, memory_map
 from edgelstm.cost.other_tools import foreign_counts
 from edgelstm.cost.traffic import traffic
 from edgelstm.cost.variants import Situation
@@ -27,10 +27,10 @@ from edgelstm.model.sizes import shapes
 from edgelstm.printable import printable_texts
 from edgelstm.text import number
 from edgelstm.tools import assumptions, costs, output, page, profile_csv, profile_tables
+from edgelstm.tools.answer import Answer
+from edgelstm.tools.profile_report import ProfileReport, RuntimeFit, Share
 from edgelstm.tools.profile_request import Given, Options, read_given
 from edgelstm.tools.request import DEFAULT_DEVICE
-
-Report = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,31 +54,30 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
     devices = [read_device(name) for name in options.devices or (DEFAULT_DEVICE,)]
     _check(options, devices)
     networks = read_given(options)
-    pairs = [pair for given in networks for pair in _costed(given, devices, options)]
+    pairs = [pair for given in networks for pair in costed(given, devices, options)]
     reports = [profile(pair, options) for pair in pairs]
-    calls = [_call(pair, options) for pair in pairs]
-    answers = printable_texts([r | call for r, call in zip(reports, calls, strict=True)])
+    shown = printable_texts(reports)
     if options.html:
-        write_whole(options.html, page.render(answers).encode())
+        write_whole(options.html, page.render(shown).encode())
     if as_json:
-        output.print_json(reports[0] if len(reports) == 1 else {"profiles": reports})
+        found = [report.to_dict() for report in reports]
+        output.print_json(found[0] if len(found) == 1 else {"profiles": found})
     elif options.csv:
-        output.print_lines(profile_csv.render(answers))
+        output.print_lines(profile_csv.render(shown))
     elif not quiet:
-        profile_tables.print_profiles(answers, explain=options.explain)
+        profile_tables.print_profiles(shown, explain=options.explain)
         if options.html:
             output.print_line(f"\npage: {options.html}", whole=True)
-    return output.exit_code([failure for report in reports for failure in _failures(report)])
+    return output.exit_code([failure for report in reports for failure in _failures(report.answer)])
 
 
-def _failures(report: Report) -> list[str]:
-    found = []
-    if report["fit"]["fits"] is False:
-        found.append(f"{report['model']} does not fit {report['device']}")
-    duty = report["duty"]
-    if duty and duty["keeps_up"] is False:
-        period = number(duty["period_ms"])
-        found.append(f"{report['model']} does not keep up on {report['device']}: {period} ms")
+def _failures(answer: Answer) -> list[str]:
+    found, duty = [], answer.energy.duty
+    if answer.fit.fits is False:
+        found.append(f"{answer.model} does not fit {answer.device}")
+    if duty and duty.keeps_up is False:
+        period = number(duty.period_ms)
+        found.append(f"{answer.model} does not keep up on {answer.device}: {period} ms")
     return found
 
 
@@ -103,7 +102,7 @@ def _estimate(counts: Counts, device: Device, options: Options) -> Energy:
     )
 
 
-def _costed(given: Given, devices: list[Device], options: Options) -> Iterator[Costed]:
+def costed(given: Given, devices: list[Device], options: Options) -> Iterator[Costed]:
     """The network on each device, counted once in each precision."""
     counted: dict[str, Counts] = {}
     for device in devices:
@@ -114,33 +113,65 @@ def _costed(given: Given, devices: list[Device], options: Options) -> Iterator[C
         yield Costed(given, device, counts, _estimate(counts, device, options))
 
 
-def _call(pair: Costed, options: Options) -> dict[str, Any]:
-    """Steps of a call and its time, as `verdict` takes them."""
-    return costs.call(
-        pair.counts,
-        pair.device,
-        pair.energy,
-        pair.given.steps,
-        clock_mhz=options.clock_mhz,
-        cores=options.cores,
+def profile(pair: Costed, options: Options) -> ProfileReport:
+    """Everything that is said about one network on one device."""
+    given, device, counts, energy = pair.given, pair.device, pair.counts, pair.energy
+    kernels = energy.kernels
+    return ProfileReport(
+        _answer(pair, options),
+        command=shlex.join(["edgelstm", *sys.argv[1:]]),
+        version=edgelstm.__version__,
+        core=device.core,
+        clock_mhz=options.clock_mhz or device.clock.typical,
+        counts=counts,
+        traffic=traffic(counts, device, kernels),
+        memory=_memory(given, counts, device, kernels),
+        runtimes=_runtimes(given, counts, device),
+        by_kernels=_by_kernels(counts, device, energy, options),
+        advice=advise(_situation(counts, energy, device, options)),
+        assumed=given.network.assumed,
+        shares=_shares(counts, energy, device),
+        roofline=_roofline(counts, device, options, kernels),
+        assumptions=assumptions.rows(device, kernels, counts.precision),
+        counters=foreign_counts(counts) if options.compare_counters else None,
     )
 
 
 def _by_kernels(
     counts: Counts, device: Device, energy: Energy, options: Options
-) -> list[dict[str, Any]]:
+) -> tuple[Energy, ...]:
     """Whose kernels people run beside the chosen ones; none where one kind was asked for."""
     if options.kernels:
-        return []
+        return ()
     return costs.by_kernels(
         counts, device, energy, clock_mhz=options.clock_mhz, cores=options.cores
     )
 
 
-def profile(pair: Costed, options: Options) -> Report:
-    """Everything that is said about one network on one device: the object of `--json`."""
+def _answer(pair: Costed, options: Options) -> Answer:
     given, device, counts, energy = pair.given, pair.device, pair.counts, pair.energy
-    situation = Situation(
+    return Answer(
+        given.name,
+        device.name,
+        device_kind=device.kind,
+        precision=counts.precision,
+        fit=_fitted(given, counts, device, costs.RUNTIMES[energy.kernels]),
+        energy=energy,
+        file_reason=costs.no_file(given.network, counts.precision, device),
+        steps=given.steps,
+        inference_us=inference_us(
+            counts,
+            device,
+            energy,
+            given.steps,
+            clock_mhz=options.clock_mhz,
+            cores=options.cores,
+        ),
+    )
+
+
+def _situation(counts: Counts, energy: Energy, device: Device, options: Options) -> Situation:
+    return Situation(
         counts,
         energy,
         device,
@@ -149,30 +180,6 @@ def profile(pair: Costed, options: Options) -> Report:
         cores=options.cores,
         has_file=_has_file(device),
     )
-    report: Report = {
-        "model": given.name,
-        "precision": counts.precision,
-        "device": device.name,
-        "device_kind": device.kind,
-        "command": shlex.join(["edgelstm", *sys.argv[1:]]),
-        "version": edgelstm.__version__,
-        **counts.to_dict(),
-        "traffic": [level.to_dict() for level in traffic(counts, device, energy.kernels)],
-        **_memory(given, counts, device, energy.kernels),
-        **energy.to_dict(),
-        "file_reason": costs.no_file(given.network, counts.precision, device),
-        "by_kernels": _by_kernels(counts, device, energy, options),
-        "advice": [advice.to_dict() for advice in advise(situation)],
-        "core": device.core,
-        "clock_mhz": options.clock_mhz or device.clock.typical,
-        "assumed": list(given.network.assumed),
-        "shares": _shares(counts, energy, device),
-        "roofline": _roofline(counts, device, options, energy.kernels),
-        "assumptions": assumptions.rows(device, energy.kernels, counts.precision),
-    }
-    if options.compare_counters:
-        report["counters"] = [found.to_dict() for found in foreign_counts(counts)]
-    return report
 
 
 def _has_file(device: Device) -> Callable[[Network, str], bool]:
@@ -180,26 +187,32 @@ def _has_file(device: Device) -> Callable[[Network, str], bool]:
     return lambda other, precision: bool(costs.written_for(other, precision, device))
 
 
-def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> dict[str, Any]:
-    """The fit with the runtime whose kernels are counted, its parts, and the fit with each."""
-    own = costs.RUNTIMES[kernels]
-    parts = memory_map(counts, device, steps=given.steps, runtime=own)
-
-    def fitted(runtime: str | None) -> dict[str, Any]:
-        size = None if device.kind == "sbc" else given.file_bytes
-        asked = {"steps": given.steps, "runtime": runtime, "file_bytes": size}
-        return costs.fitted(given.network, counts, device, **asked).to_dict()
-
-    runs = device.kind != "sbc" and not costs.no_file(given.network, counts.precision, device)
-    names = ("tflm", "cmsis-nn") if runs else ()
-    return {
-        "fit": fitted(own),
-        "memory": [dataclasses.asdict(part) for part in parts],
-        "runtimes": [{"runtime": name, **fitted(name)} for name in names],
-    }
+def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> tuple[Part, ...]:
+    """What lies where, with the runtime whose kernels are counted."""
+    runtime = costs.RUNTIMES[kernels]
+    return memory_map(counts, device, steps=given.steps, runtime=runtime)
 
 
-def _shares(counts: Counts, energy: Energy, device: Device) -> list[dict[str, Any]] | None:
+def _fitted(given: Given, counts: Counts, device: Device, runtime: str | None) -> Fit:
+    return costs.fitted(
+        given.network,
+        counts,
+        device,
+        given.steps,
+        runtime=runtime,
+        file_bytes=None if device.kind == "sbc" else given.file_bytes,
+    )
+
+
+def _runtimes(given: Given, counts: Counts, device: Device) -> tuple[RuntimeFit, ...]:
+    """The fit with each runtime that may run it."""
+    if device.kind == "sbc" or costs.no_file(given.network, counts.precision, device):
+        return ()
+    names = ("tflm", "cmsis-nn")
+    return tuple(RuntimeFit(name, _fitted(given, counts, device, name)) for name in names)
+
+
+def _shares(counts: Counts, energy: Energy, device: Device) -> tuple[Share, ...] | None:
     """Each row's part of time and energy: a share of an estimate, not a measurement."""
     found = shares(counts, device, energy.kernels)
     if found is None:
@@ -208,23 +221,20 @@ def _shares(counts: Counts, energy: Energy, device: Device) -> list[dict[str, An
         None if interval is None else interval.typical
         for interval in (energy.latency_us, energy.energy_uj)
     )
-    return [
-        {
-            "layer": layer,
-            "row": row,
-            "share": share,
-            "latency_us": None if latency is None else share * latency,
-            "energy_uj": None if joules is None else share * joules,
-        }
+    return tuple(
+        Share(
+            layer,
+            row,
+            share,
+            latency_us=None if latency is None else share * latency,
+            energy_uj=None if joules is None else share * joules,
+        )
         for (layer, row), share in found.items()
-    ]
+    )
 
 
-def _roofline(
-    counts: Counts, device: Device, options: Options, kernels: str
-) -> dict[str, Any] | None:
+def _roofline(counts: Counts, device: Device, options: Options, kernels: str) -> Roofline | None:
     if device.kind != "sbc" or no_time(counts, device, kernels):
         return None
     clock = options.clock_mhz or device.clock.typical
-    found = board_time(counts, device, kernels, clock, options.cores).roofline
-    return dataclasses.asdict(found)
+    return board_time(counts, device, kernels, clock, options.cores).roofline

@@ -12,6 +12,7 @@ from edgelstm.arguments import float32
 from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
+from edgelstm.files.disk import Contents, read_contents
 from edgelstm.formats import (
     FORMATS,
     AnyNetwork,
@@ -153,12 +154,12 @@ def _runs(path: pathlib.Path) -> bool:
     return FORMATS[path.suffix.lower()].facts is not None
 
 
-def check_source(request: Request, path: pathlib.Path, content: bytes) -> None:
+def check_source(request: Request, path: pathlib.Path, contents: Contents) -> None:
     """`ModelError` if writing would change the file that was read."""
     model = request.model
     if model is None or not path.exists() or not path.samefile(model):
         return
-    if path.read_bytes() != content:
+    if read_contents(path) != contents:
         raise ModelError(
             f"{path} is the file that was read, and would be overwritten by another; "
             "give another output folder with -o"

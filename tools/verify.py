@@ -32,17 +32,15 @@ def main(
     with output.progress(quiet) as tell, tempfile.TemporaryDirectory() as folder:
         chosen = list(files) or _bundled_files(pathlib.Path(folder), tell)
         done = [_verify(path, n_sequences, steps, tell) for path in chosen]
-    verified = [v.to_dict() for verification in done for v in verification.verified]
+    found = Verification(tuple(v for verification in done for v in verification.verified))
     if as_json:
-        output.print_json({"verified": verified})
+        output.print_json(found.to_dict())
     elif not quiet:
-        tables.print_verified(printable_texts(verified))
+        tables.print_verified(printable_texts(found.verified))
     failures = [
-        f"{v['artifact']} in {v['runtime']}: {v['reason']}"
-        for v in verified
-        if v["status"] in FAILED
+        f"{v.artifact} in {v.runtime}: {v.reason}" for v in found.verified if v.status in FAILED
     ]
-    if not failures and not any(v["values"] for v in verified):
+    if not failures and not any(v.values for v in found.verified):
         failures.append("no value was checked: `edgelstm doctor` says how to install the runtimes")
     return output.exit_code(failures)
 

@@ -3,11 +3,17 @@
 import contextlib
 import os
 import pathlib
+import re
 import secrets
+import shutil
 import stat
+from collections.abc import Mapping
+from typing import BinaryIO
 
 from edgelstm.errors import ModelError
 
+# What a format writes: content by path inside its folder; of one file alone, by the path "".
+Contents = Mapping[str, bytes]
 LARGEST_BYTES = 2**31 - 1  # more than protobuf and flatbuffers hold in one file
 
 KINDS = (
@@ -106,15 +112,89 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
         beside = path.with_name(f".{secrets.token_hex(8)}.part")
         file = beside.open("xb")  # a new file: nothing else has this name, and no link is followed
         try:
-            with file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _fill(file, content)
             beside.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 beside.unlink()
             raise
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{path} cannot be written: {reason}") from error
+        raise _unwritten(path, error) from error
+
+
+def write_contents(path: pathlib.Path, contents: Contents) -> None:
+    """Writes what a format made, a file or a folder: whole, or all is as before.
+
+    A folder is made beside its place. The old one is then renamed aside, the new one renamed into
+    its place, and the old one removed with all that it holds. A process that is killed between both
+    renames leaves the old folder beside, whole, as `.HEX.old`.
+
+    Raises:
+        ModelError: There is something else, it cannot be written, or a path leaves the folder.
+    """
+    if set(contents) == {""}:
+        write_whole(path, contents[""])
+        return
+    _check_inside(path, contents)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ModelError(f"{path} is not a folder; give the name of a folder to write")
+    try:
+        token = secrets.token_hex(8)
+        beside, aside = (path.with_name(f".{token}.{end}") for end in ("part", "old"))
+        beside.mkdir()  # a new folder: nothing else has this name, and no link is followed
+        try:
+            for name, content in contents.items():
+                (beside / name).parent.mkdir(parents=True, exist_ok=True)
+                _fill((beside / name).open("xb"), content)
+            _exchange(path, beside, aside)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)  # its name is the folder's own if it is whole
+    except (OSError, ValueError) as error:
+        raise _unwritten(path, error) from error
+
+
+def read_contents(path: pathlib.Path) -> dict[str, bytes]:
+    """What `write_contents` wrote there."""
+    if not path.is_dir():
+        return {"": path.read_bytes()}
+    files = (found for found in sorted(path.rglob("*")) if found.is_file())
+    return {found.relative_to(path).as_posix(): found.read_bytes() for found in files}
+
+
+def _fill(file: BinaryIO, content: bytes) -> None:
+    with file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_inside(path: pathlib.Path, contents: Contents) -> None:
+    """Each path is one of plain names, below the folder."""
+    for name in contents:
+        if {"", ".", ".."} & set(name.split("/")) or re.search(r"[\\:]", name):
+            raise ModelError(
+                f"{path}: a file in it is called {name!r}, which is no path inside the folder; "
+                "names with / between them are needed"
+            )
+    if not contents:
+        raise ModelError(f"{path}: a folder without files is not written")
+
+
+def _exchange(path: pathlib.Path, new: pathlib.Path, aside: pathlib.Path) -> None:
+    """Puts a new folder into its place. Wherever it ends, one of both stands there."""
+    try:
+        if os.path.lexists(path):
+            path.rename(aside)
+        new.rename(path)
+    finally:
+        if os.path.lexists(aside) and not os.path.lexists(path):
+            aside.rename(path)
+        elif aside.is_symlink():
+            aside.unlink()
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unwritten(path: pathlib.Path, error: OSError | ValueError) -> ModelError:
+    reason = getattr(error, "strerror", None) or error
+    return ModelError(f"{path} cannot be written: {reason}")

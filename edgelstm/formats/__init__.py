@@ -12,7 +12,7 @@ from typing import Any
 
 from edgelstm.arguments import MOST_STEPS, check_type, is_whole
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import as_path, obstacle, write_whole
+from edgelstm.files.disk import Contents, as_path, obstacle, write_contents
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.elsewhere import no_file, way_out
 from edgelstm.formats.integers import check_integers
@@ -34,10 +34,11 @@ class Format:
     """Where a suffix is read and written: ``module:function``, loaded when it is needed.
 
     A reader is ``f(path, asked) -> AnyNetwork``; a writer is
-    ``f(network, steps, streaming, target) -> bytes``; `refusal` is ``f(direction, precision)``:
-    why the writer has no form for it, or None; without one it writes all. `facts` is
-    ``f(path) -> FileFacts``, of formats that a runtime runs. `targets`: the runtimes that a file
-    can be written for.
+    ``f(network, steps, streaming, target) -> Contents``: the path inside its folder to content, of
+    a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
+    has no form for it, or None; without one it writes all. `facts` is ``f(path) -> FileFacts``, of
+    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
+    `is_folder`: whether it is one, and not a file.
     """
 
     reader: str | None = None
@@ -45,6 +46,7 @@ class Format:
     refusal: str | None = None
     facts: str | None = None
     targets: tuple[str, ...] = ()
+    is_folder: bool = False
 
 
 LONGEST_CALL = 5_000  # beyond, a calibration sequence is a recording, and not what a call gets
@@ -116,7 +118,7 @@ def write(
     streaming: bool = False,
     target: str | None = None,
 ) -> pathlib.Path:
-    """Writes a network; the suffix chooses the format. The file is whole or absent.
+    """Writes a network; the suffix chooses the format. The file, or folder, is whole or as before.
 
     Args:
         network: Float or quantized.
@@ -135,8 +137,8 @@ def write(
     """
     path = as_path(path)
     with at(str(path)):
-        content = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
-    write_whole(path, content)
+        contents = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
+    write_contents(path, contents)
     return path
 
 
@@ -147,8 +149,8 @@ def encode(
     steps: int | None = None,
     streaming: bool = False,
     target: str | None = None,
-) -> bytes:
-    """The content of the file that `write` writes."""
+) -> Contents:
+    """What `write` writes: content by path inside the folder, of a single file by the path ""."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
     for layer in network.layers:
@@ -165,8 +167,8 @@ def encode(
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
     check_steps(steps, streaming)
-    content: bytes = encoder(network, steps=int(steps), streaming=streaming, target=target)
-    return content
+    made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target)
+    return made
 
 
 def check_steps(steps: int, streaming: bool) -> None:
@@ -251,6 +253,11 @@ def calibrated_steps(longest: int | None) -> int:
 
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     """What reads a file, if there is one to read."""
+    known = FORMATS.get(path.suffix.lower())
+    if known and known.is_folder and path.exists():
+        if path.is_dir():
+            return _function(path.suffix, role)
+        raise ModelError(f"{path} is a file, not a folder; give the folder that was written")
     if refused := no_file(path):
         raise ModelError(f"{path} {refused}")
     with at(str(path)):

@@ -7,6 +7,7 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.files.arrays import pack, read_arrays
+from edgelstm.files.disk import Contents
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.description import KINDS, describe, named_arrays, restore
 from edgelstm.formats.tensors import NEEDED, at
@@ -19,10 +20,10 @@ __all__ = ["KINDS", "encode", "read"]
 
 def encode(
     network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
-) -> bytes:
+) -> Contents:
     """The file's content; steps, streaming and target say nothing here."""
     text = json.dumps(describe(network)).encode()
-    return pack({**named_arrays(network), DESCRIPTION: np.frombuffer(text, np.uint8)})
+    return {"": pack({**named_arrays(network), DESCRIPTION: np.frombuffer(text, np.uint8)})}
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:

@@ -166,7 +166,7 @@ def test_an_exported_graph_is_read(
 
 def edited(change: Callable[[onnx.NodeProto, onnx.GraphProto], None], folder: Path) -> Path:
     """A file of one bidirectional layer, with its LSTM changed."""
-    content = encode(bidirectional_network("lstm", (5, 4)), ".onnx")
+    content = encode(bidirectional_network("lstm", (5, 4)), ".onnx")[""]
     model = onnx.load_model_from_string(content)
     node = next(n for n in model.graph.node if n.op_type == "LSTM")
     change(node, model.graph)

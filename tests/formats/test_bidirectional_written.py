@@ -100,7 +100,8 @@ def test_a_gru_is_written_as_onnx_and_refused_as_tflite(tmp_path: Path) -> None:
 def test_an_empty_sequence_passes_through_a_written_onnx() -> None:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(encode(network_of("one layer", "float32"), ".onnx"))
+    content = encode(network_of("one layer", "float32"), ".onnx")[""]
+    session = onnxruntime.InferenceSession(content)
     (got,) = session.run(["y"], {"x": np.zeros((2, 0, 5), np.float32)})
     assert got.shape == (2, 0, 32)
 
@@ -129,7 +130,7 @@ def test_the_clip_of_a_cell_is_written_where_the_format_has_it(tmp_path: Path) -
 
 
 def test_a_description_that_is_not_of_two_directions_is_refused(tmp_path: Path) -> None:
-    content = encode(network_of("head", "int8"), ".npz")
+    content = encode(network_of("head", "int8"), ".npz")[""]
     with np.load(io.BytesIO(content)) as held:
         arrays = dict(held)
     described = json.loads(arrays.pop("edgelstm").tobytes())
@@ -194,5 +195,5 @@ def test_turning_another_axis_round_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_has_two_plain_lstms_and_no_bidirectional_operator() -> None:
-    model = unpack(encode(network_of("one layer", "int8"), ".tflite", steps=4))
+    model = unpack(encode(network_of("one layer", "int8"), ".tflite", steps=4)[""])
     assert sorted(op.name for op in model.operators) == sorted(BOTH_DIRECTIONS)

@@ -67,7 +67,7 @@ def check_kept(network: AnyNetwork, folder: Path) -> list[str]:
     kept = []
     for suffix in WRITTEN:
         try:
-            content = encode(network, suffix, steps=6)
+            content = encode(network, suffix, steps=6)[""]
         except ModelError:
             continue
         path = folder / f"kept{suffix}"

@@ -34,7 +34,7 @@ def write(
     folder: Path, network: Network | QuantizedNetwork, steps: int, streaming: bool = False
 ) -> Path:
     path = folder / f"network_{steps}.tflite"
-    path.write_bytes(encode(network, steps=steps, streaming=streaming, target=None))
+    path.write_bytes(encode(network, steps=steps, streaming=streaming, target=None)[""])
     return path
 
 

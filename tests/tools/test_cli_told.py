@@ -15,7 +15,10 @@ from edgelstm.formats import read, write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import isolation
 from edgelstm.tools import cautions, doctor, output, tables
+from edgelstm.tools.export_report import Accuracy
+from edgelstm.verification.verifier import Verified
 from tests.networks import random_network
+from tests.tools.reports import answer, export_report
 from tests.tools.test_cli import Captured, run
 
 X = np.random.default_rng(0).normal(size=(6, 9, 5)).astype(np.float32)
@@ -150,8 +153,11 @@ def test_one_step_is_no_plural(here: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("precision, other", [("int8", "hybrid"), ("hybrid", "use --precision f")])
 def test_a_low_signal_names_another_precision(precision: str, other: str) -> None:
-    measured = {"calibration": "file", "saturation": [], "snr_db": 3.0, "input_spread": None}
-    report = {"verified": [{"values": 1}], "accuracy": measured, "precision": precision}
+    report = export_report(
+        answer=answer(precision=precision),
+        accuracy=Accuracy("file", snr_db=3.0),
+        verified=(Verified("f", "tflm", "ok", None, 1, 0, 0.0, 0),),
+    )
     [warning] = cautions.cautions(report)
     assert "is 3.0 dB, below 20 dB" in warning and other in warning
     assert precision == "int8" or "hybrid" not in warning
@@ -172,13 +178,12 @@ def test_a_failed_check_of_verify_is_one_line_when_quiet(
 def test_install_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     line = 'pip install "edgelstm[tflite-runtime]" (needs an environment with Python <= 3.11)'
-    found = [{"name": "a", "version": None, "for": "checking .tflite files", "obstacle": line}]
+    found = [doctor.Package("a", None, "checking .tflite files", line)]
     monkeypatch.setattr(doctor, "_packages", lambda: iter(found))
     monkeypatch.setattr(doctor, "_runtimes", lambda: iter(()))
     assert run("doctor") == 0
     assert line in capsys.readouterr().out.splitlines()
-    verified = {"artifact": "f", "runtime": "r", "status": "skipped", "reason": line, "values": 0}
-    tables.print_verified([verified | {"mismatches": None, "max_difference": None}])
+    tables.print_verified([skipped("r", line)])
     assert f"r: {line}" in capsys.readouterr().out.splitlines()
 
 
@@ -199,11 +204,13 @@ def absent(name: str) -> str:
     raise importlib.metadata.PackageNotFoundError(name)
 
 
+def skipped(runtime: str, reason: str) -> Verified:
+    return Verified("f", runtime, "skipped", reason, 0, None, None, 0)
+
+
 def test_verify_names_a_runtime_once(capsys: Captured) -> None:
-    row = {"artifact": "f", "status": "skipped", "values": 0}
-    row |= {"mismatches": None, "max_difference": None}
     reasons = {"tflite-runtime": "tflite-runtime is not installed: x", "tflm": "died by SIGSEGV"}
-    tables.print_verified([row | {"runtime": k, "reason": v} for k, v in reasons.items()])
+    tables.print_verified([skipped(*found) for found in reasons.items()])
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last == ["tflite-runtime is not installed: x", "tflm: died by SIGSEGV"]
 

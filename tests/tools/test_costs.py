@@ -14,6 +14,7 @@ from edgelstm.formats import encode, has_file, write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import costs, export, measuring
+from edgelstm.tools.export_report import Accuracy
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
@@ -25,12 +26,6 @@ SHAPES = {
     "stack": Shape("lstm", 8, 10, layers=2, outputs=4),
     "gru": Shape("gru", 12, 16, outputs=3),
     "reset before": Shape("gru_reset_before", 6, 9),
-}
-UNMEASURED: dict[str, Any] = {
-    **dict.fromkeys(("snr_db", "float", "quantized", "metric", "input_spread")),
-    "calibration": "none",
-    "layer_snr_db": {},
-    "saturation": [],
 }
 COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels")
 
@@ -57,8 +52,8 @@ def answers(report: Any) -> dict[str, Any]:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without running the files: what they compute is checked elsewhere."""
-    monkeypatch.setattr(export, "_verify", lambda exported, tell: [])
-    monkeypatch.setattr(measuring, "measure", lambda *given: UNMEASURED)
+    monkeypatch.setattr(export, "_verify", lambda exported, tell: ())
+    monkeypatch.setattr(measuring, "measure", lambda *given: Accuracy("none"))
     monkeypatch.setattr(export, "smallest_arena", lambda path: None)
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.cost.counts import COLUMNS
-from edgelstm.devices.device import device_names
+from edgelstm.devices.device import device_names, read_device
 from edgelstm.tools import profile_tables
-from edgelstm.tools.profile_request import Options, Shape
-from edgelstm.tools.profiler import main
+from edgelstm.tools.profile_request import Options, Shape, read_given
+from edgelstm.tools.profiler import costed, main, profile
 from tests.pages import Tables
 
 BUNDLED = pathlib.Path(__file__).parents[2] / "edgelstm" / "data" / "japanese_vowels.safetensors"
@@ -131,9 +131,13 @@ def test_intervals_are_the_same_everywhere(
     capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
 ) -> None:
     found = report(TWO_LAYERS, capsys)
+    (pair,) = costed(read_given(TWO_LAYERS)[0], [read_device("stm32u575")], TWO_LAYERS)
+    typed = profile(pair, TWO_LAYERS)
+    duty = typed.answer.energy.duty
+    assert duty is not None
     explained = dataclasses.replace(TWO_LAYERS, explain=True)
     terminal, text = output(explained, capsys), page(TWO_LAYERS, tmp_path)
-    rows = [*profile_tables.energy_rows(found), *profile_tables.duty_rows(found)]
+    rows = [*profile_tables.energy_rows(typed), *profile_tables.duty_rows(duty)]
     assert len(rows) > 8
     for name, value in rows:
         assert f"{name.strip()} " in terminal
@@ -224,7 +228,7 @@ def test_ten_layers_of_fifty_million_parameters_take_little_time_and_memory() ->
     code = (
         "import re, sys, time\n"
         "from edgelstm.tools.profile_request import *\n"
-        "from edgelstm.tools.profiler import *\n"
+        "from edgelstm.tools.profiler import costed, *\n"
         "t = time.perf_counter()\n"
         "main(Options(shape=Shape('lstm', 790, 790, layers=10)), as_json=True, quiet=True)\n"
         "seconds, status = time.perf_counter() - t, open('/proc/self/status').read()\n"

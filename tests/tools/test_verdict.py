@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from edgelstm.cost.memory import Fit
 from edgelstm.devices.device import device_names
 from edgelstm.formats import write
 from edgelstm.tools import output, profile_tables, side_by_side, verdict
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main
 from tests.networks import random_network
+from tests.tools.reports import answer
 from tests.tools.test_cli import Captured, run
 
 NINE = (
@@ -74,8 +76,7 @@ def test_what_must_be_known_needs_no_asking(tmp_path: Path, capsys: Captured) ->
 
 
 def test_what_a_file_did_not_say_is_told_once(capsys: Captured) -> None:
-    report = {"assumed": ["the head reads the last step"]}
-    profile_tables._print_assumed([report, report])
+    profile_tables._print_assumed(["the head reads the last step"] * 2)
     assert capsys.readouterr().out == "assumed: the head reads the last step\n\n"
 
 
@@ -133,7 +134,7 @@ def test_energy_says_whose_it_is_and_two_models_have_two_names(
 
 def test_columns_name_what_differs() -> None:
     def names(*pairs: tuple[str, str]) -> list[str]:
-        return side_by_side.columns([{"model": m, "device": d} for m, d in pairs])
+        return side_by_side.columns([answer(model=m, device=d) for m, d in pairs])
 
     assert names(("m", "a"), ("m", "b")) == ["a", "b"]
     assert names(("m", "a"), ("n", "a")) == ["m", "n"]
@@ -143,11 +144,10 @@ def test_columns_name_what_differs() -> None:
 
 @pytest.mark.parametrize("fits, expected", [(True, "yes"), (False, "NO"), (None, "not known")])
 def test_the_fit_names_what_is_needed_of_what_there_is(fits: bool | None, expected: str) -> None:
-    fit = {"fits": fits, "flash_bytes": 50, "flash_available_bytes": 200}
-    fit |= {"ram_bytes": 3000, "ram_available_bytes": 4000}
+    fit = Fit(fits, 50, 200, 3000, 4000, "")
     assert (
         verdict.fits(fit)
         == f"{expected}: flash 50 B of 200 B (25 %), RAM 3,000 B of 4,000 B (75 %)"
     )
-    fit |= {"flash_bytes": None, "ram_available_bytes": None, "fits": None}
+    fit = Fit(None, None, None, 3000, None, "")
     assert verdict.fits(fit) == "not known: RAM 3,000 B; the device's memory is not known"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgelstm.cells import CELLS
+from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import hybrid, integer
@@ -40,7 +41,7 @@ class _End:
 
 def encode(
     network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
-) -> bytes:
+) -> Contents:
     """The .onnx file of a network: ``x (batch, steps, input_size)`` -> ``y``.
 
     y is (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
@@ -69,11 +70,8 @@ def encode(
         graph.add("Identity", [value], [end.name], name=end.name)
     infos = [end.info for end in (x, *fed)], [end.info for end in outputs]
     metadata = _metadata(network, {"input": x, "output": y} | {end.name: end for end in fed})
-    return bytes(
-        _model(
-            graph.proto("network", *infos, constants=True), network, metadata
-        ).SerializeToString()
-    )
+    model = _model(graph.proto("network", *infos, constants=True), network, metadata)
+    return {"": bytes(model.SerializeToString())}
 
 
 def _states(network: Network | QuantizedNetwork) -> dict[str, list[_End]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.files.disk import Contents
 from edgelstm.formats.tflite.guards import check_output, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
@@ -33,7 +34,7 @@ ALL_BUT_TIME = 0b101
 
 def encode(
     network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
-) -> bytes:
+) -> Contents:
     """The .tflite file of a network.
 
     Args:
@@ -59,7 +60,8 @@ def encode(
     y = dataclasses.replace(y, name="y")
     operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
     unit = "step" if steps == 1 else "steps"
-    return pack(Model(x, y, tuple(operators), f"edgelstm: {network.precision}, {steps} {unit}"))
+    told = f"edgelstm: {network.precision}, {steps} {unit}"
+    return {"": pack(Model(x, y, tuple(operators), told))}
 
 
 def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:

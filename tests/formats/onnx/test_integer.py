@@ -107,6 +107,7 @@ def test_dense_layers_alone_are_a_file_too(streaming: bool) -> None:
 
 
 def test_int8_file_of_40_64_stays_small() -> None:
-    content = encode(int8(random_network("lstm", (40, 64))), steps=1, streaming=False, target=None)
+    network = int8(random_network("lstm", (40, 64)))
+    content = encode(network, steps=1, streaming=False, target=None)[""]
     weights, tables = 4 * 64 * (40 + 64), 3 * 2**17
     assert len(content) - weights - tables < 12_500

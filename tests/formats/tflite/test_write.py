@@ -141,7 +141,7 @@ def test_streaming_file_keeps_the_state_between_calls(runtime: str, last_step: b
         expected = run_all(runtime, whole(each), x)[0]
         layers: Any = reading(each.layers, last_step=last_step)
         streaming = dataclasses.replace(each, layers=layers)
-        content = encode(streaming, steps=1, streaming=True, target=None)
+        content = encode(streaming, steps=1, streaming=True, target=None)[""]
         opened = RUNTIMES[runtime](content)
         opened.reset()
         got = np.concatenate([opened.run(x[:, t : t + 1]) for t in range(STEPS)])

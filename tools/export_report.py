@@ -1,0 +1,152 @@
+"""What `export` says; `to_dict` gives the object of `--json`, which the report's file holds too."""
+
+import dataclasses
+from typing import Any
+
+from edgelstm.cost.energy import Energy
+from edgelstm.quantization.scales import Scale
+from edgelstm.tools.answer import Answer, kernels_dict
+from edgelstm.verification.fidelity import GateSaturation
+from edgelstm.verification.spread import InputSpread
+from edgelstm.verification.verifier import Verified
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """A written file, or a folder.
+
+    Attributes:
+        path, format: Where, and what it is.
+        size_bytes: Of a folder the sum of its files.
+        float32_bytes: The same of the float network; None where there is none.
+        not_for: The device on which nothing runs it; None if something does.
+    """
+
+    path: str
+    format: str
+    size_bytes: int
+    float32_bytes: int | None
+    not_for: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """An object of `artifacts`."""
+        return {
+            "path": self.path,
+            "format": self.format,
+            "bytes": self.size_bytes,
+            "float32_bytes": self.float32_bytes,
+            "not_for": self.not_for,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """What quantizing cost, where it was measured.
+
+    Attributes:
+        calibration: `file`, `bundled`, `random` or `none`.
+        snr_db: Of the result against float; None if both are equal.
+        float_share, quantized_share: Of sequences whose class is right, from 0 to 1.
+        metric: What the shares are those of.
+        layer_snr_db: Behind each layer.
+        saturation: Gates whose sums left their range during calibration.
+        input_spread: Of the calibration's values.
+    """
+
+    calibration: str
+    snr_db: float | None = None
+    float_share: float | None = None
+    quantized_share: float | None = None
+    metric: str | None = None
+    layer_snr_db: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    saturation: tuple[GateSaturation, ...] = ()
+    input_spread: InputSpread | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object `accuracy`."""
+        return {
+            "snr_db": self.snr_db,
+            "float": self.float_share,
+            "quantized": self.quantized_share,
+            "metric": self.metric,
+            "calibration": self.calibration,
+            "layer_snr_db": self.layer_snr_db,
+            "saturation": [dataclasses.asdict(gate) for gate in self.saturation],
+            "input_spread": self.input_spread and self.input_spread.to_dict(),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportReport:
+    """What was written of one network, and what was checked.
+
+    Attributes:
+        answer: What stands first; its steps are those of a call of a `.tflite` file.
+        streaming, target: As asked for.
+        assumed: What the file did not say.
+        skipped: What was left out, and why.
+        artifacts: What was written.
+        accuracy: What quantizing cost.
+        verified: Each file in each runtime.
+        macs: Of a step.
+        by_kernels: Time and energy with each class of kernels beside the chosen one.
+        input, output: What the files' integers stand for; None for real values.
+        failures: Each makes the exit code 1.
+        version: That made the report.
+    """
+
+    answer: Answer
+    streaming: bool
+    target: str | None
+    assumed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]
+    accuracy: Accuracy
+    verified: tuple[Verified, ...]
+    macs: int
+    by_kernels: tuple[Energy, ...]
+    input: Scale | None
+    output: Scale | None
+    failures: tuple[str, ...]
+    version: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of `export --json`."""
+        answer = self.answer
+        return {
+            "model": answer.model,
+            "device": answer.device,
+            "precision": answer.precision,
+            "steps": answer.steps,
+            "streaming": self.streaming,
+            "target": self.target,
+            "assumed": list(self.assumed),
+            "skipped": list(self.skipped),
+            "artifacts": [artifact.to_dict() for artifact in self.artifacts],
+            "fit": answer.fit.to_dict(),
+            "accuracy": self.accuracy.to_dict(),
+            "verified": [v.to_dict() for v in self.verified],
+            "per_step": self._per_step_dict(),
+            "input": _end_dict(self.input),
+            "output": _end_dict(self.output),
+            "failures": list(self.failures),
+            "version": self.version,
+        }
+
+    def _per_step_dict(self) -> dict[str, Any]:
+        energy = self.answer.energy.to_dict()
+        keys = ("latency_us", "energy_uj", "energy_net_uj", "basis", "latency_reason", "kernels")
+        return {
+            "macs": self.macs,
+            **{key: energy[key] for key in keys},
+            "reason": energy["energy_reason"],
+            "notes": energy["notes"],
+            "by_kernels": [kernels_dict(found) for found in self.by_kernels],
+        }
+
+
+def _end_dict(scale: Scale | None) -> dict[str, Any]:
+    """Type of x or y in the files; an integer q stands for scale * (q - zero_point)."""
+    if scale is None:
+        return {"scale": None, "zero_point": None, "type": "float32"}
+    return dataclasses.asdict(scale)

@@ -1,0 +1,94 @@
+"""Options of `export` and `profile`, each declared once; nothing heavy is imported here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgelstm.tools import completion
+
+# ---- of both, and of other commands
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")]
+Kernels = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose code: tflm, tflm-unrolled, cmsis-nn, published, ...",
+        autocompletion=completion.kernels,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="int8, hybrid, float32; by device and cell if absent.",
+        autocompletion=completion.precisions,
+    ),
+]
+
+Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]
+
+Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
+Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")]
+Order = Annotated[str | None, typer.Option(help="Of the layers, by their names in the file.")]
+
+# ---- of export
+
+Model = Annotated[Path | None, typer.Argument(help="Trained network; bundled one if absent.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="See `edgelstm devices`; or a .toml.", autocompletion=completion.devices),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
+Formats = Annotated[
+    str | None,
+    typer.Option(help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Runtime whose refusals are errors.", autocompletion=completion.targets),
+]
+Calibration = Annotated[Path | None, typer.Option(help="Typical input: .npy .npz .csv")]
+Labels = Annotated[Path | None, typer.Option(help="A class per sequence: .npy")]
+FileSteps = Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")]
+Streaming = Annotated[bool, typer.Option("--streaming", help="One step a call.")]
+
+# ---- of profile
+
+Models = Annotated[
+    list[Path] | None, typer.Argument(help="Network, or two; bundled one if absent.")
+]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(help="Several allowed; or a .toml.", autocompletion=completion.devices),
+]
+Cell = Annotated[
+    str | None,
+    typer.Option(help="Instead of MODEL: a network from sizes.", autocompletion=completion.cells),
+]
+InputSize = Annotated[int | None, typer.Option("--input", help="Inputs, with --cell.")]
+Hidden = Annotated[int | None, typer.Option(help="Units, with --cell.")]
+Layers = Annotated[int | None, typer.Option(help="Recurrent layers, with --cell.")]
+Projection = Annotated[int | None, typer.Option(help="Size of h, with --cell lstm...")]
+Outputs = Annotated[int | None, typer.Option(help="Of a dense head, with --cell.")]
+ProfiledPrecision = Annotated[
+    str | None,
+    typer.Option(help="The model's, else by device.", autocompletion=completion.precisions),
+]
+CountedSteps = Annotated[int | None, typer.Option(help="Also count a sequence.")]
+ClockMhz = Annotated[float | None, typer.Option(help="Up to the device's clock.")]
+Cores = Annotated[int, typer.Option(help="Of a Raspberry Pi.")]
+PeriodMs = Annotated[float | None, typer.Option(help="From step to step.")]
+Sleep = Annotated[
+    str | None,
+    typer.Option(help="deep or clocks-on; both if absent.", autocompletion=completion.sleeps),
+]
+Battery = Annotated[
+    str | None,
+    typer.Option(help="cr2032, or a charge in mAh.", autocompletion=completion.batteries),
+]
+CompareCounters = Annotated[
+    bool, typer.Option("--compare-counters", help="What other tools would print.")
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="A table on standard output.")]
+Html = Annotated[Path | None, typer.Option(help="Write one page that works offline.")]
