@@ -228,7 +228,7 @@ def test_ten_layers_of_fifty_million_parameters_take_little_time_and_memory() ->
     code = (
         "import re, sys, time\n"
         "from edgelstm.tools.profile_request import *\n"
-        "from edgelstm.tools.profiler import costed, *\n"
+        "from edgelstm.tools.profiler import *\n"
         "t = time.perf_counter()\n"
         "main(Options(shape=Shape('lstm', 790, 790, layers=10)), as_json=True, quiet=True)\n"
         "seconds, status = time.perf_counter() - t, open('/proc/self/status').read()\n"
