@@ -96,8 +96,12 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Nothing differs, crashes or is refused; what is not installed does not count."""
-        return not any(v.status in FAILED for v in self.verified)
+        """Values were compared, and nothing differs, crashes or is refused; skipped does not count."""
+        return any(v.values for v in self.verified) and not self._failed
+
+    @property
+    def _failed(self) -> bool:
+        return any(v.status in FAILED for v in self.verified)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as JSON takes them."""
@@ -119,8 +123,7 @@ class Verification:
         columns = ("file", "runtime", "status", "values", "differ", "largest difference")
         n = sum(v.values for v in self.verified)
         told = f"Nothing differs in {counted(n, 'value')}" if n else "Nothing was compared"
-        told = told if self.passed else "Failed"
-        return html_table(told, columns, rows)
+        return html_table("Failed" if self._failed else told, columns, rows)
 
 
 Told = Callable[[str, str], None]

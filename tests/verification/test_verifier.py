@@ -19,7 +19,7 @@ from edgelstm.runtimes.isolation import Execution
 from edgelstm.verification import sampling, verifier
 from edgelstm.verification.fidelity import accuracy, compare, snr_db
 from edgelstm.verification.sampling import affordable_sequences, random_sequences
-from edgelstm.verification.verifier import SERVES, compared, verify
+from edgelstm.verification.verifier import SERVES, Verification, Verified, compared, verify
 from tests.networks import random_input, random_network
 
 NETWORK = random_network("lstm", (5, 12), outputs=4, activation="softmax", last_step=True)
@@ -68,6 +68,27 @@ def test_a_runtime_that_crashes_is_a_result(
     done = verify(write(quantize(NETWORK, INPUT), tmp_path / "net.tflite"))
     assert {v.status for v in done.verified} == {"crashed"}
     assert done.verified[0].mismatches is None and not done.passed
+
+
+RAN = Verified("net.tflite", "litert", "ok", None, 40, 0, 0.0, 0.0)
+ABSENT = Verified("net.tflite", "tflm", "skipped", "not installed", 0, None, None, 0.0)
+DIFFERENT = dataclasses.replace(RAN, status="differs", reason="1 of 40 values differs")
+
+
+@pytest.mark.parametrize(
+    ("verified", "expected"),
+    [
+        ((), False),
+        ((ABSENT,), False),
+        ((ABSENT, RAN), True),
+        ((RAN, DIFFERENT), False),
+        ((RAN, dataclasses.replace(ABSENT, status="refused")), False),
+    ],
+)
+def test_what_compared_no_value_has_not_passed(
+    verified: tuple[Verified, ...], expected: bool
+) -> None:
+    assert Verification(verified).passed is expected
 
 
 def test_nan_and_wrong_shapes_are_mismatches() -> None:
@@ -135,7 +156,7 @@ def test_a_file_of_more_work_than_is_done_is_skipped(
         monkeypatch.setattr(module, "MOST_VALUES", 15 * 12 - 1)  # of one sequence in the lstm
     path = write(quantize(NETWORK, INPUT), tmp_path / "net.tflite")
     done = verify(path)
-    assert {v.status for v in done.verified} == {"skipped"} and done.passed
+    assert {v.status for v in done.verified} == {"skipped"} and not done.passed
     assert "1 sequence of 15 steps pass 180 values" in str(done.verified[0].reason)
 
 
