@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 from numpy.typing import NDArray
 
 from edgelstm.formats.onnx.write import encode
@@ -17,8 +16,9 @@ from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network, uniform
+from tests.present import imported
 
-ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+ort = imported("onnxruntime", "onnxruntime")
 AnyNetwork = Network | QuantizedNetwork
 Array = NDArray[Any]
 

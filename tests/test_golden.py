@@ -15,7 +15,7 @@ from edgelstm.cost.counts import COLUMNS
 from edgelstm.formats import write
 from edgelstm.runtimes import RUNTIMES
 from tests.networks import random_network
-from tests.runtimes.test_runtimes import skip_without
+from tests.present import skip_without
 from tests.tools.test_cli import run
 from tests.tools.test_profiler import add_up
 

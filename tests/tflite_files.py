@@ -19,6 +19,7 @@ from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
+from tests.present import imported
 
 AnyNetwork = Network | QuantizedNetwork
 STEPS = 7
@@ -120,9 +121,7 @@ class Litert:
     """A file in LiteRT, with its default delegate."""
 
     def __init__(self, content: bytes) -> None:
-        litert = pytest.importorskip(
-            "ai_edge_litert.interpreter", reason="pip install ai-edge-litert"
-        )
+        litert = imported("litert", "ai_edge_litert.interpreter")
         self.interpreter = litert.Interpreter(model_content=content)
         self.interpreter.allocate_tensors()
 
@@ -137,9 +136,7 @@ class Tflm:
     """A file in TensorFlow Lite Micro, with its reference kernels."""
 
     def __init__(self, content: bytes) -> None:
-        runtime = pytest.importorskip(
-            "tflite_micro.python.tflite_micro.runtime", reason="pip install tflite-micro"
-        )
+        runtime = imported("tflm", "tflite_micro.python.tflite_micro.runtime")
         self.interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
 
     def run(self, x: NDArray[Any]) -> NDArray[Any]:

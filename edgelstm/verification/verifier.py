@@ -96,7 +96,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Values were compared, and nothing differs, crashes or is refused; skipped does not count."""
+        """Values were compared; nothing differs, crashes or is refused. Skipped does not count."""
         return any(v.values for v in self.verified) and not self._failed
 
     @property

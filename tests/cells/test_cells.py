@@ -16,6 +16,7 @@ from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.networks import random_direction, random_input
 from tests.parameters import compiled
+from tests.present import imported
 
 Array = NDArray[np.float32]
 # float32 weights, both sides in float64: only the order of sums differs.
@@ -59,7 +60,7 @@ def test_cell_matches_torch(module: torch.nn.Module, cell_name: str) -> None:
 
 def onnx_lstm(layer: Direction, x: Array, gates: dict[str, str], coupled: int) -> Array:
     """ONNX's LSTM in onnxruntime. `gates`: its gates i o f g to ours, with a sign."""
-    onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    onnx, ort = pytest.importorskip("onnx"), imported("onnxruntime", "onnxruntime")
     n, h = len(layer.spec.gates), layer.hidden_size
 
     def blocks(rows: Array) -> Array:

@@ -13,6 +13,7 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.arena import smallest_arena
 from tests.networks import bidirectional_network, random_input, random_network
+from tests.present import skip_without
 from tests.shapes import lstm
 
 # Sizes of the layers, outputs, activation of the head, both directions, head over the last step.
@@ -54,7 +55,7 @@ def test_at_least_thirty_networks_are_measured() -> None:
 def test_the_bound_is_never_below_the_measured_arena_and_at_most_30_percent_above(
     name: str, precision: str, steps: int, *, streaming: bool, tmp_path: pathlib.Path
 ) -> None:
-    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
+    skip_without("tflm")
     network = made(name)
     written: Network | QuantizedNetwork = network
     if precision != "float32":

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.isolation import execute
+from tests.present import skip_without
 
-pytestmark = pytest.mark.skipif(
-    RUNTIMES["onnxruntime"].obstacle is not None, reason=str(RUNTIMES["onnxruntime"].obstacle)
-)
+skip_without("onnxruntime")
 
 Array = NDArray[Any]
 N, STEPS = 3, 6

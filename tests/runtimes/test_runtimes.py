@@ -19,15 +19,11 @@ from edgelstm.runtimes import RUNTIMES, tflm
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.runtimes.isolation import execute
 from tests.networks import golden_lstm, random_input, random_network
+from tests.present import skip_without
 
 Array = NDArray[Any]
 TFLITE_RUNTIMES = [name for name, runtime in RUNTIMES.items() if runtime.suffix == ".tflite"]
 N, STEPS = 3, 6
-
-
-def skip_without(name: str) -> None:
-    if RUNTIMES[name].obstacle:
-        pytest.skip(str(RUNTIMES[name].obstacle))
 
 
 def write(

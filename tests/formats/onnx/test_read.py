@@ -17,6 +17,7 @@ from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.foreign_onnx import HIDDEN, INPUTS, OUTPUTS, constants, lstm, node, save
 from tests.networks import random_network
+from tests.present import imported
 from tests.torch_modules import (
     HEADS,
     Net,
@@ -30,7 +31,7 @@ from tests.torch_modules import (
     zero_states,
 )
 
-ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+ort = imported("onnxruntime", "onnxruntime")
 
 
 def read_float(path: Path, **options: Any) -> Network:

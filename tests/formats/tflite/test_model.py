@@ -3,17 +3,15 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import random_network
+from tests.present import imported
 from tests.tflite_files import STEPS, Litert, Tflm, content_of, int8
 
-schema = pytest.importorskip(
-    "ai_edge_litert.schema_py_generated", reason="pip install ai-edge-litert"
-)
+schema = imported("litert", "ai_edge_litert.schema_py_generated")
 
 
 def parsed(content: bytes) -> Any:
