@@ -115,6 +115,7 @@ print(int(m.graph.macs[0] if hasattr(m.graph.macs, "__len__") else m.graph.macs)
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 @pytest.mark.parametrize(("tool", "package"), RUNS)
 def test_the_tool_itself_prints_what_is_said_of_it(tool: str, package: str, kind: str) -> None:
