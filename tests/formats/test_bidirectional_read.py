@@ -12,10 +12,10 @@ from onnx.helper import make_attribute
 from torch import nn
 
 from edgelstm.errors import ModelError
-from edgelstm.execution.session import run
 from edgelstm.formats import encode, read
 from edgelstm.formats.torch import from_torch
 from edgelstm.layers.directions import is_bidirectional
+from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.networks import bidirectional_network
 from tests.torch_modules import INPUTS, to_onnx
@@ -49,7 +49,7 @@ def check_against(module: nn.Module, network: Any) -> None:
     assert isinstance(network, Network)
     assert any(is_bidirectional(layer) for layer in network.layers)
     x = np.random.default_rng(3).normal(size=(3, 9, INPUTS)).astype(np.float32)
-    assert np.abs(run(network, x) - results(module, x)).max() < TOLERANCE
+    assert np.abs(forward(network, x) - results(module, x)).max() < TOLERANCE
 
 
 # ---- PyTorch
@@ -123,7 +123,7 @@ def test_a_module_is_read_layer_by_layer(cell_name: str, bias: bool) -> None:
     x = np.random.default_rng(3).normal(size=(3, 9, 5)).astype(np.float32)
     with torch.no_grad():
         expected = inner(torch.from_numpy(x))[0].numpy()
-    assert np.abs(run(network, x) - expected).max() < TOLERANCE
+    assert np.abs(forward(network, x) - expected).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("last_step", [False, True])

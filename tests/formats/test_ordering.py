@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from edgelstm.errors import ModelError
-from edgelstm.execution.session import run
 from edgelstm.formats import read
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
+from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.formats.test_state_dict import Tensors, dense, recurrent, weights
 
@@ -76,7 +76,7 @@ def save_safetensors(module: nn.Module, path: Path) -> Path:
 def check(module: nn.Module, network: Any) -> None:
     with torch.no_grad():
         expected = module(torch.from_numpy(X)).numpy()
-    np.testing.assert_allclose(run(network, X), expected, atol=1e-6)  # both in float32
+    np.testing.assert_allclose(forward(network, X), expected, atol=1e-6)  # both in float32
 
 
 def named(network: Network) -> str:

@@ -45,17 +45,22 @@ class Copy:
     kernels: pathlib.Path
 
     def test(self, file: str, timeout_s: float | None = None) -> tuple[str, str]:
-        """How the fast tests of a file's folder end, and what they print."""
+        """How the fast tests of a file end, then those of its folder, and what they print."""
         tests = pathlib.Path("tests", pathlib.Path(file).parent.name)
-        own = tests / f"test_{pathlib.Path(file).name}"
+        own, outcome = tests / f"test_{pathlib.Path(file).name}", (SURVIVED, "")
+        for path in [own, tests] if (self.folder / own).exists() else [tests]:
+            if outcome[0] == SURVIVED:
+                outcome = self._test(path, timeout_s)
+        return outcome
+
+    def _test(self, tests: pathlib.Path, timeout_s: float | None) -> tuple[str, str]:
         options = ("-x", "-q", "--no-header", "-m", "not slow", "-p", "tests.mutation.plugin")
-        chosen = [str(path) for path in (own, tests) if (self.folder / path).exists()]
         with tempfile.TemporaryDirectory() as temporary:
             own_places = {"PYTHONPATH": str(self.folder), "TMPDIR": temporary}
             # Two mutants of one second and one size would be taken for each other.
             without_bytecode = {"PYTHONDONTWRITEBYTECODE": "1"} if timeout_s else {}
             with subprocess.Popen(
-                [sys.executable, "-m", "pytest", *options, *chosen],
+                [sys.executable, "-m", "pytest", *options, str(tests)],
                 cwd=self.folder,
                 env={**os.environ, KERNELS: str(self.kernels), **own_places, **without_bytecode},
                 stdin=subprocess.DEVNULL,
@@ -101,8 +106,11 @@ def run(results: pathlib.Path, files: Sequence[str], most: int = MOST) -> Result
             print(f"{outcome:8} {seconds:4.0f} s  {file}:{mutant.name}", flush=True)
 
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-            for future in [pool.submit(take, *task) for task in tasks]:
-                future.result()
+            try:
+                for future in [pool.submit(take, *task) for task in tasks]:
+                    future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)  # where the run is ended
     return found
 
 
