@@ -45,6 +45,7 @@ def test_export_leaves_out_onnx_and_says_why(tmp_path: Path) -> None:
     assert report["accuracy"]["quantized"] > 0.9
 
 
+@pytest.mark.slow
 def test_profile_and_verify_need_neither(tmp_path: Path) -> None:
     path = write(NETWORK, tmp_path / "net.tflite")
     assert without(("numba", "onnx"), "profile", path, "--device", "rpi-3b-plus").returncode == 0

@@ -126,7 +126,7 @@ def test_a_module_is_read_layer_by_layer(cell_name: str, bias: bool) -> None:
     assert np.abs(forward(network, x) - expected).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("last_step", [False, True])
+@pytest.mark.parametrize("last_step", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell_name", MODULES)
 def test_a_module_is_read_by_its_graph(cell_name: str, last_step: bool) -> None:
     module = Tagger(cell_name, last_step=last_step)

@@ -25,7 +25,10 @@ from tests.torch_modules import (
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("kind, n_layers, batch_first", [("LSTM", 2, True), ("GRU", 1, False)])
+@pytest.mark.parametrize(
+    "kind, n_layers, batch_first",
+    [("LSTM", 2, True), pytest.param("GRU", 1, False, marks=pytest.mark.slow)],
+)
 def test_modules_of_every_tutorial_are_followed(
     head: Callable[[Any, Any], Any], kind: str, n_layers: int, batch_first: bool
 ) -> None:

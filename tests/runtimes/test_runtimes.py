@@ -215,7 +215,7 @@ def fits(path: Path, arena_bytes: int) -> bool:
     return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 
-@pytest.mark.parametrize("steps", [1, 50])
+@pytest.mark.parametrize("steps", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_the_smallest_arena_is_enough_and_a_smaller_one_is_not(
     steps: int, case: tuple[Network | QuantizedNetwork, Array], tmp_path: Path
 ) -> None:

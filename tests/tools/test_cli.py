@@ -193,6 +193,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **extra}
 
 
+@pytest.mark.slow
 def test_missing_numba_leaves_the_reference_engine(tmp_path: Path) -> None:
     (tmp_path / "numba").mkdir()
     code = (

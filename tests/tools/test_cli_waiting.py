@@ -135,6 +135,7 @@ def test_what_takes_long_says_how_far_it_is_now_and_then(monkeypatch: pytest.Mon
     assert told == ["quantizing: 25 %", "quantizing: 50 %"]
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_measured_in_part_and_gives_no_endless_file(tmp_path: Path) -> None:
     network = random_network("lstm", (2, 4))
     write(network, tmp_path / "net.npz")
@@ -159,6 +160,7 @@ def read_int8(folder: Path) -> Any:
     return read(folder / "net_int8.tflite")
 
 
+@pytest.mark.slow
 def test_calibration_of_50_000_rows_takes_seconds(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     np.savetxt(path, random_input(demo(), 1, 50_000)[0], "%.3f", ",")

@@ -32,6 +32,8 @@ def test_integers_fill_their_range_then_mostly_stand_at_its_ends() -> None:
     at_ends = np.isin(outside, (-128, 127))
     assert abs(at_ends.mean() - 0.617) < 0.02
     assert abs((outside == 127).mean() - (outside == -128).mean()) < 0.02
+    normal = np.random.default_rng(0).normal(size=got.shape)
+    assert np.array_equal(outside, np.clip(np.rint(255 * normal[20:] - 0.5), -128, 127))
 
 
 def test_the_same_sequences_come_each_time() -> None:
