@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgelstm.runtimes.runtime import Runtime
 from tests import present
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,6 @@ def test_a_name_that_no_runtime_has_fails_the_run(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_package_without_a_module_of_it_does_not_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(present.RUNTIMES["litert"]), "obstacle", None)
+    monkeypatch.setattr(Runtime, "obstacle", None)
     with pytest.raises(ModuleNotFoundError):
         present.imported("litert", "edgelstm.no_such_module")

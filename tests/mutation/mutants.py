@@ -99,10 +99,10 @@ def _changed(node: Any, field: str) -> Iterator[ast.AST]:
             yield ast.BoolOp(OTHER[type(op)](), node.values)
         case ast.UnaryOp(op=ast.Not() | ast.USub()):
             yield node.operand
-        case ast.Constant(value=bool()):
-            yield ast.Constant(not node.value)
-        case ast.Constant(value=int() | float()):
-            yield ast.Constant(node.value + 1)
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield ast.Constant(value + 1)
         case ast.Name() if node.id in NAMES:
             yield ast.Name(NAMES[node.id])
         case ast.Expr(value=ast.Call()):
