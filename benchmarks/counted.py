@@ -6,7 +6,8 @@ import signal
 import numpy as np
 
 from edgelstm.execution.fused import packed_layer
-from edgelstm.kernels.state import KEPT_ROWS, Running
+from edgelstm.kernels.layer import KEPT_ROWS
+from edgelstm.kernels.state import Running
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 

@@ -3,18 +3,20 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from numba.core import types
 from numba.core.errors import TypingError
 
-from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases
+from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases, sums
 from edgelstm.kernels.cache import Kernel, Parts, digest
 from edgelstm.kernels.cell_ops import Cell, Listing, phases_of
+from edgelstm.kernels.form import Form
 from edgelstm.kernels.simd.arrays import ndarray
 from edgelstm.kernels.simd.target import TILE_ROWS
 
-FORMATS: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": int8}
+FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM)}
 # Kind of kernel to its template, and what is bound in it beside the names of `layer`.
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "step": (layer.one_step, {}),
@@ -30,29 +32,27 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
 HOIST_FROM = 4
 
 
-def listing(cell: Cell, format_name: str) -> Listing:
+def listing(cell: Cell, form: Form) -> Listing:
     """The cell's operations in a format."""
     marks = f"{'_clipped' if cell.clips else ''}{'_projected' if cell.projects else ''}"
-    form = FORMATS[format_name]
-    capture = phases.capture if form is float32 else None
-    return Listing(f"{cell.name}_{format_name}{marks}", cell, form.compute, capture)
+    return Listing(f"{cell.name}_{form.name}{marks}", cell, form.compute, form.capture)
 
 
-def has_phases(cell: Cell, format_name: str) -> bool:
+def has_phases(cell: Cell, form: Form) -> bool:
     """Whether a step takes more than one pass over the units."""
-    return cell.projects or len(phases_of(listing(cell, format_name)).values) > 1
+    return cell.projects or len(phases_of(listing(cell, form)).values) > 1
 
 
 _kernels: dict[str, Kernel] = {}
 _parts: dict[str, Parts] = {}
 
 
-def kernel(cell: Cell, format_name: str, kind: str) -> Kernel:
+def kernel(cell: Cell, form: Form, kind: str) -> Kernel:
     """The kernel of a cell in a format.
 
     Args:
-        cell: Of one phase, except in `float32`.
-        format_name: Of `FORMATS`.
+        cell: Of one phase, except where the format can capture.
+        form: Of `FORMATS`.
         kind: Of `KINDS`.
 
     Returns:
@@ -61,9 +61,8 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Kernel:
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
     """
-    made = listing(cell, format_name)
-    several = has_phases(cell, format_name)
-    if several and (kind == "batch" or format_name != "float32"):
+    made = listing(cell, form)
+    if has_phases(cell, form) and (kind == "batch" or form.capture is None):
         raise TypingError(f"{made.name}: several phases are written for one float32 sequence")
     facts = repr(dataclasses.astuple(cell)[3:])
     source = cell.equations.__code__.co_filename
@@ -72,35 +71,33 @@ def kernel(cell: Cell, format_name: str, kind: str) -> Kernel:
     if name not in _kernels:
         signature = types.boolean(ndarray, ndarray, ndarray)
         template, of_kind = KINDS[kind]
-        parts = functools.partial(_parts_of, cell, format_name, mark, of_kind)
+        parts = functools.partial(_parts_of, cell, form, mark, of_kind)
         _kernels[name] = Kernel(template, signature, name, parts)
     return _kernels[name]
 
 
 def _parts_of(
-    cell: Cell, format_name: str, mark: str, of_kind: dict[str, Callable[..., Any]]
+    cell: Cell, form: Form, mark: str, of_kind: dict[str, Callable[..., Any]]
 ) -> dict[str, Any]:
     """Every name that a kind's templates leave open."""
     if mark not in _parts:
-        _parts[mark] = _new_parts(cell, format_name, mark)
+        _parts[mark] = _new_parts(cell, form, mark)
     parts = _parts[mark]
     return parts.names | {name: parts.inlined(made) for name, made in of_kind.items()}
 
 
-def _new_parts(cell: Cell, format_name: str, mark: str) -> Parts:
+def _new_parts(cell: Cell, form: Form, mark: str) -> Parts:
     """What is the same in every kind of kernel."""
-    made, form = listing(cell, format_name), FORMATS[format_name]
+    made = listing(cell, form)
     fused.define(made, cell.functions)
-    parts = Parts(mark, _constants(made, format_name))
-    names, several = parts.names, has_phases(cell, format_name)
+    parts = Parts(mark, _constants(made, form))
+    names, several = parts.names, has_phases(cell, form)
     names["step"] = parts.inlined(cell.equations)
-    for key, value in form.bind(made).items():
-        names[key] = parts.inlined(value) if callable(value) else value
-    for template in form.TEMPLATES:
-        names[template.__name__] = parts.inlined(template)
-    names["recurrent_rows"] = parts.called(form.recurrent_rows, ROWS=TILE_ROWS)
-    names["tile_rows"] = parts.called(form.tile_at, ROWS=TILE_ROWS)
-    names["tile_row"] = parts.called(form.tile_at, ROWS=1)
+    for name, part in form.parts(made).items():
+        names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
+    names["recurrent_rows"] = parts.called(sums.recurrent_rows, ROWS=TILE_ROWS)
+    names["tile_rows"] = parts.called(sums.tile_at, ROWS=TILE_ROWS)
+    names["tile_row"] = parts.called(sums.tile_at, ROWS=1)
     for template in (layer.hoist, layer.hoist_side_by_side):
         names[template.__name__] = parts.called(template)
     names["HOIST_FROM"] = 1 if several else HOIST_FROM
@@ -111,11 +108,11 @@ def _new_parts(cell: Cell, format_name: str, mark: str) -> Parts:
     return parts
 
 
-def _constants(made: Listing, format_name: str) -> dict[str, Any]:
+def _constants(made: Listing, form: Form) -> dict[str, Any]:
     """Numbers, and the ways from vectors to the values of the equations."""
-    gates = len(made.cell.gates)
+    gates, value_bytes = len(made.cell.gates), form.type.itemsize
     names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "ROWS": TILE_ROWS}
-    names |= {name: getattr(FORMATS[format_name], name) for name in ("INPUT_BYTES", "Y_BYTES")}
+    names |= {"INPUT_BYTES": value_bytes, "Y_BYTES": value_bytes}
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.cell.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     return names | {"peepholes": fused.peepholes(made)}

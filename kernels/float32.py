@@ -6,27 +6,23 @@ The functions are templates: a name that is None below is bound by bind.py.
 from typing import Any
 
 import numba
+import numpy as np
 
-from edgelstm.kernels import activations
+from edgelstm.kernels import activations, packing, sums
 from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.cell_ops import Listing
+from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
+from edgelstm.kernels.kept import N_SLOTS, capture
 from edgelstm.kernels.layer import (
-    AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
-    CHUNK,
     CLIP,
     GROUPS,
-    H_WORDS,
     INPUTS,
     OUTPUTS,
     PEEPHOLES,
-    PREFETCH,
     SCRATCH,
-    TILE,
-    W_HH,
-    W_IH,
     WORDS,
     X_ROWS,
 )
@@ -36,7 +32,6 @@ from edgelstm.kernels.simd.memory import (
     load_scalar,
     store_f32,
     store_first_f32,
-    store_rows,
     store_scalar,
 )
 from edgelstm.kernels.simd.products import product_f32
@@ -44,14 +39,11 @@ from edgelstm.kernels.simd.target import LANES, PAIR
 from edgelstm.kernels.simd.tuples import join
 from edgelstm.kernels.simd.vectors import above, below, splat_f32
 
-INPUT_BYTES = Y_BYTES = 4
 jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
 GATES: Any = None  # how many
-VECTORS: Any = None  # 2 * GATES: of one group
 JOINED: Any = None  # a letter 1 or 0 per gate: whether one sum holds both of its products
-ROWS: Any = None  # steps of a tile
 step: Any = None  # the cell's equations
 w_products: Any = None
 u_products: Any = None
@@ -63,28 +55,31 @@ weights_of: Any = None  # two_weights or three_weights
 new_h: Any = None  # one_state or two_states
 
 
-# ---- products
+# ---- rows and sums
 
 
 def input_rows(P, source, n, row):
-    """The product reads x itself."""
+    """Address of rows of x, ready: the product reads x itself, float32 (n, INPUTS), C order."""
     return source
 
 
 def input_row(P, source):
-    """Copied: y may lie where x does, and is written before x is read to its end."""
+    """Address of a copy of a lone row of x, float32 (INPUTS,).
+
+    y may lie where x does, and is written before x is read to its end.
+    """
     copy_row(source, P[INPUTS], P[X_ROWS])
     return P[X_ROWS]
 
 
 def x_words(P, steps):
-    """Sequences follow each other as they are."""
+    """Words from a sequence's first row of x to the next sequence's: they follow each other."""
     return steps * P[WORDS]
 
 
 @jit
 def copy_row(source, count, out):
-    """float32 values from address to address."""
+    """Copies float32 (count,) from address to address."""
     k = 0
     while k + LANES <= count:
         store_f32(out, k, load_f32(source, k))
@@ -95,64 +90,29 @@ def copy_row(source, count, out):
 
 
 def prepare(P, h, row):
-    """The product reads h itself."""
+    """Nothing: the product reads h itself."""
 
 
 def given_in(P, t, row):
-    """Nothing is needed."""
+    """0: `finish` needs nothing of a step."""
     return 0
 
 
-def tile_at(P, rows, apart, out, out_apart, g):
-    """Input products and biases of ROWS rows, for one group."""
-    k, at = P[WORDS], g * VECTORS * LANES
-    start = load_rows_f32(P[BIAS_IH], at, 0, VECTORS, ROWS)
-    made = product_f32(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
-    stride = P[GROUPS] * VECTORS * LANES
-    store_rows(P[SCRATCH], out * stride + at, made, out_apart * stride, ROWS)
+def begin_on_inputs(P, terms, at, rows):
+    """Where the sums of h begin: on the terms of a joined gate, else at its bias.
+
+    terms: a tuple of float32 vectors, VECTORS for each of `rows` rows; BIAS_HH: float32 (GROUPS,
+    VECTORS * LANES), C order, read from element `at`.
+    """
+    return join(terms, P[BIAS_HH], at, JOINED)
 
 
 def narrow_tile(P, first, n, g):
-    """They are stored as they are."""
-
-
-def load_terms(P, row, g):
-    """Stored input products of one group."""
-    return load_rows_f32(P[SCRATCH], (row * P[GROUPS] + g) * VECTORS * LANES, 0, VECTORS, 1)
-
-
-def input_terms(P, row, g):
-    """The same, formed now."""
-    at = g * VECTORS * LANES
-    start = load_rows_f32(P[BIAS_IH], at, 0, VECTORS, 1)
-    return product_f32(start, P[W_IH] + 4 * at * P[WORDS], row, 0, P[WORDS], 1, 0)
-
-
-def recurrent(P, terms, g, h):
-    """Products of h, onto the input's where a gate is joined."""
-    at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], join(terms, P[BIAS_HH], at, JOINED)
-    if P[PREFETCH]:
-        return product_f32(start, w, h, 0, P[H_WORDS], 1, AHEAD_BYTES)
-    return product_f32(start, w, h, 0, P[H_WORDS], 1, 0)
-
-
-def recurrent_rows(P, t, g, h):
-    """The same of ROWS sequences."""
-    at, stride = g * VECTORS * LANES, P[GROUPS] * VECTORS * LANES
-    terms = load_rows_f32(P[SCRATCH], t * stride + at, P[CHUNK] * stride, VECTORS, ROWS)
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], join(terms, P[BIAS_HH], at, JOINED)
-    made = product_f32(start, w, h, 2 * P[H_WORDS], P[H_WORDS], ROWS, 0)
-    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
-
-
-def made_rows(P, row):
-    """Those of one sequence."""
-    return load_rows_f32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+    """Nothing: sums of x are kept as they are."""
 
 
 def finish(P, terms, made, g, given):
-    """They are what the gates need."""
+    """The sums of x and of h, tuples of float32 vectors: what the gates need."""
     return terms, made
 
 
@@ -160,24 +120,35 @@ def finish(P, terms, made, g, given):
 
 
 def two_weights(both, first, unit):
-    """What the equations call W and U."""
+    """What the equations call W and U.
+
+    both: the sums of x and of h, tuples of float32 vectors; first: literal, the first of the GATES
+    that are taken; unit: the first unit.
+    """
     return w_products(both[0], first, unit), u_products(both[1], first, unit)
 
 
 def three_weights(both, first, unit):
-    """W, U and P."""
+    """What the equations call W, U and P.
+
+    both: the sums of x and of h, tuples of float32 vectors; first: literal, the first of the GATES
+    that are taken; unit: the first unit.
+    """
     W, U = w_products(both[0], first, unit), u_products(both[1], first, unit)
     return W, U, peepholes(unit)
 
 
 def one_state(P, weights, unit, h, c_row):
-    """New h of one vector of units."""
+    """New h of one vector of units, float32; h: address of float32 (padded units,)."""
     new = step(*weights, x_value(0, P), h_value(load_f32(h, unit), P))
     return payload(new[0])
 
 
 def two_states(P, weights, unit, h, c_row):
-    """New h of one vector of units; the second state advances in place."""
+    """New h of one vector of units, float32; the second state advances in place.
+
+    h, c_row: addresses of float32 (padded units,).
+    """
     c = c_value(load_f32(c_row, unit), P)
     new = step(*weights, x_value(0, P), h_value(load_f32(h, unit), P), c)
     store_f32(c_row, unit, payload(new[1]))
@@ -186,10 +157,11 @@ def two_states(P, weights, unit, h, c_row):
 
 @jit
 def keep(P, new, unit, h_next, y_row):
-    """Stores h for the next step and for the caller, whose rows are not padded.
+    """Stores a vector of h for the next step and for the caller, whose rows are not padded.
 
-    The padding of h stays 0: what is not finite there would come into every unit, as 0 times it is
-    not a number.
+    new: float32 vector, of units from `unit` on; h_next: address of float32 (padded units,); y_row:
+    of float32 (OUTPUTS,). The padding of h stays 0: what is not finite there would come into
+    every unit, as 0 times it is not a number.
     """
     if unit + LANES <= P[OUTPUTS]:
         store_f32(h_next, unit, new)
@@ -200,7 +172,11 @@ def keep(P, new, unit, h_next, y_row):
 
 
 def advance(P, both, unit, h, h_next, y_row, c_row):
-    """The two vectors of a group, one after the other."""
+    """The cell on the two vectors of a group, one after the other.
+
+    both: the sums of x and of h, tuples of float32 vectors; unit: the group's first; h, h_next,
+    c_row: addresses of float32 (padded units,); y_row: of float32 (OUTPUTS,).
+    """
     first = new_h(P, weights_of(both, 0, unit), unit, h, c_row)
     keep(P, first, unit, h_next, y_row)
     unit += LANES
@@ -213,12 +189,13 @@ def advance(P, both, unit, h, h_next, y_row, c_row):
 
 @jit
 def _second(P, a, b):
-    """Both products of a joined gate are in the second sum."""
+    """The sum of a joined gate, a float32 vector: both of its products are in the second."""
     return b
 
 
 @jit
 def _clip(P, v):
+    """A float32 vector cut to +- the float32 at CLIP."""
     limit = load_scalar(P[CLIP], 0)
     return below(splat_f32(limit), above(splat_f32(-limit), v))
 
@@ -234,7 +211,7 @@ OPERATIONS = {
 
 
 def compute(listing: Listing, op: Any) -> Any:
-    """See `Listing.compute`."""
+    """The jitted function of an operation on float32 vectors, see `cell_ops.Listing`."""
     if op.kind == "scale":
         return _scale(listing.cell.peepholes.index(op.gate))
     if any(op == listing.joined(gate) for gate in listing.cell.gates):
@@ -252,8 +229,11 @@ def _clipped(operation: Any) -> Any:
     return jit(lambda P, a, b: _clip(P, operation(P, a, b)))
 
 
-def bind(listing: Listing) -> dict[str, Any]:
-    """What the templates need to know of a cell."""
+# ---- the format
+
+
+def cell_parts(listing: Listing) -> dict[str, Any]:
+    """What the functions above need to know of a cell, by name."""
     joined = "".join("1" if listing.joined(gate) else "0" for gate in listing.cell.gates)
     return {
         "JOINED": joined,
@@ -262,8 +242,40 @@ def bind(listing: Listing) -> dict[str, Any]:
     }
 
 
-# Each may use those before it.
-TEMPLATES = (
-    *(input_rows, input_row, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
-    *(recurrent, made_rows, finish, advance),
+def parts(listing: Listing) -> dict[str, Any]:
+    """See `Form.parts`."""
+    return cell_parts(listing) | {
+        "TERMS": 2 * len(listing.cell.gates),
+        "START_IH": BIAS_IH,
+        "INPUT_SUMS": SCRATCH,
+        "H_ROWS": 2,
+        "product": product_f32,
+        "load_sums": load_rows_f32,
+        "load_kept": load_rows_f32,
+        "sums_at": sums.among_groups,
+        "rescaled": sums.as_they_are,
+        "begin": begin_on_inputs,
+        "hidden": sums.h_itself,
+        "input_rows": input_rows,
+        "input_row": input_row,
+        "x_words": x_words,
+        "prepare": prepare,
+        "given_in": given_in,
+        **sums.PRODUCTS,
+        "narrow_tile": narrow_tile,
+        "finish": finish,
+        "advance": advance,
+    }
+
+
+FORM = Form(
+    name="float32",
+    type=np.dtype(np.float32),
+    state_types=(np.dtype(np.float32), np.dtype(np.float32)),
+    per_word=1,
+    order=packing.natural,
+    n_slots=N_SLOTS,
+    compute=compute,
+    parts=parts,
+    capture=capture,
 )

@@ -4,22 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.kernels import float32
-from edgelstm.kernels.float32 import advance, jit, narrow_tile
+from edgelstm.kernels import float32, packing, sums
+from edgelstm.kernels.cell_ops import Listing
+from edgelstm.kernels.float32 import jit
+from edgelstm.kernels.form import Array, Form
 from edgelstm.kernels.layer import (
-    AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
-    CHUNK,
-    GROUPS,
     H_WORDS,
     INPUTS,
+    KEPT_ROWS,
     OWN,
-    PREFETCH,
     SCRATCH,
-    TILE,
-    W_HH,
-    W_IH,
+    WORD_BYTES,
     WORDS,
     X_ROWS,
 )
@@ -31,11 +28,10 @@ from edgelstm.kernels.simd.memory import (
     load_scalar,
     scalar_of_bits,
     store_i8,
-    store_rows,
     store_scalar,
 )
 from edgelstm.kernels.simd.products import product_i8
-from edgelstm.kernels.simd.target import LANES, OFFSET
+from edgelstm.kernels.simd.target import LANES, OFFSET, TILE_ROWS
 from edgelstm.kernels.simd.tuples import join, scaled, splat_many
 from edgelstm.kernels.simd.vectors import (
     bits_as_i32,
@@ -47,29 +43,30 @@ from edgelstm.kernels.simd.vectors import (
     splat_i32,
 )
 
-INPUT_BYTES = Y_BYTES = 4
 (
     WEIGHT_SCALES,  # address of float32 (2 * gates,): of weight_ih, then of weight_hh
-    X_SCALES,  # address of float32: step sizes of the rounded rows of x
-    ROUNDED,  # address of the rounded h
+    X_SCALES,  # address of float32 (KEPT_ROWS,): step sizes of the rounded rows of x
+    ROUNDED,  # address of the rounded h, int8 (TILE_ROWS, 4 * H_WORDS)
     OFFSETS_IH,  # packed int32: what the products of the stored inputs have too much
     OFFSETS_HH,
-    H_SCALES,  # address of float32 (ROWS,): step sizes of the rounded h
+    H_SCALES,  # address of float32 (TILE_ROWS,): step sizes of the rounded h
 ) = range(OWN, OWN + 6)
 N_SLOTS = OWN + 6
 MAGNITUDE = 0x7FFFFFFF  # without the sign; not finite from INFINITE on
 INFINITE = 0x7F800000
 
-# Bound by bind.py, beside those of float32.py.
+# Bound by bind.py.
 GATES: Any = None
 VECTORS: Any = None
 JOINED: Any = None
-ROWS: Any = None
 
 
 @jit
 def largest_bits(v, count):
-    """Bits of the largest magnitude of float32 values at v; as integers they are ordered."""
+    """Bits of the largest magnitude; as integers they are ordered.
+
+    v: address of float32 (count,).
+    """
     most, k = splat_i32(0), 0
     while k + LANES <= count:
         most = max_i32(most, bits_as_i32(load_f32(v, k)) & MAGNITUDE)
@@ -81,15 +78,19 @@ def largest_bits(v, count):
 
 @jit
 def store_rounded(v, inverse, out, k):
-    """One vector in steps, as the product reads it."""
+    """A float32 vector in whole steps, to int8 `out`[k:], as the product reads it.
+
+    inverse: float32, steps per 1; out: address.
+    """
     store_i8(out, k, i32_to_i8(f32_to_i32(round_f32(v * inverse)) + OFFSET))
 
 
 @jit
 def round_row(v, count, out):
-    """int8 steps of the largest magnitude / 127, to address out; returns the size of a step.
+    """int8 steps of the largest magnitude / 127; returns the size of a step, float32.
 
-    NaN where a value is not finite: it goes on from there. Writes whole vectors.
+    v: address of float32 (count,); out: of int8, room for whole vectors. The size is NaN where a
+    value is not finite: it goes on from there.
     """
     bits = largest_bits(v, count)
     finite = bits < INFINITE
@@ -104,91 +105,89 @@ def round_row(v, count, out):
     return largest / np.float32(127) if finite else np.float32(np.nan)
 
 
-def input_rows(P, source, n, row):
-    """n rows of x, rounded."""
-    for t in range(n):
-        out = P[X_ROWS] + (row + t) * P[WORDS] * 4
-        size = round_row(source + t * P[INPUTS] * 4, P[INPUTS], out)
-        store_scalar(P[X_SCALES], row + t, size)
-    return P[X_ROWS] + row * P[WORDS] * 4
+# ---- rows and sums
 
 
-def input_row(P, source):
-    """Rounded too, to where y does not lie."""
-    return input_rows(P, source, 1, 0)
-
-
-def x_words(P, steps):
-    """Rounded rows of a sequence's chunk follow each other."""
-    return P[CHUNK] * P[WORDS]
+def read_row(P, source, row):
+    """Rounds a row of x, float32 (INPUTS,) at `source`, to int8 in row `row` of X_ROWS."""
+    out = P[X_ROWS] + row * P[WORDS] * WORD_BYTES
+    store_scalar(P[X_SCALES], row, round_row(source, P[INPUTS], out))
 
 
 def prepare(P, h, row):
-    """Rounds h."""
-    size = round_row(h, P[H_WORDS] * 4, P[ROUNDED] + row * P[H_WORDS] * 4)
+    """Rounds h, float32 (4 * H_WORDS,) at address h, to row `row` of ROUNDED."""
+    size = round_row(h, P[H_WORDS] * 4, P[ROUNDED] + row * P[H_WORDS] * WORD_BYTES)
     store_scalar(P[H_SCALES], row, size)
 
 
 def given_in(P, t, row):
-    """The real sizes of one step of the two products, gate by gate."""
+    """What one in the sums of x and of h stands for: two tuples of GATES float32 vectors."""
     of_x = splat_many(P[WEIGHT_SCALES], 0, load_scalar(P[X_SCALES], t), GATES)
     return of_x, splat_many(P[WEIGHT_SCALES], GATES, load_scalar(P[H_SCALES], row), GATES)
 
 
-def tile_at(P, rows, apart, out, out_apart, g):
-    """Input products of ROWS rows, for one group."""
-    k, at = P[WORDS], g * VECTORS * LANES
-    start = load_rows_i32(P[OFFSETS_IH], at, 0, VECTORS, ROWS)
-    made = product_i8(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
-    stride = P[GROUPS] * VECTORS * LANES
-    store_rows(P[SCRATCH], out * stride + at, made, out_apart * stride, ROWS)
-
-
-def load_terms(P, row, g):
-    """Stored input products of one group."""
-    return load_rows_i32(P[SCRATCH], (row * P[GROUPS] + g) * VECTORS * LANES, 0, VECTORS, 1)
-
-
-def input_terms(P, row, g):
-    """The same, formed now."""
-    at = g * VECTORS * LANES
-    start = load_rows_i32(P[OFFSETS_IH], at, 0, VECTORS, 1)
-    return product_i8(start, P[W_IH] + 4 * at * P[WORDS], row, 0, P[WORDS], 1, 0)
-
-
-def recurrent(P, terms, g, h):
-    """Products of the rounded h."""
-    at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[OFFSETS_HH], at, 0, VECTORS, 1)
-    if P[PREFETCH]:
-        return product_i8(start, w, P[ROUNDED], 0, P[H_WORDS], 1, AHEAD_BYTES)
-    return product_i8(start, w, P[ROUNDED], 0, P[H_WORDS], 1, 0)
-
-
-def recurrent_rows(P, t, g, h):
-    """The same of ROWS sequences."""
-    at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[OFFSETS_HH], at, 0, VECTORS, ROWS)
-    made = product_i8(start, w, P[ROUNDED], P[H_WORDS], P[H_WORDS], ROWS, 0)
-    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
-
-
-def made_rows(P, row):
-    """Those of one sequence."""
-    return load_rows_i32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+def rounded_h(P, h):
+    """Address of h as the product reads it: int8 (ROWS, 4 * H_WORDS), C order."""
+    return P[ROUNDED]
 
 
 def finish(P, terms, made, g, given):
-    """Real gate sums from the two integer products."""
+    """Real gate sums, tuples of float32 vectors, from the integer sums of x and of h.
+
+    terms, made: tuples of VECTORS int32 vectors; given: from `given_in`; BIAS_IH, BIAS_HH: float32
+    (GROUPS, VECTORS * LANES), C order.
+    """
     at = g * VECTORS * LANES
     of_x = scaled(terms, given[0], load_rows_f32(P[BIAS_IH], at, 0, VECTORS, 1))
     return of_x, scaled(made, given[1], join(of_x, P[BIAS_HH], at, JOINED))
 
 
-compute, bind = float32.compute, float32.bind
+# ---- the format
 
-# Each may use those before it.
-TEMPLATES = (
-    *(input_rows, input_row, x_words, prepare, given_in, narrow_tile, load_terms, input_terms),
-    *(recurrent, made_rows, finish, advance),
+
+def parts(listing: Listing) -> dict[str, Any]:
+    """See `Form.parts`."""
+    return float32.cell_parts(listing) | {
+        "TERMS": 2 * len(listing.cell.gates),
+        "START_IH": OFFSETS_IH,
+        "START_HH": OFFSETS_HH,
+        "INPUT_SUMS": SCRATCH,
+        "H_ROWS": 1,
+        "product": product_i8,
+        "load_sums": load_rows_i32,
+        "load_kept": load_rows_i32,
+        "sums_at": sums.among_groups,
+        "rescaled": sums.as_they_are,
+        "begin": sums.begin_in_memory,
+        "hidden": rounded_h,
+        "read_row": read_row,
+        **sums.COPIED,
+        "prepare": prepare,
+        "given_in": given_in,
+        **sums.PRODUCTS,
+        "narrow_tile": float32.narrow_tile,
+        "finish": finish,
+        "advance": float32.advance,
+    }
+
+
+def scratch(h_units: int) -> dict[int, Array]:
+    """See `Form.scratch`."""
+    return {
+        X_SCALES: packing.aligned((KEPT_ROWS,), np.float32),
+        H_SCALES: packing.aligned((TILE_ROWS,), np.float32),
+        ROUNDED: packing.aligned((TILE_ROWS, h_units), np.int8),
+    }
+
+
+FORM = Form(
+    name="hybrid",
+    type=np.dtype(np.float32),
+    state_types=(np.dtype(np.float32), np.dtype(np.float32)),
+    per_word=4,
+    order=packing.natural,
+    n_slots=N_SLOTS,
+    compute=float32.compute,
+    parts=parts,
+    scratch=scratch,
 )

@@ -10,24 +10,21 @@ import numba
 import numpy as np
 from numba.core.errors import TypingError
 
+from edgelstm.kernels import packing, sums
 from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.float32 import given_in, prepare
+from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.hybrid import made_rows, x_words
-from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, OPERATIONS, jit, narrow
+from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, N_SLOTS, OPERATIONS, jit, narrow
 from edgelstm.kernels.layer import (
-    AHEAD_BYTES,
     BIAS_HH,
     BIAS_IH,
     GROUPS,
-    H_WORDS,
     INPUTS,
     OUTPUTS,
-    PREFETCH,
     SCRATCH,
     TILE,
-    W_HH,
-    W_IH,
+    WORD_BYTES,
     WORDS,
     X_ROWS,
 )
@@ -42,16 +39,12 @@ from edgelstm.kernels.simd.memory import (
     store_words,
 )
 from edgelstm.kernels.simd.products import product_i8
-from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR
-from edgelstm.kernels.simd.words import (
-    flip_octets,
-    words_to_octets,
-)
+from edgelstm.kernels.simd.target import OFFSET, PAIR
+from edgelstm.kernels.simd.words import flip_octets, words_to_octets
 
-INPUT_BYTES = Y_BYTES = 1
 # Bound by bind.py.
-VECTORS: Any = None
-ROWS: Any = None
+made_rows: Any = None
+rescaled: Any = None
 step: Any = None
 w_products: Any = None
 u_products: Any = None
@@ -60,77 +53,41 @@ h_value: Any = None
 c_value: Any = None
 
 
-# ---- products
-
-
-def input_rows(P, source, n, row):
-    """n rows of x as the product reads them."""
-    for t in range(n):
-        copy_row(source + t * P[INPUTS], P[INPUTS], P[X_ROWS] + (row + t) * P[WORDS] * 4)
-    return P[X_ROWS] + row * P[WORDS] * 4
-
-
-def input_row(P, source):
-    """Copied too."""
-    return input_rows(P, source, 1, 0)
+# ---- rows and sums
 
 
 @jit
 def copy_row(source, count, out):
-    """int8 values, stored as the product wants them."""
+    """Copies int8 (count,) from address to address, as the product wants them: x + OFFSET."""
     x = numba.carray(bytes_at(source), count)
     rows = numba.carray(bytes_at(out), count)
     for k in range(count):
         rows[k] = x[k] ^ np.uint8(OFFSET)
 
 
-def tile_at(P, rows, apart, out, out_apart, g):
-    """Input products of ROWS rows, for one group, to TILE."""
-    k, at = P[WORDS], g * VECTORS * LANES
-    start = load_rows_i32(P[BIAS_IH], at, 0, VECTORS, ROWS)
-    made = product_i8(start, P[W_IH] + 4 * at * k, rows, apart, k, ROWS, 0)
-    store_rows(P[TILE], out * VECTORS * LANES, made, out_apart * VECTORS * LANES, ROWS)
+def read_row(P, source, row):
+    """Copies a row of x, int8 (INPUTS,) at `source`, to row `row` of X_ROWS."""
+    copy_row(source, P[INPUTS], P[X_ROWS] + row * P[WORDS] * WORD_BYTES)
+
+
+def narrow_inputs(P, sums_of_x):
+    """Input terms of a group, a tuple of int16 vectors, from VECTORS int32 vectors."""
+    return narrow(P, sums_of_x, IH)
 
 
 def narrow_tile(P, first, n, g):
-    """Rescales them here, off the chain from one step to the next."""
+    """Rescales n rows of sums of x, off the chain from one step to the next.
+
+    From TILE, int32 (rows, 2 * N_GATES * LANES), to SCRATCH, int16 (rows, GROUPS, N_GATES * PAIR),
+    both C order and from row `first` on.
+    """
     for row in range(first, first + n):
-        made = narrow(P, made_rows(P, row), IH)
+        made = rescaled(P, made_rows(P, row))
         store_rows(P[SCRATCH], (row * P[GROUPS] + g) * N_GATES * PAIR, made, 0, 1)
 
 
-def load_terms(P, row, g):
-    """Stored input terms of one group."""
-    return load_rows_words(P[SCRATCH], (row * P[GROUPS] + g) * N_GATES * PAIR, 0, N_GATES, 1)
-
-
-def input_terms(P, row, g):
-    """The same, formed now."""
-    at = g * VECTORS * LANES
-    start = load_rows_i32(P[BIAS_IH], at, 0, VECTORS, 1)
-    w = P[W_IH] + 4 * at * P[WORDS]
-    return narrow(P, product_i8(start, w, row, 0, P[WORDS], 1, 0), IH)
-
-
-def recurrent(P, terms, g, h):
-    """Products of h."""
-    at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[BIAS_HH], at, 0, VECTORS, 1)
-    if P[PREFETCH]:
-        return product_i8(start, w, h, 0, P[H_WORDS], 1, AHEAD_BYTES)
-    return product_i8(start, w, h, 0, P[H_WORDS], 1, 0)
-
-
-def recurrent_rows(P, t, g, h):
-    """The same of ROWS sequences."""
-    at = g * VECTORS * LANES
-    w, start = P[W_HH] + 4 * at * P[H_WORDS], load_rows_i32(P[BIAS_HH], at, 0, VECTORS, ROWS)
-    made = product_i8(start, w, h, 2 * P[H_WORDS], P[H_WORDS], ROWS, 0)
-    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
-
-
 def finish(P, terms, made, g, given):
-    """Rescales the recurrent terms."""
+    """Input and recurrent terms, tuples of int16 vectors; made: VECTORS int32 vectors."""
     return terms, narrow(P, made, HH)
 
 
@@ -138,7 +95,12 @@ def finish(P, terms, made, g, given):
 
 
 def advance(P, both, unit, h, h_next, y_row, c_row):
-    """A whole group."""
+    """The cell on a whole group.
+
+    both: input and recurrent terms, tuples of int16 vectors; unit: the group's first; h_next:
+    address of int8 (padded units,), as the product wants them; y_row: of int8 (OUTPUTS,); c_row: of
+    int16 (padded units,).
+    """
     c = c_value(load_words(c_row, unit), P)
     W, U = w_products(both[0], 0, unit), u_products(both[1], 0, unit)
     new = step(W, U, x_value(0, P), h_value(0, P), c)
@@ -152,31 +114,47 @@ def advance(P, both, unit, h, h_next, y_row, c_row):
 
 
 def compute(listing: Listing, op: Any) -> Any:
-    """See `Listing.compute`."""
+    """The jitted function of an operation on int16 vectors, see `cell_ops.Listing`."""
     key = (op.kind, listing.role(op.result), *(listing.role(a) for a in op.args))
     if key not in OPERATIONS:
         raise TypingError(f"{listing.name}: {' '.join(key)} has no int8 form")
     return OPERATIONS[key]
 
 
-def bind(listing: Listing) -> dict[str, Any]:
-    """What the templates need to know of a cell."""
+def parts(listing: Listing) -> dict[str, Any]:
+    """See `Form.parts`."""
     assert len(listing.cell.gates) == N_GATES
-    return {}
+    return {
+        "TERMS": N_GATES,
+        "START_IH": BIAS_IH,
+        "START_HH": BIAS_HH,
+        "INPUT_SUMS": TILE,
+        "H_ROWS": 2,
+        "product": product_i8,
+        "load_sums": load_rows_i32,
+        "load_kept": load_rows_words,
+        "sums_at": sums.of_one_group,
+        "rescaled": narrow_inputs,
+        "begin": sums.begin_in_memory,
+        "hidden": sums.h_itself,
+        "read_row": read_row,
+        **sums.COPIED,
+        "prepare": prepare,
+        "given_in": given_in,
+        **sums.PRODUCTS,
+        "narrow_tile": narrow_tile,
+        "finish": finish,
+        "advance": advance,
+    }
 
 
-# Each may use those before it.
-TEMPLATES = (
-    *(
-        input_rows,
-        input_row,
-        x_words,
-        prepare,
-        given_in,
-        made_rows,
-        narrow_tile,
-        load_terms,
-        input_terms,
-    ),
-    *(recurrent, finish, advance),
+FORM = Form(
+    name="int8",
+    type=np.dtype(np.int8),
+    state_types=(np.dtype(np.int8), np.dtype(np.int16)),
+    per_word=4,
+    order=packing.narrowed,
+    n_slots=N_SLOTS,
+    compute=compute,
+    parts=parts,
 )

@@ -2,8 +2,13 @@
 
 `sequences` runs one sequence, or several side by side, so that each weight that is read serves all
 of them; `one_step` runs a single step. All give the same bits. They are templates: the names below
-that are None are bound to the functions of a format (float32.py, hybrid.py, int8.py) and to a
-cell's compiled equations by bind.py.
+that are None are bound to the functions of a format (sums.py, float32.py, hybrid.py, int8.py) and
+to a cell's compiled equations by bind.py.
+
+In all of them `P` is the pointer to a kernel's int64 parameters, whose slots stand below; other
+arguments are int64, most of them addresses. Unless it is said otherwise, `rows` is the address of
+rows of WORDS words, ready for the product; `h` and `h_next` are those of H_BYTES, h read and
+written in a step; `y_row` is that of OUTPUTS values of y; `t` counts the steps of a chunk.
 """
 
 from typing import Any
@@ -52,6 +57,7 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     TOGETHER,  # how many are
     OWN,  # first slot that a format uses for itself
 ) = range(27)
+KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
 jit = numba.njit(**INLINED)
@@ -62,13 +68,13 @@ ROWS: Any = None  # sequences side by side
 Y_BYTES: Any = None  # of one value of y
 INPUT_BYTES: Any = None  # of one value of x
 input_rows: Any = None  # (P, source, steps, row) -> address of rows of x, ready for the product
-input_row: Any = None  # (P, source) -> the same of a lone one, which y may overwrite
+input_row: Any = None  # (P, source) -> address of a lone row, ready; y may overwrite the source
 x_words: Any = None  # (P, steps) -> words from a sequence's first row to the next sequence's
 tile_rows: Any = None  # (P, rows, words apart, out, rows apart, group): products of TILE_ROWS rows
 tile_row: Any = None  # (P, rows, words apart, out, rows apart, group): of one
 narrow_tile: Any = None  # (P, first, steps, group): from TILE to SCRATCH
 load_terms: Any = None  # (P, row, group) -> the stored input products
-input_terms: Any = None  # (P, row, group) -> the same of one step, formed now
+input_terms: Any = None  # (P, row, group) -> those of one row, not stored
 prepare: Any = None  # (P, h, row): makes h ready for its product
 given_in: Any = None  # (P, step, row) -> what `finish` needs in this step
 recurrent: Any = None  # (P, terms, group, h) -> products of h of one sequence
@@ -84,7 +90,7 @@ step_all: Any = None  # (P, rows, t, n, h, h_next, y_row, apart, backwards): ste
 def hoist(P, rows, n):
     """Input products of n steps of one sequence, ahead of the steps, TILE_ROWS at a time.
 
-    P: parameters; rows: address of n rows of words.
+    rows: address of (n, WORDS) words, C order. The products go to SCRATCH.
     """
     for g in range(P[GROUPS]):
         t = 0
@@ -98,7 +104,11 @@ def hoist(P, rows, n):
 
 
 def hoist_side_by_side(P, rows, apart, n):
-    """Input products of n steps of ROWS sequences, whose rows lie `apart` words from each other."""
+    """Input products of n steps of ROWS sequences.
+
+    rows: address of (n, WORDS) words, C order, of the first sequence; those of the next begin
+    `apart` words behind them. The products go to SCRATCH, CHUNK rows per sequence.
+    """
     for g in range(P[GROUPS]):
         for t in range(n):
             tile_rows(P, rows + t * P[WORDS] * WORD_BYTES, apart, t, P[CHUNK], g)
@@ -107,7 +117,10 @@ def hoist_side_by_side(P, rows, apart, n):
 
 
 def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
-    """One step of one sequence: each group of units is computed whole."""
+    """One step of one sequence: each group of units is computed whole.
+
+    hoisted: whether its input products are in SCRATCH; backwards: from the last group to the first.
+    """
     prepare(P, h, 0)
     given, groups = given_in(P, t, 0), P[GROUPS]
     for k in range(groups):
@@ -122,13 +135,20 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
 
 @jit
 def rows_at(P, array, axes, flags):
-    """Where the rows of an x or y lie; 0 if it is not an array of that many axes and flags."""
+    """Where the rows of an x or y lie; 0 if it is not such an array.
+
+    array: any object; what is taken has `axes` axes, the format's type and NumPy's `flags`.
+    """
     return data_of(array, P[ARRAY], axes, P[TYPE], flags)
 
 
 @jit
 def steps_of(P, x, y):
-    """Steps of x and y, -1 where they fit neither each other nor the layer."""
+    """Steps of x and y, -1 where they do not fit each other or the layer.
+
+    x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the format's type, C order; any other
+    object does not fit.
+    """
     x_at, y_at = rows_at(P, x, 3, READABLE), rows_at(P, y, 3, READABLE | WRITEABLE)
     if x_at == 0 or y_at == 0:
         return -1
@@ -143,9 +163,9 @@ def steps_of(P, x, y):
 def sequences(p, x, y):
     """Runs a layer over sequences, from the states that P points to, which it leaves advanced.
 
-    p: int64 parameters; x: (batch, steps, inputs), y: (batch, steps, outputs), in the type of the
-    format, C order; they are read as arrays.py says. Returns whether they fit; nothing is done
-    where they do not.
+    p: int64 (slots,), parameters; x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the
+    format's type, C order; they are read as arrays.py says. Returns whether they fit; nothing is
+    done where they do not.
     """
     P = parameters(p)
     steps = steps_of(P, x, y)
@@ -170,7 +190,11 @@ def sequences(p, x, y):
 
 
 def one_step(p, x, y):
-    """As `sequences`, for one step of one. x: (inputs,), y: (outputs,), which may be x."""
+    """Runs a layer over one step of one sequence, from and to the states that P points to.
+
+    p: int64 (slots,), parameters; x: (INPUTS,), y: (OUTPUTS,), of the format's type, contiguous; y
+    may be x. Returns whether they fit; nothing is done where they do not.
+    """
     P = parameters(p)
     x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
     if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
@@ -189,7 +213,10 @@ def one_step(p, x, y):
 
 
 def inputs_of_one(P, x_at, steps, n):
-    """Rows of n steps as the product reads them; formed together where they are enough."""
+    """Rows of n steps, ready; their products are formed ahead where the steps are enough.
+
+    x_at: address of x, (n, INPUTS) of the format's type, C order; steps: of the whole sequence.
+    """
     rows = input_rows(P, x_at, n, 0)
     if n >= HOIST_FROM:
         hoist(P, rows, n)
@@ -197,7 +224,7 @@ def inputs_of_one(P, x_at, steps, n):
 
 
 def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
-    """One step."""
+    """One step of one sequence, in a chunk of n."""
     step_once(P, rows, t, n >= HOIST_FROM, h, h_next, y_row, backwards)
 
 
@@ -205,7 +232,11 @@ def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
 
 
 def inputs_side_by_side(P, x_at, steps, n):
-    """Input products of n steps of each."""
+    """Rows of n steps of ROWS sequences, ready, and their products, formed ahead.
+
+    x_at: address of x, (ROWS, steps, INPUTS) of the format's type, C order, at the chunk's first
+    step. Returns the address of the first sequence's rows.
+    """
     rows = input_rows(P, x_at, n, 0)
     for r in range(1, ROWS):
         input_rows(P, x_at + r * steps * P[INPUTS] * INPUT_BYTES, n, r * P[CHUNK])
@@ -214,7 +245,11 @@ def inputs_side_by_side(P, x_at, steps, n):
 
 
 def step_side_by_side(P, rows, t, n, h, h_next, y_row, apart, backwards):
-    """One step: products together, then each one's cell. apart: bytes from y to y."""
+    """One step of ROWS sequences: the products together, then each one's cell.
+
+    h, h_next, y_row: of the first; the h of the next lies 2 * H_BYTES behind it, its y_row `apart`
+    bytes.
+    """
     h_bytes, groups = 2 * P[H_BYTES], P[GROUPS]
     for r in range(ROWS):
         prepare(P, h + r * h_bytes, r)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import hybrid, layer, packing, phases
+from edgelstm.kernels import float32, hybrid, kept, layer, packing, phases
+from edgelstm.kernels import int8 as integer
 from edgelstm.kernels import int8_arithmetic as int8
 from edgelstm.kernels.bind import has_phases, kernel, listing
 from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.cell_ops import Cell, phases_of
+from edgelstm.kernels.form import Form
 from edgelstm.kernels.packing import aligned, pack, padded
 from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART
@@ -25,7 +27,7 @@ class Packed:
     """What all sequences of a layer share.
 
     Attributes:
-        cell, format_name: What is compiled.
+        cell, form: What is compiled.
         input_size, hidden_size, output_size: Of the layer.
         arrays: Slot of the parameters to the array whose address stands there.
         numbers: Slot to a number.
@@ -33,7 +35,7 @@ class Packed:
     """
 
     cell: Cell
-    format_name: str
+    form: Form
     input_size: int
     hidden_size: int
     output_size: int
@@ -45,7 +47,7 @@ class Packed:
     def kernel(self, kind: str) -> Kernel:
         """That of a kind of `bind.KINDS`."""
         if kind not in self._kernels:
-            self._kernels[kind] = kernel(self.cell, self.format_name, kind)
+            self._kernels[kind] = kernel(self.cell, self.form, kind)
         return self._kernels[kind]
 
     @functools.cached_property
@@ -71,7 +73,7 @@ class Packed:
     @functools.cached_property
     def has_phases(self) -> bool:
         """Whether its kernel takes one sequence at a time."""
-        return has_phases(self.cell, self.format_name)
+        return has_phases(self.cell, self.form)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,30 +96,30 @@ class Float32Layer:
 
 def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
     """A layer in float32."""
-    order = packing.natural(LANES)
-    hidden_size = len(given.weights[0]) // len(cell.gates)
-    arrays = _weights(given.weights, hidden_size, per_word=1, order=order)
-    arrays |= _biases(given.biases, hidden_size, order)
-    if has_phases(cell, "float32"):
+    form, hidden_size = float32.FORM, len(given.weights[0]) // len(cell.gates)
+    arrays = _weights(given.weights, hidden_size, form)
+    arrays |= _biases(given.biases, hidden_size, form)
+    if has_phases(cell, form):
         del arrays[layer.W_HH]
         arrays |= _phase_weights(cell, given, hidden_size)
     if given.peepholes is not None:
         rows = given.peepholes.reshape(-1, hidden_size)
         arrays[layer.PEEPHOLES] = aligned((len(rows), padded(hidden_size, PAIR)), np.float32)
         arrays[layer.PEEPHOLES][:, :hidden_size] = rows
-    return _packed(cell, "float32", given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
+    return _packed(cell, form, given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
 
 
 def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[int, Array]:
     """weight_hh phase by phase, and the projection."""
-    made, order, arrays = listing(cell, "float32"), packing.natural(LANES), {}
+    form, arrays = float32.FORM, {}
+    made = listing(cell, form)
     gates = _wide(given.weights[1]).reshape(len(cell.gates), hidden_size, -1)
     for number in range(len(phases_of(made).values)):
         rows = np.concatenate([gates[k] for k in phases.due(made, number)])
-        arrays[phases.WEIGHTS + number] = pack(rows, hidden_size, LANES, per_word=1, order=order)
+        arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form)
     if given.projection is not None:
         wide = _wide(given.projection)
-        arrays[phases.W_HR] = pack(wide, len(wide), LANES, per_word=1, order=order)
+        arrays[kept.W_HR] = _pack(wide, len(wide), form)
     return arrays
 
 
@@ -130,15 +132,14 @@ def pack_hybrid(
     clip: float,
 ) -> Packed:
     """A layer with int8 weights; scales: float32 (2 * gates,), of weight_ih, then weight_hh."""
-    order, hidden_size = packing.natural(LANES), len(weights[1][0])
-    arrays = _weights(weights, hidden_size, per_word=4, order=order)
-    arrays |= _biases(biases, hidden_size, order)
+    form, hidden_size = hybrid.FORM, len(weights[1][0])
+    arrays = _weights(weights, hidden_size, form) | _biases(biases, hidden_size, form)
     sums = [(-OFFSET * w.sum(1, np.int64)).astype(np.int32) for w in weights]
-    offsets = _biases((sums[0], sums[1]), hidden_size, order)
+    offsets = _biases((sums[0], sums[1]), hidden_size, form)
     arrays[hybrid.OFFSETS_IH] = offsets[layer.BIAS_IH]
     arrays[hybrid.OFFSETS_HH] = offsets[layer.BIAS_HH]
     arrays |= {layer.CLIP: _limit(clip), hybrid.WEIGHT_SCALES: scales.astype(np.float32)}
-    return _packed(cell, "hybrid", weights, arrays, {})
+    return _packed(cell, form, weights, arrays, {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +167,7 @@ def pack_int8(
     cell: Cell, weights: tuple[Array, Array], biases: tuple[Array, Array], scales: Int8Scales
 ) -> Packed | None:
     """A layer in int8; biases are int32. None where 32 bits do not hold its sums."""
-    order, hidden_size = packing.narrowed(LANES), len(weights[1][0])
+    form, hidden_size = integer.FORM, len(weights[1][0])
     slots = _slots(weights, biases, scales)
     if slots is None or min(int(w.min()) for w in weights) < SMALLEST_WEIGHT:
         return None
@@ -176,12 +177,12 @@ def pack_int8(
         (b - zero * w.astype(np.int64).sum(1)).astype(np.int32)
         for w, b, zero in zip(weights, biases, zeros, strict=True)
     ]
-    arrays = _weights(weights, hidden_size, per_word=4, order=order)
-    arrays |= _biases((folded[0], folded[1]), hidden_size, order)
+    arrays = _weights(weights, hidden_size, form)
+    arrays |= _biases((folded[0], folded[1]), hidden_size, form)
     arrays[int8.TABLES] = packing.activation_tables(scales.sigmoid_table, apart=TABLES_APART)
     numbers = _cell_numbers(scales) | dict(enumerate(slots, int8.IH))
     zero = ((scales.hidden_zero + OFFSET + 128) & 0xFF) - 128
-    return _packed(cell, "int8", weights, arrays, numbers, h_zero=zero)
+    return _packed(cell, form, weights, arrays, numbers, h_zero=zero)
 
 
 def _cell_numbers(scales: Int8Scales) -> dict[int, int]:
@@ -215,15 +216,18 @@ def _slots(
     return out
 
 
-def _weights(
-    weights: tuple[Array, Array], hidden_size: int, *, per_word: int, order: Array
-) -> dict[int, Array]:
+def _weights(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the input, and of h."""
     w_ih, w_hh = weights
     return {
-        slot: pack(w, hidden_size, LANES, per_word=per_word, order=order)
+        slot: _pack(w, hidden_size, form)
         for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh)))
     }
+
+
+def _pack(w: Array, hidden_size: int, form: Form) -> Array:
+    order = form.order(LANES)
+    return pack(w, hidden_size, LANES, per_word=form.per_word, order=order)
 
 
 def _wide(w: Array) -> Array:
@@ -233,7 +237,8 @@ def _wide(w: Array) -> Array:
     return wide
 
 
-def _biases(biases: tuple[Array, Array], hidden_size: int, order: Array) -> dict[int, Array]:
+def _biases(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
+    order = form.order(LANES)
     return {
         slot: pack(b.reshape(-1, 1), hidden_size, LANES, per_word=1, order=order)
         for slot, b in zip((layer.BIAS_IH, layer.BIAS_HH), biases, strict=True)
@@ -246,7 +251,7 @@ def _limit(clip: float) -> Array:
 
 def _packed(
     cell: Cell,
-    format_name: str,
+    form: Form,
     weights: tuple[Array, Array],
     arrays: dict[int, Array],
     numbers: dict[int, int],
@@ -255,8 +260,8 @@ def _packed(
 ) -> Packed:
     input_size, output_size = weights[0].shape[1], weights[1].shape[1]
     hidden_size = len(weights[0]) // len(cell.gates)
-    per_word = 1 if format_name == "float32" else 4
-    h_bytes, c_bytes = (1, 2) if format_name == "int8" else (4, 4)
+    per_word = form.per_word
+    h_bytes, c_bytes = (kind.itemsize for kind in form.state_types)
     units, outputs = padded(hidden_size, PAIR), padded(output_size, PAIR)
     numbers = numbers | {
         layer.INPUTS: input_size,
@@ -269,7 +274,7 @@ def _packed(
         layer.C_BYTES: units * c_bytes,
         layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),
     }
-    if phases.W_HR in arrays:
-        numbers[phases.OUT_GROUPS] = outputs // PAIR
+    if kept.W_HR in arrays:
+        numbers[kept.OUT_GROUPS] = outputs // PAIR
     zeros = {state: h_zero if k == 0 else 0 for k, state in enumerate(cell.states)}
-    return Packed(cell, format_name, input_size, hidden_size, output_size, arrays, numbers, zeros)
+    return Packed(cell, form, input_size, hidden_size, output_size, arrays, numbers, zeros)

@@ -8,37 +8,17 @@ later product has no effect yet, and the compiler drops it.
 
 from typing import Any
 
-import numba
-
-from edgelstm.kernels.cache import INLINED, Parts
+from edgelstm.kernels.cache import Parts
 from edgelstm.kernels.cell_ops import Listing, phases_of
-from edgelstm.kernels.float32 import advance, bind, keep
+from edgelstm.kernels.float32 import advance, cell_parts, keep
 from edgelstm.kernels.fused import products
-from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, OWN, UNITS
-from edgelstm.kernels.simd.memory import (
-    load_f32,
-    load_rows_f32,
-    store_f32,
-    store_first_f32,
-    store_rows,
-)
+from edgelstm.kernels.kept import KEPT, OUT_GROUPS, RAW, VALUES, W_HR, WEIGHTS, store_units
+from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, WORD_BYTES
+from edgelstm.kernels.simd.memory import load_f32, load_rows_f32, store_rows
 from edgelstm.kernels.simd.products import product_f32
 from edgelstm.kernels.simd.target import LANES, PAIR
 from edgelstm.kernels.simd.tuples import join, picked, replaced
 from edgelstm.kernels.simd.vectors import splat_f32
-
-MOST = 4
-(
-    KEPT,  # recurrent sums of all groups: those that are formed, and where the others begin
-    RAW,  # h before its projection
-    W_HR,
-    OUT_GROUPS,  # of the projected h
-    WEIGHTS,  # of h that are due in phase 0, 1, ...
-) = range(OWN, OWN + 5)
-VALUES = WEIGHTS + MOST  # what they multiply; h itself in phase 0
-N_SLOTS = VALUES + MOST
-
-jit = numba.njit(**INLINED)
 
 # Bound below, beside the names of float32.py.
 GATES: Any = None
@@ -60,12 +40,19 @@ first_phase: Any = None
 
 
 def step_of_phases(P, rows, t, hoisted, h, h_next, y_row, backwards):
-    """One step of one sequence, whose input products are formed."""
+    """One step of one sequence, whose input products are in SCRATCH.
+
+    Arguments as in `layer.step_of_groups`.
+    """
     first_phase(P, t, h, h_next, y_row, backwards)
 
 
 def phase(P, t, h, h_next, y_row, backwards):
-    """The products that are due, then the equations as far as they go."""
+    """The products that are due, then the equations as far as they go.
+
+    h: address of float32 (H_WORDS,); WEIGHTS + PHASE: float32 (GROUPS, H_WORDS,
+    2 * N_DUE * LANES); KEPT: float32 (GROUPS, VECTORS * LANES). All C order.
+    """
     source, groups = (h if PHASE == 0 else P[VALUES + PHASE]), P[GROUPS]
     for k in range(groups):
         g = groups - 1 - k if backwards else k
@@ -74,7 +61,7 @@ def phase(P, t, h, h_next, y_row, backwards):
             sums = join(terms, P[BIAS_HH], at, JOINED)
         else:
             sums = load_rows_f32(P[KEPT], at, 0, VECTORS, 1)
-        w = P[WEIGHTS + PHASE] + 4 * g * 2 * N_DUE * LANES * P[H_WORDS]
+        w = P[WEIGHTS + PHASE] + WORD_BYTES * g * 2 * N_DUE * LANES * P[H_WORDS]
         made = product_f32(picked(sums, DUE), w, source, 0, P[H_WORDS], 1, 0)
         sums = replaced(sums, made, DUE)
         if not LAST:
@@ -84,18 +71,22 @@ def phase(P, t, h, h_next, y_row, backwards):
 
 
 def look(P, both, unit, h, h_next, y_row, c_row):
-    """The equations of a group for what they keep for the next phase."""
+    """The equations of a group, for what they keep for the next phase.
+
+    both: the sums of x and of h, tuples of float32 vectors; h, c_row: addresses of float32 (padded
+    units,).
+    """
     look_at(P, weights_of(both, 0, unit), unit, h, c_row)
     look_at(P, weights_of(both, GATES, unit + LANES), unit + LANES, h, c_row)
 
 
 def look_at_one_state(P, weights, unit, h, c_row):
-    """One vector of units."""
+    """Runs the equations on one vector of units; h: address of float32 (padded units,)."""
     step(*weights, x_value(0, P), h_value(load_f32(h, unit), P))
 
 
 def look_at_two_states(P, weights, unit, h, c_row):
-    """One vector of units."""
+    """Runs the equations on one vector of units; h, c_row: of float32 (padded units,)."""
     c = c_value(load_f32(c_row, unit), P)
     step(*weights, x_value(0, P), h_value(load_f32(h, unit), P), c)
 
@@ -104,31 +95,28 @@ look_at: Any = None
 
 
 def nothing(P, t, h, h_next, y_row, backwards):
-    """Behind the last phase."""
+    """What follows the last phase of a cell without a projection."""
 
 
 # ---- the projection
 
 
-@jit
-def store_units(P, v, unit, out):
-    """A vector of units; the padding stays 0, see `float32.keep`."""
-    if unit + LANES <= P[UNITS]:
-        store_f32(out, unit, v)
-    else:
-        store_first_f32(out, unit, v, P[UNITS] - unit)
-
-
 def keep_raw(P, new, unit, h_next, y_row):
-    """h before its projection; the rows of the caller take what comes behind it."""
+    """Stores a float32 vector of h before its projection, to RAW, float32 (padded units,).
+
+    The rows of the caller take what comes behind it.
+    """
     store_units(P, new, unit, P[RAW])
 
 
 def project(P, t, h, h_next, y_row, backwards):
-    """h = weight_hr @ h."""
+    """h = weight_hr @ h, for all outputs.
+
+    W_HR: float32 (OUT_GROUPS, padded units, PAIR), C order; RAW: float32 (padded units,).
+    """
     words, zero = P[GROUPS] * PAIR, splat_f32(0.0)
     for g in range(P[OUT_GROUPS]):
-        unit, w = g * PAIR, P[W_HR] + 4 * g * PAIR * words
+        unit, w = g * PAIR, P[W_HR] + WORD_BYTES * g * PAIR * words
         made = product_f32((zero, zero), w, P[RAW], 0, words, 1, 0)
         keep(P, made[0], unit, h_next, y_row)
         if unit + LANES < P[OUTPUTS]:
@@ -136,11 +124,6 @@ def project(P, t, h, h_next, y_row, backwards):
 
 
 # ---- putting them together
-
-
-def capture(number: int) -> Any:
-    """See `Listing.capture`."""
-    return jit(lambda P, v, unit: store_units(P, v, unit, P[VALUES + number]))
 
 
 def due(listing: Listing, number: int) -> list[int]:
@@ -153,7 +136,7 @@ def due(listing: Listing, number: int) -> list[int]:
 def first(listing: Listing, parts: Parts, *, projects: bool) -> Any:
     """The first phase, which calls the next, and so on."""
     behind = parts.inlined(project if projects else nothing)
-    n, templates = len(phases_of(listing).values), bind(listing)
+    n, templates = len(phases_of(listing).values), cell_parts(listing)
     looks = look_at_one_state if len(listing.cell.states) == 1 else look_at_two_states
     for number in reversed(range(n)):
         gates = due(listing, number)

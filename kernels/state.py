@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import hybrid, int8_arithmetic, layer, phases
+from edgelstm.kernels import kept, layer
 from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.pack_layer import Packed
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
 
 Array = NDArray[Any]
-KEPT_ROWS = 24  # of input products, ahead of the steps that use them
-N_SLOTS = max(hybrid.N_SLOTS, int8_arithmetic.N_SLOTS, phases.N_SLOTS)
 
 
 class Running:
@@ -31,11 +29,10 @@ class Running:
 
     def __init__(self, packed: Packed, batch: int, workers: int = 1) -> None:
         self._packed = packed
-        integer = packed.format_name == "int8"
-        self.type = np.dtype(np.int8 if integer else np.float32)
-        state_types = (np.int8, np.int16) if integer else (np.float32, np.float32)
-        self._h = aligned((batch, 2, packed.h_units), state_types[0])
-        self._c = aligned((batch, packed.units), state_types[1])
+        self.type = packed.form.type
+        h_type, c_type = packed.form.state_types
+        self._h = aligned((batch, 2, packed.h_units), h_type)
+        self._c = aligned((batch, packed.units), c_type)
         self._sets = [_sets(batch, k, workers, packed) for k in range(workers)]
         self._scratch = [_new_scratch(packed) for _ in range(workers)]
         self.parameters: dict[int, NDArray[np.int64]] = {}
@@ -45,7 +42,7 @@ class Running:
 
     def _add_parameters(self, sets: list[tuple[int, int]], scratch: dict[int, Array]) -> None:
         """Of the sets of one worker; see layer.py."""
-        shared = np.zeros(N_SLOTS, np.int64)
+        shared = np.zeros(self._packed.form.n_slots, np.int64)
         for slot, number in self._packed.slots.items():
             shared[slot] = number
         for slot, array in scratch.items():
@@ -54,12 +51,13 @@ class Running:
         h, c = self._h.ctypes.data, self._c.ctypes.data
         for first, count in sets:
             self.parameters[first] = p = shared.copy()
-            p[layer.FIRST], p[layer.TOGETHER], p[layer.CHUNK] = first, count, KEPT_ROWS // count
+            p[layer.FIRST], p[layer.TOGETHER] = first, count
+            p[layer.CHUNK] = layer.KEPT_ROWS // count
             p[layer.H_BUFFERS] = h + first * self._h.strides[0]
             p[layer.CELL] = c + first * self._c.strides[0]
 
     def kernels(self) -> list[Kernel]:
-        """Those that `advance` takes."""
+        """The kernels that `advance` takes."""
         counts = {count for sets in self._sets for _, count in sets}
         return [self._packed.kernel("sequence" if count == 1 else "batch") for count in counts]
 
@@ -135,18 +133,15 @@ def _sets(batch: int, worker: int, workers: int, packed: Packed) -> list[tuple[i
 
 def _new_scratch(p: Packed) -> dict[int, Array]:
     """Whole vectors are written: rows of x are as long as that."""
-    gates, words = len(p.cell.gates), p.numbers[layer.WORDS]
-    scratch = {
-        layer.SCRATCH: aligned((KEPT_ROWS, gates * p.units), np.int32),
-        layer.TILE: aligned((KEPT_ROWS, gates * PAIR), np.int32),
-        layer.X_ROWS: aligned((KEPT_ROWS * 4 * words + 4 * LANES,), np.int8),
+    gates, words, rows = len(p.cell.gates), p.numbers[layer.WORDS], layer.KEPT_ROWS
+    row_bytes = layer.WORD_BYTES * words
+    scratch = p.form.scratch(p.h_units) | {
+        layer.SCRATCH: aligned((rows, gates * p.units), np.int32),
+        layer.TILE: aligned((rows, gates * PAIR), np.int32),
+        layer.X_ROWS: aligned((rows * row_bytes + 4 * LANES,), np.int8),
     }
-    if p.format_name == "hybrid":
-        scratch[hybrid.X_SCALES] = aligned((KEPT_ROWS,), np.float32)
-        scratch[hybrid.H_SCALES] = aligned((TILE_ROWS,), np.float32)
-        scratch[hybrid.ROUNDED] = aligned((TILE_ROWS, p.h_units), np.int8)
     if p.has_phases:
-        scratch[phases.KEPT] = aligned((gates * p.units,), np.float32)
-        for slot in (phases.RAW, *range(phases.VALUES + 1, phases.VALUES + phases.MOST)):
+        scratch[kept.KEPT] = aligned((gates * p.units,), np.float32)
+        for slot in (kept.RAW, *range(kept.VALUES + 1, kept.VALUES + kept.MOST_PHASES)):
             scratch[slot] = aligned((p.h_units,), np.float32)
     return scratch

@@ -36,9 +36,9 @@ ORDER = {
         "flatbuffer guards < schema < model < layers write < chain < read < __init__"
     ),
     "kernels": (
-        "cell_ops packing simd < cache fused < activations conversion float_program "
-        "integer_program layer < float32 int8_arithmetic < hybrid phases < int8 < bind < "
-        "pack_layer < state"
+        "cell_ops packing simd < cache form fused < activations conversion float_program "
+        "integer_program layer < int8_arithmetic kept sums < float32 < hybrid int8 phases < "
+        "bind < pack_layer < state"
     ),
     "kernels.simd": "target < vectors < memory < arrays products tuples words",
     "layers": (

@@ -48,10 +48,10 @@ def _can_read_arrays() -> bool:
 def _pack(layer: Direction | QuantizedDirection) -> Any:
     if isinstance(layer, Direction):
         return _pack_float32(layer)
-    from edgelstm.kernels.bind import has_phases
+    from edgelstm.kernels.bind import FORMATS, has_phases
 
     form, cell = _form(layer), _cell(layer, layer.plan)
-    if form is None or has_phases(cell, form):
+    if form is None or has_phases(cell, FORMATS[form]):
         return None
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
 

@@ -11,7 +11,10 @@ from edgelstm.cost.energy import estimate
 from edgelstm.cost.traffic import constant_bytes
 from edgelstm.cost.variants import Situation, changed, middle, projection_size, rebuilt, with_macs
 from edgelstm.devices.device import read_device
-from edgelstm.model.network import Bidirectional, Dense, Network, Recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.model.sizes import shapes
 from tests.networks import bidirectional_network
 
@@ -55,7 +58,7 @@ def test_a_projection_is_found_in_the_counts() -> None:
 
 def sizes(network: Network) -> list[tuple[int, ...]]:
     return [
-        (x.input_size, x.hidden_size, x.output_size)
+        (x.input_size, x.forward.hidden_size, x.output_size)
         if isinstance(x, Recurrent)
         else (x.input_size, x.output_size)
         for x in network.layers

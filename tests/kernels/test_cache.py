@@ -234,7 +234,7 @@ def test_a_kernels_code_is_named_after_its_file(tmp_path: Path) -> None:
         patch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
         patch.setattr("edgelstm.kernels.bind._kernels", {})
         patch.setattr(cache, "_write", lambda *given: written.extend(given))
-        assert kernel(packed.cell, "float32", "sequence").function
+        assert kernel(packed.cell, packed.form, "sequence").function
     name, made = written
     functions = made.library._final_module.functions
     found = [f.name for f in functions if not f.is_declaration]

@@ -438,7 +438,7 @@ def compile_cell(spec: CellSpec, equations: Callable[..., Any]) -> None:
         roles=(),
         clips=False,
     )
-    assert bind.kernel(cell, "float32", "sequence").function
+    assert bind.kernel(cell, bind.FORMATS["float32"], "sequence").function
 
 
 def test_equations_that_are_not_in_the_list_do_not_compile() -> None:

@@ -33,7 +33,7 @@ from tests.networks import random_network
 made = []
 cache._write = lambda path, code: made.append(code.library.get_asm_str())
 packed = packed_layer(quantize(random_network("lstm"), None, "hybrid").layers[0])
-bind.kernel(packed.cell, packed.format_name, "sequence").function
+bind.kernel(packed.cell, packed.form, "sequence").function
 print(*(line for line in made[0].splitlines() if "vpdpbusd" in line), sep="\\n")
 """
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="features of x86")

@@ -1,0 +1,177 @@
+"""Sums of products of a group of units: how they are formed, and where they wait.
+
+These templates serve every format: a name that is None below stands for what tells formats apart,
+and is bound by bind.py. A row of sums is VECTORS vectors, [2 halves][gates][lanes] of the product's
+type: float32, or int32 of int8 products. `P` is the pointer to a kernel's int64 parameters, see
+layer.py; other arguments are int64: addresses, counts, and `g`, the number of a group.
+"""
+
+from typing import Any
+
+from edgelstm.kernels.layer import (
+    AHEAD_BYTES,
+    CHUNK,
+    GROUPS,
+    H_WORDS,
+    INPUTS,
+    PREFETCH,
+    SCRATCH,
+    TILE,
+    W_HH,
+    W_IH,
+    WORD_BYTES,
+    WORDS,
+    X_ROWS,
+)
+from edgelstm.kernels.simd.memory import store_rows
+from edgelstm.kernels.simd.target import LANES
+
+# Bound by bind.py.
+VECTORS: Any = None  # of the sums of a group
+ROWS: Any = None  # rows of x, or sequences, whose products are formed together
+INPUT_BYTES: Any = None  # of one value of x
+TERMS: Any = None  # vectors of the input terms of a group, as they are kept
+START_IH: Any = None  # slot: where the sums of x begin
+START_HH: Any = None  # slot: where those of h begin, if nothing else is said by `begin`
+INPUT_SUMS: Any = None  # slot: where the sums of x go
+H_ROWS: Any = None  # rows from the h of a sequence to that of the next, as the product reads them
+product: Any = None  # product_f32, or product_i8
+load_sums: Any = None  # loads rows of sums
+load_kept: Any = None  # loads rows of input terms
+sums_at: Any = None  # (P, row, g) -> offset in INPUT_SUMS of a row of sums
+rescaled: Any = None  # (P, sums of x) -> input terms
+begin: Any = None  # (P, terms, offset, literal rows) -> where the sums of h begin
+hidden: Any = None  # (P, h) -> address of h as the product reads it
+read_row: Any = None  # (P, source, row): a row of x to that row of X_ROWS
+input_rows: Any = None  # copied_rows
+
+
+# ---- rows of x that are copied for the product
+
+
+def copied_rows(P, source, n, row):
+    """Address of n rows of x as the product reads them, the first of them row `row` of X_ROWS.
+
+    source: address of x, (n, INPUTS) in the format's type, C order; X_ROWS: (rows, WORDS) words,
+    C order.
+    """
+    for t in range(n):
+        read_row(P, source + t * P[INPUTS] * INPUT_BYTES, row + t)
+    return P[X_ROWS] + row * P[WORDS] * WORD_BYTES
+
+
+def copied_row(P, source):
+    """Address of a lone row of x as the product reads it, which y does not overlap.
+
+    source: address of x, (INPUTS,) in the format's type.
+    """
+    return input_rows(P, source, 1, 0)
+
+
+def copied_words(P, steps):
+    """Words from a sequence's first copied row to the next sequence's: a chunk of rows."""
+    return P[CHUNK] * P[WORDS]
+
+
+# ---- products of x
+
+
+def among_groups(P, row, g):
+    """Where a row of sums lies in (rows, GROUPS, VECTORS * LANES), C order."""
+    return (row * P[GROUPS] + g) * VECTORS * LANES
+
+
+def of_one_group(P, row, g):
+    """Where a row of sums lies in (rows, VECTORS * LANES), C order, which each group uses anew."""
+    return row * VECTORS * LANES
+
+
+def as_they_are(P, sums):
+    """Input terms that are the sums themselves, a tuple of VECTORS vectors."""
+    return sums
+
+
+def tile_at(P, rows, apart, out, out_apart, g):
+    """Stores the sums of ROWS rows of x for one group.
+
+    rows: address of the first row of WORDS words; the next begins `apart` words behind it. out: row
+    of INPUT_SUMS for the first; the next is `out_apart` rows behind it. START_IH:
+    (GROUPS, VECTORS * LANES); W_IH: (GROUPS, WORDS, VECTORS * LANES) words, C order.
+    """
+    k, at, place = P[WORDS], g * VECTORS * LANES, sums_at(P, out, g)
+    start = load_sums(P[START_IH], at, 0, VECTORS, ROWS)
+    made = product(start, P[W_IH] + WORD_BYTES * at * k, rows, apart, k, ROWS, 0)
+    store_rows(P[INPUT_SUMS], place, made, sums_at(P, out_apart, g) - sums_at(P, 0, g), ROWS)
+
+
+def input_terms(P, row, g):
+    """Input terms of one group, formed in the step that uses them.
+
+    row: address of a row of WORDS words; START_IH and W_IH: as `tile_at` reads them.
+    """
+    k, at = P[WORDS], g * VECTORS * LANES
+    start = load_sums(P[START_IH], at, 0, VECTORS, 1)
+    return rescaled(P, product(start, P[W_IH] + WORD_BYTES * at * k, row, 0, k, 1, 0))
+
+
+def load_terms(P, row, g):
+    """Input terms of one group that were formed ahead of the steps.
+
+    row: of SCRATCH, (rows, GROUPS, VECTORS * LANES), C order, in the type of the terms.
+    """
+    return load_kept(P[SCRATCH], (row * P[GROUPS] + g) * VECTORS * LANES, 0, TERMS, 1)
+
+
+# ---- products of h
+
+
+def recurrent(P, terms, g, h):
+    """Sums of h of one sequence, for one group: a tuple of VECTORS vectors.
+
+    terms: the group's input terms; h: address of the present h, H_WORDS words where the product
+    reads it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words, C order.
+    """
+    at = g * VECTORS * LANES
+    w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, 1)
+    if P[PREFETCH]:
+        return product(start, w, hidden(P, h), 0, P[H_WORDS], 1, AHEAD_BYTES)
+    return product(start, w, hidden(P, h), 0, P[H_WORDS], 1, 0)
+
+
+def recurrent_rows(P, t, g, h):
+    """Sums of h of ROWS sequences in step t of the chunk, for one group, to TILE.
+
+    h: address of the present h of the first, H_WORDS words where the product reads it, those of the
+    next H_ROWS rows behind it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words; SCRATCH: (ROWS,
+    CHUNK, GROUPS, VECTORS * LANES); TILE: (ROWS, VECTORS * LANES). All C order.
+    """
+    at, stride = g * VECTORS * LANES, P[GROUPS] * VECTORS * LANES
+    terms = load_kept(P[SCRATCH], t * stride + at, P[CHUNK] * stride, TERMS, ROWS)
+    w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, ROWS)
+    made = product(start, w, hidden(P, h), H_ROWS * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
+
+
+def made_rows(P, row):
+    """The sums of one row of TILE, (rows, VECTORS * LANES), C order: a tuple of VECTORS vectors."""
+    return load_sums(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+
+
+def begin_in_memory(P, terms, at, rows):
+    """Sums of h begin at constants, the same for each row: START_HH (GROUPS, VECTORS * LANES)."""
+    return load_sums(P[START_HH], at, 0, VECTORS, rows)
+
+
+def h_itself(P, h):
+    """The product reads h where the step keeps it."""
+    return h
+
+
+# By the name that each is bound to; `Form.parts` gives what they use.
+PRODUCTS = {
+    "load_terms": load_terms,
+    "input_terms": input_terms,
+    "recurrent": recurrent,
+    "made_rows": made_rows,
+}
+COPIED = {"input_rows": copied_rows, "input_row": copied_row, "x_words": copied_words}
