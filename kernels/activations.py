@@ -1,4 +1,4 @@
-"""exp, sigmoid and tanh on float32 vectors. What is not a number stays so.
+"""exp, sigmoid and tanh of float32 vectors of LANES values. What is not a number stays so.
 
 Largest errors on [-20, 20]: sigmoid 9e-8, tanh 3e-7.
 """
@@ -24,13 +24,16 @@ LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; n * LN2_HI
 
 @jit
 def clamp(x, limit):
-    """x cut to +-limit."""
+    """x, a float32 vector, cut to +-limit, a float."""
     return below(splat_f32(limit), above(splat_f32(-limit), x))
 
 
 @jit
 def exp(x):
-    """For |x| <= 87: reduction to +-ln(2)/2, a polynomial, and n added to the exponent's bits."""
+    """exp of a float32 vector, for |x| <= 87.
+
+    Reduction to +-ln(2)/2, a polynomial, and n added to the exponent's bits.
+    """
     n = round_f32(x * LOG2E)
     r = fmadd(n, splat_f32(-LN2_HIGH), x)
     r = fmadd(n, splat_f32(-LN2_LOW), r)
@@ -47,13 +50,16 @@ def exp(x):
 
 @jit
 def sigmoid(x):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)) of a float32 vector."""
     return 1.0 / (1.0 + exp(clamp(0.0 - x, 80.0)))
 
 
 @jit
 def tanh(x):
-    """x P(x^2) / Q(x^2), fitted to |x| <= 8.3, where it is 1 to within a rounding."""
+    """tanh of a float32 vector as x P(x^2) / Q(x^2).
+
+    Fitted to |x| <= 8.3, where it is 1 to within a rounding.
+    """
     x = clamp(x, 8.3)
     s = x * x
     p = splat_f32(-1.05454958e-13)

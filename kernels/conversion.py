@@ -34,13 +34,13 @@ def dequantize(y, scale, zero, out):
 
 @functools.cache
 def quantizer() -> Kernel:
-    """Of `quantize`."""
+    """The kernel of `quantize`."""
     signature = nb.int64(nb.float32[::1], nb.float64, nb.int64, nb.int8[::1])
     return Kernel(quantize, signature, f"quantize_{digest((), '')}")
 
 
 @functools.cache
 def dequantizer() -> Kernel:
-    """Of `dequantize`."""
+    """The kernel of `dequantize`."""
     signature = nb.void(nb.int8[::1], nb.float64, nb.int64, nb.float32[::1])
     return Kernel(dequantize, signature, f"dequantize_{digest((), '')}")

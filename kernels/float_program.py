@@ -40,6 +40,10 @@ _half = np.float32(0.5)
 
 @_jit
 def _affine(row, weights, biases, values):
+    """One row of products.
+
+    row: int64 (ROW_LENGTH,); weights, biases, values: float32 (n,), C order.
+    """
     n, columns = row[SIZE], row[COLUMNS]
     v = values[row[A] : row[A] + columns]
     out = values[row[OUT] : row[OUT] + n]
@@ -53,7 +57,11 @@ def _affine(row, weights, biases, values):
 
 @_jit
 def _affine_rounded(row, weights_q, biases, constants, values, rounded):
-    """The vector becomes whole steps of its largest magnitude / 127."""
+    """One row of products of a vector in whole steps of its largest magnitude / 127.
+
+    row: int64 (ROW_LENGTH,); weights_q: int8; biases, constants, values: float32; rounded: int16,
+    scratch for the vector. Each (n,), C order.
+    """
     n, columns = row[SIZE], row[COLUMNS]
     v = values[row[A] : row[A] + columns]
     out = values[row[OUT] : row[OUT] + n]
@@ -69,7 +77,10 @@ def _affine_rounded(row, weights_q, biases, constants, values, rounded):
 
 @_jit
 def _round(v, rounded):
-    """Fills `rounded`; returns the size of a step, NaN if a value is not finite."""
+    """Fills `rounded`; returns the size of a step, float32, NaN if a value is not finite.
+
+    v: float32 (n,); rounded: int16 (n,) or longer. Both C order.
+    """
     largest, finite = np.float32(0), True
     for k in range(v.shape[0]):
         magnitude = abs(v[k])
@@ -83,6 +94,10 @@ def _round(v, rounded):
 
 @_jit
 def _elementwise(row, constants, values):
+    """One row of a kind that computes each value by itself.
+
+    row: int64 (ROW_LENGTH,); constants, values: float32 (n,), C order.
+    """
     kind, n = row[KIND], row[SIZE]
     a, b = values[row[A] : row[A] + n], values[row[B] : row[B] + n]
     out = values[row[OUT] : row[OUT] + n]
@@ -121,6 +136,7 @@ def _elementwise(row, constants, values):
 
 @_jit
 def _softmax(row, values):
+    """One row that is a softmax; row: int64 (ROW_LENGTH,); values: float32 (n,), C order."""
     a, out, n = row[A], row[OUT], row[SIZE]
     largest, total = values[a], np.float32(0)
     for j in range(n):
@@ -135,8 +151,9 @@ def _softmax(row, values):
 def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, result):
     """Runs the program over sequences, from the states in `values`, which it leaves advanced.
 
-    rows: int64 (n, ROW_LENGTH); weights, biases, constants: float32; weights_q: int8; values:
-    float32 (batch, n_values), x at its start; rounded: int16, scratch for the longest vector;
+    rows: int64 (n, ROW_LENGTH); weights, biases, constants: float32 (n,); weights_q: int8 (n,);
+    each matrix row by row; values: float32 (batch, n_values), x at its start; rounded: int16 (n,),
+    scratch for the longest vector;
     x: float32 (batch, steps, input_size); y: float32 (batch, steps, output_size), read off
     `values` at `result`. All C order.
     """
@@ -161,7 +178,7 @@ def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, resu
 
 @functools.cache
 def kernel() -> Kernel:
-    """Of `run`."""
+    """The kernel of `run`."""
     i64, f32 = nb.int64, nb.float32
     sequences = f32[:, :, ::1]
     signature = nb.void(

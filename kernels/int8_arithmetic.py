@@ -56,7 +56,9 @@ jit = numba.njit(**INLINED)
 
 @jit
 def requantize(v, P, slot):
-    """Two roundings, by the four numbers at `slot`. |v| 2^left + half < 2^31 was checked at load.
+    """An int32 vector, rounded twice by the four numbers at `slot`.
+
+    |v| 2^left + half < 2^31 was checked at load.
 
     Rounding to nearest, ties away from zero, is a right shift of v + half - (v < 0). The sign is
     taken from v, off the critical path: where v and the product differ in sign both ways give 0.
@@ -68,13 +70,13 @@ def requantize(v, P, slot):
 
 @jit
 def divide_product(p, shift):
-    """p / 2^shift, ties away from zero, for |p| <= 2^30."""
+    """p / 2^shift of an int32 vector, ties away from zero, for |p| <= 2^30."""
     return (p + ((p >> 31) | 1) + (1 << (shift - 1))) >> shift
 
 
 @jit
 def narrow(P, sums, slot):
-    """Rescaled sums of a group as int16, gate by gate."""
+    """Sums of a group, 2 * N_GATES int32 vectors, rescaled to N_GATES of int16, gate by gate."""
     return (
         pack_saturating(requantize(sums[0], P, slot), requantize(sums[4], P, slot)),
         pack_saturating(requantize(sums[1], P, slot + 4), requantize(sums[5], P, slot + 4)),
@@ -88,13 +90,16 @@ def narrow(P, sums, slot):
 
 @jit
 def with_sign(v, sign):
-    """-v where sign is -1, v where it is 0."""
+    """-v where sign is -1, v where it is 0; both int16 vectors."""
     return (v ^ sign) - sign
 
 
 @jit
 def sigmoid(P, z):
-    """Q3.12 -> Q0.15. Value + slope * fraction, rounded: one high product and one average."""
+    """Q3.12 -> Q0.15, int16 vectors.
+
+    Value + slope * fraction, rounded: one high product and one average.
+    """
     a = min_unsigned(abs_words(z), splat_words(32767))
     u = multiply_high_unsigned(a, splat_words(384))  # 3 a >> 9; the low half is (3 a & 511) << 7
     value, slope = entry_192(P[TABLES], u)
@@ -104,7 +109,10 @@ def sigmoid(P, z):
 
 @jit
 def tanh_of_distance(tables, d):
-    """d: uint16, distance from 0 in units of 1 / (12 * 2^9)."""
+    """tanh in Q0.15 of distances from 0, in units of 1 / (12 * 2^9).
+
+    tables: address of `packing.activation_tables`; d: vector of uint16.
+    """
     u = shift_unsigned(d, splat_words(8))
     fraction = shift_unsigned(d << 8, splat_words(1))
     value, slope = entry_256(tables, u)
@@ -113,14 +121,17 @@ def tanh_of_distance(tables, d):
 
 @jit
 def tanh(P, z):
-    """Q3.12 -> Q0.15. 21845 keeps 3 a in 16 bits and is already saturated."""
+    """Q3.12 -> Q0.15, int16 vectors. 21845 keeps 3 a in 16 bits and is already saturated."""
     a = min_unsigned(abs_words(z), splat_words(21845))
     return with_sign(tanh_of_distance(P[TABLES], a + a + a), z >> 15)
 
 
 @jit
 def tanh_of_cell(P, c):
-    """The distance (3 c << left) + round >> right is (c, 1) . (3 << left, round) per lane."""
+    """Q0.15 of the cell, int16 vectors.
+
+    The distance (3 c << left) + round >> right is (c, 1) . (3 << left, round) per lane.
+    """
     one, factors = splat_words(1), splat_i32(P[TANH_FACTORS])
     d = multiply_pairs(interleave_first(c, one), factors) >> P[TANH_RIGHT]
     e = multiply_pairs(interleave_second(c, one), factors) >> P[TANH_RIGHT]
@@ -136,28 +147,28 @@ def product(a, b):
 
 @jit
 def kept_share(P, a, b):
-    """Gate times cell, in the cell's scale."""
+    """Gate times cell, int16 vectors: two int32 vectors in the cell's scale."""
     p = product(a, b)
     return divide_product(p[0], KEEP_SHIFT), divide_product(p[1], KEEP_SHIFT)
 
 
 @jit
 def new_share(P, a, b):
-    """Gate times candidate, in the cell's scale."""
+    """Gate times candidate, int16 vectors: two int32 vectors in the cell's scale."""
     p, shift = product(a, b), P[SHARE_SHIFT]
     return divide_product(p[0], shift), divide_product(p[1], shift)
 
 
 @jit
 def cell_sum(P, a, b):
-    """Two shares; neither saturates on its own."""
+    """The cell, an int16 vector, of two shares; neither saturates on its own."""
     c = max_words(pack_saturating(a[0] + b[0], a[1] + b[1]), splat_words(P[CELL_LOW]))
     return min_words(c, splat_words(P[CELL_HIGH]))
 
 
 @jit
 def output(P, a, b):
-    """Gate times tanh of the cell, in the scale of h."""
+    """Gate times tanh of the cell, int16 vectors, in the scale of h."""
     p = product(a, b)
     h = pack_saturating(requantize(p[0], P, OUT), requantize(p[1], P, OUT))
     h = add_saturating(h, splat_words(P[HIDDEN_ZERO]))
@@ -166,7 +177,7 @@ def output(P, a, b):
 
 @jit
 def gate_sum(P, a, b):
-    """Two terms, each saturated before."""
+    """Two terms, int16 vectors, each saturated before."""
     return add_saturating(a, b)
 
 

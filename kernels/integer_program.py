@@ -41,7 +41,7 @@ _inline = nb.njit(inline="always", **OPTIONS)
 
 @_inline
 def _rescale(x, multiplier, shift):
-    """Two roundings; shift > 0 is to the left."""
+    """x * multiplier * 2^(shift - 31), int64, rounded twice; shift > 0 is to the left."""
     left, right = max(shift, 0), max(-shift, 0)
     high = ((x << left) * multiplier + (1 << 30)) >> 31
     half = (1 << right) >> 1
@@ -50,6 +50,10 @@ def _rescale(x, multiplier, shift):
 
 @_jit
 def _affine(row, weights, biases, values):
+    """One row of products.
+
+    row: int64 (ROW_LENGTH,); weights: int8, biases: int32, values: int16, each (n,), C order.
+    """
     n, columns, zero, low, high = row[SIZE], row[COLUMNS], row[ZERO], row[LOW], row[HIGH]
     multiplier, shift = row[MULTIPLIER], row[SHIFT]
     v = values[row[A] : row[A] + columns]
@@ -65,6 +69,10 @@ def _affine(row, weights, biases, values):
 
 @_jit
 def _elementwise(row, tables, values):
+    """One row of any other kind.
+
+    row: int64 (ROW_LENGTH,); tables: int16 (n * 65536,); values: int16 (n,). All C order.
+    """
     kind, n, zero, low, high = row[KIND], row[SIZE], row[ZERO], row[LOW], row[HIGH]
     multiplier, shift, table = row[MULTIPLIER], row[SHIFT], row[TABLE_ROW] * 65536 + 32768
     a, b = values[row[A] : row[A] + n], values[row[B] : row[B] + n]
@@ -87,9 +95,10 @@ def _elementwise(row, tables, values):
 def run(rows, weights, biases, tables, values, x, y, result):
     """Runs the program over sequences, from the states in `values`, which it leaves advanced.
 
-    rows: int64 (n, ROW_LENGTH); weights: int8; biases: int32; tables: int16, 65536
-    entries each; values: int16 (batch, n_values), x at its start; x: int16 (batch, steps,
-    input_size); y: int16 (batch, steps, output_size), read off `values` at `result`. All C order.
+    rows: int64 (n, ROW_LENGTH); weights: int8 (n,), each matrix row by row; biases: int32 (n,);
+    tables: int16 (n * 65536,), entry 0 of each in its middle; values: int16 (batch, n_values), x at
+    its start; x: int16 (batch, steps, input_size); y: int16 (batch, steps, output_size), read off
+    `values` at `result`. All C order.
     """
     batch, steps, inputs = x.shape
     outputs = y.shape[2]
@@ -108,7 +117,7 @@ def run(rows, weights, biases, tables, values, x, y, result):
 
 @functools.cache
 def kernel() -> Kernel:
-    """Of `run`."""
+    """The kernel of `run`."""
     i64, i32, i16, i8 = nb.int64, nb.int32, nb.int16, nb.int8
     signature = nb.void(
         i64[:, ::1], i8[::1], i32[::1], i16[::1], i16[:, ::1], i16[:, :, ::1], i16[:, :, ::1], i64

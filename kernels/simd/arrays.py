@@ -100,7 +100,7 @@ def data_of(array, kind, axes, number, flags):
 
 @jit
 def length_of(array, axis):
-    """Of an axis that the array has."""
+    """Length of an axis that the array has."""
     return _int64_at(_int64_at(array, SHAPE), 8 * axis)
 
 

@@ -1,4 +1,8 @@
-"""Loads and stores of vectors. Addresses are integers, so that loops carry no array structs."""
+"""Loads and stores of vectors. Addresses are integers, so that loops carry no array structs.
+
+`base` is an address, `offset` counts elements from there; what lies there needs no alignment beyond
+its elements'.
+"""
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -58,6 +62,8 @@ def prefetch(builder, base, offset_bytes):
 def _load(vec):
     @intrinsic
     def load(typingctx, base, offset):
+        """One vector from memory."""
+
         def codegen(context, builder, sig, args):
             value = builder.load(pointer(builder, *args, vec))
             value.align = ELEMENT_BYTES[vec.element]
@@ -71,6 +77,8 @@ def _load(vec):
 def _store(vec):
     @intrinsic
     def store(typingctx, base, offset, value):
+        """One vector to memory."""
+
         def codegen(context, builder, sig, args):
             made = builder.store(args[2], pointer(builder, *args[:2], vec))
             made.align = ELEMENT_BYTES[vec.element]
@@ -93,7 +101,7 @@ def _first_lanes(builder, count, lanes):
 def _store_first(vec):
     @intrinsic
     def store_first(typingctx, base, offset, value, count):
-        """The first `count` lanes only: rows of the caller are not padded."""
+        """Stores the first `count` lanes only: rows of the caller are not padded."""
 
         def codegen(context, builder, sig, args):
             mask = _first_lanes(builder, args[3], vec.lanes)
@@ -113,7 +121,7 @@ store_first_f32, store_first_octets = _store_first(f32v), _store_first(octets)
 
 @intrinsic
 def load_first_f32(typingctx, base, offset, count):
-    """The first `count` lanes, 0 in the others."""
+    """A float32 vector: the first `count` lanes from memory, 0 in the others."""
 
     def codegen(context, builder, sig, args):
         mask = _first_lanes(builder, args[2], f32v.lanes)
@@ -177,7 +185,7 @@ def store_rows(typingctx, base, offset, values, stride, rows):
 
 @intrinsic
 def load_scalar(typingctx, base, offset):
-    """One float32."""
+    """One float32 from memory."""
 
     def codegen(context, builder, sig, args):
         start = builder.inttoptr(args[0], F32.as_pointer())
@@ -188,7 +196,7 @@ def load_scalar(typingctx, base, offset):
 
 @intrinsic
 def store_scalar(typingctx, base, offset, value):
-    """One float32."""
+    """One float32 to memory."""
 
     def codegen(context, builder, sig, args):
         start = builder.inttoptr(args[0], F32.as_pointer())

@@ -12,8 +12,9 @@ from edgelstm.kernels.simd.vectors import F32, I8, const64, emit_fmadd, f32v, sp
 def join(typingctx, sums, base, offset, joined):
     """Where the second sums begin: the first of a joined gate, else a bias from memory.
 
-    joined: literal, a letter 1 or 0 per gate; `sums` is a tuple of them, repeated for each half of
-    a group and each row; the biases are those of a group.
+    joined: literal, a letter 1 or 0 per gate. sums: a tuple of vectors, gate after gate for each
+    half of a group and each row. base, offset: address, and element, of a group's biases, [2
+    halves][gates][lanes] of the sums' type.
     """
     if not isinstance(joined, types.Literal):
         raise RequireLiteralValue("joined")
@@ -35,7 +36,10 @@ def join(typingctx, sums, base, offset, joined):
 
 @intrinsic
 def splat_many(typingctx, base, offset, factor, count):
-    """`count` (literal) float32 from memory, times `factor`, each in every lane of a vector."""
+    """`count` (literal) float32 from memory, times `factor`, each in every lane of a vector.
+
+    base, offset: address, and element, of the first.
+    """
     if not isinstance(count, types.Literal):
         raise RequireLiteralValue("count")
 
@@ -54,7 +58,10 @@ def splat_many(typingctx, base, offset, factor, count):
 
 @intrinsic
 def scaled(typingctx, sums, scales, start):
-    """start + float(sums) * scales, where the scales repeat."""
+    """start + float(sums) * scales, where the scales repeat.
+
+    sums: a tuple of int32 vectors; scales, start: of float32 vectors.
+    """
     n = scales.count
 
     def codegen(context, builder, sig, args):
@@ -77,7 +84,7 @@ def _places(count, mask):
 
 @intrinsic
 def picked(typingctx, vectors, mask):
-    """Those whose letter in `mask` (literal, repeated) is 1."""
+    """The vectors of a tuple whose letter in `mask` (literal, repeated) is 1."""
     at = _places(vectors.count, mask)
 
     def codegen(context, builder, sig, args):
