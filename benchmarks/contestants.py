@@ -102,7 +102,7 @@ def _session(given: Task, mode: str) -> Contestant:
 
 def _entry(given: Task, mode: str) -> Contestant:
     """The compiled function without Python around it."""
-    layer, x = Running(packed_layer(given.networks[mode].layers[0]), 1), given.input(mode)[None]
+    layer, x = Running(packed_layer(given.networks[mode].layers[0].parts[0]), 1), given.input(mode)[None]
     y: Array = np.zeros((1, STEPS, given.hidden_size), layer.type)
     step, row, y_row = layer.step_call(), x[0, 0].copy(), y[0, 0].copy()
 
@@ -117,7 +117,7 @@ def _entry(given: Task, mode: str) -> Contestant:
 
 def _program(given: Task, mode: str) -> Contestant:
     """The same operations row by row: what the fused kernel earns."""
-    stage, x = stages.ProgramStage(given.networks[mode], 1), given.input(mode)
+    stage, x = stages.ProgramStage(encode(parts(given.networks[mode].layers)), 1), given.input(mode)
     step, row, y_row = stage.step_call(), x[0].copy(), np.empty(given.hidden_size, x.dtype)
 
     def sequence() -> Array:

@@ -32,7 +32,7 @@ from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_network
 made = []
 cache._write = lambda path, code: made.append(code.library.get_asm_str())
-packed = packed_layer(quantize(random_network("lstm"), None, "hybrid").layers[0])
+packed = packed_layer(quantize(random_network("lstm"), None, "hybrid").layers[0].parts[0])
 bind.kernel(packed.cell, packed.form, "sequence").function
 print(*(line for line in made[0].splitlines() if "vpdpbusd" in line), sep="\\n")
 """
