@@ -2,6 +2,7 @@
 
     taskset -c 1 python -m benchmarks.bench_kernels [--sizes 0,3] [--rounds 9] [--no-peers]
     python -m benchmarks.bench_kernels --ci        two sizes, ratios to plain loops, exit code 1
+    python -m benchmarks.bench_kernels --against FOLDER [--rounds 200]       see against.py
 
 Everything runs in one process and one thread. First all results are compared; then rounds go over
 all contestants in turn, a few milliseconds each, and the median round counts. `sequence` is 100
@@ -26,7 +27,7 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from benchmarks import report  # noqa: E402
+from benchmarks import against, report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
 from edgelstm.execution.session import run  # noqa: E402
 from edgelstm.model.forward import forward  # noqa: E402
@@ -35,6 +36,7 @@ SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
 CI_SIZES = (1, 2)
 MODES = ("sequence", "step")
 BATCH_SECONDS = 0.01
+ROUNDS, AGAINST_ROUNDS = 9, 200
 # Largest distance from float64 that still is the same network; int8 also has to be equal.
 TOLERANCE = {"float32": 1e-5, "gru": 1e-5, "hybrid": 0.1, "int8": 0.1}
 # How much faster than plain loops the kernels must be wherever CI runs.
@@ -144,19 +146,25 @@ def main() -> int:
     """Runs the benchmark; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", help="indices into the six sizes, such as 0,3")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, help="9 unless given, 200 with --against")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--ci", action="store_true", help="short; compares with plain loops only")
+    parser.add_argument(
+        "--against", type=pathlib.Path, help="folder of another tree, to compare the kernels with"
+    )
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plot", type=pathlib.Path, help="needs edgelstm[plots]")
     args = parser.parse_args()
     chosen = [int(k) for k in args.sizes.split(",")] if args.sizes else list(range(len(SIZES)))
     chosen = list(CI_SIZES) if args.ci else chosen
+    if args.against:
+        sizes = [SIZES[k] for k in chosen]
+        return against.run(args.against.resolve(), sizes, args.rounds or AGAINST_ROUNDS)
     results = []
     for k in chosen:
         print(f"{SIZES[k]} ...", file=sys.stderr, flush=True)
         with_peers = not (args.no_peers or args.ci)
-        results.append(measure_size(SIZES[k], rounds=args.rounds, with_peers=with_peers))
+        results.append(measure_size(SIZES[k], rounds=args.rounds or ROUNDS, with_peers=with_peers))
     found = {"machine": machine(), "results": results}
     print(report.tables(found))
     if args.json:

@@ -1,0 +1,181 @@
+"""The kernels of this tree beside those of another: `python -m benchmarks.bench_kernels --against`.
+
+Two processes, one per tree, take turns on one core: in each round both run the same row, one after
+the other, and the ratio of their CPU times within the round counts. What slows the machine for a
+while slows both. A row whose interval lies below LEAST is run again in fresh processes before it
+counts, since where a process happens to put its arrays can cost as much as that.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST = 0.97  # of the other tree's time over this tree's
+BATCH_SECONDS = 0.01
+MOST_CALLS = 20_000
+RESAMPLES = 2_000
+MODES = ("sequence", "step")
+OWN = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The other tree's CPU time over this tree's: above 1, this tree is faster.
+
+    Attributes:
+        name: Of the contestant and of how it is run.
+        ratio: Median of the ratios within a round.
+        low, high: 95 % bootstrap interval of that median.
+        own_us, other_us: Median microseconds of a call.
+    """
+
+    name: str
+    ratio: float
+    low: float
+    high: float
+    own_us: float
+    other_us: float
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether this tree is slower than may be."""
+        return self.high < LEAST
+
+
+def interval(ratios: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % bootstrap interval of the median."""
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(ratios, (RESAMPLES, len(ratios)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+class Child:
+    """A process that runs the rows of one tree when it is told to, and waits meanwhile."""
+
+    def __init__(self, tree: pathlib.Path, size: tuple[int, int]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *map(str, size)],
+            cwd=tree,
+            env={**os.environ, "PYTHONPATH": str(tree)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        found = self._answer()
+        if pathlib.Path(found["package"]).resolve() != tree / "edgelstm":
+            self.close()
+            raise SystemExit(f"{tree}: Python imports {found['package']} there")
+        self.names: list[str] = found["names"]
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            raise SystemExit(f"{self._process.args}: ended with {self._process.returncode}")
+        return json.loads(line)
+
+    def microseconds(self, name: str, calls: int) -> float:
+        """CPU time of a call, of so many after one more."""
+        assert self._process.stdin
+        print(json.dumps([name, calls]), file=self._process.stdin, flush=True)
+        return float(self._answer())
+
+    def close(self) -> None:
+        """Closes its input, at which it ends."""
+        self._process.communicate()
+
+
+def compare(
+    other: pathlib.Path, size: tuple[int, int], rounds: int, chosen: Iterable[str] | None = None
+) -> list[Row]:
+    """Rows of one size; of `chosen` names, or those that both trees have."""
+    own_child, other_child = (Child(tree, size) for tree in (OWN, other))
+    with contextlib.closing(own_child), contextlib.closing(other_child):
+        names = chosen or [name for name in own_child.names if name in other_child.names]
+        return [_row(name, own_child, other_child, rounds) for name in names]
+
+
+def _row(name: str, own: Child, other: Child, rounds: int) -> Row:
+    slower_us = max(child.microseconds(name, 3) for child in (own, other))
+    calls = int(min(MOST_CALLS, max(1, BATCH_SECONDS * 1e6 / slower_us)))
+    times = np.empty((rounds, 2))
+    for k in range(rounds):
+        # Who comes second finds the caches as the other left them: in turns.
+        for place, child in ((0, own), (1, other))[:: 1 if k % 2 else -1]:
+            times[k, place] = child.microseconds(name, calls)
+    ratios = times[:, 1] / times[:, 0]
+    own_us, other_us = np.median(times, axis=0)
+    return Row(name, float(np.median(ratios)), *interval(ratios), float(own_us), float(other_us))
+
+
+def run(other: pathlib.Path, sizes: Iterable[tuple[int, int]], rounds: int) -> int:
+    """Prints a line per row; the exit code is 1 if one is slower than may be, twice."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the children's too
+    print(f"{'other / this':>13s} {'95 % interval':>15s} {'this us':>10s} {'other us':>10s}")
+    slower = False
+    for size in sizes:
+        rows = compare(other, size, rounds)
+        _print(size, rows)
+        again = [row.name for row in rows if row.is_slower]
+        if again:
+            print("again, in fresh processes:")
+            rows = compare(other, size, rounds, again)
+            _print(size, rows)
+            slower |= any(row.is_slower for row in rows)
+    return 1 if slower else 0
+
+
+def _print(size: tuple[int, int], rows: list[Row]) -> None:
+    for row in rows:
+        mark = "  SLOWER" if row.is_slower else ""
+        print(
+            f"{row.ratio:13.3f} {row.low:7.3f}-{row.high:7.3f} {row.own_us:10.3f}"
+            f" {row.other_us:10.3f}  {size} {row.name}{mark}",
+            flush=True,
+        )
+
+
+# ---- in the child, with the modules of its tree
+
+
+def _calls(size: tuple[int, int]) -> Iterator[tuple[str, Any]]:
+    from benchmarks.contestants import ours, task
+
+    for one in ours(task(*size)):
+        for mode in MODES:
+            if getattr(one, mode) is not None:
+                yield f"{one.name}, {mode}", getattr(one, mode)
+
+
+def main() -> None:
+    """Answers each line [name, calls] with the microseconds of a call."""
+    import edgelstm
+
+    calls = dict(_calls((int(sys.argv[1]), int(sys.argv[2]))))
+    package = str(pathlib.Path(edgelstm.__file__).parent)
+    print(json.dumps({"package": package, "names": list(calls)}), flush=True)
+    for line in sys.stdin:
+        name, count = json.loads(line)
+        function = calls[name]
+        function()
+        start = time.process_time_ns()
+        for _ in range(count):
+            function()
+        print((time.process_time_ns() - start) / count / 1e3, flush=True)
+
+
+if __name__ == "__main__":
+    main()
