@@ -64,6 +64,7 @@ class Child:
     """A process that runs the rows of one tree when it is told to, and waits meanwhile."""
 
     def __init__(self, tree: pathlib.Path, size: tuple[int, int]) -> None:
+        self._tree = tree
         self._process = subprocess.Popen(
             [sys.executable, __file__, *map(str, size)],
             cwd=tree,
@@ -83,7 +84,7 @@ class Child:
         line = self._process.stdout.readline()
         if not line:
             self.close()
-            raise SystemExit(f"{self._process.args}: ended with {self._process.returncode}")
+            raise SystemExit(f"{self._tree}: its process ended with {self._process.returncode}")
         return json.loads(line)
 
     def microseconds(self, name: str, calls: int) -> float:

@@ -243,7 +243,7 @@ def cell_parts(listing: Listing) -> dict[str, Any]:
 
 
 def parts(listing: Listing) -> dict[str, Any]:
-    """See `Form.parts`."""
+    """What templates leave open, by name, for a cell in float32; see `form.Form`."""
     return cell_parts(listing) | {
         "TERMS": 2 * len(listing.cell.gates),
         "START_IH": BIAS_IH,

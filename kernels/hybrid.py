@@ -146,7 +146,7 @@ def finish(P, terms, made, g, given):
 
 
 def parts(listing: Listing) -> dict[str, Any]:
-    """See `Form.parts`."""
+    """What templates leave open, by name, for a cell in hybrid; see `form.Form`."""
     return float32.cell_parts(listing) | {
         "TERMS": 2 * len(listing.cell.gates),
         "START_IH": OFFSETS_IH,
@@ -172,7 +172,7 @@ def parts(listing: Listing) -> dict[str, Any]:
 
 
 def scratch(h_units: int) -> dict[int, Array]:
-    """See `Form.scratch`."""
+    """Arrays by slot that hybrid layers need beside every format's; see `form.Form`."""
     return {
         X_SCALES: packing.aligned((KEPT_ROWS,), np.float32),
         H_SCALES: packing.aligned((TILE_ROWS,), np.float32),

@@ -122,7 +122,7 @@ def compute(listing: Listing, op: Any) -> Any:
 
 
 def parts(listing: Listing) -> dict[str, Any]:
-    """See `Form.parts`."""
+    """What templates leave open, by name, for a cell in int8; see `form.Form`."""
     assert len(listing.cell.gates) == N_GATES
     return {
         "TERMS": N_GATES,
