@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.execution import stages
+from edgelstm.execution.bytecode import encode
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session
 from edgelstm.kernels.state import Running
+from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -102,7 +104,8 @@ def _session(given: Task, mode: str) -> Contestant:
 
 def _entry(given: Task, mode: str) -> Contestant:
     """The compiled function without Python around it."""
-    layer, x = Running(packed_layer(given.networks[mode].layers[0].parts[0]), 1), given.input(mode)[None]
+    packed, x = packed_layer(given.networks[mode].layers[0].parts[0]), given.input(mode)[None]
+    layer = Running(packed, 1)
     y: Array = np.zeros((1, STEPS, given.hidden_size), layer.type)
     step, row, y_row = layer.step_call(), x[0, 0].copy(), y[0, 0].copy()
 
@@ -148,7 +151,7 @@ def _loops(w: Any, b: Any, x: Any, xh: Any, z: Any, c: Any, y: Any) -> None:
 
 def _plain(given: Task) -> Contestant:
     """An LSTM as one would write it for numba."""
-    layer, n, x = given.networks["float32"].layers[0], given.hidden_size, given.x
+    layer, n, x = given.networks["float32"].layers[0].parts[0], given.hidden_size, given.x
     w = np.concatenate([layer.weight_ih, layer.weight_hh], 1).T.copy()
     xh, z, c = (np.zeros(k, np.float32) for k in (len(w), 4 * n, n))
     y, y_row = np.zeros((STEPS, n), np.float32), np.zeros((1, n), np.float32)

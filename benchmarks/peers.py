@@ -30,7 +30,7 @@ def peers(given: Task) -> Iterator[Contestant]:
 def _onnx(given: Task, mode: str, operator: str) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
-    layer, n = given.networks[mode].layers[0], given.hidden_size
+    layer, n = given.networks[mode].layers[0].parts[0], given.hidden_size
     order, states = GATES_OF_ONNX[operator], ["h0", "c0"][: 1 + (operator == "LSTM")]
 
     def blocks(a: Array) -> Array:
@@ -161,7 +161,7 @@ def _torch(given: Task) -> Iterator[Contestant]:
     import torch
 
     torch.set_num_threads(1)
-    layer = given.networks["float32"].layers[0]
+    layer = given.networks["float32"].layers[0].parts[0]
     lstm = torch.nn.LSTM(given.input_size, given.hidden_size)
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     lstm.load_state_dict({f"{k}_l0": torch.from_numpy(getattr(layer, k)) for k in names})

@@ -8,8 +8,11 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.execution import stages
+from edgelstm.execution.bytecode import encode
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.directions import parts
+from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.model.precision import HYBRID

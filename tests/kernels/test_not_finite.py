@@ -5,13 +5,15 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.execution import stages
+from edgelstm.execution.bytecode import encode
 from edgelstm.execution.session import Session, run
+from edgelstm.layers.directions import parts
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from tests.kernel_forms import every_form
 from tests.networks import random_input, random_network, random_recurrent
-from tests.parameters import cells_of, compiled
+from tests.parameters import compiled
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
