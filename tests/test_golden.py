@@ -1,4 +1,4 @@
-"""What commands print, line by line: the README's output, the tables, and the page's text."""
+"""What commands print, line by line: the export's output, the tables, and the page's text."""
 
 import csv
 import difflib
@@ -10,20 +10,17 @@ from pathlib import Path
 
 import pytest
 
-import edgelstm
 from edgelstm.cost.counts import COLUMNS
 from edgelstm.formats import write
 from edgelstm.runtimes import RUNTIMES
+from tests.conftest import Printed
 from tests.networks import random_network
 from tests.present import skip_without
-from tests.tools.test_cli import run
 from tests.tools.test_profiler import add_up
 
 FOLDER = Path(__file__).parent / "golden"
-README = FOLDER.parents[1] / "README.md"
-PRINTED_IN_README = re.compile(
-    r"(?<=\nThe first command prints, on x86-64 Linux:\n\n```\n).*?(?=```\n)", re.DOTALL
-)
+EXPORT_PAGE = FOLDER.parents[1] / "docs/export.md"
+PRINTED_BY_EXPORT = re.compile(r"(?<=```console\n\$ edgelstm export\n).*?(?=```\n)", re.DOTALL)
 WHOLE = re.compile(".*", re.DOTALL)
 NINE_DEVICES = (
     *("stm32u575", "stm32l4r5", "nrf52840", "esp32c3", "rp2040", "gap9-065v"),
@@ -40,25 +37,7 @@ TABLES = {
     + " --device ".join(NINE_DEVICES),
     "profile_sizes_explained.txt": "profile --cell gru --input 40 --hidden 64 --explain",
 }
-Printed = Callable[[str], list[str]]
 Same = Callable[[Path, list[str]], None]
-
-
-@pytest.fixture
-def printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Printed:
-    """Lines that a command prints in an empty folder, without what hangs on the machine."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(edgelstm, "__version__", "VERSION")
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # with these rich takes a pipe for a terminal
-        monkeypatch.delenv(name, raising=False)
-
-    def lines(command: str) -> list[str]:
-        assert run(*shlex.split(command)) == 0
-        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-
-    return lines
 
 
 @pytest.fixture
@@ -68,7 +47,7 @@ def same(request: pytest.FixtureRequest) -> Same:
 
     def check(path: Path, got: list[str]) -> None:
         text = path.read_text("utf-8") if path.exists() else ""
-        block = (PRINTED_IN_README if path == README else WHOLE).search(text)
+        block = (PRINTED_BY_EXPORT if path == EXPORT_PAGE else WHOLE).search(text)
         assert block, f"{path.name} has no block of what `edgelstm export` prints"
         start, end = block.span()
         expected = text[start:end].splitlines()
@@ -92,19 +71,19 @@ def test_tables_are_the_golden_ones(name: str, printed: Printed, same: Same) -> 
 
 
 @pytest.fixture
-def _runtimes_of_the_readme() -> None:
+def _runtimes_of_the_page() -> None:
     for name in ("tflm", "litert", "onnxruntime"):
         skip_without(name)
     if RUNTIMES["tflite-runtime"].version:
-        pytest.skip("the README shows it not installed: pip uninstall tflite-runtime")
+        pytest.skip("docs/export.md shows it not installed: pip uninstall tflite-runtime")
 
 
-@pytest.mark.usefixtures("_runtimes_of_the_readme")
-def test_export_prints_what_the_readme_shows(printed: Printed, same: Same) -> None:
-    same(README, printed("export"))
+@pytest.mark.usefixtures("_runtimes_of_the_page")
+def test_export_prints_what_its_page_shows(printed: Printed, same: Same) -> None:
+    same(EXPORT_PAGE, printed("export"))
 
 
-@pytest.mark.usefixtures("_runtimes_of_the_readme")
+@pytest.mark.usefixtures("_runtimes_of_the_page")
 def test_what_export_explains_is_the_golden_one(printed: Printed, same: Same) -> None:
     write(random_network("lstm", (5, 12), outputs=4), Path("speech.npz"))
     same(FOLDER / EXPLAINED, printed("export speech.npz --steps 5 --explain"))

@@ -1,0 +1,117 @@
+"""Tables of docs that list what the code has: report keys, device keys, cells and their files."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgelstm
+from edgelstm.cells import CELLS
+from edgelstm.devices.device import ENERGY_ANSWERS, FIGURES, TEXTS
+from edgelstm.formats import FORMATS, write
+from edgelstm.installed import is_installed
+from edgelstm.model.precision import PRECISIONS
+from tests.conftest import Printed
+from tests.networks import random_input, random_network
+
+DOCS = Path(__file__).parent.parent / "docs"
+OF_THE_WHOLE = {"low", "typical", "high"}  # said once, above the tables
+
+
+def keys(report: Any) -> Iterator[str]:
+    """Every key at any depth, but not the layers' names below `layer_snr_db`."""
+    for one in report if isinstance(report, list) else [report]:
+        for key, value in one.items() if isinstance(one, dict) else ():
+            yield key
+            if key != "layer_snr_db":
+                yield from keys(value)
+
+
+def listed(text: str) -> set[str]:
+    """Keys in backticks in a part of the page; of a path, its parts."""
+    found = set()
+    for row in re.findall(r"^\|.*$", text, re.MULTILINE):
+        for name in re.findall(r"`([a-z_0-9.\[\]]+)`", row):
+            found |= set(name.replace("[]", "").split("."))
+    return found
+
+
+def first_column(text: str) -> set[str]:
+    rows = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    return {part for row in rows for part in listed(f"|{row}|")}
+
+
+def part(title: str) -> str:
+    """What stands below a heading of the page on report keys."""
+    text = (DOCS / "report.md").read_text("utf-8")
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_keys_of_profile_are_those_that_are_listed(printed: Printed) -> None:
+    asked = "--steps 10 --period-ms 20 --battery cr2032 --compare-counters --json"
+    got = set()
+    for device in ("stm32u575", "rpi-5"):
+        got |= set(keys(json.loads("\n".join(printed(f"profile --device {device} {asked}")))))
+    told = part("profile --json")
+    shared = listed(part("export --json"))  # `fit` and `by_kernels` are told there
+    assert got - OF_THE_WHOLE - shared <= listed(told)
+    assert first_column(told) - got == set()
+
+
+def test_keys_of_export_are_those_that_are_listed(printed: Printed) -> None:
+    if not is_installed("onnx"):
+        pytest.skip("onnx is not installed: pip install onnx")
+    network = random_network("lstm", (5, 12), outputs=4, last_step=True, gain=6)
+    write(network, Path("speech.npz"))
+    np.save("x.npy", random_input(network, 6, 9))
+    lines = printed("export speech.npz --calibration x.npy --json --quiet")
+    report = json.loads("\n".join(lines))
+    assert report["accuracy"]["saturation"] and report["verified"]
+    got, told = set(keys(report)), part("export --json")
+    assert got - OF_THE_WHOLE <= listed(told)
+    assert first_column(told) - got == set()
+
+
+def test_keys_of_device_files_are_those_that_are_listed() -> None:
+    text = (DOCS / "devices.md").read_text("utf-8")
+    for key, meaning in {**TEXTS, **FIGURES}.items():
+        assert f"| `{key}` | {meaning} |" in text, key
+    for answer in ENERGY_ANSWERS:
+        assert f"| `{answer}` |" in text, answer
+    assert f"# {len(edgelstm.device_names())} chips and boards" in text
+
+
+def test_the_device_file_of_the_page_is_one(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", (DOCS / "devices.md").read_text("utf-8"), re.DOTALL)
+    path = tmp_path / "my-board.toml"
+    path.write_text(text, "utf-8")
+    device = edgelstm.read_device(path)
+    energy = edgelstm.estimate(edgelstm.count(edgelstm.demo(), precision="int8"), device)
+    assert device.name == "my-board" and energy.energy_uj is not None
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_files_of_each_cell_are_those_that_are_listed(cell: str, tmp_path: Path) -> None:
+    text = (DOCS / "exactness.md").read_text("utf-8")
+    (row,) = re.findall(rf"^\| `{cell}` \|(.*)\|$", text, re.MULTILINE)
+    heads = re.findall(r"^\| cell \|(.*)\|$", text, re.MULTILINE)[0]
+    precisions = re.findall(r"`(\w+)`", heads)
+    assert sorted(precisions) == sorted(PRECISIONS)
+    network = random_network(cell, (3, 2))
+    for precision, told in zip(precisions, row.split("|"), strict=True):
+        assert ("run" in told) == PRECISIONS[precision].supports(cell)
+        if not told.strip():
+            continue
+        x = random_input(network, 2, 3)
+        given = network if precision == "float32" else edgelstm.quantize(network, x, precision)
+        got = []
+        for suffix in (s for s, f in FORMATS.items() if f.writer):
+            try:
+                got.append(write(given, tmp_path / f"net{suffix}").suffix)
+            except edgelstm.ModelError:
+                continue
+        assert sorted(got) == sorted(re.findall(r"`(\.\w+)`", told)), (cell, precision)
