@@ -29,7 +29,7 @@ def array(value: Any, name: str) -> NDArray[Any]:
         made = np.asarray(value)
     except Exception as error:  # tensors raise whatever their library raises
         raise ModelError(
-            f"{name} is no array but a {type(value).__name__} ({str(error).partition('.')[0]}); "
+            f"{name} is a {type(value).__name__}, not an array ({str(error).partition('.')[0]}); "
             "numbers in rows of equal length are needed"
         ) from None
     if made.dtype.kind not in "fiub":
@@ -47,7 +47,7 @@ def float32(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def is_whole(value: object, least: int = 1) -> bool:
-    """Whether a value is a whole number of at least `least`; True is none."""
+    """Whether a value is a whole number of at least `least`; True is not one."""
     return (
         isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
     )

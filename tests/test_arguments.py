@@ -27,9 +27,9 @@ class Tensor:
 
 
 NO_ARRAYS: dict[str, tuple[Any, str]] = {
-    "ragged": ([[1.0, 2.0], [3.0]], "is no array but a list (setting an array element"),
-    "ragged arrays": ([INPUT[0], INPUT[0, :3]], "is no array but a list"),
-    "tensor": (Tensor(), "is no array but a Tensor (Can't call numpy"),
+    "ragged": ([[1.0, 2.0], [3.0]], "is a list, not an array (setting an array element"),
+    "ragged arrays": ([INPUT[0], INPUT[0, :3]], "is a list, not an array"),
+    "tensor": (Tensor(), "is a Tensor, not an array (Can't call numpy"),
     "objects": (np.full((9, 5), 1.0, object), "is of type object; numbers are needed"),
     "text": ("abc", "is of type <U3; numbers are needed"),
     "texts": (np.full((9, 5), "a"), "is of type <U1; numbers are needed"),

@@ -225,7 +225,7 @@ def _run() -> int:
 
 
 def _check_words(words: list[str]) -> None:
-    """An empty word is a variable that a script did not set, and no way to leave an option out."""
+    """Refuses empty words: a script's variable was not set. They do not leave an option out."""
     for before, word in zip(["", *words], words, strict=False):
         option, equals, value = word.partition("=")
         if not word.strip():

@@ -66,11 +66,11 @@ def _csv(path: pathlib.Path) -> dict[str, Array]:
 
 
 def _csv_refused(content: bytes, error: ValueError) -> str:
-    """What is wrong with a table, and what to do, by its first two lines; else numpy's words."""
+    """What is wrong with a table, and what to do, by its first two lines; else what NumPy says."""
     try:
         lines = [line for line in content.decode("utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError:
-        return "it is no text in UTF-8; save it so"
+        return "it is not UTF-8 text; save it as UTF-8"
     first, second = (lines * 2)[:2]
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), (" ", "spaces")):
         if separator in second.strip() and not (separator == " " and "," in second):

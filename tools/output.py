@@ -1,6 +1,6 @@
 """All that commands print: the one module that knows the streams and rich.
 
-Names in files are text of others: whatever goes out is printable, and no markup.
+Names in files may hold anything, so all that is printed is made printable, and never markup.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Zip archives, taken at the word of one directory or refused: readers differ in strange ones."""
+"""Zip archives that one directory describes in full; others are refused: readers differ there."""
 
 import dataclasses
 import struct
@@ -41,7 +41,7 @@ class _Entry:
 
 
 def unpack(content: bytes, most_bytes: int) -> dict[str, memoryview]:
-    """The entries of an archive by name; those that are stored are no copies.
+    """The entries of an archive by name; those stored without compression are not copied.
 
     Args:
         content: Of the file: the entries one behind the other, then their directory, no more.
@@ -58,7 +58,7 @@ def unpack(content: bytes, most_bytes: int) -> dict[str, memoryview]:
     entries.sort(key=lambda entry: entry.place)
     places = [*(entry.place for entry in entries), start]
     if places[0]:
-        raise ModelError("has something in front of its first entry")
+        raise ModelError("has bytes before its first entry")
     found: dict[str, memoryview] = {}
     for entry, end in zip(entries, places[1:], strict=True):
         if str(entry) in found:
@@ -134,14 +134,14 @@ def _wide(extra: bytes) -> Iterator[int]:
 def _unpacked(content: bytes, entry: _Entry, end: int) -> memoryview:
     """An entry's content, if it fills its place up to `end` and is what the directory says."""
     if entry.flags & ~HARMLESS or b"\0" in entry.name:
-        raise ModelError(f"entry '{entry}' is encrypted or marked in a way that is not read")
+        raise ModelError(f"entry '{entry}' is encrypted or has flags that are not supported")
     if entry.method not in (STORED, DEFLATED):
         raise ModelError(
             f"entry '{entry}' is packed by method {entry.method}; stored or deflated is needed"
         )
     begin = entry.place + LOCAL.size
     if begin > end:
-        raise ModelError(f"entry '{entry}' has no place in the file")
+        raise ModelError(f"entry '{entry}' does not fit into its place in the file")
     mark, _, flags, method, *_, name_bytes, extra_bytes = LOCAL.unpack_from(content, entry.place)
     name = content[begin : begin + name_bytes]
     stop = begin + name_bytes + extra_bytes + entry.packed_bytes
@@ -152,7 +152,7 @@ def _unpacked(content: bytes, entry: _Entry, end: int) -> memoryview:
     packed = memoryview(content)[stop - entry.packed_bytes : stop]
     unpacked = packed if entry.method == STORED else _inflated(packed, entry)
     if len(unpacked) != entry.size_bytes or zlib.crc32(unpacked) != entry.checksum:
-        raise ModelError(f"entry '{entry}' is damaged: its size or checksum is another")
+        raise ModelError(f"entry '{entry}' is damaged: its size or checksum differs")
     return unpacked
 
 

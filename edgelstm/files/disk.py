@@ -26,7 +26,7 @@ KINDS = (
 
 
 def as_path(name: str | os.PathLike[str]) -> pathlib.Path:
-    """The name as a path; what is none is a `ModelError`."""
+    """The name as a path; `ModelError` if it cannot be one."""
     try:
         return pathlib.Path(name)
     except TypeError:
@@ -47,7 +47,7 @@ def obstacle(path: pathlib.Path, largest_bytes: int = LARGEST_BYTES) -> str | No
     except ValueError:  # a zero byte in the name
         return "does not exist"
     except FileNotFoundError:
-        return "is a link to nothing" if path.is_symlink() else "does not exist"
+        return "is a link whose target does not exist" if path.is_symlink() else "does not exist"
     except OSError as error:
         return _unreadable(error)
     refused = _refused(found, largest_bytes)
@@ -65,7 +65,7 @@ def read_bytes(path: pathlib.Path, needed: str, largest_bytes: int = LARGEST_BYT
         largest_bytes: The most that is read.
 
     Raises:
-        ModelError: It is no file, cannot be read, or is larger.
+        ModelError: It is not a file, cannot be read, or is larger.
     """
     refused = obstacle(path, largest_bytes)
     if refused is None:
@@ -104,7 +104,7 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
     the umask gives.
 
     Raises:
-        ModelError: There is something else than a file, or it cannot be written.
+        ModelError: The path is a folder, pipe or device, or cannot be written.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ModelError(f"{path} {obstacle(path)}; give the name of a file to write")

@@ -14,7 +14,7 @@ SHOWN_CHARACTERS = 60
 
 
 def read_text(path: pathlib.Path, needed: str) -> str:
-    """The text of a file; `DeviceError` for what is none, see `disk.read_bytes`."""
+    """The text of a file; `DeviceError` if it cannot be read as text."""
     try:
         return read_bytes(path, needed, LARGEST_BYTES).decode()
     except UnicodeDecodeError as error:
@@ -57,7 +57,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except ValueError:
-        text = "a number of more digits than Python writes"
+        text = "a number with more digits than Python prints"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."
 
 

@@ -127,7 +127,7 @@ def write(
             sequence, else 100, also where that is longer than `LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
             (`.onnx`); not for bidirectional layers.
-        target: The runtime it is for, whose refusals then are errors; None: no one in particular.
+        target: The runtime it is for, whose refusals are then errors; None: any runtime.
 
     Returns:
         The path.
@@ -152,7 +152,7 @@ def encode(
 ) -> Contents:
     """What `write` writes: content by path inside the folder, of a single file by the path ""."""
     encoder = _function(suffix, "writer")
-    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is written")
+    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
         if told := _unknown_kind(layer.kind, suffix):
             raise ModelError(f"layer '{layer.name}': {told}")
@@ -247,7 +247,7 @@ def default_steps(network: AnyNetwork, streaming: bool) -> int:
 
 
 def calibrated_steps(longest: int | None) -> int:
-    """Steps of a file after calibration: those of the longest sequence, if it is no recording."""
+    """Steps of a calibrated file: those of the longest sequence, unless it is a long recording."""
     return longest if longest and longest <= LONGEST_CALL else 100
 
 

@@ -1,4 +1,4 @@
-"""What the caller of `read` says about a file, which its reader uses, or holds against it."""
+"""What the caller of `read` says about a file: readers use it, or compare it with the file."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Asked:
 
 
 def check_stated(network: Network | QuantizedNetwork, asked: Asked) -> None:
-    """`ModelError` if a file that says everything itself says something else than was asked."""
+    """`ModelError` if a file that states everything contradicts what the caller said."""
     way_out = "which is for files of weights alone"
     if asked.last_step not in (None, network.last_step):
         gives = "the last" if network.last_step else "each"

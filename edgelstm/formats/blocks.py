@@ -29,7 +29,7 @@ class Part:
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Values that come in, and go out."""
+        """Input and output size."""
         if self.kind == "dense":
             rows, columns = self.tensors["weight"].shape
             return columns, rows
@@ -109,7 +109,7 @@ def _recurrent_parts(tensors: Tensors) -> list[Found]:
     for (prefix, single), layers in sorted(found.items(), key=lambda item: natural(item[0][0])):
         numbers = sorted(int(layer[2:] or 0) for layer in layers)
         if numbers != list(range(len(layers))):
-            raise ModelError(f"'{prefix}weight_ih' stands for layers {numbers}; some are missing")
+            raise ModelError(f"'{prefix}weight_ih' has the layers {numbers}; some are missing")
         parts = [_both_directions(prefix, n, layers[n]) for n in sorted(layers, key=natural)]
         made.append((prefix, parts, names[prefix, single]))
     return made

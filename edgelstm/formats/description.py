@@ -1,4 +1,4 @@
-"""A network as plain JSON and named arrays, and back: what files of our own carry beside weights.
+"""A network as plain JSON and named arrays, and back: what edgelstm's files hold beside weights.
 
 The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `lstm1.weight_ih_l0_reverse`,
 `dense1.bias`), so that a file is also readable as weights alone. Each direction of a layer is
@@ -116,7 +116,7 @@ def restore(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Network | Qua
     """The network of `describe` and `named_arrays`.
 
     Raises:
-        ModelError: The description is not one, or does not fit the arrays.
+        ModelError: The description is malformed, or does not fit the arrays.
     """
     try:
         if described["version"] != VERSION:
@@ -262,7 +262,7 @@ def _scale(stored: Any) -> Scale | None:
 def _positive(stored: Any) -> float:
     value = real(stored, "scale")
     if not survives_float32(value) or value != np.float32(value):
-        raise ValueError(f"scale {value}, which is no float32 above 0")
+        raise ValueError(f"scale {value}, which is not a float32 above 0")
     return value
 
 

@@ -25,7 +25,7 @@ def way_out(suffix: str) -> str:
 
 
 def no_file(path: pathlib.Path) -> str | None:
-    """What a name stands for that is none of a file, with the way out; else None."""
+    """What a name that is not a file's stands for, with the way out; else None."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) and not path.parent.is_dir():
         return "is an address; download the file and give its name"
     if path.is_dir():

@@ -116,4 +116,7 @@ def _check_joints(network: QuantizedNetwork) -> None:
     last = layers[-1]
     is_linear = isinstance(last, QuantizedDense) and last.input and not last.activation
     if network.dropped_softmax and not is_linear:
-        raise ModelError(f"layer '{last.name}': no softmax can have been left off behind it")
+        raise ModelError(
+            f"layer '{last.name}': a softmax can have been left off only behind an int8 dense "
+            "layer without activation"
+        )

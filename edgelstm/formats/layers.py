@@ -1,4 +1,4 @@
-"""Signals through layers, and the network at the end: what the doors for graphs share.
+"""From the graph of a file or a module to a network: signals through layers, shared by readers.
 
 A graph is followed at several sizes of batch and steps: an index, a bound or a shape that was meant
 for one size alone does not fit at another.
@@ -155,13 +155,13 @@ def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
     if leading and leading[-1] == features:
         leading.pop()
     elif features == ():
-        assumed.append("the single output keeps an axis of its own, which the model squeezes away")
+        assumed.append("the single output keeps its axis, which the model squeezes away")
     names = [name for axis in leading for name in axis]
     apart = signal.stacked or "directions" in signal.sizes
     if apart or "features" in names or (features and len(leading) == len(signal.axes)):
         raise ModelError(
             f"the output has the axes {', '.join(map(say, signal.axes))}; "
-            "features alone are needed on the last one"
+            "the last one must hold the features alone"
         )
     one_step = signal.sizes.get("steps") == 1
     is_last = "steps" in signal.sizes and "steps" not in names
@@ -188,7 +188,7 @@ def follow(
     network, *others = (finish(signal, fixed_batch=fixed_batch) for signal in signals)
     if not all(equal(network, other) for other in others):
         raise ModelError(
-            "computes something else at other sizes of batch and steps; one network for all sizes "
+            "computes differently at other sizes of batch and steps; one network for all sizes "
             "is needed"
         )
     return network
@@ -233,12 +233,14 @@ def _check_features(signal: Signal, layer: Layer) -> None:
     if signal.stacked:
         raise ModelError("takes the states of all layers at once; select one")
     if "directions" in signal.sizes:
-        raise ModelError("takes the two directions of a layer apart; they are read side by side")
+        raise ModelError(
+            "takes the two directions of a layer separately; only both side by side are read"
+        )
     if not signal.axes or signal.axes[-1] != axis_of("features", signal.sizes):
         last = say(signal.axes[-1]) if signal.axes else "no axis"
         raise ModelError(f"takes {last} as the features of layer '{layer.name}'")
     if signal.sizes["features"] != layer.input_size:
         raise ModelError(
             f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
-            f"but {signal.sizes['features']} come in"
+            f"but is given {signal.sizes['features']}"
         )

@@ -1,4 +1,4 @@
-"""`.npz`: state dicts of others, and files of our own, which say everything about the network."""
+"""`.npz`: weights alone, or a network that edgelstm wrote with all that describes it."""
 
 import json
 import pathlib
@@ -21,13 +21,13 @@ __all__ = ["KINDS", "encode", "read"]
 def encode(
     network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
 ) -> Contents:
-    """The file's content; steps, streaming and target say nothing here."""
+    """The file's content; steps, streaming and target have no effect."""
     text = json.dumps(describe(network)).encode()
     return {"": pack({**named_arrays(network), DESCRIPTION: np.frombuffer(text, np.uint8)})}
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
-    """A file of our own without assumptions, any other as weights alone."""
+    """A file that edgelstm wrote, without assumptions; any other as weights alone."""
     from edgelstm.formats.state_dict import to_network
 
     arrays = read_arrays(path, NEEDED)

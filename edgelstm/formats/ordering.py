@@ -19,7 +19,7 @@ Order = tuple[Block, ...]
 def in_order(
     blocks: Sequence[Block], order: Sequence[str] | None, *, is_defined: bool
 ) -> tuple[Order, str]:
-    """The blocks in the order in which they run, and what says so.
+    """The blocks in the order in which they run, and the reason for it.
 
     Args:
         blocks: In any order.
@@ -75,7 +75,7 @@ def _as_asked(blocks: Sequence[Block], order: Sequence[str]) -> Order:
     missing = [name for name in by_name if name not in order]
     wrong = ""
     if unknown:
-        wrong = f"order names '{unknown[0]}', which is none of the layers"
+        wrong = f"order names '{unknown[0]}', which is not one of the layers"
     elif missing:
         wrong = f"order leaves '{missing[0]}' out"
     elif len(order) > len(by_name):

@@ -61,7 +61,7 @@ def _activations(parts: list[Part], activation: str | None) -> list[str | None]:
             f"activation '{activation}' is not supported; supported: {', '.join(ACTIVATIONS)}"
         )
     if activation is not None and not dense:
-        raise ModelError(f"activation '{activation}' has no dense layer to stand behind")
+        raise ModelError(f"activation '{activation}' needs a dense layer, and the file has none")
     if activation is None and len(dense) > 1:
         names = ", ".join(f"'{parts[k].file_name}'" for k in dense)
         raise ModelError(

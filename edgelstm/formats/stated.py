@@ -1,4 +1,4 @@
-"""Numbers that a file states in words: in JSON and in metadata any text can stand for one."""
+"""Numbers from JSON and metadata, where anything can stand in a number's place."""
 
 import re
 
@@ -37,7 +37,7 @@ def whole_text(text: str, name: str, limits: tuple[int, int]) -> int:
 
 
 def real(stated: object, name: str) -> float:
-    """A number of a file; `ModelError` for what is none, is not finite or beyond float32."""
+    """A number of a file; `ModelError` unless it is finite and float32 holds it."""
     is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
     if not is_number or not _within(stated, (-LARGEST_FLOAT32, LARGEST_FLOAT32)):
         raise ModelError(f"{name} is {_shown(stated)}; a number that float32 holds is needed")

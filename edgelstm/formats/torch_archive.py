@@ -23,7 +23,7 @@ def rebuild(content: bytes) -> io.BytesIO:
     """An archive of what a state dict needs; everything else in the file is left out.
 
     Raises:
-        ModelError: No archive of `torch.save`, or a pickle that `check_pickle` refuses.
+        ModelError: Not an archive of `torch.save`, or a pickle that `check_pickle` refuses.
     """
     if not content.startswith(b"PK"):
         raise ModelError(

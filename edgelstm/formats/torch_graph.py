@@ -55,7 +55,7 @@ def follow_program(program: torch.export.ExportedProgram, shape: tuple[int, ...]
     named = {node.name: value for node, value in values.items()}
     result = named.get(str(outputs[0])) if outputs else None
     if not isinstance(result, Signal):
-        raise ModelError("its first output is no tensor that depends on the input")
+        raise ModelError("its first output is not a tensor that depends on the input")
     result = steps_first(result)
     dropped = [f"its rounding to {kind} is left out" for kind in _roundings(program)]
     if len(outputs) > 1:

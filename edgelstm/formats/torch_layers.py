@@ -138,7 +138,7 @@ def _is_cell(module: torch.nn.Module) -> bool:
 
 
 def input_sizes(module: torch.nn.Module) -> list[int]:
-    """Values that a recurrent or dense layer takes; of another module none."""
+    """Values that a recurrent or dense layer takes; none for other modules."""
     from torch import nn
     from torch.nn.modules.rnn import RNNBase, RNNCellBase
 

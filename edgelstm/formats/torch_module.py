@@ -131,7 +131,7 @@ def _check_same(network: Network, programs: Programs, shape: tuple[int, ...]) ->
         return
     if not equal(network, finish(follow_program(program, shape))):
         raise ModelError(
-            f"computes something else for an input of shape {shape}; one network for all sizes "
+            f"computes differently for an input of shape {shape}; one network for all sizes "
             "is needed"
         )
 

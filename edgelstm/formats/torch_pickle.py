@@ -1,6 +1,6 @@
 """What the pickle inside a `.pt` file would do, read from its instructions; nothing is executed.
 
-A stack of our own follows the pickle's: of each value no more than its text and its size as a key.
+A second stack follows the pickle's; it holds only each value's text and its size as a key.
 """
 
 import dataclasses

@@ -26,13 +26,13 @@ LAYERS = {
     "RNN": "simple recurrent layers cannot be read yet: train an LSTM or a GRU",
     "(Max|Avg|LP|Adaptive|Fractional).*Pool": f"pooling is not supported: {AHEAD}",
     "(Tanh|GELU|SiLU|ELU|SELU|CELU|LeakyReLU|PReLU|RReLU|ReLU6|Hard|Soft|Mish|Log|GLU)": (
-        "of activations behind layers relu, sigmoid and softmax are supported: use one of them"
+        "its activation is not supported: use relu, sigmoid or softmax behind a layer"
     ),
 }
 
 
 def not_a_module(given: Any) -> str:
-    """What to do with something that is no module."""
+    """What to give in place of something that is not a module."""
     if isinstance(given, dict):
         return (
             "load it into the module (module.load_state_dict) and give that, or save it, "

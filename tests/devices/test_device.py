@@ -171,10 +171,10 @@ def test_broken_figures_are_named(board: pathlib.Path, figure: str, expected: st
         ("x = { " + "a." * 30_000 + "a = 1 }", "is not TOML: a line has more than 100 dots"),
         ("x." * 30_000 + "a = 1", "is not TOML: a line has more than 100 dots"),
         ("x = " + "{ a = " * 5000, "is not TOML"),
-        ("cores = [0x" + "f" * 9000 + "]\n" + BOARD, "cores is a number of more digits than"),
+        ("cores = [0x" + "f" * 9000 + "]\n" + BOARD, "cores is a number with more digits than"),
         (
             BOARD.replace("typical = 100", "typical = [0x" + "f" * 9000 + "]"),
-            "a number of more digits",
+            "a number with more digits",
         ),
         (BOARD.replace('"mcu"', '"m\\nc' + "u" * 9000 + '"'), "kind is 'm\\ncu"),
         ('"a\\nb" = 1\n' + BOARD, "'a\\nb' is unknown"),

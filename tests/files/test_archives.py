@@ -111,7 +111,7 @@ def encrypted(content: bytes) -> bytes:
         (lambda _: zipped({"a": b"x" * 999}, zipfile.ZIP_LZMA), "'a' is packed by method 14"),
         (encrypted, "entry 'a' is encrypted"),
         (lambda c: with_size(c, 999), "entry 'a' is damaged: it is longer than it says"),
-        (lambda c: with_size(c, 1001), "'a' is damaged: its size or checksum is another"),
+        (lambda c: with_size(c, 1001), "'a' is damaged: its size or checksum differs"),
         (lambda c: with_size(c, ENOUGH + 1), "unpacks to 1,048,577 B; at most 1,048,576 B are"),
         (lambda c: c.replace(b"PK\3\4", b"PK\3\5"), "entry 'a' is not what the directory says"),
         (lambda c: with_size(c, 0), "entry 'a' is damaged: it is longer than it says"),
@@ -119,10 +119,10 @@ def encrypted(content: bytes) -> bytes:
         (lambda c: b"PK\3\4" + c, "is not as long as its directory says"),
         (lambda c: c + b"\n", "is not a zip archive that ends with its directory"),
         (lambda c: c[:-2] + b"\1\0x", "is not a zip archive that ends with its directory"),
-        (with_two_directories, "has something in front of its first entry"),
+        (with_two_directories, "has bytes before its first entry"),
         (lambda c: c[:ENTRY_PLACE] + b"junk" + c[ENTRY_PLACE:], "as long as its directory says"),
         (lambda _: TWO.replace(b"bb", b"aa"), "has two entries called 'aa'"),
-        (lambda _: TWO.replace(b"bb", b"b\0"), r"'b\x00' is encrypted or marked"),
+        (lambda _: TWO.replace(b"bb", b"b\0"), r"'b\x00' is encrypted or has flags"),
         (lambda _: TWO.replace(b"bb", b"cc", 1), "entry 'bb' is not what the directory says"),
         (lambda _: TWO.replace(b"123", b"124", 1), "entry 'aa' is damaged: its size or checksum"),
         (lambda c: c[:-12] + b"\2\0\2\0" + c[-8:], "is not as long as its directory says"),
@@ -165,7 +165,7 @@ def test_entries_that_share_their_bytes_are_refused() -> None:
         for k in b"abc"
     )
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 3, 3, len(entries), len(local), 0)
-    with pytest.raises(ModelError, match="entry 'a' has no place in the file"):
+    with pytest.raises(ModelError, match="entry 'a' does not fit into its place in the file"):
         unpack(local + entries + end, ENOUGH)
 
 

@@ -40,7 +40,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "device": (lambda path: path.symlink_to("/dev/zero"), "is a device, not a file"),
     "socket": (make_socket, "is a socket, not a file"),
     "loop": (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic"),
-    "dangling": (lambda path: path.symlink_to("absent"), "is a link to nothing"),
+    "dangling": (lambda path: path.symlink_to("absent"), "is a link whose target does not exist"),
     "large": (make_large, "has 2,147,483,648 B; at most "),
 }
 

@@ -239,11 +239,14 @@ def outside(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "entries, said",
     [
-        ({"location": "../secret"}, "lies in '../secret', which is no file in the model's folder"),
-        ({"location": "/etc/passwd"}, "which is no file in the model's folder"),
-        ({"location": "link"}, "lies in 'link', which is no file in the model's folder"),
-        ({"location": "."}, "which is no file in the model's folder"),
-        ({}, "lies in '', which is no file in the model's folder"),
+        (
+            {"location": "../secret"},
+            "lies in '../secret', which is not a file in the model's folder",
+        ),
+        ({"location": "/etc/passwd"}, "which is not a file in the model's folder"),
+        ({"location": "link"}, "lies in 'link', which is not a file in the model's folder"),
+        ({"location": "."}, "which is not a file in the model's folder"),
+        ({}, "lies in '', which is not a file in the model's folder"),
         ({"location": "a\0b"}, r"its place 'a\x00b' is broken"),
         ({"location": "net.onnx", "offset": "x"}, "offset is 'x'; a whole number from 0"),
         ({"location": "net.onnx", "offset": "-1"}, "offset is -1; a whole number from 0"),

@@ -236,7 +236,11 @@ MIXED = {**recurrent("", 4, 4), **recurrent("net.", 4, 4), **recurrent("net.", 4
     [
         (TWO, ("encoder",), "order leaves 'decoder' out; each of 'decoder', 'encoder' is needed"),
         (TWO, (), "order leaves 'decoder' out"),
-        (TWO, ("encoder", "decoder", "fc"), "order names 'fc', which is none of the layers; each"),
+        (
+            TWO,
+            ("encoder", "decoder", "fc"),
+            "order names 'fc', which is not one of the layers; each",
+        ),
         (TWO, ("encoder", "decoder", "encoder"), "order names 'encoder' twice; each of"),
         (TWO, ("encoder.", "decoder"), "order names 'encoder.', which is none"),
         (

@@ -148,7 +148,7 @@ BAD = {
     "missing": (without(LSTM, "rnn.weight_hh_l0"), "tensor 'rnn.weight_hh_l0' is missing"),
     "gap": (
         {**LSTM, **recurrent("rnn.", 8, 8, "_l2")},
-        "'rnn.weight_ih' stands for layers [0, 2]; some are missing",
+        "'rnn.weight_ih' has the layers [0, 2]; some are missing",
     ),
     "vector": ({**LSTM, "rnn.weight_ih_l0": weights(32)}, "has shape (32,); a matrix is needed"),
     "no units": (recurrent("", 5, 0), "'weight_ih_l0' has shape (0, 5); a matrix is needed"),
@@ -209,7 +209,7 @@ def test_what_is_not_supported_is_named(tensors: Tensors, said: str) -> None:
             Asked(),
             "name it: --activation relu, in Python activation='relu'",
         ),
-        (LSTM, RELU, "activation 'relu' has no dense layer to stand behind"),
+        (LSTM, RELU, "activation 'relu' needs a dense layer, and the file has none"),
         (
             {**LSTM, **HEAD},
             Asked(activation="tanh"),

@@ -135,7 +135,7 @@ def test_a_changed_weight_is_refused() -> None:
     content = bytearray(saved(values.state_dict()))
     place = content.index(values.weight_ih_l0.detach().numpy().tobytes())
     content[place] ^= 1
-    assert "data/0' is damaged: its size or checksum is another" in said(bytes(content))
+    assert "data/0' is damaged: its size or checksum differs" in said(bytes(content))
 
 
 def test_a_pickle_without_end_is_refused() -> None:

@@ -72,9 +72,7 @@ def test_reshapes_and_changes_in_place_are_followed() -> None:
     names = ["dense1", "lstm1", "lstm2", "gru1", "dense2", "dense3"]
     assert [layer.name for layer in got.layers] == names
     assert [x.activation for x in got.layers if isinstance(x, Dense)] == [None, "relu", "sigmoid"]
-    assert got.assumed == (
-        "the single output keeps an axis of its own, which the model squeezes away",
-    )
+    assert got.assumed == ("the single output keeps its axis, which the model squeezes away",)
     wrapped = nn.Sequential(module, nn.Unflatten(0, (-1, 1)))
     assert_computes_the_same(got, wrapped)
 
@@ -174,12 +172,12 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "one start": (one_start, "starts from a state that is not zero"),
     "packed": (packed, "packs sequences of different lengths"),
     "in python": (in_python, "torch.export cannot follow it for an input of shape (2, 5, 4)"),
-    "other sizes": (other_sizes, "computes something else at other sizes of batch and steps"),
+    "other sizes": (other_sizes, "computes differently at other sizes of batch and steps"),
     "always dropped": (
         lambda net, x: nn.functional.dropout(net.lstm(x)[0]),
         "aten.native_dropout.default (node 'native_dropout'",
     ),
-    "no network": (lambda net, x: torch.zeros(3), "its first output is no tensor that depends"),
+    "no network": (lambda net, x: torch.zeros(3), "its first output is not a tensor that depends"),
     "step by step": (
         lambda net, x: torch.stack([net.lstm(x[:, t : t + 1])[0] for t in range(x.size(1))]),
         "selects entry",

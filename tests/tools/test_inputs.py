@@ -34,7 +34,7 @@ def test_tables_in_another_form_are_told_how_to_be_saved(kind: str, tmp_path: Pa
 
 def test_text_of_another_encoding_is_named(tmp_path: Path) -> None:
     (path := tmp_path / "x.csv").write_bytes("1,2\n".encode("utf-16"))
-    with pytest.raises(ModelError, match="it is no text in UTF-8; save it so"):
+    with pytest.raises(ModelError, match="it is not UTF-8 text; save it as UTF-8"):
         read_sequences(path, 2)
 
 

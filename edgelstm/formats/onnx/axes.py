@@ -28,7 +28,7 @@ ADVICE = (
 
 
 def axes_as_named(signal: Signal, value: onnx.ValueInfoProto) -> Signal:
-    """The signal, with a word on its axes where a caller may take them for something else.
+    """The signal, with a note on its axes where a caller may mistake them.
 
     Args:
         signal: The graph's output.

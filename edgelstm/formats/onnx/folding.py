@@ -36,7 +36,7 @@ def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) 
 
 
 def _numbers(result: Any) -> Array:
-    """As an array; what was made of an input that is left out is none."""
+    """As an array; an input that is left out gives an error."""
     made = np.asarray(result)
     if made.dtype.kind == "O":
         raise ModelError("lacks an input")

@@ -89,7 +89,7 @@ def _check_attributes(operator: str, attributes: Attributes) -> None:
 def _check_inputs(inputs: Mapping[str, Any]) -> None:
     for name in ("W", "R", "B"):
         if not (isinstance(inputs[name], np.ndarray) or (name == "B" and inputs[name] is None)):
-            raise ModelError(f"its weights {name} are no constant")
+            raise ModelError(f"its weights {name} are not a constant")
     for name, what in (("sequence_lens", "lengths per sequence"), ("P", "peepholes")):
         if inputs[name] is not None:
             raise ModelError(f"has {what} ({name}), which are not supported; export it without")

@@ -1,4 +1,4 @@
-"""ONNX files of others: LSTM, GRU and dense layers, found by following the graph from its input."""
+"""ONNX files from any program: LSTM, GRU and dense layers, found by following the graph."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Graph:
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
-    """The network of an `.onnx` file; a quantized one of our own with its integers.
+    """The network of an `.onnx` file; one that edgelstm quantized with its integers.
 
     Args:
         path: The file; tensors outside of it are read from its folder alone.
@@ -79,7 +79,7 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
 
 
 def _at_any_size(graph: _Graph) -> Network:
-    """Also where a Reshape holds the size of the exporter's example instead of a free one.
+    """The network, also where a Reshape holds the exporter's example size instead of a free one.
 
     torch.onnx.export(dynamo=True) of torch 2.13 writes such files for `batch_first=False`.
     """
@@ -181,7 +181,7 @@ def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
 
 
 def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
-    """The states of a streaming file of our own start at zero; others' inputs are not known."""
+    """Zeros for the states of a streaming file that edgelstm wrote; other inputs are unknown."""
     if not graph.is_own:
         return Unread(
             f"the input '{value.name}', but a network here takes one input alone, "
@@ -191,7 +191,7 @@ def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
     dims = [d.dim_value for d in value.type.tensor_type.shape.dim[:3]]
     shape = tuple(n if n > 0 else batch for n in dims)
     if math.prod(shape) > LARGEST_STATE:
-        raise ModelError(f"input '{value.name}' has shape {shape}; no state is so large")
+        raise ModelError(f"input '{value.name}' has shape {shape}; that is too large for a state")
     return np.broadcast_to(np.float32(0), shape)
 
 
@@ -221,7 +221,9 @@ def _run(
     """The node's inputs, and its results."""
     operator = str(node.op_type)  # protobuf gives bytes where a text is not UTF-8
     if operator in QUANTIZED or "Integer" in operator or operator.startswith("QLinear"):
-        raise ModelError("quantized ONNX files of others are not read; export the float model")
+        raise ModelError(
+            "quantized ONNX files are read only if edgelstm wrote them; export the float model"
+        )
     if node.domain not in ("", "ai.onnx"):
         raise ModelError(f"operators of domain '{node.domain}' are not supported")
     missing = [name for name in node.input if name not in values]

@@ -1,4 +1,4 @@
-"""From an int8 or hybrid .onnx file of our own back to its network.
+"""From an int8 or hybrid .onnx file that edgelstm wrote back to its network.
 
 The integers are those of the file's constants; scales and all else stand in its metadata as JSON.
 """

@@ -73,7 +73,7 @@ def _external(tensor: onnx.TensorProto, folder: pathlib.Path, needed: int) -> ND
         raise ModelError(f"tensor '{name}': its place '{location}' is broken: {error}") from None
     if not inside:
         raise ModelError(
-            f"tensor '{name}' lies in '{location}', which is no file in the model's folder"
+            f"tensor '{name}' lies in '{location}', which is not a file in the model's folder"
         )
     if length != needed or offset + length > path.stat().st_size:
         raise ModelError(

@@ -56,11 +56,13 @@ class Chain:
 
 
 def append(chain: Chain, op: Operator) -> None:
-    """Adds what one operator does; `ModelError` if it does not belong into a chain."""
+    """Adds what one operator does; `ModelError` if it does not belong in a chain."""
     if op.name not in SUPPORTED:
         raise ModelError(_unsupported(op.name))
     if op.inputs[:1] != (chain.value,) or len(op.outputs) != 1 or op.outputs[0] is None:
-        raise ModelError("it does not continue the chain; one operator after the other is read")
+        raise ModelError(
+            "it does not take the result of the operator before it; only a chain is read"
+        )
     result = op.outputs[0]
     if result.type != chain.value.type and op.name not in ENDS:
         raise ModelError(f"it makes {result.type} of {chain.value.type}; one type is read")
@@ -133,7 +135,7 @@ def _check_turns_steps(op: Operator, steps_axis: int) -> None:
     assert before is not None and after is not None
     _check_same_scale(before, after)
     if _integers(op, 1) not in ([steps_axis], [steps_axis - 3]) or before.shape != after.shape:
-        raise ModelError("REVERSE_V2 turns round something else than the steps")
+        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
 
 
 def _check_joins(op: Operator, value: Tensor, width: int) -> None:
@@ -142,7 +144,7 @@ def _check_joins(op: Operator, value: Tensor, width: int) -> None:
     assert result is not None
     shapes = {tensor.shape for tensor in op.inputs if tensor is not None}
     if shapes != {(*value.shape[:-1], width)} or op.options["axis"] not in (2, -1):
-        raise ModelError("CONCATENATION joins something else than the outputs of a step")
+        raise ModelError("CONCATENATION joins values that are not the outputs of a step")
     if op.options["activation"]:
         raise ModelError("CONCATENATION has an activation; none is read")
     if result.type != value.type:

@@ -197,7 +197,7 @@ class View:
 
 
 def open_root(data: bytes, schema: Schema, kind: str, identifier: bytes) -> View:
-    """The table that a file starts with; `ModelError` if the file's identifier is another."""
+    """The table that a file starts with; `ModelError` if the file has another identifier."""
     if data[4:8] != identifier:
         raise ModelError(
             f"bytes 4 to 8 are {data[4:8]!r}; a file of this format has {identifier!r} there"

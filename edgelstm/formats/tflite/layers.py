@@ -150,7 +150,7 @@ def _constant(tensor: Tensor | None, what: str, axes: int) -> Tensor:
     if tensor.data is None:
         stored = "sparse" if tensor.sparse else tensor.type
         raise ModelError(
-            f"its {what}, tensor '{tensor.name}' ({stored}), is no constant that is read; "
+            f"its {what}, tensor '{tensor.name}' ({stored}), is not a constant that is read; "
             "float32 and int8 weights stored in the file are"
         )
     if len(tensor.shape) != axes:
@@ -163,7 +163,9 @@ def _check_state(tensor: Tensor, state: str, precision: str, hidden_size: int) -
     if tensor.type != kind:
         raise ModelError(f"its state {state} is {tensor.type}; {kind} is needed")
     if not tensor.is_variable:
-        raise ModelError(f"its state {state} is no variable tensor, so it would start with values")
+        raise ModelError(
+            f"its state {state} is not a variable tensor, so it would not start at zero"
+        )
     _check_shape(tensor, (1, hidden_size))
 
 

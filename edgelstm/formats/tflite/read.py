@@ -1,4 +1,4 @@
-"""From a .tflite file to a network; files of this toolkit and of others."""
+"""From a .tflite file to a network, whichever program wrote the file."""
 
 import contextlib
 import math

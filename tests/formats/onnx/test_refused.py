@@ -42,18 +42,21 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "hidden_size": ([lstm(hidden_size=9)], "has hidden_size=9, but R of shape (1, 16, 4)"),
     "weights of x": (
         [make_node("LSTM", ["x", "x", "R"], ["Y"], "a")],
-        "node 'a' (LSTM): its weights W are no constant",
+        "node 'a' (LSTM): its weights W are not a constant",
     ),
     "shapes": ([make_node("GRU", ["x", "W", "R"], ["Y"], "g")], "node 'g' (GRU): has W of shape"),
     "short biases": ([make_node("LSTM", ["x", "W", "R", "C"], ["Y"])], "has B of shape (3,)"),
-    "no weights": ([make_node("LSTM", ["x"], ["Y"], "l")], "its weights W are no constant"),
+    "no weights": ([make_node("LSTM", ["x"], ["Y"], "l")], "its weights W are not a constant"),
     "constant input": ([make_node("LSTM", ["W", "W", "R"], ["Y"])], "does not depend on the graph"),
     "convolution": (
         [node("Conv", "x W", "Y")],
         "node 'Conv_Y' (Conv): operator Conv is not support",
     ),
-    "quantized": ([node("QuantizeLinear", "x C", "Y")], "quantized ONNX files of others are not"),
-    "integer": ([node("MatMulInteger", "x M", "Y")], "quantized ONNX files of others are not read"),
+    "quantized": ([node("QuantizeLinear", "x C", "Y")], "quantized ONNX files are read only"),
+    "integer": (
+        [node("MatMulInteger", "x M", "Y")],
+        "quantized ONNX files are read only if edgelstm wrote them",
+    ),
     "domain": (
         [make_node("FusedGemm", ["x", "M"], ["Y"], "f", domain="com.microsoft")],
         "node 'f' (FusedGemm): operators of domain 'com.microsoft' are not supported",
@@ -100,7 +103,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         "adds a tensor of shape (2, 3)",
     ),
     "no matrix": ([node("MatMul", "x C", "z")], "multiplies with a tensor of shape (3,); a matrix"),
-    "sizes": ([node("MatMul", "x M", "z")], "layer 'dense1' takes 4 values, but 5 come in"),
+    "sizes": ([node("MatMul", "x M", "z")], "layer 'dense1' takes 4 values, but is given 5"),
     "integers": ([node("Cast", "x", "z", to=TensorProto.INT8)], "turns floats into int8"),
     "training": (
         [node("Dropout", "x half yes", "z")],
@@ -161,7 +164,7 @@ def test_what_no_network_computes_is_named(nodes: list[Any], said: str, tmp_path
         ({"x_shape": ("a", "b", 2, 5)}, "input 'x': has 4 axes, the last of size 5"),
         ({"x_shape": (-3, "b", 5)}, "input 'x': has shape (-3, 5, 5)"),
         ({"x_shape": (5, INPUTS)}, "takes a tensor of shape (5, 5); steps and batch are needed"),
-        ({"x_shape": (2, 3, 9)}, "layer 'lstm1' takes 5 values, but 9 come in"),
+        ({"x_shape": (2, 3, 9)}, "layer 'lstm1' takes 5 values, but is given 9"),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(

@@ -118,7 +118,7 @@ def test_quantization_that_cannot_be_right_is_refused(tmp_path: pathlib.Path) ->
         "its state c is int8; int16 is needed": edited(
             lstm, 19, dataclasses.replace(cell, type="int8")
         ),
-        "its state h is no variable tensor": edited(
+        "its state h is not a variable tensor": edited(
             lstm, 18, dataclasses.replace(h, is_variable=False)
         ),
         "holds -128; int8 weights are -127..127": edited(
@@ -152,7 +152,9 @@ def test_graph_that_is_no_chain_of_steps_is_refused(tmp_path: pathlib.Path) -> N
         "operator 2 (UNIDIRECTIONAL_SEQUENCE_LSTM): it stands behind the selection": chain(
             lstm, cut, edited(lstm, 0, result_of(cut))
         ),
-        "operator 1 (FULLY_CONNECTED): it does not continue the chain": chain(lstm, dense),
+        "operator 1 (FULLY_CONNECTED): it does not take the result of the operator": chain(
+            lstm, dense
+        ),
         "operator 1 (SOFTMAX): it does not stand behind a FULLY_CONNECTED": chain(
             lstm, Operator("SOFTMAX", lstm.outputs, (Tensor("p", (1, STEPS, 5), "float32"),))
         ),
