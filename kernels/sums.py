@@ -109,9 +109,9 @@ def input_terms(P, row, g):
 
     row: address of a row of WORDS words; START_IH and W_IH: as `tile_at` reads them.
     """
-    k, at = P[WORDS], g * VECTORS * LANES
-    start = load_sums(P[START_IH], at, 0, VECTORS, 1)
-    return rescaled(P, product(start, P[W_IH] + WORD_BYTES * at * k, row, 0, k, 1, 0))
+    at = g * VECTORS * LANES
+    start, w = load_sums(P[START_IH], at, 0, VECTORS, 1), P[W_IH] + WORD_BYTES * at * P[WORDS]
+    return rescaled(P, product(start, w, row, 0, P[WORDS], 1, 0))
 
 
 def load_terms(P, row, g):
