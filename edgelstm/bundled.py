@@ -37,7 +37,7 @@ def demo() -> Network:
     """The bundled network: which of nine speakers said two vowels.
 
     >>> [layer.name for layer in demo().layers], demo().input_size, demo().output_size
-    (['lstm1', 'dense1'], 12, 9)
+    (['lstm1', 'last_step', 'dense1'], 12, 9)
     """
     resource = importlib.resources.files("edgelstm") / "data" / f"{NAME}.safetensors"
     with importlib.resources.as_file(resource) as path:

@@ -100,7 +100,7 @@ def assert_same_weights(network: Network, module: Any) -> None:
     for k, layer in enumerate(recurrent):
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             expected = getattr(module.rnn, f"{name}_l{k}").detach().numpy()
-            np.testing.assert_array_equal(getattr(layer, name), expected)
+            np.testing.assert_array_equal(layer.arrays[name], expected)
 
 
 def to_onnx(module: Any, path: Path, *, dynamo: bool, free: bool = True) -> Path:

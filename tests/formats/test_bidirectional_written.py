@@ -116,7 +116,7 @@ def test_a_streaming_file_is_refused(suffix: str) -> None:
 
 
 def test_a_cell_that_is_not_written_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="layer 'rnn1': a rnn cannot be written"):
+    with pytest.raises(ModelError, match="layer 'rnn1': ONNX has no operator for a rnn"):
         encode(bidirectional_network("rnn"), ".onnx")
 
 

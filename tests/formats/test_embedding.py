@@ -10,6 +10,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
+from edgelstm.layers.directions import parts
 from tests.formats.test_ordering import save_checkpoint, save_pt, save_safetensors
 from tests.formats.test_state_dict import Tensors, dense, recurrent, weights
 
@@ -45,7 +46,7 @@ def test_an_order_makes_it_a_dense_layer_behind_or_in_front() -> None:
     for order, last_step in ((("rnn", "proj"), True), (("proj", "rnn"), False)):
         got = to_network(tensors, "net.npz", Asked(order=order))
         assert got.last_step is last_step
-        assert [layer.name for layer in got.layers][order.index("proj")] == "dense1"
+        assert [layer.name for layer in parts(got.layers)][order.index("proj")] == "dense1"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
 from edgelstm.formats import FORMATS, Format
 from edgelstm.formats.asked import Asked
+from edgelstm.formats.onnx.write import KINDS
 from edgelstm.formats.signature import FileFacts
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -49,9 +50,9 @@ def facts(path: pathlib.Path) -> FileFacts:
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """`.parts` is a format, and ONNX Runtime runs the graph in it."""
     module = types.ModuleType("edgelstm.formats.parts")
-    vars(module).update(encode=encode, read=read, facts=facts)
+    vars(module).update(encode=encode, read=read, facts=facts, KINDS=KINDS)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    known = Format("parts:read", "parts:encode", "parts:facts", is_folder=True)
+    known = Format("parts:read", "parts:encode", facts="parts:facts", is_folder=True)
     monkeypatch.setitem(FORMATS, ".parts", known)
     monkeypatch.setitem(verifier.SERVES, (".parts", "float32"), ("onnxruntime",))
     execute = isolation.execute

@@ -17,6 +17,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
+from edgelstm.layers.directions import parts
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.formats.test_state_dict import Tensors, dense, recurrent, weights
@@ -171,7 +172,7 @@ def test_numbers_of_one_stem_say_the_order(names: tuple[str, ...]) -> None:
     assert named(got) == ", ".join(f"'{n}'" for n in names) + ", as their names say"
     for name, layer in zip(names, got.layers, strict=True):
         expected = tensors[f"{name}.bias_ih{suffix}"]
-        np.testing.assert_array_equal(getattr(layer, "bias_ih", None), expected)
+        np.testing.assert_array_equal(layer.arrays["bias_ih"], expected)
 
 
 def test_sizes_go_before_numbers() -> None:
@@ -187,7 +188,7 @@ def test_sizes_decide_where_names_do_not_fit() -> None:
         **dense("fc.", 6, 3),
     }
     got = to_network(tensors, "net.pt")
-    assert [layer.name for layer in got.layers] == ["lstm1", "gru1", "dense1"]
+    assert [layer.name for layer in parts(got.layers)] == ["lstm1", "gru1", "dense1"]
     assert named(got) == "'z_first', 'a_second', 'fc', the only one in which the sizes fit"
 
 
@@ -242,7 +243,7 @@ MIXED = {**recurrent("", 4, 4), **recurrent("net.", 4, 4), **recurrent("net.", 4
             "order names 'fc', which is not one of the layers; each",
         ),
         (TWO, ("encoder", "decoder", "encoder"), "order names 'encoder' twice; each of"),
-        (TWO, ("encoder.", "decoder"), "order names 'encoder.', which is none"),
+        (TWO, ("encoder.", "decoder"), "order names 'encoder.', which is not one of"),
         (
             {**recurrent("rnn.", 5, 8), **dense("fc.", 8, 3)},
             ("fc", "rnn"),

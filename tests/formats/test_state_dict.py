@@ -10,6 +10,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 
@@ -44,7 +45,9 @@ LSTM, GRU, HEAD = recurrent("rnn.", 5, 8), recurrent("rnn.", 5, 8, n_gates=3), d
 
 
 def shapes(network: Network) -> list[tuple[str, int, int]]:
-    return [(layer.name, layer.input_size, layer.output_size) for layer in network.layers]
+    return [
+        (layer.name, layer.input_size, layer.output_size) for layer in network.layers if layer.parts
+    ]
 
 
 @pytest.mark.parametrize("n_gates, cell_name", [(4, "lstm"), (3, "gru")])
@@ -56,7 +59,7 @@ def test_the_cell_follows_from_the_rows(n_gates: int, cell_name: str, hidden_siz
     assert isinstance(layer, Recurrent) and layer.cell_name == cell_name
     assert shapes(network) == [(f"{cell_name}1", 7, hidden_size)] and not network.last_step
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-        np.testing.assert_array_equal(getattr(layer, name), tensors[f"{name}_l0"])
+        np.testing.assert_array_equal(layer.arrays[name], tensors[f"{name}_l0"])
 
 
 def test_single_cells_and_layers_in_front_are_read() -> None:
@@ -99,7 +102,7 @@ def test_activations_stand_where_the_caller_says() -> None:
     one = to_network({**LSTM, **HEAD}, "net.pt", Asked(activation="softmax"))
     assert isinstance(one.layers[-1], Dense) and one.layers[-1].activation == "softmax"
     two = to_network({**LSTM, **HEAD, **dense("out.", 3, 2)}, "net.pt", RELU)
-    assert [getattr(layer, "activation", "") for layer in two.layers] == ["", "relu", None]
+    assert [getattr(layer, "activation", "") for layer in parts(two.layers)] == ["", "relu", None]
     assert "relu stands behind each dense layer but the last" in two.assumed
     assert "no activation stands behind 'out.*'" in two.assumed
 

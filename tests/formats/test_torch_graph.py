@@ -8,6 +8,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.formats.torch import from_torch
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import parts
 from tests.torch_modules import (
     HEADS,
     HIDDEN,
@@ -70,7 +71,7 @@ def test_reshapes_and_changes_in_place_are_followed() -> None:
     module = Bent()
     got = from_torch(module)
     names = ["dense1", "lstm1", "lstm2", "gru1", "dense2", "dense3"]
-    assert [layer.name for layer in got.layers] == names
+    assert [layer.name for layer in parts(got.layers)] == names
     assert [x.activation for x in got.layers if isinstance(x, Dense)] == [None, "relu", "sigmoid"]
     assert got.assumed == ("the single output keeps its axis, which the model squeezes away",)
     wrapped = nn.Sequential(module, nn.Unflatten(0, (-1, 1)))
@@ -230,7 +231,10 @@ class PlusOne(Net):
         (None, "from_torch takes a torch.nn.Module; a NoneType came"),
         (nn.LSTM(4, 8, proj_size=2), "LSTM: proj_size=2 is not supported yet"),
         (nn.Sequential(nn.LSTM(4, 8), nn.ReLU()), "module '1' (ReLU): relu stands directly"),
-        (nn.Sequential(nn.LSTM(4, 8), nn.Linear(9, 3)), "layer 'dense1' takes 9 values, but 8"),
+        (
+            nn.Sequential(nn.LSTM(4, 8), nn.Linear(9, 3)),
+            "'dense1' takes 9 values, but is given 8",
+        ),
         (nn.Sequential(nn.LSTM(4, 8), nn.Linear(8, 3), nn.Softmax(1)), "runs along axis 1"),
         (nn.Sequential(nn.Linear(4, 8), nn.Softmax()), "module '1' (Softmax): its dim is None"),
         (nn.Sequential(nn.ReLU()), "holds no layer with weights"),

@@ -248,7 +248,7 @@ def test_the_list_decides_what_the_engines_compute(swapped_network: QuantizedNet
 
 def test_the_list_decides_what_onnx_computes(swapped_network: QuantizedNetwork) -> None:
     ort = pytest.importorskip("onnxruntime", reason='pip install "edgelstm[onnx]"')
-    written = encode(swapped_network, steps=1, streaming=False, target=None)
+    written = encode(swapped_network, steps=1, streaming=False, target=None)[""]
     (got,) = ort.InferenceSession(written, providers=["CPUExecutionProvider"]).run(
         None, {"x": INTEGERS}
     )

@@ -9,6 +9,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
+from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
@@ -19,7 +20,7 @@ from tests.networks import random_input, random_network
 
 
 def lstm_of(network: Any) -> Any:
-    return network.layers[0]
+    return network.layers[0].forward
 
 
 def with_gate(network: Network, gate: str, weight: float, bias: float) -> Network:
@@ -61,7 +62,7 @@ def test_integers_follow_float_on_a_constant_input() -> None:
 def test_scales_are_short_and_chain_from_layer_to_layer() -> None:
     network = random_network("lstm", (5, 12, 7), outputs=3, activation="relu")
     quantized = quantize(network, random_input(network, 10, 20))
-    first, second, head = quantized.layers
+    first, second, head = parts(quantized.layers)
     assert isinstance(first, QuantizedDirection) and isinstance(second, QuantizedDirection)
     assert isinstance(head, QuantizedDense)
     assert second.scales["x"] == first.scales["h"] and head.input == second.scales["h"]

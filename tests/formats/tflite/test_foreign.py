@@ -12,6 +12,7 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite import facts
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
 from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT
@@ -48,7 +49,7 @@ def test_golden_vector_with_free_scales_is_read_as_it_stands(tmp_path: pathlib.P
     expected = golden_lstm()
     got = read_bytes(content_of(expected, 4), tmp_path)
     assert isinstance(got, QuantizedNetwork)
-    layer, wanted = got.layers[0], expected.layers[0]
+    layer, wanted = parts(got.layers)[0], parts(expected.layers)[0]
     assert isinstance(layer, QuantizedDirection) and isinstance(wanted, QuantizedDirection)
     assert layer.scales == wanted.scales and layer.weight_scales == wanted.weight_scales
     assert layer.scales["x"] == Scale(float(np.float32(0.025)), 3, "int8")

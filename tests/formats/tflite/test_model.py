@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
@@ -98,7 +99,7 @@ def test_constants_are_aligned_to_16_bytes() -> None:
 
 def test_int8_tensors_have_the_scales_of_the_network() -> None:
     qnetwork = int8(random_network(sizes=(5, 8), outputs=4, activation="sigmoid", seed=19))
-    lstm, dense = qnetwork.layers
+    lstm, dense = parts(qnetwork.layers)
     assert isinstance(lstm, QuantizedDirection) and isinstance(dense, QuantizedDense)
     found = tensors(content_of(qnetwork))
     x, h, c = (lstm.scales[v] for v in ("x", "h", "c"))

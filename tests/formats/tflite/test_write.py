@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.formats.tflite.write import encode
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import reading
+from edgelstm.layers.read_steps import ReadSteps, reading
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -39,7 +39,7 @@ def run_all(runtime: str, content: bytes, x: NDArray[Any]) -> NDArray[Any]:
 def torch_result(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """torch.nn.LSTM, torch.nn.Linear and torch's activations."""
     torch = pytest.importorskip("torch", reason="pip install torch")
-    y, behind = torch.from_numpy(x), False
+    y = torch.from_numpy(x)
     activations = {
         None: lambda v: v,
         "relu": torch.relu,
@@ -48,6 +48,9 @@ def torch_result(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32
     }
     with torch.no_grad():
         for layer in network.layers:
+            if isinstance(layer, ReadSteps):
+                y = y[:, -1]
+                continue
             if isinstance(layer, Recurrent):
                 lstm = torch.nn.LSTM(layer.input_size, layer.forward.hidden_size, batch_first=True)
                 for name, array in layer.arrays.items():
@@ -55,12 +58,8 @@ def torch_result(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32
                 y = lstm(y)[0]
                 continue
             assert isinstance(layer, Dense)
-            if network.last_step and not behind:
-                y, behind = y[:, -1], True
             weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)
             y = activations[layer.activation](torch.nn.functional.linear(y, weight, bias))
-        if network.last_step and not behind:
-            y = y[:, -1]
     result: NDArray[np.float32] = y.numpy()
     return result
 
