@@ -10,7 +10,7 @@ from edgelstm.tools import output
 from edgelstm.tools.export_report import Accuracy
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import Data
-from edgelstm.verification.fidelity import accuracy, compare, kernels, saturation
+from edgelstm.verification.fidelity import accuracy, kernels, measure_fidelity, saturation
 from edgelstm.verification.spread import clipped_spread, input_spread
 
 SNR_STEPS = 5_000  # enough to tell, and few enough to wait for
@@ -28,7 +28,7 @@ def measure(original: Network | None, network: AnyNetwork, data: Data, tell: Tel
     spread = input_spread(data.calibration) if data.calibration else None
     measured = Accuracy(data.source, input_spread=spread)
     if original and quantized and beginning:
-        found = compare(original, quantized, beginning[0])
+        found = measure_fidelity(original, quantized, beginning[0])
         if data.calibration:
             tell("measuring without far values")
             spread = clipped_spread(original, quantized, data.calibration, beginning[0])

@@ -1,4 +1,4 @@
-"""compare: how far a quantized network is from its float original, on data."""
+"""Fidelity: how far a quantized network is from its float original, on data."""
 
 import dataclasses
 import math
@@ -37,7 +37,7 @@ class GateSaturation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Fidelity:
     """Float against quantized.
 
     Attributes:
@@ -55,7 +55,9 @@ class Comparison:
         return dataclasses.asdict(self)
 
 
-def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]) -> Comparison:
+def measure_fidelity(
+    network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]
+) -> Fidelity:
     """Runs both networks on x, layer by layer.
 
     Args:
@@ -78,7 +80,7 @@ def compare(network: Network, qnetwork: QuantizedNetwork, x: NDArray[np.float32]
             name, part = layer.name, qlayer.parts[0]
         real = got if qnetwork.input is None else part.output.reals(got)
         by_layer[name] = snr_db(expected, real)
-    return Comparison(by_layer[name], by_layer, saturation(qnetwork))
+    return Fidelity(by_layer[name], by_layer, saturation(qnetwork))
 
 
 def soonest(network: Network | QuantizedNetwork, x: Array) -> str | None:

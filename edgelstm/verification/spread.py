@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.verification.fidelity import GateSaturation, compare
+from edgelstm.verification.fidelity import GateSaturation, measure_fidelity
 
 FAR = 2.0  # times the 99.99th percentile: there a clipped range saves one bit, 6 dB, of each input
 CUT_SHARE = 0.25  # of a gate's sums; of trained networks on their own input it was below 0.01
@@ -76,7 +76,7 @@ def clipped_spread(
     limit = spread.p99_99
     near = [np.clip(batch, -limit, limit) for batch in calibration]
     without = quantize(network, near, qnetwork.precision)
-    snr = compare(network, without, np.clip(x, -limit, limit)).snr_db
+    snr = measure_fidelity(network, without, np.clip(x, -limit, limit)).snr_db
     return dataclasses.replace(spread, snr_db_if_clipped=snr)
 
 

@@ -10,7 +10,7 @@ from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.reference import run_integers
-from edgelstm.verification.fidelity import compare, saturation
+from edgelstm.verification.fidelity import measure_fidelity, saturation
 from tests.networks import bidirectional_network, random_input
 
 SIZES = [(hidden, n, steps) for hidden in (1, 3, 16, 33) for n, steps in ((1, 1), (1, 7), (3, 7))]
@@ -79,7 +79,7 @@ def test_hybrid_kernels_follow_the_oracle(cell_name: str) -> None:
 @pytest.mark.parametrize("precision", ["int8", "hybrid"])
 def test_the_error_against_float_is_that_of_one_direction(precision: str) -> None:
     network, qnetwork = quantized((5, 16, 12), precision, outputs=3, last_step=True)
-    compared = compare(network, qnetwork, random_input(network, 20, 25, seed=4))
+    compared = measure_fidelity(network, qnetwork, random_input(network, 20, 25, seed=4))
     assert list(compared.layer_snr_db) == ["lstm1", "lstm2", "dense1"]
     assert all(snr is not None and snr > 25 for snr in compared.layer_snr_db.values())
 

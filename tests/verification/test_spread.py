@@ -11,7 +11,7 @@ import pytest
 from edgelstm import bundled
 from edgelstm.formats import write
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.verification.fidelity import compare, saturation
+from edgelstm.verification.fidelity import measure_fidelity, saturation
 from edgelstm.verification.spread import clipped_spread, input_spread, is_beyond_training
 from tests.networks import random_network
 from tests.tools.test_cli import Captured, run
@@ -44,8 +44,8 @@ def test_of_few_values_the_second_largest_stands_for_the_percentile() -> None:
 def test_what_a_spike_costs_is_what_is_gained_without_it() -> None:
     x = with_spike(10)
     spread = clipped_spread(NETWORK, quantize(NETWORK, x), [x], x)
-    clean = compare(NETWORK, quantize(NETWORK, X), X).snr_db
-    spoiled = compare(NETWORK, quantize(NETWORK, x), x).snr_db
+    clean = measure_fidelity(NETWORK, quantize(NETWORK, X), X).snr_db
+    spoiled = measure_fidelity(NETWORK, quantize(NETWORK, x), x).snr_db
     assert spread.snr_db_if_clipped is not None and clean is not None and spoiled is not None
     # dB: clipped to the largest of the rest, x differs from X in the one value alone
     assert spread.snr_db_if_clipped == pytest.approx(clean, abs=0.5)

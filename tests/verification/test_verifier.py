@@ -17,7 +17,7 @@ from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.isolation import Execution
 from edgelstm.verification import sampling, verifier
-from edgelstm.verification.fidelity import accuracy, compare, snr_db
+from edgelstm.verification.fidelity import accuracy, measure_fidelity, snr_db
 from edgelstm.verification.sampling import affordable_sequences, random_sequences
 from edgelstm.verification.verifier import SERVES, Verification, Verified, compared, verify
 from tests.networks import random_input, random_network
@@ -174,7 +174,7 @@ def test_compare_gives_the_snr_of_the_result_and_of_each_layer() -> None:
         reading((*NETWORK.layers[:-1], dataclasses.replace(head, activation=None)), last_step=True)
     )
     expected = snr_db(forward(logits, INPUT), run(int8, INPUT))
-    got = compare(NETWORK, int8, INPUT)
+    got = measure_fidelity(NETWORK, int8, INPUT)
     assert got.snr_db is not None and expected is not None
     assert abs(got.snr_db - expected) < 0.01  # float32 and float64 originals
     assert list(got.layer_snr_db) == ["lstm1", "dense1"]
