@@ -7,7 +7,7 @@ import pytest
 
 from edgelstm.bundled import demo, demo_data
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.verification.fidelity import accuracy, compare
+from edgelstm.verification.fidelity import accuracy, measure_fidelity
 
 FLOAT_ACCURACY = 361 / 370
 
@@ -22,7 +22,7 @@ def test_quantized_accuracy_is_at_most_half_a_point_less(precision: str) -> None
     data = demo_data()
     quantized = quantize(demo(), data.calibration, precision)
     assert accuracy(quantized, [data.test_inputs], data.test_labels) >= FLOAT_ACCURACY - 0.005
-    compared = compare(demo(), quantized, data.test_inputs)
+    compared = measure_fidelity(demo(), quantized, data.test_inputs)
     assert compared.snr_db is not None and compared.snr_db > 25
     assert compared.saturation == ()
 

@@ -57,7 +57,7 @@ ORDER = {
         "< measuring profile_request verdict < page_charts profile_tables < page tables "
         "< export profiler verify < cli"
     ),
-    "verification": "fidelity sampling < spread verifier",
+    "verification": "fidelity results sampling < spread verifier",
 }
 LEVEL = {
     folder: {name: k for k, names in enumerate(order.split(" < ")) for name in names.split()}

@@ -9,7 +9,7 @@ from edgelstm.devices.device import device_names, read_device
 from edgelstm.execution.session import Session
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.verification.verifier import Verification, Verified
+from edgelstm.verification.results import Verification, Verified
 from tests.networks import random_network
 
 ODD = "<script>\x1b&"

@@ -7,8 +7,8 @@ from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
 from edgelstm.verification.fidelity import GateSaturation
+from edgelstm.verification.results import Verified
 from edgelstm.verification.spread import InputSpread
-from edgelstm.verification.verifier import Verified
 
 
 @dataclasses.dataclass(frozen=True)

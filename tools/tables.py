@@ -8,7 +8,7 @@ from edgelstm.tools import verdict
 from edgelstm.tools.export_report import Accuracy, Artifact, ExportReport
 from edgelstm.tools.output import print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
-from edgelstm.verification.verifier import Verified
+from edgelstm.verification.results import Verified
 
 
 def print_export(report: ExportReport, path: pathlib.Path, *, explain: bool) -> None:

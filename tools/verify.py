@@ -13,7 +13,8 @@ from edgelstm.printable import printable_texts
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, tables
 from edgelstm.tools.output import Tell
-from edgelstm.verification.verifier import FAILED, Verification, verify
+from edgelstm.verification.results import Verification
+from edgelstm.verification.verifier import FAILED, verify
 
 
 def main(

@@ -53,18 +53,10 @@ def recurrent(
     _check_features(signal, layer)
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
+    if "steps" not in signal.sizes:
+        signal = _with_steps(signal, steps_axis)
+    sizes = signal.sizes
     steps, batch = signal.axes[steps_axis], signal.axes[1 - steps_axis]
-    sizes = dict(signal.sizes)
-    if "steps" not in sizes:
-        if len(steps) > 1 or len(batch) > 1:
-            raise ModelError(f"takes an axis that mixes {say(max(steps, batch, key=len))}")
-        signal = dataclasses.replace(signal, steps_axis=_steps_axis(signal, steps, batch))
-        sizes = {
-            "steps": signal.shape[steps_axis],
-            "batch": signal.shape[1 - steps_axis],
-            "features": sizes["features"],
-        }
-        steps, batch = axis_of("steps", sizes), axis_of("batch", sizes)
     if steps != axis_of("steps", sizes) or batch != axis_of("batch", sizes):
         raise ModelError(
             f"runs along {say(steps)} with a batch of {say(batch)}; a recurrent layer behind "
@@ -72,6 +64,22 @@ def recurrent(
         )
     axes = (steps, batch) if steps_axis == 0 else (batch, steps)
     return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+
+
+def _with_steps(signal: Signal, steps_axis: int) -> Signal:
+    """The signal, of whose axes these are now known to be steps and batch."""
+    steps, batch = signal.axes[steps_axis], signal.axes[1 - steps_axis]
+    if len(steps) > 1 or len(batch) > 1:
+        raise ModelError(f"takes an axis that mixes {say(max(steps, batch, key=len))}")
+    sizes = {
+        "steps": signal.shape[steps_axis],
+        "batch": signal.shape[1 - steps_axis],
+        "features": signal.sizes["features"],
+    }
+    both = [axis_of("steps", sizes), axis_of("batch", sizes)]
+    axes = (*(both if steps_axis == 0 else reversed(both)), signal.axes[2])
+    found = _steps_axis(signal, steps, batch)
+    return dataclasses.replace(signal, steps_axis=found, sizes=sizes, axes=axes)
 
 
 def _steps_axis(signal: Signal, steps: Axis, batch: Axis) -> int | None:

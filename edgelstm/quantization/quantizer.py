@@ -61,24 +61,13 @@ def quantize(
             f"precision '{precision}' is not quantized; "
             "a network as it was read is written and run in float32"
         )
-    for layer in network.layers:
-        if layer.kind not in KINDS:
-            raise ModelError(
-                f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
-                f"{precision} yet; what works for it: float32"
-            )
-        for part in layer.parts:
-            if told := refusal(part, chosen):
-                raise ModelError(f"layer '{part.name}': {told}")
+    _check_forms(network, chosen)
+    if calibration is None and chosen is not HYBRID:
+        raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
+    batches = [] if calibration is None else calibration_sequences(calibration, network.input_size)
     if chosen is HYBRID:
-        batches = (
-            [] if calibration is None else calibration_sequences(calibration, network.input_size)
-        )
         layers = tuple(hybrid_layer(layer) for layer in network.layers)
     else:
-        if calibration is None:
-            raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
-        batches = calibration_sequences(calibration, network.input_size)
         layers = _integer_layers(network, batches, tell)
     return QuantizedNetwork(
         layers,
@@ -87,6 +76,19 @@ def quantize(
         and getattr(network.layers[-1], "activation", None) == "softmax",
         assumed=network.assumed,
     )
+
+
+def _check_forms(network: Network, precision: Precision) -> None:
+    """`ModelError` if a layer has no form in a precision."""
+    for layer in network.layers:
+        if layer.kind not in KINDS:
+            raise ModelError(
+                f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
+                f"{precision.name} yet; what works for it: float32"
+            )
+        for part in layer.parts:
+            if told := refusal(part, precision):
+                raise ModelError(f"layer '{part.name}': {told}")
 
 
 # ---- int8

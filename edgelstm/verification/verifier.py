@@ -20,13 +20,13 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
-from edgelstm.notebook import html_table
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import counted
 from edgelstm.verification.fidelity import snr_db
+from edgelstm.verification.results import Verification, Verified
 from edgelstm.verification.sampling import (
     MOST_VALUES,
     affordable_sequences,
@@ -56,75 +56,6 @@ ORACLES: dict[str, Arithmetic] = {
 FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
 HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
 HYBRID_SNR_DB = 25.0
-FAILED = ("differs", "crashed", "refused")
-
-
-@dataclasses.dataclass(frozen=True)
-class Verified:
-    """One file in one runtime.
-
-    Attributes:
-        artifact: The file.
-        runtime: Key of `runtimes.RUNTIMES`.
-        status: `ok`, `differs`, `skipped` (not installed, too long), `crashed`, `refused`.
-        reason: Why, unless ok.
-        values: Compared.
-        mismatches: How many differ; None where nothing ran.
-        max_difference: In steps of the output for integers, else in its unit.
-        tolerance: Below which a difference is none; 0 for integers.
-    """
-
-    artifact: str
-    runtime: str
-    status: str
-    reason: str | None
-    values: int
-    mismatches: int | None
-    max_difference: float | None
-    tolerance: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, as JSON takes them."""
-        return dataclasses.asdict(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Verification:
-    """A file in all its runtimes."""
-
-    verified: tuple[Verified, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Values were compared; nothing differs, crashes or is refused. Skipped does not count."""
-        return any(v.values for v in self.verified) and not self._failed
-
-    @property
-    def _failed(self) -> bool:
-        return any(v.status in FAILED for v in self.verified)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, as JSON takes them."""
-        return {"verified": [v.to_dict() for v in self.verified]}
-
-    def _repr_html_(self) -> str:
-        """A table for notebooks: one row per file and runtime."""
-        rows = [
-            (
-                os.path.basename(v.artifact),
-                v.runtime,
-                f"{v.status}: {v.reason}" if v.reason else v.status,
-                f"{v.values:,}",
-                "-" if v.mismatches is None else f"{v.mismatches:,}",
-                "-" if v.max_difference is None else f"{v.max_difference:.2g}",
-            )
-            for v in self.verified
-        ]
-        columns = ("file", "runtime", "status", "values", "differ", "largest difference")
-        n = sum(v.values for v in self.verified)
-        told = f"Nothing differs in {counted(n, 'value')}" if n else "Nothing was compared"
-        return html_table("Failed" if self._failed else told, columns, rows)
-
 
 Told = Callable[[str, str], None]
 
@@ -157,13 +88,7 @@ def verify(
         check_whole(steps, "steps", most=MOST_STEPS)
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
-    names = SERVES.get((path.suffix.lower(), twin.precision))
-    if names is None:
-        raise ModelError(
-            f"{path}: no runtime runs a {twin.precision} file '{path.suffix}'; "
-            "give a .tflite or .onnx file"
-        )
-    about = facts(path)
+    names, about = _runtimes(path, twin.precision), facts(path)
     n_steps = _steps(path, about, steps)
     n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
     told = _too_much(n, n_steps, widest(twin))
@@ -178,6 +103,17 @@ def verify(
             tell(path.name, name)
         results.append(_verify_in(name, path, twin, (about, x)))
     return Verification(tuple(results))
+
+
+def _runtimes(path: pathlib.Path, precision: str) -> tuple[str, ...]:
+    """Those that run such a file; `ModelError` if none does."""
+    names = SERVES.get((path.suffix.lower(), precision))
+    if names is None:
+        raise ModelError(
+            f"{path}: no runtime runs a {precision} file '{path.suffix}'; "
+            "give a .tflite or .onnx file"
+        )
+    return names
 
 
 def _too_much(n_sequences: int, steps: int, width: int) -> str | None:

@@ -16,7 +16,7 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import isolation
 from edgelstm.tools import cautions, doctor, output, tables
 from edgelstm.tools.export_report import Accuracy
-from edgelstm.verification.verifier import Verified
+from edgelstm.verification.results import Verified
 from tests.networks import random_network
 from tests.tools.reports import answer, export_report
 from tests.tools.test_cli import Captured, run

@@ -17,7 +17,7 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, request
 from edgelstm.tools.inputs import read_sequences
 from edgelstm.verification import fidelity
-from edgelstm.verification.fidelity import accuracy, compare
+from edgelstm.verification.fidelity import accuracy, measure_fidelity
 from tests.networks import random_input, random_network
 from tests.tools.test_cli import Captured, run
 
@@ -96,9 +96,9 @@ def test_both_engines_measure_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     network, data = demo(), demo_data()
     quantized = quantize(network, data.calibration)
     x, labels = data.test_inputs, data.test_labels
-    expected = compare(network, quantized, x), accuracy(quantized, [x], labels)
+    expected = measure_fidelity(network, quantized, x), accuracy(quantized, [x], labels)
     monkeypatch.setattr(fidelity, "SOON_VALUES", 0)
-    got = compare(network, quantized, x), accuracy(quantized, [x], labels)
+    got = measure_fidelity(network, quantized, x), accuracy(quantized, [x], labels)
     assert got[1] == expected[1]
     # The noise is the same integers'; the signal differs by a float32 rounding of the result.
     assert got[0].snr_db == pytest.approx(expected[0].snr_db, abs=1e-3)
@@ -150,7 +150,7 @@ def test_a_long_recording_is_measured_in_part_and_gives_no_endless_file(tmp_path
         "--steps says how many",
         "signal to noise is that of the first 5,000 of 5,001 steps",
     ]
-    first = compare(network, read_int8(tmp_path), rows[None, :5_000]).snr_db
+    first = measure_fidelity(network, read_int8(tmp_path), rows[None, :5_000]).snr_db
     assert report["accuracy"]["snr_db"] == pytest.approx(first)
     assert run("export", tmp_path / "net.npz", "--steps", "33", "--quiet", *words) == 0
     assert facts(tmp_path / "net_int8.tflite").steps == 33

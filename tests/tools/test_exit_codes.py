@@ -8,7 +8,7 @@ import pytest
 from edgelstm.formats import write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import verify as command
-from edgelstm.verification.verifier import Verification, Verified
+from edgelstm.verification.results import Verification, Verified
 from tests.networks import random_input, random_network
 from tests.tools.test_cli import run
 

@@ -18,8 +18,9 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.isolation import Execution
 from edgelstm.verification import sampling, verifier
 from edgelstm.verification.fidelity import accuracy, measure_fidelity, snr_db
+from edgelstm.verification.results import Verification, Verified
 from edgelstm.verification.sampling import affordable_sequences, random_sequences
-from edgelstm.verification.verifier import SERVES, Verification, Verified, compared, verify
+from edgelstm.verification.verifier import SERVES, compared, verify
 from tests.networks import random_input, random_network
 from tests.present import expected_status
 
