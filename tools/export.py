@@ -37,8 +37,8 @@ from edgelstm.tools.request import (
     read_data,
     read_to_write,
 )
-from edgelstm.verification.results import Verified
-from edgelstm.verification.verifier import FAILED, SERVES, verify
+from edgelstm.verification.results import FAILED, Verified
+from edgelstm.verification.verifier import SERVES, verify
 
 WRITTEN = ("tflite", "onnx")
 

@@ -13,8 +13,8 @@ from edgelstm.printable import printable_texts
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, tables
 from edgelstm.tools.output import Tell
-from edgelstm.verification.results import Verification
-from edgelstm.verification.verifier import FAILED, verify
+from edgelstm.verification.results import FAILED, Verification
+from edgelstm.verification.verifier import verify
 
 
 def main(
