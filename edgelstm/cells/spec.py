@@ -64,7 +64,7 @@ class Op:
     args: tuple[str, ...]
     gate: str | None = None
 
-    @property
+    @functools.cached_property
     def side(self) -> str | None:
         """`ih`, `hh`, `hr`, `dense` of an affine: whose weights and biases it reads; else None."""
         return self.kind.removeprefix("affine_") if self.kind.startswith("affine_") else None

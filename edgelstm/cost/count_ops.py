@@ -127,7 +127,7 @@ def count_part(sizes: Any, precision: str) -> CountedPart:
 
 
 def _layer(plan: LayerPlan) -> LayerCounts:
-    gate_of = _gates(plan)
+    gate_of = _gates(plan.ops, plan.new_states)
     names = CELLS[plan.cell_name].gates if plan.cell_name else ()
     gates = tuple(
         _total((_row(op, plan) for op in plan.ops if gate_of[op.result] == gate), gate)
@@ -191,7 +191,8 @@ def _parameters(plan: LayerPlan) -> int:
     )
 
 
-def _gates(plan: LayerPlan) -> dict[str, str | None]:
+@functools.lru_cache(maxsize=KEPT)
+def _gates(ops: tuple[Op, ...], new_states: tuple[str, ...]) -> Mapping[str, str | None]:
     """Result to the gate it counts in, None for the element-wise part.
 
     An affine is its gate's; so is the activation that the affine leads to, and what only serves
@@ -199,18 +200,18 @@ def _gates(plan: LayerPlan) -> dict[str, str | None]:
     """
     leads_to: dict[str, str | None] = {}
     gate_of: dict[str, str | None] = {}
-    for op in plan.ops:
+    for op in ops:
         gate = op.gate or next((leads_to[v] for v in op.args if leads_to.get(v)), None)
         if op.gate or op.kind in ("sigmoid", "tanh"):
             gate_of[op.result] = gate
         if op.kind not in ("sigmoid", "tanh"):
             leads_to[op.result] = gate
-    for op in reversed(plan.ops):
-        if gate_of.get(op.result) or op.result in plan.new_states:
+    for op in reversed(ops):
+        if gate_of.get(op.result) or op.result in new_states:
             continue
-        served = {gate_of.get(o.result) for o in plan.ops if op.result in o.args}
+        served = {gate_of.get(o.result) for o in ops if op.result in o.args}
         gate_of[op.result] = served.pop() if len(served) == 1 else None
-    return {op.result: gate_of.get(op.result) for op in plan.ops}
+    return {op.result: gate_of.get(op.result) for op in ops}
 
 
 def _sequence(layers: tuple[LayerCounts, ...], once: set[str], steps: int) -> SequenceCounts:

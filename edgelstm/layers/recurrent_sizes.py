@@ -1,6 +1,7 @@
 """What one direction of a recurrent layer computes, from its sizes alone."""
 
 import dataclasses
+import functools
 from typing import ClassVar
 
 from edgelstm.cells.spec import CellSpec, Op, Trace, trace
@@ -34,15 +35,21 @@ class RecurrentSizes:
     @property
     def operations(self) -> Operations:
         """Those of the cell, with the clip of the cell state and the projection of h if any."""
-        traced, states = trace(self.spec), self.spec.states
-        if self.clips:
-            traced = _clipped(traced, states.index("c"))
-        if self.projection_size:
-            traced = _projected(traced)
+        traced = _traced(self.spec, self.clips, self.projection_size > 0)
+        states = self.spec.states
         sizes = dict.fromkeys((*states, *(op.result for op in traced.ops)), self.hidden_size)
         given = self.projection_size or self.hidden_size
         sizes |= {"x": self.input_size, states[0]: given, traced.new_states[0]: given}
         return Operations(traced.ops, traced.new_states[0], sizes, states, traced.new_states)
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(spec: CellSpec, clips: bool, projects: bool) -> Trace:
+    """A cell's operations with what a layer adds to them."""
+    traced = trace(spec)
+    if clips:
+        traced = _clipped(traced, spec.states.index("c"))
+    return _projected(traced) if projects else traced
 
 
 def _clipped(traced: Trace, state: int) -> Trace:

@@ -4,6 +4,7 @@ No weights and no scales here; quantization adds the numbers, counting needs onl
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
-from edgelstm.layers.operations import Operations, Sizes
+from edgelstm.layers.operations import Sizes
 from edgelstm.model.precision import PRECISIONS, Format, Precision
+
+KEPT = 64  # lists of operations of which roles and biases are kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +87,7 @@ def plan(name: str, sizes: Sizes, precision: Precision) -> LayerPlan:
         made.sizes,
         made.states,
         made.new_states,
-        _roles(made),
+        _roles(made.ops, made.states, made.new_states),
         _biases(made.ops),
         precision,
     )
@@ -99,25 +102,29 @@ def plan_of(part: Any, precision: Precision) -> LayerPlan:
 _USED_FOR = {"sigmoid": "sum", "tanh": "sum", "affine_hh": "output", "affine_hr": "output"}
 
 
-def _roles(made: Operations) -> dict[str, str]:
+@functools.lru_cache(maxsize=KEPT)
+def _roles(
+    ops: tuple[Op, ...], states: tuple[str, ...], new_states: tuple[str, ...]
+) -> Mapping[str, str]:
     """Backwards through the list: a value plays the role of what it is used for.
 
     Without states every value but x is an output.
     """
-    if not made.states:
-        return {value: "input" if value == "x" else "output" for value in made.sizes}
-    kept = ["output"] + ["cell"] * (len(made.states) - 1)
-    roles = {"x": "input", **dict(zip(made.states, kept, strict=True))}
-    roles |= {op.result: "activation" for op in made.ops if op.kind in ("sigmoid", "tanh")}
-    roles |= dict(zip(made.new_states, kept, strict=True))
-    for op in reversed(made.ops):
+    if not states:
+        return {"x": "input"} | {op.result: "output" for op in ops}
+    kept = ["output"] + ["cell"] * (len(states) - 1)
+    roles = {"x": "input", **dict(zip(states, kept, strict=True))}
+    roles |= {op.result: "activation" for op in ops if op.kind in ("sigmoid", "tanh")}
+    roles |= dict(zip(new_states, kept, strict=True))
+    for op in reversed(ops):
         used_for = _USED_FOR.get(op.kind)
         for arg in op.args:
             roles.setdefault(arg, used_for or roles[op.result])
     return roles
 
 
-def _biases(ops: tuple[Op, ...]) -> dict[str, tuple[str, ...]]:
+@functools.lru_cache(maxsize=KEPT)
+def _biases(ops: tuple[Op, ...]) -> Mapping[str, tuple[str, ...]]:
     """Each affine its own bias, but both in the first where two affines of a gate are added."""
     affines = {op.result: op for op in ops if op.side}
     biases: dict[str, tuple[str, ...]] = {
