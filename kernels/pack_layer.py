@@ -56,6 +56,11 @@ class Packed:
         return self.numbers | {slot: array.ctypes.data for slot, array in self.arrays.items()}
 
     @property
+    def states(self) -> tuple[str, ...]:
+        """Of its cell."""
+        return self.cell.states
+
+    @property
     def units(self) -> int:
         """Padded to whole groups."""
         return padded(self.hidden_size, PAIR)

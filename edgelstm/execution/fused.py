@@ -12,6 +12,7 @@ import numpy as np
 
 from edgelstm.cells import CELLS, same_cell
 from edgelstm.cells.spec import sigmoid, tanh, trace
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
 from edgelstm.model.plan import LayerPlan, plan_of
@@ -19,7 +20,11 @@ from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Clip, Mul, Product, Table
-from edgelstm.quantization.quantized import QuantizedDirection, QuantizedPart
+from edgelstm.quantization.quantized import (
+    QuantizedDense,
+    QuantizedDirection,
+    QuantizedPart,
+)
 
 AnyPart = Part | QuantizedPart
 INT8_CELL = "lstm"  # that the int8 kernel computes, in its rounding
@@ -28,12 +33,13 @@ _packed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def packed_layer(layer: AnyPart) -> Any:
-    """The layer for its fused kernel, a `kernels.pack_layer.Packed`; None if it has no such kernel.
+    """The layer for its fused kernel, None if it has no such kernel.
 
     Packed once per layer object, however many sessions run it.
+
+    Returns:
+        A `kernels.pack_layer.Packed`; of a dense layer a `kernels.pack_dense.PackedDense`.
     """
-    if not isinstance(layer, Direction | QuantizedDirection):
-        return None
     if layer not in _packed:
         _packed[layer] = _pack(layer) if _can_read_arrays() else None
     return _packed[layer]
@@ -45,7 +51,9 @@ def _can_read_arrays() -> bool:
     return layout_is_known()
 
 
-def _pack(layer: Direction | QuantizedDirection) -> Any:
+def _pack(layer: AnyPart) -> Any:
+    if isinstance(layer, Dense | QuantizedDense):
+        return _pack_dense(layer)
     if isinstance(layer, Direction):
         return _pack_float32(layer)
     from edgelstm.kernels.bind import FORMATS, has_phases
@@ -54,6 +62,35 @@ def _pack(layer: Direction | QuantizedDirection) -> Any:
     if form is None or has_phases(cell, FORMATS[form]):
         return None
     return _pack_hybrid(cell, layer) if form == "hybrid" else _pack_int8(cell, layer)
+
+
+def _pack_dense(layer: Dense | QuantizedDense) -> Any:
+    from edgelstm.kernels import pack_dense
+
+    if isinstance(layer, Dense):
+        return pack_dense.pack_float32(layer.weight, layer.bias, layer.activation)
+    if layer.input is not None:
+        return _pack_int8_dense(layer)
+    return pack_dense.pack_hybrid(layer.weight, layer.bias, layer.weight_scale, layer.activation)
+
+
+def _pack_int8_dense(layer: QuantizedDense) -> Any:
+    """Every number from the list of operations; None where the kernel is not written for them."""
+    from edgelstm.kernels import pack_dense
+
+    lowered = lower(layer)
+    product, *others = lowered.ops
+    assert isinstance(product, Product) and product.rescale.limits is not None
+    if (lowered.input.type, lowered.output.type) != ("int8", "int8"):
+        return None
+    numbers = pack_dense.Int8Numbers(
+        input_zero=product.zero_point,
+        output_zero=product.rescale.zero_point,
+        multiplier=product.rescale.numbers,
+        limits=product.rescale.limits,
+        table=next((op.values for op in others if isinstance(op, Table)), None),
+    )
+    return pack_dense.pack_int8(product.weight, _bias(product), numbers)
 
 
 def _form(layer: QuantizedDirection) -> str | None:

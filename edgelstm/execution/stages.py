@@ -97,13 +97,11 @@ class Stage(Protocol):
 
 
 class FusedStage:
-    """One recurrent layer."""
+    """One layer with kernels of its own: recurrent, or dense, which has no states."""
 
     def __init__(self, name: str, packed: Any, batch: int, workers: int) -> None:
-        from edgelstm.kernels.state import Running
-
         self._name, self._packed, self._workers = name, packed, workers
-        self._running = Running(packed, batch, workers)
+        self._running = _running(packed, batch, workers)
         self.type: np.dtype[Any] = self._running.type
         self.output_size: int = packed.output_size
 
@@ -135,16 +133,26 @@ class FusedStage:
 
     def states(self) -> States:
         """See `Stage`."""
-        return {self._name: {s: self._running.state(s) for s in self._packed.cell.states}}
+        found = {s: self._running.state(s) for s in self._packed.states}
+        return {self._name: found} if found else {}
 
     def set_states(self, new: States) -> None:
         """See `Stage`."""
-        for state in self._packed.cell.states:
+        for state in self._packed.states:
             self._running.set_state(state, new[self._name][state])
 
     def reset(self) -> None:
         """See `Stage`."""
         self._running.reset()
+
+
+def _running(packed: Any, batch: int, workers: int) -> Any:
+    """The sequences of a packed layer of either kind."""
+    from edgelstm.kernels.pack_dense import PackedDense, RunningDense
+    from edgelstm.kernels.state import Running
+
+    kind = RunningDense if isinstance(packed, PackedDense) else Running
+    return kind(packed, batch, workers)
 
 
 class ProgramStage:

@@ -20,6 +20,7 @@ from edgelstm.kernels.simd.vectors import (
     const64,
     constant,
     f32v,
+    first_lanes,
     i8v,
     i32v,
     octets,
@@ -93,18 +94,13 @@ load_f32, load_words = _load(f32v), _load(words)
 store_f32, store_i8, store_words, store_octets = (_store(v) for v in (f32v, i8v, words, octets))
 
 
-def _first_lanes(builder, count, lanes):
-    lane = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", lane, splat(builder, count, lanes))
-
-
 def _store_first(vec):
     @intrinsic
     def store_first(typingctx, base, offset, value, count):
         """Stores the first `count` lanes only: rows of the caller are not padded."""
 
         def codegen(context, builder, sig, args):
-            mask = _first_lanes(builder, args[3], vec.lanes)
+            mask = first_lanes(builder, args[3], vec.lanes)
             align = ir.Constant(I32, ELEMENT_BYTES[vec.element])
             at = pointer(builder, *args[:2], vec)
             name = f"llvm.masked.store.v{vec.lanes}{vec.element}.p0"
@@ -124,7 +120,7 @@ def load_first_f32(typingctx, base, offset, count):
     """A float32 vector: the first `count` lanes from memory, 0 in the others."""
 
     def codegen(context, builder, sig, args):
-        mask = _first_lanes(builder, args[2], f32v.lanes)
+        mask = first_lanes(builder, args[2], f32v.lanes)
         align, zero = ir.Constant(I32, 4), constant(f32v.llvm, 0.0)
         name = f"llvm.masked.load.v{f32v.lanes}f32.p0"
         return call(

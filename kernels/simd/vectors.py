@@ -171,6 +171,40 @@ largest_i32 = unary(
 )
 
 
+def _reduction(combine):
+    """From all lanes to one value, half by half: in the same order on every call."""
+
+    def emit(builder, x):
+        half = LANES // 2
+        while half:
+            other = shuffle(builder, x, x, [(k + half) % LANES for k in range(LANES)])
+            x, half = combine(builder, x, other), half // 2
+        return builder.extract_element(x, ir.Constant(I32, 0))
+
+    return unary(f32v, emit, types.float32)
+
+
+total_f32 = _reduction(lambda b, x, y: b.fadd(x, y))
+largest_f32 = _reduction(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+
+
+def first_lanes(builder, count, lanes):
+    """Which of so many lanes are among the first `count`."""
+    lane = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", lane, splat(builder, count, lanes))
+
+
+@intrinsic
+def first_or(typingctx, v, count, other):
+    """The first `count` lanes of a float32 vector, `other` in the rest."""
+
+    def codegen(context, builder, sig, args):
+        rest = splat(builder, context.cast(builder, args[2], sig.args[2], types.float32), LANES)
+        return builder.select(first_lanes(builder, args[1], LANES), args[0], rest)
+
+    return f32v(f32v, types.intp, other), codegen
+
+
 def emit_fmadd(builder, a, b, c):
     """a * b + c. Not llvm.fma: without hardware for it that is one library call per lane."""
     return call(builder, f"llvm.fmuladd.v{a.type.count}f32", a.type, [a, b, c])

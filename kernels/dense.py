@@ -1,0 +1,182 @@
+"""The kernels of a dense layer: rows of x to rows of y, for any sizes and any activation.
+
+Every output is one sum of products, so the rows of a step, of a sequence and of a batch are the
+same to them: `rows_at_addresses` takes them all, several at a time, so that each weight that is
+read serves as many. Templates as in layer.py: a name that is None below is bound by `kernel`, to
+the functions of a format in dense_forms.py. The slots of `P` are those of layer.py, and the ones
+below.
+"""
+
+import functools
+from types import FunctionType
+from typing import Any
+
+from numba.core import types
+
+from edgelstm.kernels.cache import Kernel, Parts, digest
+from edgelstm.kernels.dense_forms import DenseForm
+from edgelstm.kernels.layer import (
+    AHEAD_BYTES,
+    FIRST,
+    GROUPS,
+    INPUTS,
+    KEPT_ROWS,
+    OUTPUTS,
+    PREFETCH,
+    TILE,
+    TOGETHER,
+    W_IH,
+    WORD_BYTES,
+    WORDS,
+    rows_at,
+    steps_of,
+)
+from edgelstm.kernels.simd.arrays import (
+    READABLE,
+    WRITEABLE,
+    address,
+    length_of,
+    ndarray,
+    parameters,
+)
+from edgelstm.kernels.simd.memory import store_rows
+from edgelstm.kernels.simd.target import LANES, PAIR, TILE_ROWS
+
+WIDE = 4  # groups whose sums are formed together: 8 vectors, as of a layer of four gates
+
+# Bound by `kernel`.
+VECTORS: Any = None  # of sums that are formed together
+ROWS: Any = None  # whose products are
+X_BYTES: Any = None  # of one value of x
+Y_BYTES: Any = None  # of one value of y
+START: Any = None  # slot: where the sums begin
+product: Any = None  # product_f32, or product_i8
+load_sums: Any = None  # loads rows of sums
+input_rows: Any = None  # (P, source, n, row) -> address of n rows of x, ready for the product
+finish: Any = None  # (P, sums, row, y, first, count): from the sums of a row to values of y
+activate: Any = None  # (P, y, n): the activation of n rows of y, in place
+tile_rows: Any = None  # `tile` of TILE_ROWS rows
+tile_row: Any = None  # `tile` of one
+wide_outputs: Any = None  # `outputs` of WIDE groups
+narrow_outputs: Any = None  # `outputs` of one
+
+
+def rows_at_addresses(P, x, y, n):
+    """n rows of x to n rows of y; nothing is checked.
+
+    x: address of (n, INPUTS), y: of (n, OUTPUTS), of the format's type, C order, aligned to their
+    elements. y overlaps no x, but for a lone row it may be x.
+    """
+    groups = P[GROUPS]
+    wide, start = groups - groups % WIDE, 0
+    while start < n:
+        count = min(KEPT_ROWS, n - start)
+        rows = input_rows(P, x + start * P[INPUTS] * X_BYTES, count, 0)
+        y_rows = y + start * P[OUTPUTS] * Y_BYTES
+        for g in range(0, wide, WIDE):
+            wide_outputs(P, rows, count, y_rows, g * PAIR)
+        for g in range(wide, groups):
+            narrow_outputs(P, rows, count, y_rows, g * PAIR)
+        activate(P, y_rows, count)
+        start += count
+
+
+def sequences(p, x, y):
+    """Every step of some sequences.
+
+    p: int64 (slots,), parameters; x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the
+    format's type, C order. Returns whether they fit; nothing is done where they do not.
+    """
+    P = parameters(p)
+    steps = steps_of(P, x, y)
+    if steps < 0:
+        return False
+    x_at = address(x) + P[FIRST] * steps * P[INPUTS] * X_BYTES
+    y_at = address(y) + P[FIRST] * steps * P[OUTPUTS] * Y_BYTES
+    rows_at_addresses(P, x_at, y_at, P[TOGETHER] * steps)
+    return True
+
+
+def one_step(p, x, y):
+    """One step of one sequence.
+
+    p: int64 (slots,), parameters; x: (INPUTS,), y: (OUTPUTS,), of the format's type, contiguous; y
+    may be x. Returns whether they fit; nothing is done where they do not.
+    """
+    P = parameters(p)
+    x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
+    if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
+        return False
+    rows_at_addresses(P, x_row, y_row, 1)
+    return True
+
+
+# ---- what they are made of
+
+
+def outputs(P, rows, n, y, first):
+    """VECTORS * LANES outputs, from `first` on, of n rows.
+
+    rows: address of (n, WORDS) words, ready for the product; y: of (n, OUTPUTS). Both C order.
+    """
+    row = 0
+    while row + TILE_ROWS <= n:
+        tile_rows(P, rows, row, y, first)
+        row += TILE_ROWS
+    while row < n:
+        tile_row(P, rows, row, y, first)
+        row += 1
+
+
+def tile(P, rows, row, y, first):
+    """The same outputs of ROWS rows, from `row` on.
+
+    W_IH: (outputs, WORDS) words, for each VECTORS * LANES outputs [WORDS][VECTORS][LANES]; START:
+    (outputs,), in the type of the sums.
+    """
+    words = P[WORDS]
+    w, source = P[W_IH] + WORD_BYTES * first * words, rows + row * words * WORD_BYTES
+    start = load_sums(P[START], first, 0, VECTORS, ROWS)
+    if ROWS == 1 and P[PREFETCH]:
+        made = product(start, w, source, words, words, ROWS, AHEAD_BYTES)
+    else:
+        made = product(start, w, source, words, words, ROWS, 0)
+    store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
+    count = min(VECTORS * LANES, P[OUTPUTS] - first)
+    for r in range(ROWS):
+        sums = P[TILE] + r * VECTORS * LANES * WORD_BYTES
+        y_row = y + ((row + r) * P[OUTPUTS] + first) * Y_BYTES
+        finish(P, sums, row + r, y_row, first, count)
+
+
+# Kind of kernel to its template.
+KINDS = {"step": one_step, "sequence": sequences}
+
+
+@functools.cache
+def kernel(form: DenseForm, kind: str) -> Kernel:
+    """The kernel of a format; kind: of `KINDS`, as `bind.kernel` has it."""
+    mark = f"dense_{form.name}_{digest((), '')}"
+    signature = types.boolean(ndarray, ndarray, ndarray)
+    parts = functools.partial(bound_names, form, mark)
+    return Kernel(KINDS[kind], signature, f"{kind}_{mark}", parts)
+
+
+@functools.cache
+def bound_names(form: DenseForm, mark: str) -> dict[str, Any]:
+    """What the templates leave open; `rows_at_addresses` among them, ready to be called."""
+    value_bytes = form.type.itemsize
+    parts = Parts(
+        mark, {"X_BYTES": value_bytes, "INPUT_BYTES": value_bytes, "Y_BYTES": value_bytes}
+    )
+    names = parts.names
+    for name, part in form.parts.items():
+        names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
+    for name, vectors in (("wide_outputs", 2 * WIDE), ("narrow_outputs", 2)):
+        names["tile_row"] = parts.called(tile, VECTORS=vectors, ROWS=1)
+        names["tile_rows"] = names["tile_row"]
+        if TILE_ROWS > 1:
+            names["tile_rows"] = parts.called(tile, VECTORS=vectors, ROWS=TILE_ROWS)
+        names[name] = parts.called(outputs, VECTORS=vectors)
+    names["rows_at_addresses"] = parts.called(rows_at_addresses)
+    return names

@@ -1,0 +1,230 @@
+"""One dense layer packed for its kernels, and its rows as they run."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.kernels import dense, dense_forms, hybrid, layer, packing
+from edgelstm.kernels.cache import Kernel
+from edgelstm.kernels.dense_forms import DenseForm
+from edgelstm.kernels.packing import aligned, padded
+from edgelstm.kernels.simd.target import (
+    CPU,
+    LANES,
+    OFFSET,
+    PAIR,
+    SMALLEST_WEIGHT,
+    TILE_ROWS,
+)
+
+Array = NDArray[Any]
+INT32 = 2**31
+ACTIVATIONS = {
+    None: dense_forms.NONE,
+    "relu": dense_forms.NONE,
+    "sigmoid": dense_forms.SIGMOID,
+    "softmax": dense_forms.SOFTMAX,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PackedDense:
+    """What all rows of a layer share; has what `pack_layer.Packed` has, and no states.
+
+    Attributes:
+        form: What is compiled.
+        input_size, output_size: Of the layer.
+        arrays: Slot of the parameters to the array whose address stands there.
+        numbers: Slot to a number.
+        states: None.
+    """
+
+    form: DenseForm
+    input_size: int
+    output_size: int
+    arrays: dict[int, Array]
+    numbers: dict[int, int]
+    states: tuple[str, ...] = ()
+
+    def kernel(self, kind: str) -> Kernel:
+        """That of a kind of `dense.KINDS`."""
+        return dense.kernel(self.form, kind)
+
+    @functools.cached_property
+    def slots(self) -> dict[int, int]:
+        """Slot of the parameters to what stands there in every call: numbers, addresses."""
+        return self.numbers | {slot: array.ctypes.data for slot, array in self.arrays.items()}
+
+    @property
+    def macs(self) -> int:
+        """Products of one row."""
+        return self.input_size * self.output_size
+
+
+def pack_float32(weight: Array, bias: Array, activation: str | None) -> PackedDense:
+    """A layer in float32; weight: (output_size, input_size), activation: of `ACTIVATIONS`."""
+    form = dense_forms.FLOAT32
+    arrays = {layer.BIAS_IH: _packed_bias(bias, form)} | _lowest(activation)
+    return _packed(form, weight, arrays, {dense_forms.ACTIVATION: ACTIVATIONS[activation]})
+
+
+def pack_hybrid(
+    weight: Array, bias: Array, scale: float, activation: str | None
+) -> PackedDense | None:
+    """A layer with int8 weights of one scale; None where this processor cannot multiply them."""
+    form = dense_forms.HYBRID
+    if weight.min() < SMALLEST_WEIGHT:
+        return None
+    offsets = (-OFFSET * weight.sum(1, np.int64)).astype(np.int32)
+    arrays = {
+        layer.BIAS_IH: _packed_bias(bias, form),
+        hybrid.OFFSETS_IH: _packed_bias(offsets, form),
+        hybrid.WEIGHT_SCALES: np.array([scale], np.float32),
+    } | _lowest(activation)
+    return _packed(form, weight, arrays, {dense_forms.ACTIVATION: ACTIVATIONS[activation]})
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8Numbers:
+    """The numbers of an int8 layer.
+
+    Attributes:
+        input_zero, output_zero: Zero points of x, and of y before its table.
+        multiplier: Quantized multiplier and shift, see `fixedpoint.requantize`.
+        limits: Smallest and largest y before its table.
+        table: What y then becomes, for -128 to 127; None: it stays.
+    """
+
+    input_zero: int
+    output_zero: int
+    multiplier: tuple[int, int]
+    limits: tuple[int, int]
+    table: Array | None
+
+
+def pack_int8(weight: Array, bias: Array, given: Int8Numbers) -> PackedDense | None:
+    """A layer in int8; bias is int32. None where 32 bits do not hold its sums."""
+    form, wide, (q, shift) = dense_forms.INT8, weight.astype(np.int64), given.multiplier
+    left, right = max(shift, 0), max(-shift, 0)
+    half = (1 << right) >> 1
+    most = int((np.abs(wide).sum(1) * 255 + np.abs(bias.astype(np.int64))).max())
+    if (most << left) + half >= INT32 or weight.min() < SMALLEST_WEIGHT:
+        return None
+    # w (v - zero) = w (v + OFFSET) - w (zero + OFFSET): the second term goes into the bias.
+    folded = (bias - (given.input_zero + OFFSET) * wide.sum(1)).astype(np.int32)
+    arrays = {layer.BIAS_IH: _packed_bias(folded, form)}
+    if given.table is not None:
+        arrays[dense_forms.TABLE] = np.roll(given.table, 128).astype(np.int8)
+    numbers = {
+        dense_forms.LOW: given.limits[0],
+        dense_forms.HIGH: given.limits[1],
+        dense_forms.ZERO: given.output_zero,
+    }
+    numbers |= dict(enumerate((left, q, right, half), dense_forms.RESCALE))
+    return _packed(form, weight, arrays, numbers)
+
+
+def _lowest(activation: str | None) -> dict[int, Array]:
+    lowest = 0 if activation == "relu" else -np.inf
+    return {dense_forms.LOW: np.array([lowest], np.float32)}
+
+
+def _packed_bias(bias: Array, form: DenseForm) -> Array:
+    order = form.order(LANES)
+    return packing.pack(bias.reshape(-1, 1), len(bias), LANES, per_word=1, order=order)
+
+
+def _packed_weight(weight: Array, form: DenseForm) -> Array:
+    """WIDE groups at a time as one stream, then those that are left, each by itself."""
+    order = form.order(LANES)
+    groups = packing.pack(weight, len(weight), LANES, per_word=form.per_word, order=order)
+    words = padded(weight.shape[1], form.per_word) // form.per_word
+    groups = groups.reshape(-1, words, PAIR * form.per_word)
+    wide = len(groups) - len(groups) % dense.WIDE
+    streams = groups[:wide].reshape(-1, dense.WIDE, *groups.shape[1:]).transpose(0, 2, 1, 3)
+    out = aligned((groups.size,), weight.dtype)
+    out[:] = np.concatenate([streams.ravel(), groups[wide:].ravel()])
+    return out
+
+
+def _packed(
+    form: DenseForm, weight: Array, arrays: dict[int, Array], numbers: dict[int, int]
+) -> PackedDense:
+    output_size, input_size = weight.shape
+    arrays = arrays | {layer.W_IH: _packed_weight(weight, form)}
+    numbers = numbers | {
+        layer.INPUTS: input_size,
+        layer.WORDS: padded(input_size, form.per_word) // form.per_word,
+        layer.OUTPUTS: output_size,
+        layer.GROUPS: padded(output_size, PAIR) // PAIR,
+        layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH]),
+        layer.ARRAY: id(np.ndarray),
+        layer.TYPE: form.type.num,
+    }
+    return PackedDense(form, input_size, output_size, arrays, numbers)
+
+
+class RunningDense:
+    """`batch` sequences of one layer, shared out to workers; `state.Running` without states.
+
+    Attributes:
+        type: Of x and y.
+        parameters: Those of each worker.
+    """
+
+    def __init__(self, packed: PackedDense, batch: int, workers: int = 1) -> None:
+        self._packed, self._batch = packed, batch
+        self.type = packed.form.type
+        self._scratch = [_new_scratch(packed) for _ in range(workers)]
+        ends = [batch * k // workers for k in range(workers + 1)]
+        self.parameters = [
+            _parameters(packed, scratch, first, last - first)
+            for scratch, first, last in zip(self._scratch, ends, ends[1:], strict=False)
+        ]
+
+    def kernels(self) -> list[Kernel]:
+        """The kernels that `advance` takes."""
+        return [self._packed.kernel("sequence")]
+
+    @functools.cached_property
+    def kernel(self) -> Any:
+        """Of all steps of a worker's sequences."""
+        return self._packed.kernel("sequence").function
+
+    def step_call(self) -> Any:
+        """See `state.Running.step_call`."""
+        return functools.partial(self._packed.kernel("step").function, self.parameters[0])
+
+    def advance(self, worker: int, x: Array, y: Array) -> None:
+        """See `state.Running.advance`."""
+        fits = len(x) == len(y) == self._batch
+        if not fits or not self.kernel(self.parameters[worker], x, y):
+            raise ValueError(f"x {x.dtype} {x.shape} and y {y.dtype} {y.shape} do not fit")
+
+    def reset(self) -> None:
+        """Nothing goes on from one row to the next."""
+
+
+def _parameters(
+    packed: PackedDense, scratch: dict[int, Array], first: int, together: int
+) -> NDArray[np.int64]:
+    p = np.zeros(dense_forms.N_SLOTS, np.int64)
+    for slot, number in packed.slots.items():
+        p[slot] = number
+    for slot, array in scratch.items():
+        p[slot] = array.ctypes.data
+    p[layer.FIRST], p[layer.TOGETHER] = first, together
+    return p
+
+
+def _new_scratch(packed: PackedDense) -> dict[int, Array]:
+    """Whole vectors are written: rows of x are as long as that."""
+    rows, row_bytes = layer.KEPT_ROWS, layer.WORD_BYTES * packed.numbers[layer.WORDS]
+    return {
+        layer.TILE: aligned((TILE_ROWS, 2 * dense.WIDE * LANES), np.int32),
+        layer.X_ROWS: aligned((rows * row_bytes + 4 * LANES,), np.int8),
+        hybrid.X_SCALES: aligned((rows,), np.float32),
+    }
