@@ -34,6 +34,8 @@ from edgelstm.kernels.simd.products import product_i8
 from edgelstm.kernels.simd.target import LANES, OFFSET, TILE_ROWS
 from edgelstm.kernels.simd.tuples import join, scaled, splat_many
 from edgelstm.kernels.simd.vectors import (
+    INFINITE,
+    MAGNITUDE,
     bits_as_i32,
     f32_to_i32,
     i32_to_i8,
@@ -52,8 +54,6 @@ from edgelstm.kernels.simd.vectors import (
     H_SCALES,  # address of float32 (TILE_ROWS,): step sizes of the rounded h
 ) = range(OWN, OWN + 6)
 N_SLOTS = OWN + 6
-MAGNITUDE = 0x7FFFFFFF  # without the sign; not finite from INFINITE on
-INFINITE = 0x7F800000
 
 # Bound by bind.py.
 GATES: Any = None

@@ -38,9 +38,9 @@ ORDER = {
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
         "integer_program layer < int8_arithmetic kept sums < float32 < hybrid int8 phases < "
-        "bind < pack_layer < state"
+        "bind dense_forms < dense pack_layer < pack_dense state"
     ),
-    "kernels.simd": "target < vectors < memory < arrays products tuples words",
+    "kernels.simd": "target < vectors < conversions memory < arrays products tuples words",
     "layers": (
         "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
         "< __init__"

@@ -14,7 +14,6 @@ from edgelstm.kernels.simd.vectors import (
     F32,
     I8,
     I32,
-    I64,
     VOID,
     call,
     const64,
@@ -24,7 +23,6 @@ from edgelstm.kernels.simd.vectors import (
     i8v,
     i32v,
     octets,
-    splat,
     words,
 )
 
@@ -90,7 +88,7 @@ def _store(vec):
     return store
 
 
-load_f32, load_words = _load(f32v), _load(words)
+load_f32, load_i8, load_words = (_load(v) for v in (f32v, i8v, words))
 store_f32, store_i8, store_words, store_octets = (_store(v) for v in (f32v, i8v, words, octets))
 
 
@@ -112,22 +110,28 @@ def _store_first(vec):
     return store_first
 
 
-store_first_f32, store_first_octets = _store_first(f32v), _store_first(octets)
+store_first_f32, store_first_i8, store_first_octets = (_store_first(v) for v in (f32v, i8v, octets))
 
 
-@intrinsic
-def load_first_f32(typingctx, base, offset, count):
-    """A float32 vector: the first `count` lanes from memory, 0 in the others."""
+def _load_first(vec):
+    @intrinsic
+    def load_first(typingctx, base, offset, count):
+        """One vector: the first `count` lanes from memory, 0 in the others."""
 
-    def codegen(context, builder, sig, args):
-        mask = first_lanes(builder, args[2], f32v.lanes)
-        align, zero = ir.Constant(I32, 4), constant(f32v.llvm, 0.0)
-        name = f"llvm.masked.load.v{f32v.lanes}f32.p0"
-        return call(
-            builder, name, f32v.llvm, [pointer(builder, *args[:2], f32v), align, mask, zero]
-        )
+        def codegen(context, builder, sig, args):
+            mask = first_lanes(builder, args[2], vec.lanes)
+            align = ir.Constant(I32, ELEMENT_BYTES[vec.element])
+            zero = ir.Constant(vec.llvm, None)
+            name = f"llvm.masked.load.v{vec.lanes}{vec.element}.p0"
+            at = pointer(builder, *args[:2], vec)
+            return call(builder, name, vec.llvm, [at, align, mask, zero])
 
-    return f32v(types.intp, types.intp, types.intp), codegen
+        return vec(types.intp, types.intp, types.intp), codegen
+
+    return load_first
+
+
+load_first_f32, load_first_i8 = _load_first(f32v), _load_first(i8v)
 
 
 def _load_rows(vec):

@@ -13,6 +13,8 @@ I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 F32, VOID = ir.FloatType(), ir.VoidType()
 ELEMENT = {"f32": F32, "i32": I32, "i16": I16, "i8": I8}
 ELEMENT_BYTES = {"f32": 4, "i32": 4, "i16": 2, "i8": 1}
+# Bits of a float32: all but its sign; not finite from INFINITE on.
+MAGNITUDE, INFINITE = 0x7FFFFFFF, 0x7F800000
 
 
 class Vec(types.Type):
@@ -169,6 +171,14 @@ i32_to_i8 = unary(i32v, lambda b, x: b.trunc(x, i8v.llvm), i8v)
 largest_i32 = unary(
     i32v, lambda b, x: call(b, f"llvm.vector.reduce.smax.v{LANES}i32", I32, [x]), types.int32
 )
+
+
+def _total(builder, x):
+    wide = ir.VectorType(I64, LANES)
+    return call(builder, f"llvm.vector.reduce.add.v{LANES}i64", I64, [builder.sext(x, wide)])
+
+
+total_i32 = unary(i32v, _total, types.int64)
 
 
 def _reduction(combine):
