@@ -13,12 +13,15 @@ import numpy as np
 
 from edgelstm.execution.session import Session, run
 from edgelstm.kernels.simd import target
+from edgelstm.layers.dense import Dense
 from edgelstm.model.forward import forward
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
 SIZES = [(1, 1), (5, 16), (13, 33), (40, 64), (7, 20, 50)]
 CELLS = ["lstm", "gru"]
+HEADS = [(1, 1, None), (13, 33, "relu"), (40, 9, "sigmoid"), (7, 21, "softmax"), (33, 150, None)]
 FEW = [(1, 1), (13, 33), (7, 20, 50)]
 
 
@@ -48,6 +51,32 @@ def hybrid(sizes: tuple[int, ...]) -> float:
     return float(np.abs(run(network, x) - run(network, x, engine="reference")).max())
 
 
+def head(inputs: int, outputs: int, activation: str | None) -> Network:
+    """A dense layer by itself."""
+    rng = np.random.default_rng(outputs)
+    weight, bias = rng.normal(size=(outputs, inputs)) * 0.3, rng.normal(size=outputs)
+    layer = Dense("dense1", weight.astype(np.float32), bias.astype(np.float32), activation)
+    return Network((layer,))
+
+
+def head_integers(inputs: int, outputs: int, activation: str | None) -> int:
+    """Values of an int8 head that differ from the oracle's, from floats and to floats."""
+    network = head(inputs, outputs, activation)
+    quantized = quantize(network, random_input(network, 4, 9))
+    x = random_input(quantized, 2, 29) * 2  # beyond the calibrated range
+    expected = run(quantized, x, engine="reference")
+    session = Session(quantized)
+    steps = np.stack([session.step(x_t) for x_t in x[0]])
+    wrong = np.count_nonzero(run(quantized, x) != expected)
+    return int(wrong + np.count_nonzero(steps != expected[0]))
+
+
+def head_error(network: Any) -> float:
+    """Largest error of a head in real numbers."""
+    x = random_input(network, 2, 29)
+    return float(np.abs(run(network, x) - run(network, x, engine="reference")).max())
+
+
 def main() -> None:
     """Prints what was found."""
     given = sys.argv[1:]
@@ -59,10 +88,13 @@ def main() -> None:
     }
     if not given or "int8" in given:
         found["mismatches"] = sum(integers(s, gain) for s in sizes for gain in (1, 12))
+        found["mismatches"] += sum(head_integers(*h) for h in HEADS if h[2] != "softmax")
     if not given or "float32" in given:
         found["float32"] = max(floats(cell, s) for cell in cells for s in sizes)
+        found["float32 heads"] = max(head_error(head(*h)) for h in HEADS)
     if not given or "hybrid" in given:
         found["hybrid"] = max(hybrid(s) for s in sizes)
+        found["hybrid heads"] = max(head_error(quantize(head(*h), None, "hybrid")) for h in HEADS)
     print(json.dumps(found))
 
 

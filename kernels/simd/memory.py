@@ -17,7 +17,6 @@ from edgelstm.kernels.simd.vectors import (
     VOID,
     call,
     const64,
-    constant,
     f32v,
     first_lanes,
     i8v,

@@ -49,4 +49,6 @@ def test_raspberry_pis_give_the_oracles_bits(children: Children, board: str, dot
     assert (found["dot4"], found["mismatches"]) == (dot4, 0)
     assert found.keys() > set(FORMATS[board]) - {"int8"}
     assert found.get("float32", 0) < 1e-6
-    assert found.get("hybrid", 0) < 2e-2  # a value on an edge may round either way
+    assert found.get("float32 heads", 0) < 5e-6  # sums of up to 40 products; outputs reach 7
+    # A value on an edge may round either way; a head's output reaches 7.
+    assert found.get("hybrid", 0) < 2e-2 and found.get("hybrid heads", 0) < 1e-1

@@ -76,7 +76,9 @@ def test_every_instruction_set_gives_the_oracles_bits(
     found: dict[str, Any] = json.loads(done.stdout)
     assert (found["lanes"], found["dot4"], found["mismatches"]) == (lanes, dot4, 0)
     assert found["float32"] < 1e-6
-    assert found["hybrid"] < 2e-2  # a value on an edge may round either way
+    assert found["float32 heads"] < 5e-6  # sums of up to 40 products; outputs reach 7
+    # A value on an edge may round either way; a head's output reaches 7.
+    assert found["hybrid"] < 2e-2 and found["hybrid heads"] < 1e-1
 
 
 @x86
