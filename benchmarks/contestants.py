@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgelstm.execution import stages
 from edgelstm.execution.bytecode import encode
+from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session
-from edgelstm.kernels.state import Running
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
@@ -104,31 +104,31 @@ def _session(given: Task, mode: str) -> Contestant:
 
 def _entry(given: Task, mode: str) -> Contestant:
     """The compiled function without Python around it."""
-    packed, x = packed_layer(given.networks[mode].layers[0].parts[0]), given.input(mode)[None]
-    layer = Running(packed, 1)
-    y: Array = np.zeros((1, STEPS, given.hidden_size), layer.type)
-    step, row, y_row = layer.step_call(), x[0, 0].copy(), y[0, 0].copy()
-
-    def sequence() -> Array:
-        layer.reset()
-        layer.advance(0, x, y)
-        first: Array = y[0]
-        return first
-
-    return Contestant(f"kernel alone, {mode}", mode, "extra", sequence, lambda: step(row, y_row))
+    layer = given.networks[mode].layers[0].parts[0]
+    stage = stages.FusedStage(layer.name, packed_layer(layer), 1)
+    return _chain(f"kernel alone, {mode}", mode, "extra", stage, given)
 
 
 def _program(given: Task, mode: str) -> Contestant:
     """The same operations row by row: what the fused kernel earns."""
-    stage, x = stages.ProgramStage(encode(parts(given.networks[mode].layers)), 1), given.input(mode)
-    step, row, y_row = stage.step_call(), x[0].copy(), np.empty(given.hidden_size, x.dtype)
+    stage = stages.ProgramStage(encode(parts(given.networks[mode].layers)), 1)
+    return _chain(f"program, {mode}", mode, "plain", stage, given)
+
+
+def _chain(name: str, mode: str, kind: str, stage: Any, given: Task) -> Contestant:
+    """One stage, called as a `Session` calls it."""
+    x = given.input(mode)
+    chain = Chained([stage], (x.shape[-1], x.dtype), 1, batched=False)
+    run, step = (chain.call(is_step=is_step) for is_step in (False, True))
+    row, y = x[0].copy(), np.empty((STEPS, given.hidden_size), x.dtype)
+    y_row = y[0].copy()
 
     def sequence() -> Array:
         stage.reset()
-        y: Array = stage.advance(x[None])[0]
+        run(x, y)
         return y
 
-    return Contestant(f"program, {mode}", mode, "plain", sequence, lambda: step(row, y_row))
+    return Contestant(name, mode, kind, sequence, lambda: step(row, y_row))
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=True)  # type: ignore[untyped-decorator]

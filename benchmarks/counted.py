@@ -5,9 +5,8 @@ import signal
 
 import numpy as np
 
-from edgelstm.execution.fused import packed_layer
+from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.kernels.layer import KEPT_ROWS
-from edgelstm.kernels.state import Running
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
@@ -25,12 +24,13 @@ def main() -> None:
             network = random_network("lstm", sizes)
             data = random_input(network, 2, 30) if form == "int8" else None
             ready = network if form == "float32" else quantize(network, data, form)
-            layer = Running(packed_layer(ready.layers[0].parts[0]), 1)
-            x, y = (np.ones((1, STEPS, size), layer.type) for size in sizes)
-            layer.advance(0, x, y)
+            kind = np.int8 if form == "int8" else np.float32
+            run = NumbaEngine(ready, 1).call(is_step=False, real=form != "int8")
+            x, y = (np.ones((1, STEPS, size), kind) for size in sizes)
+            run(x, y)
             for steps in (0, STEPS):
                 os.kill(os.getpid(), MARK)
-                layer.advance(0, x[:, :steps], y[:, :steps])
+                run(x[:, :steps], y[:, :steps])
             os.kill(os.getpid(), MARK)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from numba.core import types
 from numba.core.errors import TypingError
 
 from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases, sums
 from edgelstm.kernels.cache import Kernel, Parts, digest
 from edgelstm.kernels.cell_ops import Cell, Listing, phases_of
 from edgelstm.kernels.form import Form
-from edgelstm.kernels.simd.arrays import ndarray
+from edgelstm.kernels.simd.pointers import STAGE
 from edgelstm.kernels.simd.target import TILE_ROWS
 
 FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM)}
@@ -56,7 +55,7 @@ def kernel(cell: Cell, form: Form, kind: str) -> Kernel:
         kind: Of `KINDS`.
 
     Returns:
-        Its function takes an array of parameters and two objects, at which it looks itself.
+        A stage of a chain, see chain.py.
 
     Raises:
         numba.core.errors.TypingError: An operation has no place or no form.
@@ -69,10 +68,9 @@ def kernel(cell: Cell, form: Form, kind: str) -> Kernel:
     mark = f"{made.name}_{digest((source,), facts)}"
     name = f"{kind}_{mark}"
     if name not in _kernels:
-        signature = types.boolean(ndarray, ndarray, ndarray)
         template, of_kind = KINDS[kind]
         parts = functools.partial(_parts_of, cell, form, mark, of_kind)
-        _kernels[name] = Kernel(template, signature, name, parts)
+        _kernels[name] = Kernel(template, STAGE, name, parts)
     return _kernels[name]
 
 

@@ -129,7 +129,7 @@ class Parts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Kernel:
-    """A template that becomes machine code when its `function` is first asked for.
+    """A template that becomes machine code when its `function` or `address` is first asked for.
 
     Attributes:
         template: A function at module level.
@@ -146,26 +146,38 @@ class Kernel:
     @property
     def is_compiled(self) -> bool:
         """Whether `function` comes at once: its file is there."""
-        if "function" in self.__dict__:
+        if "_made" in self.__dict__:
             return True
         with contextlib.suppress(OSError), _own_folder() as (at, inside):
             os.stat(at / self._file_name, dir_fd=inside)
             return True
         return False
 
-    @functools.cached_property
+    @property
     def function(self) -> Any:
         """From disk where it is there, else compiled.
 
         It takes positional arguments and does not look at their types: the caller vouches for them.
         """
+        return self._made.entry_point
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Of the same code, as a C function of its arguments; valid as long as the kernel lives."""
+        made = self._made
+        at: int = made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name)
+        assert at, f"{self.name} has no such function"
+        return at
+
+    @functools.cached_property
+    def _made(self) -> CompileResult:
         found = _read(self._file_name)
         if found is None:
             made = numba.njit(**OPTIONS)(bound(self.template, self.parts(), self.name))
             made.compile(self.signature)
             found = made.overloads[self.signature.args]
             _write(self._file_name, found)
-        return found.entry_point
+        return found
 
     @property
     def _file_name(self) -> str:

@@ -11,35 +11,22 @@ import functools
 from types import FunctionType
 from typing import Any
 
-from numba.core import types
-
 from edgelstm.kernels.cache import Kernel, Parts, digest
-from edgelstm.kernels.dense_forms import DenseForm
+from edgelstm.kernels.dense_forms import TOGETHER, DenseForm
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
-    FIRST,
     GROUPS,
     INPUTS,
     KEPT_ROWS,
     OUTPUTS,
     PREFETCH,
     TILE,
-    TOGETHER,
     W_IH,
     WORD_BYTES,
     WORDS,
-    rows_at,
-    steps_of,
-)
-from edgelstm.kernels.simd.arrays import (
-    READABLE,
-    WRITEABLE,
-    address,
-    length_of,
-    ndarray,
-    parameters,
 )
 from edgelstm.kernels.simd.memory import store_rows
+from edgelstm.kernels.simd.pointers import STAGE
 from edgelstm.kernels.simd.target import LANES, PAIR, TILE_ROWS
 
 WIDE = 4  # groups whose sums are formed together: 8 vectors, as of a layer of four gates
@@ -81,34 +68,19 @@ def rows_at_addresses(P, x, y, n):
         start += count
 
 
-def sequences(p, x, y):
-    """Every step of some sequences.
+def every_row(P, x, y, steps, x_apart, y_apart):
+    """A stage of a chain, see chain.py: every step of TOGETHER sequences.
 
-    p: int64 (slots,), parameters; x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the
-    format's type, C order. Returns whether they fit; nothing is done where they do not.
+    x: address of (TOGETHER, steps, INPUTS), y: of (TOGETHER, steps, OUTPUTS), of the format's type;
+    the rows of a sequence lie close together, those of the next x_apart and y_apart bytes behind.
     """
-    P = parameters(p)
-    steps = steps_of(P, x, y)
-    if steps < 0:
-        return False
-    x_at = address(x) + P[FIRST] * steps * P[INPUTS] * X_BYTES
-    y_at = address(y) + P[FIRST] * steps * P[OUTPUTS] * Y_BYTES
-    rows_at_addresses(P, x_at, y_at, P[TOGETHER] * steps)
-    return True
-
-
-def one_step(p, x, y):
-    """One step of one sequence.
-
-    p: int64 (slots,), parameters; x: (INPUTS,), y: (OUTPUTS,), of the format's type, contiguous; y
-    may be x. Returns whether they fit; nothing is done where they do not.
-    """
-    P = parameters(p)
-    x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
-    if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
-        return False
-    rows_at_addresses(P, x_row, y_row, 1)
-    return True
+    count = P[TOGETHER]
+    x_bytes, y_bytes = steps * P[INPUTS] * X_BYTES, steps * P[OUTPUTS] * Y_BYTES
+    if x_apart == x_bytes and y_apart == y_bytes:
+        rows_at_addresses(P, x, y, count * steps)
+    else:
+        for k in range(count):
+            rows_at_addresses(P, x + k * x_apart, y + k * y_apart, steps)
 
 
 # ---- what they are made of
@@ -149,17 +121,12 @@ def tile(P, rows, row, y, first):
         finish(P, sums, row + r, y_row, first, count)
 
 
-# Kind of kernel to its template.
-KINDS = {"step": one_step, "sequence": sequences}
-
-
 @functools.cache
-def kernel(form: DenseForm, kind: str) -> Kernel:
-    """The kernel of a format; kind: of `KINDS`, as `bind.kernel` has it."""
+def kernel(form: DenseForm) -> Kernel:
+    """The kernel of a format: a stage of a chain, see chain.py."""
     mark = f"dense_{form.name}_{digest((), '')}"
-    signature = types.boolean(ndarray, ndarray, ndarray)
     parts = functools.partial(bound_names, form, mark)
-    return Kernel(KINDS[kind], signature, f"{kind}_{mark}", parts)
+    return Kernel(every_row, STAGE, f"rows_{mark}", parts)
 
 
 @functools.cache

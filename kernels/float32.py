@@ -23,7 +23,7 @@ from edgelstm.kernels.layer import (
     OUTPUTS,
     PEEPHOLES,
     SCRATCH,
-    WORDS,
+    WORD_BYTES,
     X_ROWS,
 )
 from edgelstm.kernels.simd.memory import (
@@ -72,9 +72,9 @@ def input_row(P, source):
     return P[X_ROWS]
 
 
-def x_words(P, steps):
-    """Words from a sequence's first row of x to the next sequence's: they follow each other."""
-    return steps * P[WORDS]
+def x_words(P, apart):
+    """Words from a sequence's first row of x to the next sequence's, `apart` bytes behind it."""
+    return apart // WORD_BYTES
 
 
 @jit

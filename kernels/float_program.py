@@ -6,10 +6,11 @@ A program is a list of rows, one operation each, on vectors that lie one after t
 
 import functools
 
-import numba as nb
+import numba
 import numpy as np
 
 from edgelstm.kernels.cache import OPTIONS, Kernel, digest
+from edgelstm.kernels.simd.pointers import STAGE, f32_at, i8_at, i16_at, i64_at
 
 # Kinds of operations
 (
@@ -31,9 +32,12 @@ from edgelstm.kernels.cache import OPTIONS, Kernel, digest
 # weights or the weights' scale stand.
 KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT = range(9)
 ROW_LENGTH = 9
+# Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
+ROWS, WEIGHTS, WEIGHTS_Q, BIASES, CONSTANTS, VALUES, ROUNDED = range(0, 14, 2)
+INPUTS, OUTPUTS, RESULT, N_SLOTS = range(14, 18)
 
 # Not finite stays not finite: no nnan, no ninf.
-_jit = nb.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS)
+_jit = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS)
 _one = np.float32(1)
 _half = np.float32(0.5)
 
@@ -148,49 +152,39 @@ def _softmax(row, values):
         values[out + j] /= total
 
 
-def run(rows, weights, weights_q, biases, constants, values, rounded, x, y, result):
-    """Runs the program over sequences, from the states in `values`, which it leaves advanced.
+def run(P, x, y, steps, x_apart, y_apart):
+    """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
-    rows: int64 (n, ROW_LENGTH); weights, biases, constants: float32 (n,); weights_q: int8 (n,);
-    each matrix row by row; values: float32 (batch, n_values), x at its start; rounded: int16 (n,),
-    scratch for the longest vector;
-    x: float32 (batch, steps, input_size); y: float32 (batch, steps, output_size), read off
-    `values` at `result`. All C order.
+    x, y: addresses of float32 (steps, INPUTS) and (steps, OUTPUTS), C order. What the slots of P
+    say: rows: int64 (N_ROWS, ROW_LENGTH); weights, biases, constants: float32; weights_q: int8,
+    each matrix row by row; values: float32, x at its start and y at RESULT; rounded: int16, scratch
+    for the longest vector.
     """
-    batch, steps, inputs = x.shape
-    outputs = y.shape[2]
-    for b in range(batch):
-        row_values = values[b]
-        for t in range(steps):
-            row_values[:inputs] = x[b, t]
-            for k in range(rows.shape[0]):
-                row = rows[k]
-                if row[KIND] == AFFINE:
-                    _affine(row, weights, biases, row_values)
-                elif row[KIND] == AFFINE_ROUNDED:
-                    _affine_rounded(row, weights_q, biases, constants, row_values, rounded)
-                elif row[KIND] == SOFTMAX:
-                    _softmax(row, row_values)
-                else:
-                    _elementwise(row, constants, row_values)
-            y[b, t] = row_values[result : result + outputs]
+    rows = numba.carray(i64_at(P[ROWS]), P[ROWS + 1]).reshape(-1, ROW_LENGTH)
+    weights = numba.carray(f32_at(P[WEIGHTS]), P[WEIGHTS + 1])
+    weights_q = numba.carray(i8_at(P[WEIGHTS_Q]), P[WEIGHTS_Q + 1])
+    biases = numba.carray(f32_at(P[BIASES]), P[BIASES + 1])
+    constants = numba.carray(f32_at(P[CONSTANTS]), P[CONSTANTS + 1])
+    values = numba.carray(f32_at(P[VALUES]), P[VALUES + 1])
+    rounded = numba.carray(i16_at(P[ROUNDED]), P[ROUNDED + 1])
+    inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
+    x_rows, y_rows = numba.carray(f32_at(x), steps * inputs), numba.carray(f32_at(y), steps * outputs)
+    for t in range(steps):
+        values[:inputs] = x_rows[t * inputs : (t + 1) * inputs]
+        for k in range(rows.shape[0]):
+            row = rows[k]
+            if row[KIND] == AFFINE:
+                _affine(row, weights, biases, values)
+            elif row[KIND] == AFFINE_ROUNDED:
+                _affine_rounded(row, weights_q, biases, constants, values, rounded)
+            elif row[KIND] == SOFTMAX:
+                _softmax(row, values)
+            else:
+                _elementwise(row, constants, values)
+        y_rows[t * outputs : (t + 1) * outputs] = values[result : result + outputs]
 
 
 @functools.cache
 def kernel() -> Kernel:
     """The kernel of `run`."""
-    i64, f32 = nb.int64, nb.float32
-    sequences = f32[:, :, ::1]
-    signature = nb.void(
-        i64[:, ::1],
-        f32[::1],
-        nb.int8[::1],
-        f32[::1],
-        f32[::1],
-        f32[:, ::1],
-        nb.int16[::1],
-        sequences,
-        sequences,
-        i64,
-    )
-    return Kernel(run, signature, f"float_program_{digest((), '')}")
+    return Kernel(run, STAGE, f"float_program_{digest((), '')}")

@@ -7,10 +7,11 @@ defined in edgelstm/quantization/fixedpoint.py, and tests hold both equal.
 
 import functools
 
-import numba as nb
+import numba
 import numpy as np
 
 from edgelstm.kernels.cache import OPTIONS, Kernel, digest
+from edgelstm.kernels.simd.pointers import STAGE, i8_at, i16_at, i32_at, i64_at
 
 # Kinds of operations
 AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
@@ -34,9 +35,12 @@ AFFINE, ADD, MUL, TABLE, CLIP, COPY = range(6)
     HIGH,
 ) = range(14)
 ROW_LENGTH = 14
+# Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
+ROWS, WEIGHTS, BIASES, TABLES, VALUES = range(0, 10, 2)
+INPUTS, OUTPUTS, RESULT, N_SLOTS = range(10, 14)
 
-_jit = nb.njit(**OPTIONS)
-_inline = nb.njit(inline="always", **OPTIONS)
+_jit = numba.njit(**OPTIONS)
+_inline = numba.njit(inline="always", **OPTIONS)
 
 
 @_inline
@@ -92,34 +96,34 @@ def _elementwise(row, tables, values):
             out[j] = min(max(np.int64(a[j]), low), high)
 
 
-def run(rows, weights, biases, tables, values, x, y, result):
-    """Runs the program over sequences, from the states in `values`, which it leaves advanced.
+def run(P, x, y, steps, x_apart, y_apart):
+    """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
-    rows: int64 (n, ROW_LENGTH); weights: int8 (n,), each matrix row by row; biases: int32 (n,);
-    tables: int16 (n * 65536,), entry 0 of each in its middle; values: int16 (batch, n_values), x at
-    its start; x: int16 (batch, steps, input_size); y: int16 (batch, steps, output_size), read off
-    `values` at `result`. All C order.
+    x, y: addresses of int8 (steps, INPUTS) and (steps, OUTPUTS), C order. What the slots of P say:
+    rows: int64 (N_ROWS, ROW_LENGTH); weights: int8, each matrix row by row; biases: int32; tables:
+    int16 (n * 65536,), entry 0 of each in its middle; values: int16, x at its start and y at
+    RESULT.
     """
-    batch, steps, inputs = x.shape
-    outputs = y.shape[2]
-    for b in range(batch):
-        row_values = values[b]
-        for t in range(steps):
-            row_values[:inputs] = x[b, t]
-            for k in range(rows.shape[0]):
-                row = rows[k]
-                if row[KIND] == AFFINE:
-                    _affine(row, weights, biases, row_values)
-                else:
-                    _elementwise(row, tables, row_values)
-            y[b, t] = row_values[result : result + outputs]
+    rows = numba.carray(i64_at(P[ROWS]), P[ROWS + 1]).reshape(-1, ROW_LENGTH)
+    weights = numba.carray(i8_at(P[WEIGHTS]), P[WEIGHTS + 1])
+    biases = numba.carray(i32_at(P[BIASES]), P[BIASES + 1])
+    tables = numba.carray(i16_at(P[TABLES]), P[TABLES + 1])
+    values = numba.carray(i16_at(P[VALUES]), P[VALUES + 1])
+    inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
+    x_rows, y_rows = numba.carray(i8_at(x), steps * inputs), numba.carray(i8_at(y), steps * outputs)
+    for t in range(steps):
+        values[:inputs] = x_rows[t * inputs : (t + 1) * inputs]
+        for k in range(rows.shape[0]):
+            row = rows[k]
+            if row[KIND] == AFFINE:
+                _affine(row, weights, biases, values)
+            else:
+                _elementwise(row, tables, values)
+        for k in range(outputs):
+            y_rows[t * outputs + k] = np.int8(values[result + k])
 
 
 @functools.cache
 def kernel() -> Kernel:
     """The kernel of `run`."""
-    i64, i32, i16, i8 = nb.int64, nb.int32, nb.int16, nb.int8
-    signature = nb.void(
-        i64[:, ::1], i8[::1], i32[::1], i16[::1], i16[:, ::1], i16[:, :, ::1], i16[:, :, ::1], i64
-    )
-    return Kernel(run, signature, f"integer_program_{digest((), '')}")
+    return Kernel(run, STAGE, f"integer_program_{digest((), '')}")

@@ -1,9 +1,9 @@
 """The kernels of one recurrent layer: steps and groups of units, for any cell and format.
 
 `sequences` runs one sequence, or several side by side, so that each weight that is read serves all
-of them; `one_step` runs a single step. All give the same bits. They are templates: the names below
-that are None are bound to the functions of a format (sums.py, float32.py, hybrid.py, int8.py) and
-to a cell's compiled equations by bind.py.
+of them; `one_step` runs a single step. All give the same bits, and are stages of a chain, see
+chain.py. They are templates: the names below that are None are bound to the functions of a format
+(sums.py, float32.py, hybrid.py, int8.py) and to a cell's compiled equations by bind.py.
 
 In all of them `P` is the pointer to a kernel's int64 parameters, whose slots stand below; other
 arguments are int64, most of them addresses. Unless it is said otherwise, `rows` is the address of
@@ -13,17 +13,6 @@ written in a step; `y_row` is that of OUTPUTS values of y; `t` counts the steps 
 
 from typing import Any
 
-import numba
-
-from edgelstm.kernels.cache import INLINED
-from edgelstm.kernels.simd.arrays import (
-    READABLE,
-    WRITEABLE,
-    address,
-    data_of,
-    length_of,
-    parameters,
-)
 from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
 
 # One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
@@ -51,16 +40,11 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     PREFETCH,  # whether weights are asked for ahead of their use
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
-    ARRAY,  # address of the type numpy.ndarray
-    TYPE,  # NumPy's number of the type of x and y
-    FIRST,  # which sequence of x and y is the first that is run
-    TOGETHER,  # how many are
     OWN,  # first slot that a format uses for itself
-) = range(27)
+) = range(23)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
-jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
@@ -69,7 +53,7 @@ Y_BYTES: Any = None  # of one value of y
 INPUT_BYTES: Any = None  # of one value of x
 input_rows: Any = None  # (P, source, steps, row) -> address of rows of x, ready for the product
 input_row: Any = None  # (P, source) -> address of a lone row, ready; y may overwrite the source
-x_words: Any = None  # (P, steps) -> words from a sequence's first row to the next sequence's
+x_words: Any = None  # (P, apart) -> words from a sequence's first row to the next sequence's
 tile_rows: Any = None  # (P, rows, words apart, out, rows apart, group): products of TILE_ROWS rows
 tile_row: Any = None  # (P, rows, words apart, out, rows apart, group): of one
 narrow_tile: Any = None  # (P, first, steps, group): from TILE to SCRATCH
@@ -83,7 +67,7 @@ made_rows: Any = None  # (P, row) -> those of one sequence
 finish: Any = None  # (P, terms, made, group, given) -> (vectors of W, vectors of U)
 advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row, c_row): the cell
 step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): step of a sequence
-inputs: Any = None  # (P, x_at, steps, n) -> rows: what a chunk of n steps reads of x
+inputs: Any = None  # (P, x, apart, n) -> rows: what a chunk of n steps reads of x
 step_all: Any = None  # (P, rows, t, n, h, h_next, y_row, apart, backwards): step of all sequences
 
 
@@ -133,91 +117,50 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
         advance(P, both, g * PAIR, h, h_next, y_row, P[CELL])
 
 
-@jit
-def rows_at(P, array, axes, flags):
-    """Where the rows of an x or y lie; 0 if it is not such an array.
-
-    array: any object; what is taken has `axes` axes, the format's type and NumPy's `flags`.
-    """
-    return data_of(array, P[ARRAY], axes, P[TYPE], flags)
-
-
-@jit
-def steps_of(P, x, y):
-    """Steps of x and y, -1 where they do not fit each other or the layer.
-
-    x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the format's type, C order; any other
-    object does not fit.
-    """
-    x_at, y_at = rows_at(P, x, 3, READABLE), rows_at(P, y, 3, READABLE | WRITEABLE)
-    if x_at == 0 or y_at == 0:
-        return -1
-    if length_of(x, 2) != P[INPUTS] or length_of(y, 2) != P[OUTPUTS]:
-        return -1
-    last, steps = P[FIRST] + P[TOGETHER], length_of(x, 1)
-    if last > length_of(x, 0) or last > length_of(y, 0) or steps != length_of(y, 1):
-        return -1
-    return steps
-
-
-def sequences(p, x, y):
+def sequences(P, x, y, steps, x_apart, y_apart):
     """Runs a layer over sequences, from the states that P points to, which it leaves advanced.
 
-    p: int64 (slots,), parameters; x: (batch, steps, INPUTS), y: (batch, steps, OUTPUTS), of the
-    format's type, C order; they are read as arrays.py says. Returns whether they fit; nothing is
-    done where they do not.
+    x, y: addresses of (steps, INPUTS) and (steps, OUTPUTS) of the format's type, C order, of the
+    first sequence; those of the next begin x_apart and y_apart bytes behind them.
     """
-    P = parameters(p)
-    steps = steps_of(P, x, y)
-    if steps < 0:
-        return False
     x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
-    x_at = address(x) + P[FIRST] * steps * x_bytes
-    y_at = address(y) + P[FIRST] * steps * y_bytes
     start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = inputs(P, x_at + start * x_bytes, steps, n)
+        rows = inputs(P, x + start * x_bytes, x_apart, n)
         for t in range(n):
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
             # Every other step runs backwards: what was used last is still in the inner cache.
-            y_row = y_at + (start + t) * y_bytes
-            step_all(P, rows, t, n, h, h_next, y_row, steps * y_bytes, flip)
+            y_row = y + (start + t) * y_bytes
+            step_all(P, rows, t, n, h, h_next, y_row, y_apart, flip)
         start += n
     P[FLIP] = flip
-    return True
 
 
-def one_step(p, x, y):
+def one_step(P, x, y, steps, x_apart, y_apart):
     """Runs a layer over one step of one sequence, from and to the states that P points to.
 
-    p: int64 (slots,), parameters; x: (INPUTS,), y: (OUTPUTS,), of the format's type, contiguous; y
-    may be x. Returns whether they fit; nothing is done where they do not.
+    x, y: addresses of (INPUTS,) and (OUTPUTS,) of the format's type; y may lie where x does.
     """
-    P = parameters(p)
-    x_row, y_row = rows_at(P, x, 1, READABLE), rows_at(P, y, 1, READABLE | WRITEABLE)
-    if x_row == 0 or y_row == 0 or length_of(x, 0) != P[INPUTS] or length_of(y, 0) != P[OUTPUTS]:
-        return False
-    rows, flip = input_row(P, x_row), P[FLIP]
+    rows, flip = input_row(P, x), P[FLIP]
     hoisted = HOIST_FROM == 1
     if hoisted:
         hoist(P, rows, 1)
     h, h_next = P[H_BUFFERS] + flip * P[H_BYTES], P[H_BUFFERS] + (1 - flip) * P[H_BYTES]
     P[FLIP] = 1 - flip
-    step_once(P, rows, 0, hoisted, h, h_next, y_row, 1 - flip)
-    return True
+    step_once(P, rows, 0, hoisted, h, h_next, y, 1 - flip)
 
 
 # ---- `sequences` of one
 
 
-def inputs_of_one(P, x_at, steps, n):
+def inputs_of_one(P, x, apart, n):
     """Rows of n steps, ready; their products are formed ahead where the steps are enough.
 
-    x_at: address of x, (n, INPUTS) of the format's type, C order; steps: of the whole sequence.
+    x: address of (n, INPUTS) of the format's type, C order.
     """
-    rows = input_rows(P, x_at, n, 0)
+    rows = input_rows(P, x, n, 0)
     if n >= HOIST_FROM:
         hoist(P, rows, n)
     return rows
@@ -231,16 +174,16 @@ def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
 # ---- `sequences` of ROWS side by side
 
 
-def inputs_side_by_side(P, x_at, steps, n):
+def inputs_side_by_side(P, x, apart, n):
     """Rows of n steps of ROWS sequences, ready, and their products, formed ahead.
 
-    x_at: address of x, (ROWS, steps, INPUTS) of the format's type, C order, at the chunk's first
-    step. Returns the address of the first sequence's rows.
+    x: address of (n, INPUTS) of the format's type, C order, of the first sequence; those of the
+    next begin `apart` bytes behind it. Returns the address of the first sequence's rows.
     """
-    rows = input_rows(P, x_at, n, 0)
+    rows = input_rows(P, x, n, 0)
     for r in range(1, ROWS):
-        input_rows(P, x_at + r * steps * P[INPUTS] * INPUT_BYTES, n, r * P[CHUNK])
-    hoist_side_by_side(P, rows, x_words(P, steps), n)
+        input_rows(P, x + r * apart, n, r * P[CHUNK])
+    hoist_side_by_side(P, rows, x_words(P, apart), n)
     return rows
 
 

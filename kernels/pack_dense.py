@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import dense, dense_forms, hybrid, layer, packing
-from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.dense_forms import DenseForm
+from edgelstm.kernels.links import Link
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import (
     CPU,
@@ -48,10 +48,6 @@ class PackedDense:
     arrays: dict[int, Array]
     numbers: dict[int, int]
     states: tuple[str, ...] = ()
-
-    def kernel(self, kind: str) -> Kernel:
-        """That of a kind of `dense.KINDS`."""
-        return dense.kernel(self.form, kind)
 
     @functools.cached_property
     def slots(self) -> dict[int, int]:
@@ -161,63 +157,37 @@ def _packed(
         layer.OUTPUTS: output_size,
         layer.GROUPS: padded(output_size, PAIR) // PAIR,
         layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH]),
-        layer.ARRAY: id(np.ndarray),
-        layer.TYPE: form.type.num,
     }
     return PackedDense(form, input_size, output_size, arrays, numbers)
 
 
 class RunningDense:
-    """`batch` sequences of one layer, shared out to workers; `state.Running` without states.
+    """Sequences of one layer; `state.Running` without states.
 
     Attributes:
         type: Of x and y.
-        parameters: Those of each worker.
     """
 
-    def __init__(self, packed: PackedDense, batch: int, workers: int = 1) -> None:
-        self._packed, self._batch = packed, batch
+    def __init__(self, packed: PackedDense, batch: int) -> None:
+        self._packed = packed
         self.type = packed.form.type
-        self._scratch = [_new_scratch(packed) for _ in range(workers)]
-        ends = [batch * k // workers for k in range(workers + 1)]
-        self.parameters = [
-            _parameters(packed, scratch, first, last - first)
-            for scratch, first, last in zip(self._scratch, ends, ends[1:], strict=False)
-        ]
+        self._scratch: dict[int, dict[int, Array]] = {}
 
-    def kernels(self) -> list[Kernel]:
-        """The kernels that `advance` takes."""
-        return [self._packed.kernel("sequence")]
-
-    @functools.cached_property
-    def kernel(self) -> Any:
-        """Of all steps of a worker's sequences."""
-        return self._packed.kernel("sequence").function
-
-    def step_call(self) -> Any:
-        """See `state.Running.step_call`."""
-        return functools.partial(self._packed.kernel("step").function, self.parameters[0])
-
-    def advance(self, worker: int, x: Array, y: Array) -> None:
-        """See `state.Running.advance`."""
-        fits = len(x) == len(y) == self._batch
-        if not fits or not self.kernel(self.parameters[worker], x, y):
-            raise ValueError(f"x {x.dtype} {x.shape} and y {y.dtype} {y.shape} do not fit")
+    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Link:
+        """See `state.Running.link`."""
+        if worker not in self._scratch:
+            self._scratch[worker] = _new_scratch(self._packed)
+        p = np.zeros((1, dense_forms.N_SLOTS), np.int64)
+        for slot, number in self._packed.slots.items():
+            p[0, slot] = number
+        for slot, array in self._scratch[worker].items():
+            p[0, slot] = array.ctypes.data
+        p[0, dense_forms.TOGETHER] = count
+        row_bytes = self._packed.output_size * self.type.itemsize
+        return Link(dense.kernel(self._packed.form), p, row_bytes, in_place=is_step)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""
-
-
-def _parameters(
-    packed: PackedDense, scratch: dict[int, Array], first: int, together: int
-) -> NDArray[np.int64]:
-    p = np.zeros(dense_forms.N_SLOTS, np.int64)
-    for slot, number in packed.slots.items():
-        p[slot] = number
-    for slot, array in scratch.items():
-        p[slot] = array.ctypes.data
-    p[layer.FIRST], p[layer.TOGETHER] = first, together
-    return p
 
 
 def _new_scratch(packed: PackedDense) -> dict[int, Array]:

@@ -1,94 +1,66 @@
-"""Sequences of one packed layer as they run: states, scratch, their kernels' parameters."""
+"""Sequences of one packed layer as they run: states, scratch, their stage of a chain."""
 
-import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import kept, layer
-from edgelstm.kernels.cache import Kernel
+from edgelstm.kernels.chain import Link
 from edgelstm.kernels.pack_layer import Packed
 from edgelstm.kernels.packing import aligned
-from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
+from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR
 
 Array = NDArray[Any]
 
 
 class Running:
-    """`batch` sequences of one layer, shared out to workers.
-
-    A worker's sequences run TILE_ROWS side by side, and what is left over one after the other; all
-    of a worker's use the same scratch.
+    """`batch` sequences of one layer.
 
     Attributes:
         type: Of x and y.
-        kernel: Of one sequence.
-        parameters: Those of each set of sequences that one call runs.
     """
 
-    def __init__(self, packed: Packed, batch: int, workers: int = 1) -> None:
+    def __init__(self, packed: Packed, batch: int) -> None:
         self._packed = packed
         self.type = packed.form.type
         h_type, c_type = packed.form.state_types
         self._h = aligned((batch, 2, packed.h_units), h_type)
         self._c = aligned((batch, packed.units), c_type)
-        self._sets = [_sets(batch, k, workers, packed) for k in range(workers)]
-        self._scratch = [_new_scratch(packed) for _ in range(workers)]
-        self.parameters: dict[int, NDArray[np.int64]] = {}
-        for sets, scratch in zip(self._sets, self._scratch, strict=True):
-            self._add_parameters(sets, scratch)
+        self._scratch: dict[int, dict[int, Array]] = {}
+        self._parameters: dict[int, NDArray[np.int64]] = {}
         self.reset()
 
-    def _add_parameters(self, sets: list[tuple[int, int]], scratch: dict[int, Array]) -> None:
-        """Of the sets of one worker; see layer.py."""
-        shared = np.zeros(self._packed.form.n_slots, np.int64)
+    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Link:
+        """The layer's stage for a set of sequences; all sets of a worker use the same scratch.
+
+        A set keeps its first sequence and its size for as long as this lives.
+        """
+        alone = count == 1 or self._packed.has_phases
+        if first not in self._parameters:
+            self._parameters[first] = self._new_parameters(worker, first, count, alone=alone)
+        kind = ("step" if is_step else "sequence") if alone else "batch"
+        row_bytes = self._packed.output_size * self.type.itemsize
+        kernel = self._packed.kernel(kind)
+        return Link(kernel, self._parameters[first], row_bytes, in_place=kind == "step")
+
+    def _new_parameters(
+        self, worker: int, first: int, count: int, *, alone: bool
+    ) -> NDArray[np.int64]:
+        """(calls, slots), see layer.py."""
+        if worker not in self._scratch:
+            self._scratch[worker] = _new_scratch(self._packed)
+        calls = count if alone else 1
+        p = np.zeros((calls, self._packed.form.n_slots), np.int64)
         for slot, number in self._packed.slots.items():
-            shared[slot] = number
-        for slot, array in scratch.items():
-            shared[slot] = array.ctypes.data
-        shared[layer.ARRAY], shared[layer.TYPE] = id(np.ndarray), self.type.num
-        h, c = self._h.ctypes.data, self._c.ctypes.data
-        for first, count in sets:
-            self.parameters[first] = p = shared.copy()
-            p[layer.FIRST], p[layer.TOGETHER] = first, count
-            p[layer.CHUNK] = layer.KEPT_ROWS // count
-            p[layer.H_BUFFERS] = h + first * self._h.strides[0]
-            p[layer.CELL] = c + first * self._c.strides[0]
-
-    def kernels(self) -> list[Kernel]:
-        """The kernels that `advance` takes."""
-        counts = {count for sets in self._sets for _, count in sets}
-        return [self._packed.kernel("sequence" if count == 1 else "batch") for count in counts]
-
-    @functools.cached_property
-    def kernel(self) -> Any:
-        """Of one sequence."""
-        return self._packed.kernel("sequence").function
-
-    @functools.cached_property
-    def _kernel_of_rows(self) -> Any:
-        return self._packed.kernel("batch").function
-
-    def step_call(self) -> Any:
-        """(x, y) -> whether they fit: runs one step of the first sequence.
-
-        x: (input_size,), y: (output_size,), of `type`, C order; anything else does nothing and
-        gives False.
-        """
-        return functools.partial(self._packed.kernel("step").function, self.parameters[0])
-
-    def advance(self, worker: int, x: Array, y: Array) -> None:
-        """Runs a worker's sequences on.
-
-        x: (batch, steps, input_size), y: (batch, steps, output_size), of `type`, C order, aligned;
-        `ValueError` for anything else.
-        """
-        fits = len(x) == len(y) == len(self._h)  # a kernel looks no further than its own sequences
-        for first, count in self._sets[worker]:
-            run = self.kernel if count == 1 else self._kernel_of_rows
-            if not fits or not run(self.parameters[first], x, y):
-                raise ValueError(f"x {x.dtype} {x.shape} and y {y.dtype} {y.shape} do not fit")
+            p[:, slot] = number
+        for slot, array in self._scratch[worker].items():
+            p[:, slot] = array.ctypes.data
+        p[:, layer.CHUNK] = layer.KEPT_ROWS * calls // count
+        sequences = np.arange(first, first + calls)
+        p[:, layer.H_BUFFERS] = self._h.ctypes.data + sequences * self._h.strides[0]
+        p[:, layer.CELL] = self._c.ctypes.data + sequences * self._c.strides[0]
+        return p
 
     def reset(self) -> None:
         """Every state to where it begins."""
@@ -102,9 +74,11 @@ class Running:
         """(batch, its size), a copy, as the network stores it."""
         if name != self._packed.cell.states[0]:
             return self._c[:, : self._packed.hidden_size].copy()
-        flips = np.empty(len(self._h), np.int64)
-        for first, count in (s for sets in self._sets for s in sets):
-            flips[first : first + count] = self.parameters[first][layer.FLIP]
+        flips = np.zeros(len(self._h), np.int64)
+        for first, p in self._parameters.items():
+            # Sequences that one call runs have their addresses behind the first one's.
+            count = len(p) if len(p) > 1 else layer.KEPT_ROWS // p[0, layer.CHUNK]
+            flips[first : first + count] = p[:, layer.FLIP]
         h = self._h[np.arange(len(flips)), flips, : self._packed.output_size]
         return self._flipped(h)
 
@@ -119,16 +93,6 @@ class Running:
     def _flipped(self, h: Array) -> Array:
         """h as the kernel holds it, or back: the product may want int8 with its sign flipped."""
         return h ^ np.int8(-128) if OFFSET and h.dtype == np.int8 else h
-
-
-def _sets(batch: int, worker: int, workers: int, packed: Packed) -> list[tuple[int, int]]:
-    """First sequence and number of each call of one worker."""
-    start, end = (batch * k // workers for k in (worker, worker + 1))
-    together = 0 if TILE_ROWS == 1 or packed.has_phases else (end - start) // TILE_ROWS
-    alone = start + together * TILE_ROWS
-    return [(start + k * TILE_ROWS, TILE_ROWS) for k in range(together)] + [
-        (b, 1) for b in range(alone, end)
-    ]
 
 
 def _new_scratch(p: Packed) -> dict[int, Array]:

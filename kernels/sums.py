@@ -68,7 +68,7 @@ def copied_row(P, source):
     return input_rows(P, source, 1, 0)
 
 
-def copied_words(P, steps):
+def copied_words(P, apart):
     """Words from a sequence's first copied row to the next sequence's: a chunk of rows."""
     return P[CHUNK] * P[WORDS]
 

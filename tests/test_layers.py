@@ -20,7 +20,9 @@ ORDER = {
         "memory < power < energy < inference variants < advice"
     ),
     "devices": "device",
-    "execution": "bytecode fused prepared < stages < bidirectional < backends < session",
+    "execution": (
+        "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
+    ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
@@ -37,10 +39,12 @@ ORDER = {
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
-        "integer_program layer < int8_arithmetic kept sums < float32 < hybrid int8 phases < "
-        "bind dense_forms < dense pack_layer < pack_dense state"
+        "integer_program layer < chain ends int8_arithmetic kept sums < float32 links < hybrid "
+        "int8 phases < bind dense_forms < dense pack_layer < pack_dense state"
     ),
-    "kernels.simd": "target < vectors < conversions memory < arrays products tuples words",
+    "kernels.simd": (
+        "target < vectors < conversions memory < arrays pointers products tuples words"
+    ),
     "layers": (
         "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
         "< __init__"

@@ -1,53 +1,54 @@
-"""The stage of a bidirectional layer: each direction in a stage of its own."""
+"""The stage of a bidirectional layer: each direction in a call of its own."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.execution.stages import Stage, States, Step
+from edgelstm.execution.chained import Chained
+from edgelstm.execution.stages import Stage, States
 
 
 class BidirectionalStage:
     """A layer in both directions; the reverse one begins anew in each call.
 
-    See `stages.Stage`. Its sequences are spread over the cores as those of its two stages.
+    It takes whole sequences, in Python between two compiled calls.
     """
 
-    def __init__(self, forward: Stage, backward: Stage) -> None:
-        self._forward, self._backward = forward, backward
+    road = "each direction in a call of its own"
+
+    def __init__(
+        self, forward: Stage, backward: Stage, input_size: int, batch: int, workers: int
+    ) -> None:
+        self._states, self._start = forward, backward
         self.type: np.dtype[Any] = forward.type
         self.output_size: int = forward.output_size + backward.output_size
+        x = input_size, forward.type
+        self._forward = Chained([forward], x, batch, workers=workers)
+        self._backward = Chained([backward], x, batch, workers=workers)
 
-    def advance(self, x: NDArray[Any]) -> NDArray[Any]:
-        """See `Stage`."""
-        self._backward.reset()
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, steps, input_size) -> (batch, steps, output_size)."""
+        self._start.reset()
         y = np.empty((*x.shape[:2], self.output_size), self.type)
-        y[..., : self._forward.output_size] = self._forward.advance(x)
-        back = self._backward.advance(np.ascontiguousarray(x[:, ::-1]))
-        y[..., self._forward.output_size :] = back[:, ::-1]
+        y[..., : self._forward.output_size] = self._forward(x)
+        y[..., self._forward.output_size :] = self._backward(x[:, ::-1])[:, ::-1]
         return y
 
-    def kernels(self) -> list[Any]:
-        """See `Stage`."""
-        return [*self._forward.kernels(), *self._backward.kernels()]
-
-    def step_kernels(self) -> list[Any]:
-        """See `Stage`."""
-        return []
-
-    def step_call(self) -> Step:
-        """See `Stage`; it takes no step."""
-        return lambda x, y: False
+    def kernels(self, *, is_step: bool) -> list[Any]:
+        """Every `kernels.cache.Kernel` of sequences; it takes no step."""
+        if is_step:
+            return []
+        return [k for part in (self._forward, self._backward) for k in part.kernels(is_step=False)]
 
     def states(self) -> States:
-        """See `Stage`: those of the forward direction."""
-        return self._forward.states()
+        """Those of the forward direction: copies."""
+        return self._states.states()
 
     def set_states(self, new: States) -> None:
-        """See `Stage`."""
-        self._forward.set_states(new)
+        """Takes the states of its layer."""
+        self._states.set_states(new)
 
     def reset(self) -> None:
-        """See `Stage`."""
-        self._forward.reset()
+        """Every state back to its start."""
+        self._states.reset()

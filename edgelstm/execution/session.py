@@ -13,7 +13,7 @@ from edgelstm.arguments import array, check_type, check_whole, float32
 from edgelstm.errors import ModelError
 from edgelstm.execution.backends import AnyNetwork, open_engine
 from edgelstm.execution.prepared import Kept
-from edgelstm.execution.stages import Step
+from edgelstm.execution.stages import Call
 from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import as_path, write_whole
 from edgelstm.layers.directions import check_whole_sequence, parts
@@ -83,22 +83,32 @@ class Session:
         if batch is not None:
             check_whole(batch, "batch", 0)
         self._network, self._batch = network, batch
-        self._engine = open_engine(engine, network, 1 if batch is None else batch)
-        self._input, self._output = network.input, network.output
+        self._engine = open_engine(engine, network, batch)
         self._step_shape = (*self._lead, network.input_size)
         self._out_shape = (*self._lead, network.output_size)
-        # What the kernels read and write: raw integers, or float32.
-        self._type = np.dtype(np.float32 if self._input is None else self._input.type)
-        self._y_type = np.dtype(np.float32 if self._output is None else self._output.type)
-        self._x = np.empty(self._step_shape, self._type)
+        # Real values or integers: `step` begins with the one that it met last.
+        self._real = True
+        self._calls: dict[tuple[bool, bool], Call] = {}
+        self._y_type = self._types(real=True)[1]
+
+    def __repr__(self) -> str:
+        """What is computed, and the road that each layer takes."""
+        return "\n  ".join([self._title, *(f"{layer}: {road}" for layer, road in self._roads())])
 
     def _repr_html_(self) -> str:
         """A table for notebooks: what is computed, one row per layer."""
+        return html_table(self._title, ("layer", "computed by"), self._roads())
+
+    @property
+    def _title(self) -> str:
         network = self._network
         ends = f"{network.input_size} inputs, {network.output_size} outputs"
         side = "" if self._batch is None else f", {counted(self._batch, 'sequence')} side by side"
-        rows = [(str(layer),) for layer in network.layers if layer.parts]
-        return html_table(f"Session: {network.precision}, {ends}{side}", ("layer",), rows)
+        return f"Session: {network.precision}, {ends}{side}"
+
+    def _roads(self) -> list[tuple[str, str]]:
+        layers = [str(layer) for layer in self._network.layers if layer.parts]
+        return list(zip(layers, self._engine.roads(), strict=True))
 
     def __reduce__(self) -> NoReturn:
         """Kernels hold addresses: copied, they would still be those of this session's state."""
@@ -123,41 +133,71 @@ class Session:
                 is of integers, or a layer is bidirectional.
         """
         y = np.empty(self._out_shape, self._y_type) if out is None else out
-        if self._step_call(x_t, y):
+        if not self._step_call(x_t, y):
             return y
         return self._step_converted(array(x_t, "x_t"), out)
 
     @functools.cached_property
-    def _step_call(self) -> Step:
-        """Loads the kernel of single steps, which whole sequences do not need."""
+    def _step_call(self) -> Call:
+        """Loads the kernels of single steps, which whole sequences do not need."""
         check_whole_sequence(self._network.layers)
-        return self._engine.step_call() if self._batch is None else lambda x, y: False
+        return self._call(is_step=True, real=self._real)
+
+    def _call(self, *, is_step: bool, real: bool) -> Call:
+        if (is_step, real) not in self._calls:
+            self._calls[is_step, real] = self._engine.call(is_step=is_step, real=real)
+        return self._calls[is_step, real]
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
         """A step of any x_t and out that fit the network."""
         if x_t.shape != self._step_shape:
             raise ModelError(f"x_t has shape {x_t.shape}; {self._step_shape} is needed")
-        raw = self._input is None or x_t.dtype == self._type
-        kind = self._y_type if raw else np.dtype(np.float32)
+        real = self._is_real(x_t)
+        x_type, y_type = self._types(real=real)
         if out is not None:
-            self._check_out(out, kind)
-        y = self._step_copied(x_t, raw=raw)
+            self._check_out(out, y_type)
+        if real != self._real:
+            self._real, self._y_type = real, y_type
+            self._step_call = self._call(is_step=True, real=real)
+        y = np.empty(self._out_shape, y_type)
+        self._compute(self._step_call, np.array(self._values(x_t), x_type, order="C"), y)
         if out is None:
             return y
         np.asarray(out)[...] = y  # whatever a subclass does when it is written to
         return out
 
-    def _step_copied(self, x_t: Array, *, raw: bool) -> Array:
-        """A step from the session's own buffer."""
-        if raw:
-            self._x[...] = float32(x_t) if self._input is None else x_t
-        else:
-            self._quantize(x_t, self._x)
-        y = np.empty(self._out_shape, self._y_type)
-        if not self._step_call(self._x, y):
-            x = self._x.reshape(-1, 1, self._network.input_size)
-            y = self._engine.advance(x).reshape(self._out_shape)
-        return y if raw else self._dequantized(y)
+    def _types(self, *, real: bool) -> tuple[np.dtype[Any], np.dtype[Any]]:
+        """Of x and of the result: float32, or the network's integers."""
+        scales = (None, None) if real else (self._network.input, self._network.output)
+        x, y = (np.dtype(scale.type if scale else np.float32) for scale in scales)
+        return x, y
+
+    def _is_real(self, x: Array) -> bool:
+        """Whether x holds real values; `ModelError` if it holds integers of another network."""
+        scale = self._network.input
+        if scale is None:
+            return True
+        if x.dtype != scale.type and x.dtype.char in "bh":
+            raise ModelError(
+                f"x is {x.dtype}, but this network's raw integers are {scale.type}; "
+                f"give {scale.type}, or real values as float32"
+            )
+        return bool(x.dtype != scale.type)
+
+    def _values(self, x: Array) -> Array:
+        """x as float32, or as the network's integers."""
+        return float32(x) if self._is_real(x) else x
+
+    def _compute(self, call: Call, x: Array, y: Array) -> None:
+        """x to y; `ModelError` where values are not finite and must be."""
+        found = call(x, y)
+        if found < 0:  # another layout than the kernels take
+            found = call(np.array(x, x.dtype, order="C"), y)
+        assert found >= 0, "x and y have been made to fit"
+        if found:
+            raise ModelError(
+                f"x holds {found} values that are not finite; integers have no NaN or infinity"
+            )
 
     def _check_out(self, out: Array, kind: np.dtype[Any]) -> None:
         """`ModelError` if the result cannot be written there."""
@@ -183,38 +223,12 @@ class Session:
             raise ModelError(
                 "x has no steps; a network that reads the last step needs at least one"
             )
-        if self._batch is not None:
-            return self._advance(x)
-        y: Array = self._advance(x[None])[0]
+        real = self._is_real(x)
+        steps = () if self._network.last_step else x.shape[-2:-1]
+        shape = (*self._lead, *steps, self._network.output_size)
+        y = np.empty(shape, self._types(real=real)[1])
+        self._compute(self._call(is_step=False, real=real), self._values(x), y)
         return y
-
-    def _advance(self, x: Array) -> Array:
-        """(batch, steps, input_size) of any type to the result, integers if x is raw integers."""
-        if self._input is None or x.dtype == self._type:
-            return self._engine.advance(float32(x) if self._input is None else x)
-        x_q = np.empty(x.shape, self._type)
-        self._quantize(x, x_q)
-        return self._dequantized(self._engine.advance(x_q))
-
-    def _quantize(self, x: Array, out: Array) -> None:
-        """Real values to the network's integers."""
-        assert self._input is not None
-        if x.dtype.char in "bh":
-            raise ModelError(
-                f"x is {x.dtype}, but this network's raw integers are {self._input.type}; "
-                f"give {self._input.type}, or real values as float32"
-            )
-        bad = self._engine.quantize(float32(x), self._input, out)
-        if bad:
-            raise ModelError(
-                f"x holds {bad} values that are not finite; integers have no NaN or infinity"
-            )
-
-    def _dequantized(self, y: Array) -> Array:
-        assert self._output is not None
-        out = np.empty(y.shape, np.float32)
-        self._engine.dequantize(y, self._output, out)
-        return out
 
     def reset(self) -> None:
         """Every state back to its start: zero."""

@@ -1,4 +1,4 @@
-"""Stages of the numba engine: a fused layer, or a program of several layers, with states."""
+"""Stages of the numba engine: a fused layer, a program of several layers, an end of the network."""
 
 import concurrent.futures
 import functools
@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.execution.bytecode.builder import Program
+from edgelstm.quantization.scales import Scale
 
 States = dict[str, dict[str, NDArray[Any]]]
-Step = Callable[[NDArray[Any], NDArray[Any]], bool]
+# (x, y) -> 0 where y was computed; or, where nothing was done, UNFIT: the arrays do not fit, or how
+# many values of x are not finite.
+Call = Callable[[Any, Any], int]
+UNFIT = -1
 # Below, waking a thread costs more than it brings.
 LEAST_MACS_PER_WORKER = 2_000_000
 
@@ -24,67 +28,46 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def writable(x: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
-    """x as the kernels take it: C order, and not read-only, which is another type to numba."""
-    x = np.ascontiguousarray(x, kind)
-    return x if x.flags.writeable else x.copy()
-
-
-def takes(y: Any, result: NDArray[Any]) -> bool:
-    """Whether a result can be copied to y as it is."""
-    if type(y) is not np.ndarray or y.shape != result.shape or y.dtype != result.dtype:
-        return False
-    return y.flags.writeable
-
-
 @functools.cache
 def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
     """Of one process: threads do not go on in a fork."""
     return concurrent.futures.ThreadPoolExecutor(cores(), thread_name_prefix="edgelstm")
 
 
-def _share(work: Callable[[int], None], workers: int, macs: int) -> None:
-    """work(k) for k in range(workers), in threads where there is enough to do.
+def share(work: Callable[[int], int], workers: int, macs: int) -> int:
+    """The least of work(k) for k in range(workers), in threads where there is enough to do.
 
     The kernels release the GIL. Every sequence is computed by one thread: the bits do not depend on
     how many there are.
     """
     if macs < LEAST_MACS_PER_WORKER * workers:
-        for k in range(workers):
-            work(k)
-        return
-    started = []
+        return min([work(k) for k in range(workers)])
+    started, found = [], []
     for k in range(workers):
         try:
             started.append(_pool(os.getpid()).submit(work, k))
         except RuntimeError:  # the process is ending, and starts no threads any more
-            work(k)
-    for done in started:
-        done.result()
+            found.append(work(k))
+    return min([*found, *(done.result() for done in started)])
 
 
 class Stage(Protocol):
-    """Part of a network, see `backends.Engine`.
+    """Part of a network that is called by its address, see kernels/chain.py.
 
     Attributes:
         type: Of its results.
         output_size: Values per step that go out.
+        macs: Products of one step.
+        road: How it is computed, in words.
     """
 
     type: np.dtype[Any]
     output_size: int
+    macs: int
+    road: str
 
-    def advance(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, steps, input_size) -> (batch, steps, output_size)."""
-
-    def kernels(self) -> list[Any]:
-        """Every `kernels.cache.Kernel` that `advance` takes."""
-
-    def step_kernels(self) -> list[Any]:
-        """Those of single steps."""
-
-    def step_call(self) -> Step:
-        """See `backends.Engine`."""
+    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
+        """The `kernels.chain.Link` for sequences side by side; `is_step`: for one step each."""
 
     def states(self) -> States:
         """Copies."""
@@ -99,46 +82,24 @@ class Stage(Protocol):
 class FusedStage:
     """One layer with kernels of its own: recurrent, or dense, which has no states."""
 
-    def __init__(self, name: str, packed: Any, batch: int, workers: int) -> None:
-        self._name, self._packed, self._workers = name, packed, workers
-        self._running = _running(packed, batch, workers)
+    road = "kernel"
+
+    def __init__(self, name: str, packed: Any, batch: int) -> None:
+        self._name, self._states = name, packed.states
+        self._running = _running(packed, batch)
         self.type: np.dtype[Any] = self._running.type
         self.output_size: int = packed.output_size
-
-    def advance(self, x: NDArray[Any]) -> NDArray[Any]:
-        """See `Stage`."""
-        if x.dtype != self.type or not (x.flags.c_contiguous and x.flags.aligned):
-            x = np.array(x, self.type, order="C")
-        batch, steps, _ = x.shape
-        y = np.empty((batch, steps, self.output_size), self.type)
-        if self._workers == 1:
-            self._running.advance(0, x, y)
-        else:
-            macs = batch * steps * self._packed.macs
-            _share(lambda k: self._running.advance(k, x, y), self._workers, macs)
-        return y
-
-    def kernels(self) -> list[Any]:
-        """See `Stage`."""
-        return list(self._running.kernels())
-
-    def step_kernels(self) -> list[Any]:
-        """See `Stage`."""
-        return [self._packed.kernel("step")]
-
-    def step_call(self) -> Step:
-        """See `Stage`."""
-        step: Step = self._running.step_call()
-        return step
+        self.macs: int = packed.macs
+        self.link = self._running.link
 
     def states(self) -> States:
         """See `Stage`."""
-        found = {s: self._running.state(s) for s in self._packed.states}
+        found = {s: self._running.state(s) for s in self._states}
         return {self._name: found} if found else {}
 
     def set_states(self, new: States) -> None:
         """See `Stage`."""
-        for state in self._packed.states:
+        for state in self._states:
             self._running.set_state(state, new[self._name][state])
 
     def reset(self) -> None:
@@ -146,76 +107,54 @@ class FusedStage:
         self._running.reset()
 
 
-def _running(packed: Any, batch: int, workers: int) -> Any:
+def _running(packed: Any, batch: int) -> Any:
     """The sequences of a packed layer of either kind."""
     from edgelstm.kernels.pack_dense import PackedDense, RunningDense
     from edgelstm.kernels.state import Running
 
     kind = RunningDense if isinstance(packed, PackedDense) else Running
-    return kind(packed, batch, workers)
+    return kind(packed, batch)
 
 
 class ProgramStage:
     """Layers that one of the program kernels runs, row by row."""
 
-    def __init__(self, program: Program, batch: int, workers: int = 1) -> None:
-        self._program, self._workers = program, workers
-        self._macs = sum(
-            w.size for w in self._program.constants[: 1 + (self._program.start.dtype != np.int16)]
-        )
-        self._values = np.empty((batch, self._program.start.size), self._program.start.dtype)
+    road = "program"
+
+    def __init__(self, program: Program, batch: int) -> None:
+        from edgelstm.kernels import float_program, integer_program
+
+        self._program = program
+        self._values = np.empty((batch, program.start.size), program.start.dtype)
         integer = self._values.dtype == np.int16
-        self._kernel = _integer_kernel() if integer else _float_kernel()
-        # Scratch of the hybrid rounding, one per worker; integers need none.
-        sizes = () if integer else (self._program.start.size,)
-        self._scratch = [tuple(np.empty(n, np.int16) for n in sizes) for _ in range(workers)]
-        self._input_size = program.input_size
+        self._module: Any = integer_program if integer else float_program
+        self.macs = sum(w.size for w in program.constants[: 1 if integer else 2])
         self.type: np.dtype[Any] = np.dtype(np.int8 if integer else np.float32)
-        self.output_size = self._program.result.size
+        self.output_size = program.result.size
+        # What the hybrid rounding writes to, one per worker.
+        self._rounded: dict[int, NDArray[np.int16]] = {}
+        self._constants = [np.ascontiguousarray(a) for a in (program.rows, *program.constants)]
         self.reset()
 
-    def advance(self, x: NDArray[Any]) -> NDArray[Any]:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
         """See `Stage`."""
-        x = writable(x, self._values.dtype)
-        y = np.empty((*x.shape[:2], self.output_size), x.dtype)
-        ends = [len(x) * k // self._workers for k in range(self._workers + 1)]
+        from edgelstm.kernels.chain import Link
 
-        def work(k: int) -> None:
-            part = slice(ends[k], ends[k + 1])
-            self._call(self._values[part], self._scratch[k], x[part], y[part])
-
-        _share(work, self._workers, x[..., 0].size * self._macs)
-        return y.astype(self.type, copy=False)
-
-    def _call(self, values: Any, scratch: tuple[Any, ...], x: Any, y: Any) -> None:
-        program = self._program
-        run = self._kernel.function
-        run(program.rows, *program.constants, values, *scratch, x, y, program.result.start)
-
-    def kernels(self) -> list[Any]:
-        """See `Stage`."""
-        return [self._kernel]
-
-    step_kernels = kernels
-
-    def step_call(self) -> Step:
-        """See `Stage`."""
-        kind = self._values.dtype
-        x_row = np.empty((1, 1, self._input_size), kind)
-        y_row = np.empty((1, 1, self.output_size), kind)
-        result = np.empty(self.output_size, self.type)
-
-        def step(x: NDArray[Any], y: NDArray[Any]) -> bool:
-            if type(x) is not np.ndarray or x.shape != x_row.shape[2:] or x.dtype != self.type:
-                return False
-            if not takes(y, result):
-                return False
-            x_row[0, 0] = x
-            self._call(self._values, self._scratch[0], x_row, y_row)
-            y[...] = y_row[0, 0]
-            return True
-
-        return step
+        program, module = self._program, self._module
+        p = np.zeros((count, module.N_SLOTS), np.int64)
+        for k, array in enumerate(self._constants):
+            p[:, 2 * k : 2 * k + 2] = array.ctypes.data, array.size
+        n_bytes = self._values.strides[0]
+        at = self._values.ctypes.data
+        p[:, module.VALUES] = [at + b * n_bytes for b in range(first, first + count)]
+        p[:, module.VALUES + 1] = program.start.size
+        if module.VALUES + 2 < module.INPUTS:
+            rounded = self._rounded.setdefault(worker, np.empty(program.start.size, np.int16))
+            p[:, module.VALUES + 2 : module.INPUTS] = rounded.ctypes.data, rounded.size
+        ends = program.input_size, self.output_size, program.result.start
+        p[:, module.INPUTS : module.INPUTS + 3] = ends
+        row_bytes = self.output_size * self.type.itemsize
+        return Link(module.kernel(), p, row_bytes, in_place=True)
 
     def states(self) -> States:
         """See `Stage`."""
@@ -235,13 +174,38 @@ class ProgramStage:
         self._values[:] = self._program.start
 
 
-def _integer_kernel() -> Any:
-    from edgelstm.kernels import integer_program
+class EndStage:
+    """To integers, to real values, or a copy: one of the templates of kernels/ends.py.
 
-    return integer_program.kernel()
+    Without states, and the same for every set of sequences.
+    """
 
+    macs, road = 0, ""
 
-def _float_kernel() -> Any:
-    from edgelstm.kernels import float_program
+    def __init__(self, template: str, size: int, kind: Any, scale: Scale | None = None) -> None:
+        from edgelstm.kernels import ends
 
-    return float_program.kernel()
+        self.type, self.output_size = np.dtype(kind), size
+        self._kernel = ends.kernel(template)
+        if scale is None:
+            self._parameters = ends.row(size * self.type.itemsize)
+        else:
+            self._scale = ends.scale_array(scale.scale)
+            self._parameters = ends.row(size, scale.zero_point, self._scale)
+
+    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
+        """See `Stage`."""
+        from edgelstm.kernels.chain import Link
+
+        p = np.repeat(self._parameters, count, 0)
+        return Link(self._kernel, p, self.output_size * self.type.itemsize)
+
+    def states(self) -> States:
+        """See `Stage`: none."""
+        return {}
+
+    def set_states(self, new: States) -> None:
+        """See `Stage`."""
+
+    def reset(self) -> None:
+        """See `Stage`."""

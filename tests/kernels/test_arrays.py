@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgelstm.execution.fused import packed_layer
+from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.execution.session import Session, run
+from edgelstm.execution.stages import UNFIT
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.kernel_forms import FORMS, every_form
 from tests.networks import random_input, random_network
@@ -67,18 +68,20 @@ UNFIT_SEQUENCES = [
 ]
 
 
+def lone_layer(sizes: tuple[int, int], batch: int | None = None) -> NumbaEngine:
+    return NumbaEngine(random_network("lstm", sizes), batch)
+
+
 @pytest.mark.parametrize("x_shape, y_shape", UNFIT_SEQUENCES)
 def test_a_sequence_leaves_alone_what_it_cannot_take(
     x_shape: tuple[int, ...], y_shape: tuple[int, ...]
 ) -> None:
-    from edgelstm.kernels.state import Running
-
-    running = Running(packed_layer(random_network("lstm", (5, 16)).layers[0].parts[0]), 4)
+    engine = lone_layer((5, 16), 4)
+    run_on = engine.call(is_step=False, real=True)
     for x_type, y_type in ((np.float32, np.float32), (np.float64, np.float32)):
         x, y = np.ones(x_shape, x_type), np.full(y_shape, 7, y_type)
-        with pytest.raises(ValueError, match="do not fit"):
-            running.advance(0, x, y)
-        assert (y == 7).all() and not running.state("h").any()
+        assert run_on(x, y) == UNFIT
+        assert (y == 7).all() and not engine.states()["lstm1"]["h"].any()
 
 
 def read_only(array: Any) -> Any:
@@ -86,7 +89,7 @@ def read_only(array: Any) -> Any:
     return array
 
 
-UNFIT = {
+UNFIT_ROWS = {
     "short": np.zeros(4, np.float32),
     "long": np.zeros(6, np.float32),
     "of another type": np.zeros(5, np.int32),
@@ -102,28 +105,24 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
+@pytest.mark.parametrize("unfit", UNFIT_ROWS.values(), ids=UNFIT_ROWS)
 def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
-    from edgelstm.kernels.state import Running
-
-    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0].parts[0]), 1)
-    step, fit = running.step_call(), np.ones(5, np.float32)
+    engine = lone_layer((5, 5))
+    step, fit = engine.call(is_step=True, real=True), np.ones(5, np.float32)
     y, before = np.full(5, 7, np.float32), copy.copy(unfit)
-    assert not step(unfit, y) and not step(fit, unfit)
-    assert not step(fit, read_only(fit.copy()))
+    assert step(unfit, y) == step(fit, unfit) == UNFIT
+    assert step(fit, read_only(fit.copy())) == UNFIT
     assert (y == 7).all() and np.array_equal(unfit, before)
-    assert not running.state("h").any()
-    assert step(fit, y) and running.state("h").any()
+    assert not engine.states()["lstm1"]["h"].any()
+    assert step(fit, y) == 0 and engine.states()["lstm1"]["h"].any()
 
 
 def test_a_step_takes_every_object_that_stands_for_its_type() -> None:
-    from edgelstm.kernels.state import Running
-
-    running = Running(packed_layer(random_network("lstm", (5, 5)).layers[0].parts[0]), 1)
+    step = lone_layer((5, 5)).call(is_step=True, real=True)
     odd = np.dtype(np.float32).newbyteorder("S").newbyteorder("S")
     x = np.zeros(5, odd)
     assert x.dtype == np.float32 and x.dtype is not np.dtype(np.float32)
-    assert running.step_call()(x, np.zeros(5, np.float32))
+    assert step(x, np.zeros(5, np.float32)) == 0
 
 
 @FORMS

@@ -9,6 +9,7 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.execution import stages
 from edgelstm.execution.bytecode import encode
+from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.session import Session, run
 from edgelstm.layers.directions import parts
@@ -138,5 +139,5 @@ def test_weights_are_packed_once_per_layer() -> None:
 def test_a_program_gives_what_the_fused_kernels_give() -> None:
     network = random_network("gru_reset_before", (4, 6, 5), outputs=2)
     x = random_input(network, 2, 9)
-    got = stages.ProgramStage(encode(parts(network.layers)), 2).advance(x)
+    got = Chained([stages.ProgramStage(encode(parts(network.layers)), 2)], (4, x.dtype), 2)(x)
     assert np.abs(got - forward(network, x)).max() < 2e-6  # as in test_session.py

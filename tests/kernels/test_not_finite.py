@@ -6,6 +6,7 @@ import pytest
 from edgelstm.cells import CELLS
 from edgelstm.execution import stages
 from edgelstm.execution.bytecode import encode
+from edgelstm.execution.chained import Chained
 from edgelstm.execution.session import Session, run
 from edgelstm.layers.directions import parts
 from edgelstm.model.forward import forward
@@ -60,7 +61,7 @@ def test_a_state_that_is_set_leaves_nothing_of_the_one_before(name: str) -> None
 
 def test_a_hybrid_program_sees_one_value_that_is_not_a_number() -> None:
     network = quantize(random_network("lstm", (4, 5), outputs=2), None, "hybrid")
-    program = stages.ProgramStage(encode(parts(network.layers)), 1)
     x = random_input(network, 1, 4)
+    program = Chained([stages.ProgramStage(encode(parts(network.layers)), 1)], (4, x.dtype), 1)
     x[0, 0, 1] = np.nan
-    assert np.isnan(program.advance(x)).all()
+    assert np.isnan(program(x)).all()

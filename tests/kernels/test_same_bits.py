@@ -34,7 +34,7 @@ def test_threads_give_the_bits_of_one_core(network: Any, monkeypatch: Any) -> No
     x = random_input(network, 7, 30)
     expected = run(network, x)
     monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
-    monkeypatch.setattr("edgelstm.execution.backends.cores", lambda: 3)
+    monkeypatch.setattr("edgelstm.execution.compiled.cores", lambda: 3)
     assert np.array_equal(run(network, x), expected)
 
 
@@ -97,5 +97,5 @@ def test_a_batch_runs_where_no_thread_starts_any_more(monkeypatch: Any) -> None:
     ended.shutdown()
     monkeypatch.setattr(stages, "_pool", lambda process: ended)
     monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
-    monkeypatch.setattr("edgelstm.execution.backends.cores", lambda: 2)
+    monkeypatch.setattr("edgelstm.execution.compiled.cores", lambda: 2)
     assert np.array_equal(run(network, x), expected)

@@ -1,0 +1,111 @@
+"""Stages in a row as one compiled call, from the caller's array to the result."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.execution.stages import Call, EndStage, Stage, share
+
+
+class Chained:
+    """Stages that one call runs, for `batch` sequences that are spread over workers.
+
+    Attributes:
+        type: Of the result.
+        output_size: Values per step of the result.
+
+    Args:
+        stages: In order; None: the last step is read here.
+        x: Values of a row that comes in, and their type.
+        batch: Sequences.
+        batched: Whether arrays have an axis of them.
+        workers: Threads.
+        finite: Whether x must be finite.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage | None],
+        x: tuple[int, np.dtype[Any]],
+        batch: int,
+        *,
+        batched: bool = True,
+        workers: int = 1,
+        finite: bool = False,
+    ) -> None:
+        self._stages = [stage for stage in stages if stage]
+        self._x, self._batch, self._batched, self._finite = x, batch, batched, finite
+        self._workers = workers
+        last = self._stages[-1] if self._stages else None
+        self.output_size, self.type = (last.output_size, last.type) if last else x
+        self.read_at = list(stages).index(None) if None in stages else None
+        self._read = self._stages
+        if self.read_at == len(self._stages):
+            self._read = [*self._stages, EndStage("copy", self.output_size, self.type)]
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, steps, size) to the same, or to (batch, size) if the last step is read."""
+        steps = x.shape[1:2] if self.read_at is None else ()
+        y = np.empty((self._batch, *steps, self.output_size), self.type)
+        found = self.call(is_step=False)(np.require(x, self._x[1], ["C", "A"]), y)
+        assert found == 0
+        return y
+
+    def call(self, *, is_step: bool) -> Call:
+        """What runs sequences, or one step of each."""
+        key = "_step" if is_step else "_sequence"
+        if key not in self.__dict__:
+            self.__dict__[key] = self._new_call(is_step=is_step)
+        made: Call = self.__dict__[key]
+        return made
+
+    def kernels(self, *, is_step: bool) -> list[Any]:
+        """Every `kernels.cache.Kernel` that such a call takes."""
+        from edgelstm.kernels.chain import driver, sets_of
+
+        sizes = {}  # of sets: others of the same size take the same
+        for k in range(self._workers):
+            for first, count in sets_of(self._batch, k, self._workers):
+                sizes.setdefault(count, (k, first, count))
+        stages = self._stages if is_step else self._read
+        links = [s.link(*one, is_step=is_step) for one in sizes.values() for s in stages]
+        return list(dict.fromkeys([*(link.kernel for link in links), driver()]))
+
+    def _sets(self, *, is_step: bool) -> list[dict[tuple[int, int], list[Any]]]:
+        """Worker after worker: sequences that run side by side, and their links."""
+        from edgelstm.kernels.chain import sets_of
+
+        stages = self._stages if is_step else self._read
+        return [
+            {
+                (first, count): [s.link(k, first, count, is_step=is_step) for s in stages]
+                for first, count in sets_of(self._batch, k, self._workers)
+            }
+            for k in range(self._workers)
+        ]
+
+    def _new_call(self, *, is_step: bool) -> Call:
+        from edgelstm.kernels.chain import UNFIT, Chain, End, Form
+
+        form = Form(
+            End(*self._x),
+            End(self.output_size, self.type),
+            self._batch,
+            self._batched,
+            not is_step,
+            self.read_at,
+            self._finite,
+        )
+        calls = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
+        if len(calls) == 1:
+            return calls[0]
+        macs, size = sum(stage.macs for stage in self._stages), max(1, self._x[0])
+
+        def call(x: Any, y: Any) -> int:
+            if not isinstance(x, np.ndarray):
+                return UNFIT
+            return share(lambda k: calls[k](x, y), len(calls), x.size // size * macs)
+
+        return call

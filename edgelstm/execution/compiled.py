@@ -1,0 +1,157 @@
+"""The numba engine: layers one after the other, in one compiled call wherever that can be."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.execution.bidirectional import BidirectionalStage
+from edgelstm.execution.bytecode import encode
+from edgelstm.execution.chained import Chained
+from edgelstm.execution.fused import packed_layer
+from edgelstm.execution.stages import (
+    Call,
+    EndStage,
+    FusedStage,
+    ProgramStage,
+    Stage,
+    States,
+    cores,
+)
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.layers.read_steps import ReadSteps
+
+AnyStage = Stage | BidirectionalStage | None  # None: the last step is read here
+
+
+class NumbaEngine:
+    """The compiled kernels: each layer with its fused kernel if it has one.
+
+    Neighbours without one share a program. Sequences are spread over the cores. A layer in both
+    directions cuts the chain in two.
+    """
+
+    def __init__(self, network: Any, batch: int | None) -> None:
+        self._network = network
+        self._batch, self._batched = 1 if batch is None else batch, batch is not None
+        self._workers = max(1, min(self._batch, cores()))
+        self._roads: list[str] = []
+        self._made: dict[bool, list[Chained | BidirectionalStage]] = {}
+        self._stages = [
+            self._stage([layer for _, layer in group])
+            for _, group in itertools.groupby(enumerate(network.layers), _standing)
+        ]
+        self._computing = [stage for stage in self._stages if stage]
+
+    def _stage(self, layers: Sequence[Any]) -> AnyStage:
+        first = layers[0]
+        if isinstance(first, ReadSteps):
+            return None
+        if is_bidirectional(first):
+            there, back = (_part_stage((part,), self._batch) for part in first.parts)
+            made = BidirectionalStage(there, back, first.input_size, self._batch, self._workers)
+            self._roads.append(f"{there.road}, {made.road}")
+            return made
+        stage = _part_stage([part for layer in layers for part in layer.parts], self._batch)
+        self._roads += [stage.road] * len(layers)
+        return stage
+
+    def call(self, *, is_step: bool, real: bool) -> Call:
+        """See `backends.Engine`."""
+        only, *others = calls = self._calls(real=real)
+        if isinstance(only, Chained) and not others:
+            return only.call(is_step=is_step)
+        assert not is_step, "a network with both directions takes no step"
+        finite = real and self._network.input is not None
+
+        def call(x: Any, y: Any) -> int:
+            if finite and not np.isfinite(x).all():
+                return int(x.size - np.isfinite(x).sum())
+            x = x.reshape(self._batch, -1 if x.size else x.shape[-2], x.shape[-1])
+            for one in calls:
+                x = one(x)
+            y[...] = x.reshape(y.shape)
+            return 0
+
+        return call
+
+    def _calls(self, *, real: bool) -> list[Chained | BidirectionalStage]:
+        """What is called one after the other: chains, and what stands between them."""
+        if real not in self._made:
+            self._made[real] = list(self._new_calls(real=real))
+        return self._made[real]
+
+    def _new_calls(self, *, real: bool) -> Iterator[Chained | BidirectionalStage]:
+        network = self._network
+        integers = network.input is not None
+        kind = np.dtype(np.float32 if real or not integers else np.int8)
+        x, stages = (network.input_size, kind), self._stages
+        if real and integers:
+            door = EndStage("quantize", network.input_size, np.int8, network.input)
+            out = EndStage("dequantize", network.output_size, np.float32, network.output)
+            stages = [door, *stages, out]
+        groups = itertools.groupby(stages, lambda stage: isinstance(stage, BidirectionalStage))
+        alone = not any(isinstance(stage, BidirectionalStage) for stage in stages)
+        for is_cut, group in groups:
+            if is_cut:
+                made: list[Any] = list(group)
+            else:
+                chain = Chained(
+                    list(group),  # type: ignore[arg-type]
+                    x,
+                    self._batch,
+                    batched=self._batched or not alone,
+                    workers=self._workers,
+                    finite=real and integers,
+                )
+                made = [chain]
+            yield from made
+            x = made[-1].output_size, made[-1].type
+
+    def _kernels(self, *, is_step: bool) -> list[Any]:
+        """Of every form of call: real values at the ends take all that integers take."""
+        calls = self._calls(real=True)
+        return list(dict.fromkeys(k for call in calls for k in call.kernels(is_step=is_step)))
+
+    def kernels(self) -> list[Any]:
+        """See `backends.Engine`."""
+        return self._kernels(is_step=False)
+
+    def step_kernels(self) -> list[Any]:
+        """See `backends.Engine`."""
+        return self._kernels(is_step=True)
+
+    def roads(self) -> list[str]:
+        """See `backends.Engine`."""
+        return self._roads
+
+    def states(self) -> States:
+        """See `backends.Engine`."""
+        return {layer: s for stage in self._computing for layer, s in stage.states().items()}
+
+    def set_states(self, new: States) -> None:
+        """See `backends.Engine`."""
+        for stage in self._computing:
+            stage.set_states(new)
+
+    def reset(self) -> None:
+        """See `backends.Engine`."""
+        for stage in self._computing:
+            stage.reset()
+
+
+def _standing(numbered: tuple[int, Any]) -> int:
+    """The same for neighbours that share a program, else another for each."""
+    k, layer = numbered
+    if not layer.parts or is_bidirectional(layer) or packed_layer(layer.parts[0]) is not None:
+        return k
+    return -1
+
+
+def _part_stage(parts: Sequence[Any], batch: int) -> Stage:
+    packed = packed_layer(parts[0])
+    if packed is None:
+        return ProgramStage(encode(parts), batch)
+    return FusedStage(parts[0].name, packed, batch)

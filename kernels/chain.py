@@ -1,0 +1,310 @@
+"""A whole network in one call: a driver that walks a chain of compiled stages.
+
+A stage is a kernel of one layer, or of one end of the network, compiled by itself for any sizes,
+with the signature `STAGE`. The driver is compiled once. It looks at the caller's two arrays,
+refuses what it cannot take, and calls the stages by their addresses: a new combination of layers
+compiles nothing.
+
+A long sequence goes through the chain CHUNK steps at a time, so what goes on from stage to stage
+stays in the inner cache. `P` is the pointer to the chain, int64, whose slots stand below.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numpy.typing import NDArray
+
+from edgelstm.kernels.cache import INLINED, Kernel, digest
+from edgelstm.kernels.layer import KEPT_ROWS
+from edgelstm.kernels.packing import CACHE_LINE, aligned
+from edgelstm.kernels.simd.arrays import (
+    READABLE,
+    WRITEABLE,
+    data_of,
+    length_of,
+    ndarray,
+    parameters,
+)
+from edgelstm.kernels.simd.pointers import call_stage, i32_at
+from edgelstm.kernels.simd.target import TILE_ROWS
+
+Array = NDArray[Any]
+Call = Callable[[Any, Any], int]
+CHUNK = KEPT_ROWS
+UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
+INFINITE = 0x7F800000  # bits of a float32 that is not finite
+
+(
+    ARRAY,  # address of the type numpy.ndarray
+    X_TYPE,  # NumPy's numbers of the types
+    Y_TYPE,
+    X_AXES,
+    Y_AXES,
+    BATCHED,  # whether the first axis is one of sequences
+    BATCH,  # how many there are
+    STEPPED,  # whether x has an axis of steps
+    LAST,  # whether y is that of the last step
+    INPUTS,  # values of a row of x
+    OUTPUTS,  # of y
+    X_BYTES,  # of a row
+    Y_BYTES,
+    FINITE,  # whether x must be finite, which is then float32
+    ALIKE,  # whether y may lie where x does
+    EVERY,  # stages that see every step; the others see the last one
+    STAGES,
+    LAST_BYTES,  # of a row that the last step is read from
+    SETS,
+    FIRST_SET,  # where they begin
+) = range(20)
+# A set: sequences that run side by side; its stages begin at SET.
+FIRST, TOGETHER, SET = range(3)
+# A stage of a set
+(
+    FUNCTION,  # address
+    PARAMETERS,  # address of those of the first call
+    APART,  # bytes to those of the next
+    CALLS,  # one for all sequences of the set, or one for each
+    TARGET,  # address of what comes out; 0: y
+    ROW_BYTES,  # of a row that comes out
+    STAGE_SLOTS,
+) = range(7)
+jit = numba.njit(**INLINED)
+
+
+@jit
+def _steps_of(P, x, y):
+    """Steps of x and y; UNFIT where they do not fit each other or the chain.
+
+    x: (INPUTS,), y: (OUTPUTS,), each with an axis of sequences, of steps or of both in front, as
+    the chain says, C order; any other object does not fit.
+    """
+    if data_of(x, P[ARRAY], P[X_AXES], P[X_TYPE], READABLE) == 0:
+        return UNFIT
+    if data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE | WRITEABLE) == 0:
+        return UNFIT
+    if length_of(x, P[X_AXES] - 1) != P[INPUTS] or length_of(y, P[Y_AXES] - 1) != P[OUTPUTS]:
+        return UNFIT
+    if P[BATCHED] and (length_of(x, 0) != P[BATCH] or length_of(y, 0) != P[BATCH]):
+        return UNFIT
+    if not P[STEPPED]:
+        return 1
+    steps = length_of(x, P[BATCHED])
+    if P[LAST]:
+        return steps if steps > 0 else UNFIT
+    return steps if length_of(y, P[BATCHED]) == steps else UNFIT
+
+
+@jit
+def _overlap(P, x, y, steps):
+    """Whether a result could be written over what is still to be read; x, y: addresses."""
+    x_end = x + P[BATCH] * steps * P[X_BYTES]
+    y_end = y + P[BATCH] * (1 if P[LAST] else steps) * P[Y_BYTES]
+    return x < y_end and y < x_end
+
+
+@jit
+def _not_finite(x, count):
+    """How many values are not; x: address of float32 (count,)."""
+    bits, bad = numba.carray(i32_at(x), count), 0
+    for k in range(count):
+        bad += (bits[k] & INFINITE) == INFINITE
+    return bad
+
+
+@jit
+def _stages(P, first, end, x, x_apart, y, y_apart, n):
+    """Runs stages one after the other on n steps; returns what the last one wrote, and its `apart`.
+
+    first, end: slots of the stages; x, y: addresses of a set's first sequence, from which the next
+    one's lie x_apart and y_apart bytes apart.
+    """
+    at = first
+    while at < end:
+        out, apart = P[at + TARGET], n * P[at + ROW_BYTES]
+        if out == 0:
+            out, apart = y, y_apart
+        for k in range(P[at + CALLS]):
+            given = P[at + PARAMETERS] + k * P[at + APART]
+            call_stage(P[at + FUNCTION], given, x + k * x_apart, out + k * apart, n, x_apart, apart)
+        x, x_apart = out, apart
+        at += STAGE_SLOTS
+    return x, x_apart
+
+
+@jit
+def _set(P, at, x, y, steps):
+    """Runs the chain for the set at a slot; x, y: addresses of all sequences."""
+    x_apart, y_apart = steps * P[X_BYTES], (1 if P[LAST] else steps) * P[Y_BYTES]
+    x += P[at + FIRST] * x_apart
+    y += P[at + FIRST] * y_apart
+    first, start = at + SET, 0
+    read = first + P[EVERY] * STAGE_SLOTS
+    while start < steps:
+        n = min(CHUNK, steps - start)
+        x_row, y_row = x + start * P[X_BYTES], y + start * P[Y_BYTES]
+        made, apart = _stages(P, first, read, x_row, x_apart, y_row, y_apart, n)
+        start += n
+        if P[LAST] and start == steps:
+            made += (n - 1) * P[LAST_BYTES]
+            _stages(P, read, first + P[STAGES] * STAGE_SLOTS, made, apart, y, y_apart, 1)
+
+
+def run(p, x, y):
+    """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
+
+    p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
+    or how many values of x are not finite: then nothing is done.
+    """
+    P = parameters(p)
+    steps = _steps_of(P, x, y)
+    if steps < 0:
+        return UNFIT
+    x_at = data_of(x, P[ARRAY], P[X_AXES], P[X_TYPE], READABLE)
+    y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
+    if not P[ALIKE] and _overlap(P, x_at, y_at, steps):
+        return UNFIT
+    if P[FINITE]:
+        bad = _not_finite(x_at, P[BATCH] * steps * P[INPUTS])
+        if bad:
+            return bad
+    at = FIRST_SET
+    for _ in range(P[SETS]):
+        _set(P, at, x_at, y_at, steps)
+        at += SET + P[STAGES] * STAGE_SLOTS
+    return 0
+
+
+@functools.cache
+def driver() -> Kernel:
+    """The kernel of `run`."""
+    signature = types.int64(ndarray, ndarray, ndarray)
+    return Kernel(run, signature, f"chain_{digest((), '')}")
+
+
+# ---- a chain as it is put together
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A stage as a chain calls it for one set of sequences.
+
+    Attributes:
+        kernel: Of the signature `STAGE`.
+        parameters: int64 (calls, slots), C order; what their addresses point to lives as long as
+            the stage, which outlives the chain.
+        row_bytes: Of a row that comes out.
+        in_place: Whether y may lie where x does.
+    """
+
+    kernel: Kernel
+    parameters: Array
+    row_bytes: int
+    in_place: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """What goes into a chain, or comes out: values of a row, and their type."""
+
+    size: int
+    type: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row."""
+        return self.size * self.type.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a chain is called.
+
+    Attributes:
+        x, y: The ends.
+        batch: Sequences.
+        batched: Whether arrays have an axis of them.
+        stepped: Whether x has an axis of steps.
+        read_at: Stages in front of the last step's reading; None: y is that of every step.
+        finite: Whether x must be finite.
+    """
+
+    x: End
+    y: End
+    batch: int
+    batched: bool
+    stepped: bool
+    read_at: int | None
+    finite: bool
+
+
+class Chain:
+    """A chain for the sets of sequences of one worker."""
+
+    def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
+        every = list(sets.values())
+        rows = max((link.row_bytes for links in every for link in links), default=0)
+        most = max((count for _, count in sets), default=0)
+        n_bytes = CHUNK * most * rows + CACHE_LINE
+        self._buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
+        self._links = every  # their parameters and their code
+        slots = _head(form, every)
+        for (first, count), links in sets.items():
+            slots += [first, count]
+            for k, link in enumerate(links):
+                is_last = k + 1 == len(links)
+                slots += _stage(link, 0 if is_last else self._buffers[k % 2].ctypes.data)
+        self._slots = np.array(slots, np.int64)
+
+    def call(self) -> Call:
+        """(x, y) -> what `run` returns; compiles the driver if it is not kept."""
+        call = functools.partial(driver().function, self._slots)
+        call.__dict__["chain"] = self  # whose addresses it holds
+        return call
+
+
+def _head(form: Form, every: Sequence[list[Link]]) -> list[int]:
+    links = every[0] if every else []
+    read_at = form.read_at if form.stepped else None
+    slots = {
+        ARRAY: id(np.ndarray),
+        X_TYPE: form.x.type.num,
+        Y_TYPE: form.y.type.num,
+        X_AXES: 1 + form.batched + form.stepped,
+        Y_AXES: 1 + form.batched + (form.stepped and read_at is None),
+        BATCHED: form.batched,
+        BATCH: form.batch,
+        STEPPED: form.stepped,
+        LAST: read_at is not None,
+        INPUTS: form.x.size,
+        OUTPUTS: form.y.size,
+        X_BYTES: form.x.row_bytes,
+        Y_BYTES: form.y.row_bytes,
+        FINITE: form.finite,
+        ALIKE: not form.batched and not form.stepped and (len(links) > 1 or links[0].in_place),
+        EVERY: len(links) if read_at is None else read_at,
+        STAGES: len(links),
+        LAST_BYTES: links[read_at - 1].row_bytes if read_at and links else form.x.row_bytes,
+        SETS: len(every),
+    }
+    return [int(slots[k]) for k in range(FIRST_SET)]
+
+
+def _stage(link: Link, target: int) -> list[int]:
+    p = link.parameters
+    slots = (link.kernel.address, p.ctypes.data, p.strides[0], len(p), target, link.row_bytes)
+    return [int(slot) for slot in slots]
+
+
+def sets_of(batch: int, worker: int, workers: int) -> list[tuple[int, int]]:
+    """First sequence and number of each set of one worker: TILE_ROWS, or one alone."""
+    start, end = (batch * k // workers for k in (worker, worker + 1))
+    together = 0 if TILE_ROWS == 1 else (end - start) // TILE_ROWS
+    alone = start + together * TILE_ROWS
+    return [(start + k * TILE_ROWS, TILE_ROWS) for k in range(together)] + [
+        (b, 1) for b in range(alone, end)
+    ]

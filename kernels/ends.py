@@ -1,0 +1,63 @@
+"""Stages at the ends of a chain, without states: to integers, to real values, a copy."""
+
+import functools
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.kernels import conversion
+from edgelstm.kernels.cache import INLINED, Kernel, digest
+from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at
+
+# Slots of the parameters
+(
+    SIZE,  # values of a row; in a copy, bytes
+    ZERO,  # zero point
+    SCALE,  # address of a float64
+) = range(3)
+_to_integers = numba.njit(**INLINED)(conversion.quantize)
+_to_reals = numba.njit(**INLINED)(conversion.dequantize)
+
+
+def quantize_rows(P, x, y, steps, x_apart, y_apart):
+    """int8 of rows of real values; x: address of float32 (steps, SIZE), y: of int8, C order."""
+    n = steps * P[SIZE]
+    scale = f64_at(P[SCALE])[0]
+    _to_integers(numba.carray(f32_at(x), n), scale, P[ZERO], numba.carray(i8_at(y), n))
+
+
+def dequantize_rows(P, x, y, steps, x_apart, y_apart):
+    """Real values of rows of int8; x: address of int8 (steps, SIZE), y: of float32, C order."""
+    n = steps * P[SIZE]
+    scale = f64_at(P[SCALE])[0]
+    _to_reals(numba.carray(i8_at(x), n), scale, P[ZERO], numba.carray(f32_at(y), n))
+
+
+def copy_rows(P, x, y, steps, x_apart, y_apart):
+    """Rows as they are; x, y: addresses of (steps, SIZE) bytes."""
+    n = steps * P[SIZE]
+    source, out = numba.carray(i8_at(x), n), numba.carray(i8_at(y), n)
+    for k in range(n):
+        out[k] = source[k]
+
+
+TEMPLATES = {"quantize": quantize_rows, "dequantize": dequantize_rows, "copy": copy_rows}
+
+
+@functools.cache
+def kernel(name: str) -> Kernel:
+    """The kernel of one of `TEMPLATES`."""
+    return Kernel(TEMPLATES[name], STAGE, f"{name}_{digest((), '')}")
+
+
+def scale_array(scale: float) -> NDArray[np.float64]:
+    """What SCALE points to."""
+    return np.array([scale], np.float64)
+
+
+def row(size: int, zero: int = 0, scale: NDArray[Any] | None = None) -> NDArray[np.int64]:
+    """(1, slots): the parameters of a stage."""
+    at = 0 if scale is None else scale.ctypes.data
+    return np.array([[size, zero, at]], np.int64)
