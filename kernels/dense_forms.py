@@ -54,8 +54,9 @@ from edgelstm.kernels.simd.words import (
     HIGH,  # largest value at int8
     ZERO,  # zero point of y at int8, before its table
     TABLE,  # address of int8 (256,), by the byte that is looked up; 0 without one
+    TOGETHER,  # sequences that one call runs
     RESCALE,  # left shift, multiplier, right shift, half of 2^right
-) = range(hybrid.N_SLOTS, hybrid.N_SLOTS + 6)
+) = range(hybrid.N_SLOTS, hybrid.N_SLOTS + 7)
 N_SLOTS = RESCALE + 4
 NONE, SIGMOID, SOFTMAX = range(3)
 

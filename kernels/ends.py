@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import conversion
-from edgelstm.kernels.cache import INLINED, Kernel, digest
-from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at
+from edgelstm.kernels.cache import Kernel, digest
+from edgelstm.kernels.simd.pointers import STAGE, f64_at, i8_at
 
 # Slots of the parameters
 (
@@ -17,22 +17,16 @@ from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at
     ZERO,  # zero point
     SCALE,  # address of a float64
 ) = range(3)
-_to_integers = numba.njit(**INLINED)(conversion.quantize)
-_to_reals = numba.njit(**INLINED)(conversion.dequantize)
 
 
 def quantize_rows(P, x, y, steps, x_apart, y_apart):
     """int8 of rows of real values; x: address of float32 (steps, SIZE), y: of int8, C order."""
-    n = steps * P[SIZE]
-    scale = f64_at(P[SCALE])[0]
-    _to_integers(numba.carray(f32_at(x), n), scale, P[ZERO], numba.carray(i8_at(y), n))
+    conversion.quantize_at(x, y, steps * P[SIZE], f64_at(P[SCALE])[0], P[ZERO])
 
 
 def dequantize_rows(P, x, y, steps, x_apart, y_apart):
     """Real values of rows of int8; x: address of int8 (steps, SIZE), y: of float32, C order."""
-    n = steps * P[SIZE]
-    scale = f64_at(P[SCALE])[0]
-    _to_reals(numba.carray(i8_at(x), n), scale, P[ZERO], numba.carray(f32_at(y), n))
+    conversion.dequantize_at(x, y, steps * P[SIZE], f64_at(P[SCALE])[0], P[ZERO])
 
 
 def copy_rows(P, x, y, steps, x_apart, y_apart):

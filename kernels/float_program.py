@@ -168,7 +168,8 @@ def run(P, x, y, steps, x_apart, y_apart):
     values = numba.carray(f32_at(P[VALUES]), P[VALUES + 1])
     rounded = numba.carray(i16_at(P[ROUNDED]), P[ROUNDED + 1])
     inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
-    x_rows, y_rows = numba.carray(f32_at(x), steps * inputs), numba.carray(f32_at(y), steps * outputs)
+    x_rows = numba.carray(f32_at(x), steps * inputs)
+    y_rows = numba.carray(f32_at(y), steps * outputs)
     for t in range(steps):
         values[:inputs] = x_rows[t * inputs : (t + 1) * inputs]
         for k in range(rows.shape[0]):

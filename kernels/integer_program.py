@@ -110,7 +110,8 @@ def run(P, x, y, steps, x_apart, y_apart):
     tables = numba.carray(i16_at(P[TABLES]), P[TABLES + 1])
     values = numba.carray(i16_at(P[VALUES]), P[VALUES + 1])
     inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
-    x_rows, y_rows = numba.carray(i8_at(x), steps * inputs), numba.carray(i8_at(y), steps * outputs)
+    x_rows = numba.carray(i8_at(x), steps * inputs)
+    y_rows = numba.carray(i8_at(y), steps * outputs)
     for t in range(steps):
         values[:inputs] = x_rows[t * inputs : (t + 1) * inputs]
         for k in range(rows.shape[0]):

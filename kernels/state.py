@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import kept, layer
-from edgelstm.kernels.chain import Link
+from edgelstm.kernels.links import Link
 from edgelstm.kernels.pack_layer import Packed
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR

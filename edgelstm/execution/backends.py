@@ -70,29 +70,24 @@ class ReferenceEngine:
         """See `Engine`."""
         network = self._network
         axes = len(self._lead) + 1 + (not is_step)
+        scale, y_scale = (network.input, network.output) if real else (None, None)
         scales = (None, None) if real else (network.input, network.output)
         x_type, y_type = (np.dtype(s.type if s else np.float32) for s in scales)
 
         def call(x: Any, y: Any) -> int:
-            if type(x) is not np.ndarray or x.dtype != x_type or x.ndim != axes:
-                return UNFIT
-            if x.shape[-1] != network.input_size or x.shape[: len(self._lead)] != self._lead:
+            if not (_is_of(x, x_type) and x.ndim == axes and x.shape[-1] == network.input_size):
                 return UNFIT
             steps = () if is_step or network.last_step else x.shape[-2:-1]
             shape = (*self._lead, *steps, network.output_size)
-            if type(y) is not np.ndarray or y.shape != shape or y.dtype != y_type:
+            if x.shape[: len(self._lead)] != self._lead or not _is_of(y, y_type):
                 return UNFIT
-            if not y.flags.writeable:
+            if y.shape != shape or not y.flags.writeable:
                 return UNFIT
-            steps_given = 1 if is_step else x.shape[-2]
-            x = x.reshape(self._batch, steps_given, network.input_size)
-            if real and network.input is not None:
-                bad = int(x.size - np.isfinite(x).sum())
-                if bad:
-                    return bad
-                x = _integers(x, network.input)
-            made = self._advance(x)
-            y[...] = (network.output.reals(made) if real and network.output else made).reshape(shape)
+            x = x.reshape(self._batch, 1 if is_step else x.shape[-2], network.input_size)
+            if scale and not np.isfinite(x).all():
+                return int(x.size - np.isfinite(x).sum())
+            made = self._advance(_integers(x, scale) if scale else x)
+            y[...] = (y_scale.reals(made) if y_scale else made).reshape(shape)
             return 0
 
         return call
@@ -130,6 +125,10 @@ class ReferenceEngine:
             self._states = forward.zero_states(self._network, self._batch)
         else:
             self._states = reference.initial_states(self._network, self._batch)
+
+
+def _is_of(array: Any, kind: np.dtype[Any]) -> bool:
+    return type(array) is np.ndarray and array.dtype == kind
 
 
 def _integers(x: NDArray[np.float32], scale: Scale) -> NDArray[Any]:

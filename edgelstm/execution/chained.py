@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.execution.stages import Call, EndStage, Stage, share
+from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
 
 
 class Chained:
@@ -63,9 +63,11 @@ class Chained:
 
     def kernels(self, *, is_step: bool) -> list[Any]:
         """Every `kernels.cache.Kernel` that such a call takes."""
-        from edgelstm.kernels.chain import driver, sets_of
+        from edgelstm.kernels.chain import driver
+        from edgelstm.kernels.links import sets_of
 
-        sizes = {}  # of sets: others of the same size take the same
+        # Of sets: others of the same size take the same.
+        sizes: dict[int, tuple[int, int, int]] = {}
         for k in range(self._workers):
             for first, count in sets_of(self._batch, k, self._workers):
                 sizes.setdefault(count, (k, first, count))
@@ -75,7 +77,7 @@ class Chained:
 
     def _sets(self, *, is_step: bool) -> list[dict[tuple[int, int], list[Any]]]:
         """Worker after worker: sequences that run side by side, and their links."""
-        from edgelstm.kernels.chain import sets_of
+        from edgelstm.kernels.links import sets_of
 
         stages = self._stages if is_step else self._read
         return [
@@ -87,7 +89,7 @@ class Chained:
         ]
 
     def _new_call(self, *, is_step: bool) -> Call:
-        from edgelstm.kernels.chain import UNFIT, Chain, End, Form
+        from edgelstm.kernels.links import Chain, End, Form
 
         form = Form(
             End(*self._x),

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgelstm.execution.bidirectional import BidirectionalStage
 from edgelstm.execution.bytecode import encode

@@ -88,7 +88,6 @@ class Session:
         self._out_shape = (*self._lead, network.output_size)
         # Real values or integers: `step` begins with the one that it met last.
         self._real = True
-        self._calls: dict[tuple[bool, bool], Call] = {}
         self._y_type = self._types(real=True)[1]
 
     def __repr__(self) -> str:
@@ -141,12 +140,7 @@ class Session:
     def _step_call(self) -> Call:
         """Loads the kernels of single steps, which whole sequences do not need."""
         check_whole_sequence(self._network.layers)
-        return self._call(is_step=True, real=self._real)
-
-    def _call(self, *, is_step: bool, real: bool) -> Call:
-        if (is_step, real) not in self._calls:
-            self._calls[is_step, real] = self._engine.call(is_step=is_step, real=real)
-        return self._calls[is_step, real]
+        return self._engine.call(is_step=True, real=self._real)
 
     def _step_converted(self, x_t: Array, out: Array | None) -> Array:
         """A step of any x_t and out that fit the network."""
@@ -158,9 +152,10 @@ class Session:
             self._check_out(out, y_type)
         if real != self._real:
             self._real, self._y_type = real, y_type
-            self._step_call = self._call(is_step=True, real=real)
+            self._step_call = self._engine.call(is_step=True, real=real)
         y = np.empty(self._out_shape, y_type)
-        self._compute(self._step_call, np.array(self._values(x_t), x_type, order="C"), y)
+        x = np.array(float32(x_t) if real else x_t, x_type, order="C")
+        self._compute(self._step_call, x, y)
         if out is None:
             return y
         np.asarray(out)[...] = y  # whatever a subclass does when it is written to
@@ -183,10 +178,6 @@ class Session:
                 f"give {scale.type}, or real values as float32"
             )
         return bool(x.dtype != scale.type)
-
-    def _values(self, x: Array) -> Array:
-        """x as float32, or as the network's integers."""
-        return float32(x) if self._is_real(x) else x
 
     def _compute(self, call: Call, x: Array, y: Array) -> None:
         """x to y; `ModelError` where values are not finite and must be."""
@@ -227,7 +218,7 @@ class Session:
         steps = () if self._network.last_step else x.shape[-2:-1]
         shape = (*self._lead, *steps, self._network.output_size)
         y = np.empty(shape, self._types(real=real)[1])
-        self._compute(self._call(is_step=False, real=real), self._values(x), y)
+        self._compute(self._engine.call(is_step=False, real=real), float32(x) if real else x, y)
         return y
 
     def reset(self) -> None:

@@ -67,7 +67,7 @@ class Stage(Protocol):
     road: str
 
     def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
-        """The `kernels.chain.Link` for sequences side by side; `is_step`: for one step each."""
+        """The `kernels.links.Link` for sequences side by side; `is_step`: for one step each."""
 
     def states(self) -> States:
         """Copies."""
@@ -138,7 +138,7 @@ class ProgramStage:
 
     def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
         """See `Stage`."""
-        from edgelstm.kernels.chain import Link
+        from edgelstm.kernels.links import Link
 
         program, module = self._program, self._module
         p = np.zeros((count, module.N_SLOTS), np.int64)
@@ -195,7 +195,7 @@ class EndStage:
 
     def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
         """See `Stage`."""
-        from edgelstm.kernels.chain import Link
+        from edgelstm.kernels.links import Link
 
         p = np.repeat(self._parameters, count, 0)
         return Link(self._kernel, p, self.output_size * self.type.itemsize)

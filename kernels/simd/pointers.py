@@ -27,7 +27,8 @@ def _pointer_to(kind: Any) -> Any:
     return pointer
 
 
-i8_at, i16_at, i32_at, i64_at = map(_pointer_to, (types.int8, types.int16, types.int32, types.int64))
+i8_at, i16_at = map(_pointer_to, (types.int8, types.int16))
+i32_at, i64_at = map(_pointer_to, (types.int32, types.int64))
 f32_at, f64_at = map(_pointer_to, (types.float32, types.float64))
 
 

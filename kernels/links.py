@@ -1,0 +1,140 @@
+"""Chains as they are put together: which stages, for which sequences, with which ends."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.kernels import chain
+from edgelstm.kernels.cache import Kernel
+from edgelstm.kernels.packing import CACHE_LINE, aligned
+from edgelstm.kernels.simd.target import TILE_ROWS
+
+Array = NDArray[Any]
+Call = Callable[[Any, Any], int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A stage as a chain calls it for one set of sequences.
+
+    Attributes:
+        kernel: Of the signature `STAGE`.
+        parameters: int64 (calls, slots), C order; what their addresses point to lives as long as
+            the stage, which outlives the chain.
+        row_bytes: Of a row that comes out.
+        in_place: Whether y may lie where x does.
+    """
+
+    kernel: Kernel
+    parameters: Array
+    row_bytes: int
+    in_place: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """What goes into a chain, or comes out: values of a row, and their type."""
+
+    size: int
+    type: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row."""
+        return self.size * self.type.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a chain is called.
+
+    Attributes:
+        x, y: The ends.
+        batch: Sequences.
+        batched: Whether arrays have an axis of them.
+        stepped: Whether x has an axis of steps.
+        read_at: Stages in front of the last step's reading; None: y is that of every step.
+        finite: Whether x must be finite.
+    """
+
+    x: End
+    y: End
+    batch: int
+    batched: bool
+    stepped: bool
+    read_at: int | None
+    finite: bool
+
+
+class Chain:
+    """A chain for the sets of sequences of one worker."""
+
+    def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
+        every = list(sets.values())
+        rows = max((link.row_bytes for links in every for link in links), default=0)
+        most = max((count for _, count in sets), default=0)
+        n_bytes = chain.CHUNK * most * rows + CACHE_LINE
+        self._buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
+        self._links = every  # their parameters and their code
+        slots = _head(form, every)
+        for (first, count), links in sets.items():
+            slots += [first, count]
+            for k, link in enumerate(links):
+                is_last = k + 1 == len(links)
+                slots += _stage(link, 0 if is_last else self._buffers[k % 2].ctypes.data)
+        self._slots = np.array(slots, np.int64)
+
+    def call(self) -> Call:
+        """(x, y) -> what `run` returns; compiles the driver if it is not kept."""
+        call = functools.partial(chain.driver().function, self._slots)
+        call.__dict__["keeps"] = self  # whose addresses it holds
+        return call
+
+
+def _head(form: Form, every: Sequence[list[Link]]) -> list[int]:
+    links = every[0] if every else []
+    read_at = form.read_at if form.stepped else None
+    slots = {
+        chain.ARRAY: id(np.ndarray),
+        chain.X_TYPE: form.x.type.num,
+        chain.Y_TYPE: form.y.type.num,
+        chain.X_AXES: 1 + form.batched + form.stepped,
+        chain.Y_AXES: 1 + form.batched + (form.stepped and read_at is None),
+        chain.BATCHED: form.batched,
+        chain.BATCH: form.batch,
+        chain.STEPPED: form.stepped,
+        chain.LAST: read_at is not None,
+        chain.INPUTS: form.x.size,
+        chain.OUTPUTS: form.y.size,
+        chain.X_BYTES: form.x.row_bytes,
+        chain.Y_BYTES: form.y.row_bytes,
+        chain.FINITE: form.finite,
+        chain.ALIKE: not form.batched
+        and not form.stepped
+        and (len(links) > 1 or links[0].in_place),
+        chain.EVERY: len(links) if read_at is None else read_at,
+        chain.STAGES: len(links),
+        chain.LAST_BYTES: links[read_at - 1].row_bytes if read_at and links else form.x.row_bytes,
+        chain.SETS: len(every),
+    }
+    return [int(slots[k]) for k in range(chain.FIRST_SET)]
+
+
+def _stage(link: Link, target: int) -> list[int]:
+    p = link.parameters
+    slots = (link.kernel.address, p.ctypes.data, p.strides[0], len(p), target, link.row_bytes)
+    return [int(slot) for slot in slots]
+
+
+def sets_of(batch: int, worker: int, workers: int) -> list[tuple[int, int]]:
+    """First sequence and number of each set of one worker: TILE_ROWS, or one alone."""
+    start, end = (batch * k // workers for k in (worker, worker + 1))
+    together = 0 if TILE_ROWS == 1 else (end - start) // TILE_ROWS
+    alone = start + together * TILE_ROWS
+    return [(start + k * TILE_ROWS, TILE_ROWS) for k in range(together)] + [
+        (b, 1) for b in range(alone, end)
+    ]
