@@ -1,8 +1,8 @@
 """Which layers have a fused kernel, and their weights packed for it.
 
-A fused kernel is a cell's own equations compiled on vectors. Every float32 layer has one; an
-integer or hybrid layer where its cell and its scales are written for, in one pass over the units.
-The program kernels run everything else.
+A fused kernel is a cell's own equations compiled on vectors, or the product and the activation of a
+dense layer. Every float32 layer has one; an integer or hybrid layer where its cell and its scales
+are written for, in one pass over the units. The program kernels run everything else.
 """
 
 import weakref

@@ -24,7 +24,8 @@ def every_exponent() -> Floats:
     rng = np.random.default_rng(4)
     mantissas = np.concatenate([[0, 1, 2**22, 2**23 - 1], rng.integers(0, 2**23, 296)])
     bits = np.arange(512)[:, None] << 23 | mantissas
-    return bits.astype(np.uint32).view(np.float32).ravel()
+    values: Floats = bits.astype(np.uint32).view(np.float32).ravel()
+    return values
 
 
 def around_halves(scale: float) -> Floats:
@@ -97,12 +98,14 @@ def test_what_is_not_finite_is_counted_wherever_it_lies(n: int, bad: float) -> N
     assert quantized(np.full(n, np.finfo(np.float32).max, np.float32), 1e-30, 0)[1] == 0
 
 
-@numba.njit(**OPTIONS)
 def _there_and_back(x: Any, q: Any, y: Any, n: int, scale: float, zero: int) -> int:
     """Addresses of float32, int8, float32; a module's function, as a driver is."""
     bad: int = conversion.quantize_at(x, q, n, scale, zero)
     conversion.dequantize_at(q, y, n, scale, zero)
     return bad
+
+
+THERE_AND_BACK = numba.njit(**OPTIONS)(_there_and_back)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are guarded by mprotect")
@@ -112,6 +115,6 @@ def test_by_address_nothing_beyond_the_values_is_touched(n: int, at_end: bool) -
     x = guarded(np.linspace(-1, 1, n, dtype=np.float32), at_end=at_end)
     q, y = guarded(np.zeros(n, np.int8), at_end=at_end), guarded(x, at_end=at_end)
     places = (v.ctypes.data for v in (x, q, y))
-    assert _there_and_back(*places, n, SHORT, 5) == 0
+    assert THERE_AND_BACK(*places, n, SHORT, 5) == 0
     assert np.array_equal(q, expected_of(x, SHORT, 5))
     assert np.array_equal(y, Scale(SHORT, 5, "int8").reals(q))

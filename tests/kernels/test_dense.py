@@ -32,8 +32,12 @@ def head(inputs: int, outputs: int, activation: str | None, seed: int = 0) -> Ne
     rng = np.random.default_rng(seed)
     weight = rng.normal(size=(outputs, inputs)) * inputs**-0.5
     bias = rng.normal(size=outputs)
-    layer = Dense("dense1", *(v.astype(np.float32) for v in (weight, bias)), activation)
+    layer = Dense("dense1", weight.astype(np.float32), bias.astype(np.float32), activation)
     return Network((layer,))
+
+
+def packed_head(network: Any) -> Any:
+    return packed_layer(network.layers[0])
 
 
 def forms(inputs: int, outputs: int) -> list[Any]:
@@ -74,13 +78,13 @@ def random_int8(rng: np.random.Generator) -> QuantizedNetwork:
 def check_int8(rng: np.random.Generator) -> int:
     """Compares sequences and steps of a random layer; returns how many values."""
     network = random_int8(rng)
-    assert packed_layer(network.layers[0]) is not None
+    assert packed_head(network) is not None
     x = input_of(network, 3, 29)
     expected = run(network, x, engine="reference")
     assert np.array_equal(run(network, x), expected)
     session = Session(network)
     assert np.array_equal([session.step(x_t) for x_t in x[0]], expected[0])
-    return expected.size + expected[0].size
+    return int(expected.size + expected[0].size)
 
 
 def test_int8_layers_equal_the_oracle() -> None:
@@ -171,14 +175,14 @@ def test_an_int8_layer_beyond_32_bits_runs_in_the_program() -> None:
     layer: Any = network.layers[0]
     linear = Scale(layer.linear.scale * 2.0**-22, 0, "int8")
     network = dataclasses.replace(network, layers=(dataclasses.replace(layer, linear=linear),))
-    assert packed_layer(network.layers[0]) is None
+    assert packed_head(network) is None
     x = input_of(network, 2, 9)
     assert np.array_equal(run(network, x), run(network, x, engine="reference"))
 
 
 def test_weights_are_packed_once_per_layer() -> None:
-    layer = head(5, 16, None).layers[0]
-    assert packed_layer(layer) is packed_layer(layer)
+    network = head(5, 16, None)
+    assert packed_head(network) is packed_head(network)
 
 
 UNFIT = {
@@ -194,7 +198,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
 def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
-    packed = packed_layer(head(5, 5, None).layers[0])
+    packed = packed_head(head(5, 5, None))
     step, fit = pack_dense.RunningDense(packed, 1).step_call(), np.ones(5, np.float32)
     y = np.full(5, 7, np.float32)
     assert not step(unfit, y) and not step(fit, unfit)
@@ -214,7 +218,7 @@ def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
 def test_a_sequence_leaves_alone_what_it_cannot_take(
     x_shape: tuple[int, ...], y_shape: tuple[int, ...]
 ) -> None:
-    running = pack_dense.RunningDense(packed_layer(head(5, 3, None).layers[0]), 4)
+    running = pack_dense.RunningDense(packed_head(head(5, 3, None)), 4)
     y = np.full(y_shape, 7, np.float32)
     with pytest.raises(ValueError, match="do not fit"):
         running.advance(0, np.ones(x_shape, np.float32), y)
@@ -227,11 +231,10 @@ def by_address(packed: Any) -> Any:
     rows_at_addresses = parts["rows_at_addresses"]
     signature = types.void(ndarray, types.intp, types.intp, types.intp)
 
-    @numba.njit(signature)
     def call(p: Any, x: int, y: int, n: int) -> None:
         rows_at_addresses(parameters(p), x, y, n)
 
-    return call.overloads[signature.args].entry_point
+    return numba.njit(signature)(call).overloads[signature.args].entry_point
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are guarded by mprotect")
@@ -240,7 +243,7 @@ def test_by_address_nothing_beyond_the_rows_is_touched(form: int) -> None:
     call = None
     for inputs, outputs in ((1, 1), (5, 3), (13, 17), (16, 70), (7, 150)):
         for network in forms(inputs, outputs)[form::3][:3]:
-            packed = packed_layer(network.layers[0])
+            packed = packed_head(network)
             call = call or by_address(packed)
             running = pack_dense.RunningDense(packed, 1)
             p = running.parameters[0]
