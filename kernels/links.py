@@ -23,14 +23,15 @@ class Link:
 
     Attributes:
         kernel: Of the signature `STAGE`.
-        parameters: int64 (calls, slots), C order; what their addresses point to lives as long as
-            the stage, which outlives the chain.
+        parameters: int64 (calls, slots), C order.
+        owner: Holds the arrays that the parameters point to.
         row_bytes: Of a row that comes out.
         in_place: Whether y may lie where x does.
     """
 
     kernel: Kernel
     parameters: Array
+    owner: object
     row_bytes: int
     in_place: bool = False
 
@@ -74,12 +75,13 @@ class Chain:
     """A chain for the sets of sequences of one worker."""
 
     def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
+        assert not form.finite or form.x.type == np.float32
         every = list(sets.values())
         rows = max((link.row_bytes for links in every for link in links), default=0)
         most = max((count for _, count in sets), default=0)
         n_bytes = chain.CHUNK * most * rows + CACHE_LINE
         self._buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
-        self._links = every  # their parameters and their code
+        self._links = every  # their parameters, states and code
         slots = _head(form, every)
         for (first, count), links in sets.items():
             slots += [first, count]

@@ -42,7 +42,7 @@ class Running:
         kind = ("step" if is_step else "sequence") if alone else "batch"
         row_bytes = self._packed.output_size * self.type.itemsize
         kernel = self._packed.kernel(kind)
-        return Link(kernel, self._parameters[first], row_bytes, in_place=kind == "step")
+        return Link(kernel, self._parameters[first], self, row_bytes, in_place=kind == "step")
 
     def _new_parameters(
         self, worker: int, first: int, count: int, *, alone: bool

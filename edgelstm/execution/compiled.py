@@ -103,15 +103,15 @@ class NumbaEngine:
                     self._batch,
                     batched=self._batched or not alone,
                     workers=self._workers,
-                    finite=real and integers,
+                    finite=alone and real and integers,
                 )
                 made = [chain]
             yield from made
             x = made[-1].output_size, made[-1].type
 
     def _kernels(self, *, is_step: bool) -> list[Any]:
-        """Of every form of call: real values at the ends take all that integers take."""
-        calls = self._calls(real=True)
+        """Of every form of call."""
+        calls = [call for real in (True, False) for call in self._calls(real=real)]
         return list(dict.fromkeys(k for call in calls for k in call.kernels(is_step=is_step)))
 
     def kernels(self) -> list[Any]:

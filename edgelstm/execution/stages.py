@@ -154,7 +154,7 @@ class ProgramStage:
         ends = program.input_size, self.output_size, program.result.start
         p[:, module.INPUTS : module.INPUTS + 3] = ends
         row_bytes = self.output_size * self.type.itemsize
-        return Link(module.kernel(), p, row_bytes, in_place=True)
+        return Link(module.kernel(), p, self, row_bytes, in_place=True)
 
     def states(self) -> States:
         """See `Stage`."""
@@ -198,7 +198,7 @@ class EndStage:
         from edgelstm.kernels.links import Link
 
         p = np.repeat(self._parameters, count, 0)
-        return Link(self._kernel, p, self.output_size * self.type.itemsize)
+        return Link(self._kernel, p, self, self.output_size * self.type.itemsize)
 
     def states(self) -> States:
         """See `Stage`: none."""
