@@ -85,6 +85,9 @@ class _Recorded:
         self.name, self.ops = name, ops
 
     def emit(self, kind: str, *others: "_Recorded", gate: str | None = None) -> "_Recorded":
+        assert all(isinstance(v, _Recorded) for v in others), (
+            f"'{kind}' takes two vectors of the cell; the only constant is the 1 of 1 - v"
+        )
         op = Op(f"v{len(self.ops)}", kind, (self.name, *(v.name for v in others)), gate)
         self.ops.append(op)
         return _Recorded(op.result, self.ops)
@@ -143,5 +146,8 @@ def trace(spec: CellSpec) -> Trace:
     if spec.peepholes:
         weights.append(_RecordedWeights("scale", spec.peepholes))
     new = spec.equations(*weights, *(_Recorded(name, ops) for name in ("x", *spec.states)))
-    assert len(new) == len(spec.states), f"{spec.name} returns one new value per state"
+    assert isinstance(new, tuple) and len(new) == len(spec.states), (
+        f"the equations of '{spec.name}' return a tuple of one new value per state: "
+        f"{', '.join(spec.states)}"
+    )
     return Trace(tuple(ops), tuple(v.name for v in new))

@@ -1,6 +1,7 @@
 """FORMATS: which file formats are read and written, by suffix.
 
-A new one is a file here and a line in this table.
+A new one is a file here and a line in this table. The module of a writer also holds `KINDS`: the
+kinds of layers that it writes.
 """
 
 import dataclasses
@@ -36,9 +37,9 @@ class Format:
     A reader is ``f(path, asked) -> AnyNetwork``; a writer is
     ``f(network, steps, streaming, target) -> Contents``: the path inside its folder to content, of
     a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
-    has no form for it, or None; without one it writes all. `facts` is ``f(path) -> FileFacts``, of
-    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
-    `is_folder`: whether it is one, and not a file.
+    has no form for it, or None; without one it is given every cell, with peepholes, projections and
+    integers. `facts` is ``f(path) -> FileFacts``, of formats that a runtime runs. `targets`: the
+    runtimes that a file can be written for. `is_folder`: whether it is one, and not a file.
     """
 
     reader: str | None = None

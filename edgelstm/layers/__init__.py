@@ -1,6 +1,7 @@
 """LAYERS: every kind of layer that a network is made of.
 
-A new one is a file here with its shapes, checks and operations, and a line in this table.
+A new one is a file here with its shapes, checks and operations, a line in this table, and its class
+in `Layer` of `edgelstm/model/network.py`.
 """
 
 from edgelstm.layers.dense import Dense

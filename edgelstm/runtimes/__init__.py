@@ -1,4 +1,8 @@
-"""RUNTIMES: what runs written files. A new one is an adapter here and an entry in this table."""
+"""RUNTIMES: what runs written files.
+
+A new one is an adapter here and an entry in this table, in `SERVES` and in `ORACLES` of
+`edgelstm/verification/verifier.py`.
+"""
 
 from edgelstm.runtimes.runtime import Runtime
 

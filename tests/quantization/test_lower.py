@@ -28,6 +28,7 @@ from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from tests.networks import GOLDEN_B, GOLDEN_R, GOLDEN_W, golden_lstm, random_network
+from tests.parameters import cells_of
 
 INT8_LIMITS, INT16_LIMITS = (-128, 127), (-32768, 32767)
 
@@ -164,7 +165,7 @@ def test_a_reverse_direction_has_the_list_of_a_forward_one() -> None:
 # ---- what has no integer form
 
 
-@pytest.mark.parametrize("cell_name", [name for name in CELLS if name != "lstm"])
+@pytest.mark.parametrize("cell_name", sorted({*CELLS} - {*cells_of(INT8)}))
 def test_a_cell_without_integers_is_refused_before_calibration(
     cell_name: str,
 ) -> None:

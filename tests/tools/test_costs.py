@@ -83,6 +83,12 @@ def test_one_network_has_one_answer(
         assert (report["file_reason"] is None) == bool(files)
 
 
+@pytest.mark.parametrize("cell_name", ["rnn", "mgu", "lstm_coupled"])
+def test_a_cell_without_any_file_is_not_sent_to_a_board(cell_name: str) -> None:
+    told = costs.no_file(random_network(cell_name), "int8", read_device("stm32u575"))
+    assert told and told.endswith("; works: an LSTM without projection")
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_what_no_file_can_serve_is_said_with_what_works(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]

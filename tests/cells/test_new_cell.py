@@ -1,0 +1,177 @@
+"""Two cells that exist nowhere: equations and a line of `CELLS`, and what each then has.
+
+The UGRNN (Collins et al. 2017), and the LSTM's operations wired otherwise.
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgelstm.cells import CELLS
+from edgelstm.cells.spec import CellSpec, sigmoid, tanh, trace
+from edgelstm.cost.count_ops import count
+from edgelstm.errors import ModelError
+from edgelstm.execution.session import run
+from edgelstm.formats import encode, read, write
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantizer import quantize
+from tests.networks import random_input, random_network
+
+X, H = 3, 5  # inputs, units
+
+
+def ugrnn(W: Any, U: Any, x: Any, h: Any) -> Any:
+    u = sigmoid(W.u(x) + U.u(h))
+    n = tanh(W.n(x) + U.n(h))
+    return (u * h + (1 - u) * n,)
+
+
+def wired(W: Any, U: Any, x: Any, h: Any, c: Any) -> Any:
+    i, f, g, o = (W.i(x) + U.i(h), W.f(x) + U.f(h), W.g(x) + U.g(h), W.o(x) + U.o(h))
+    c = sigmoid(f) * c + sigmoid(o) * tanh(g)
+    return sigmoid(i) * tanh(c), c
+
+
+NEW = {
+    "ugrnn": CellSpec("ugrnn", ("u", "n"), ("h",), ugrnn),
+    "wired": CellSpec("wired", ("i", "f", "g", "o"), ("h", "c"), wired),
+}
+HAS = [(n, p) for n in NEW for p in ("float32", "hybrid", "int8") if (n, p) != ("ugrnn", "int8")]
+new_cells = pytest.mark.parametrize("cell_name", NEW)
+engines = pytest.mark.parametrize(
+    "engine", ["reference", pytest.param("numba", marks=pytest.mark.slow)]
+)
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, spec in NEW.items():
+        monkeypatch.setitem(CELLS, name, spec)
+
+
+def made(cell_name: str) -> tuple[Network, NDArray[np.float32]]:
+    network = random_network(cell_name, (X, H))
+    return network, random_input(network, 2, 6)
+
+
+def by_hand(network: Network, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The equations once more, in plain numpy on stacked gates."""
+    (layer,) = network.layers[0].parts
+    w, u, b, r = (a.astype(float) for a in layer.arrays.values())
+    h, c, y = np.zeros((len(x), H)), np.zeros((len(x), H)), []
+    for t in range(x.shape[1]):
+        z = np.split(x[:, t] @ w.T + b + h @ u.T + r, len(w) // H, axis=1)
+        s = [1 / (1 + np.exp(-v)) for v in z]
+        if len(z) == 2:
+            h = np.tanh(z[1]) + s[0] * (h - np.tanh(z[1]))
+        else:
+            c = s[1] * c + s[3] * np.tanh(z[2])
+            h = s[0] * np.tanh(c)
+        y.append(h)
+    return np.stack(y, 1)
+
+
+@new_cells
+@engines
+def test_it_runs_in_float32_and_hybrid(cell_name: str, engine: str) -> None:
+    network, x = made(cell_name)
+    expected = by_hand(network, x)
+    assert np.abs(run(network, x, engine=engine) - expected).max() < 2e-6  # float32 sums
+    hybrid = quantize(network, x, "hybrid")
+    got = run(hybrid, x, engine=engine)
+    # Another engine rounds the same to int8; what rounding costs is far less than a wrong gate.
+    assert np.abs(got - run(hybrid, x, engine="reference")).max() < 2e-6
+    assert 0 < np.abs(got - expected).max() < 0.02
+
+
+@pytest.mark.parametrize(("cell_name", "precision"), HAS)
+def test_npz_gives_it_back(cell_name: str, precision: str, tmp_path: Path) -> None:
+    network, x = made(cell_name)
+    given = network if precision == "float32" else quantize(network, x, precision)
+    got = read(write(given, tmp_path / "net.npz"))
+    (layer,) = got.layers
+    assert isinstance(layer, Recurrent) and layer.cell_name == cell_name
+    assert np.array_equal(run(got, x, engine="reference"), run(given, x, engine="reference"))
+
+
+COUNTS = {  # MACs; adds: sums of a gate's two products, and what the cell adds; muls; activations
+    "ugrnn": (2 * H * (X + H), 2 * H + 2 * H, 2 * H, H, H),
+    "wired": (4 * H * (X + H), 4 * H + H, 3 * H, 3 * H, 2 * H),
+}
+
+
+@new_cells
+@pytest.mark.parametrize("precision", ["float32", "hybrid", "int8"])
+def test_it_is_counted(cell_name: str, precision: str) -> None:
+    total = count(made(cell_name)[0], precision=precision).total
+    macs, adds, muls, sigmoids, tanhs = COUNTS[cell_name]
+    assert (total.macs, total.sigmoids, total.tanhs) == (macs, sigmoids, tanhs)
+    assert total.muls - macs == muls
+    stored = 4 if precision == "float32" else 1
+    assert total.weight_bytes == macs * stored
+    if precision == "float32":  # a product of n terms has n - 1 adds, and one for its bias
+        gates = len(NEW[cell_name].gates) * H
+        assert total.adds == macs - 2 * gates + gates + adds
+
+
+NPZ = r"; what works for it: \.npz \("
+REFUSED = [
+    ("ugrnn", ".onnx", "float32", rf"ONNX has no operator for a ugrnn{NPZ}float32, hybrid\)"),
+    ("ugrnn", ".onnx", "hybrid", rf"int8 weights for a ugrnn, only for an lstm{NPZ}hybrid\)"),
+    ("ugrnn", ".tflite", "float32", rf"for a ugrnn, only for an lstm{NPZ}float32, hybrid\)"),
+    ("ugrnn", ".tflite", "hybrid", rf"for a ugrnn, only for an lstm{NPZ}hybrid\)"),
+    ("wired", ".onnx", "float32", rf"ONNX has no operator for a wired{NPZ}float32, int8, hybrid\)"),
+    ("wired", ".onnx", "hybrid", rf"int8 weights for a wired, only for an lstm{NPZ}hybrid\)"),
+    ("wired", ".tflite", "float32", rf"for a wired, only for an lstm{NPZ}float32, int8, hybrid\)"),
+    ("wired", ".tflite", "hybrid", rf"for a wired, only for an lstm{NPZ}hybrid\)"),
+    ("wired", ".tflite", "int8", rf"for a wired, only for an lstm{NPZ}int8\), \.onnx \(int8\)"),
+]
+
+
+@pytest.mark.parametrize(("cell_name", "suffix", "precision", "told"), REFUSED)
+def test_what_has_no_form_of_it_says_what_works(
+    cell_name: str, suffix: str, precision: str, told: str
+) -> None:
+    network, x = made(cell_name)
+    given = network if precision == "float32" else quantize(network, x, precision)
+    with pytest.raises(ModelError, match=rf"layer '{cell_name}1': .*{told}"):
+        encode(given, suffix, steps=2)
+
+
+def test_integers_of_another_scale_are_refused() -> None:
+    told = "layer 'ugrnn1': a ugrnn has no form in int8 yet: .*; what works for it: float32, hybrid"
+    with pytest.raises(ModelError, match=told):
+        quantize(*made("ugrnn"), "int8")
+
+
+@engines
+def test_the_wiring_is_that_of_the_cell_in_integers(engine: str) -> None:
+    network, x = made("wired")
+    quantized = quantize(network, x, "int8")
+    got = run(quantized, x, engine=engine)
+    assert np.array_equal(got, run(quantized, x, engine="reference"))
+    assert np.abs(got - by_hand(network, x)).max() < 0.02
+    layer: Any = network.layers[0].parts[0]
+    lstm = Network((Recurrent((dataclasses.replace(layer, cell_name="lstm"),)),))
+    assert np.abs(run(lstm, x, engine="reference") - got).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("equations", "told"),
+    [
+        (lambda W, U, x, h: (tanh(W.n(x)) * 0.5,), "the only constant is the 1 of 1 - v"),
+        (lambda W, U, x, h: (2 - tanh(W.n(x)),), "the only constant in a cell is the 1"),
+        (lambda W, U, x, h: tanh(W.n(x)), "'wrong' return a tuple of one new value per state: h"),
+        (lambda W, U, x, h: (h, h), "'wrong' return a tuple of one new value per state: h"),
+        (lambda W, U, x, h: (tanh(W.k(x)),), "gate 'k' is not in ('n',)"),
+    ],
+)
+def test_equations_that_are_none_say_what_is_needed(equations: Any, told: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(told)):
+        trace(CellSpec("wrong", ("n",), ("h",), equations))
