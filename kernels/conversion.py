@@ -4,12 +4,10 @@ The bits are those of float64, in which `fixedpoint.quantize_reals` and `Scale.r
 ways. float32 gives the same but near the middle between two integers: there float64 decides.
 """
 
-import functools
-
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.cache import INLINED, Kernel, digest
+from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.simd.conversions import i8_to_f32, integers_of, reals_of, within
 from edgelstm.kernels.simd.memory import (
     load_f32,
@@ -109,27 +107,3 @@ def dequantize_at(x, y, n, scale, zero):
         k += LANES
     if k < n:
         store_first_f32(y, k, real(load_first_i8(x, k, n - k), scale, single, zero), n - k)
-
-
-def quantize(x, scale, zero, out):
-    """`quantize_at` on arrays; x: float32 (n,), out: int8 (n,), C order."""
-    return quantize_at(x.ctypes.data, out.ctypes.data, x.shape[0], scale, zero)
-
-
-def dequantize(x, scale, zero, out):
-    """`dequantize_at` on arrays; x: int8 (n,), out: float32 (n,), C order."""
-    dequantize_at(x.ctypes.data, out.ctypes.data, x.shape[0], scale, zero)
-
-
-@functools.cache
-def quantizer() -> Kernel:
-    """The kernel of `quantize`."""
-    signature = nb.int64(nb.float32[::1], nb.float64, nb.int64, nb.int8[::1])
-    return Kernel(quantize, signature, f"quantize_{digest((), '')}")
-
-
-@functools.cache
-def dequantizer() -> Kernel:
-    """The kernel of `dequantize`."""
-    signature = nb.void(nb.int8[::1], nb.float64, nb.int64, nb.float32[::1])
-    return Kernel(dequantize, signature, f"dequantize_{digest((), '')}")

@@ -184,7 +184,7 @@ class RunningDense:
             p[0, slot] = array.ctypes.data
         p[0, dense_forms.TOGETHER] = count
         row_bytes = self._packed.output_size * self.type.itemsize
-        return Link(dense.kernel(self._packed.form), p, row_bytes, in_place=is_step)
+        return Link(dense.kernel(self._packed.form), p, self, row_bytes, in_place=is_step)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""

@@ -18,16 +18,19 @@ from edgelstm.kernels import cache
 CODE = """
 import warnings
 import numba, numpy as np
-from edgelstm.kernels import cache, conversion
+from edgelstm.execution.chained import Chained
+from edgelstm.execution.stages import EndStage
+from edgelstm.kernels import cache
+from edgelstm.quantization.scales import Scale
 made = []
 compiled_before = cache.bound
 cache.bound = lambda *a: made.append(1) or compiled_before(*a)
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
-    kernel = conversion.quantizer().function
-    conversion.dequantizer().function
+    stage = EndStage("quantize", 3, np.int8, Scale(0.5, 3, "int8"))
+    call = Chained([stage], (3, np.dtype(np.float32)), 1, batched=False).call(is_step=True)
 out = np.zeros(3, np.int8)
-bad = kernel(np.array([1, -2.5, np.nan], np.float32), 0.5, 3, out)
+bad = call(np.array([1, -2.5, 0], np.float32), out)
 print(out.tolist(), bad, "compiled" if made else "found", len(seen), *(w.message for w in seen))
 """
 
@@ -48,8 +51,8 @@ def run(cache: Path | None, before: str = "") -> str:
 
 
 def test_the_next_process_finds_what_was_compiled(tmp_path: Path) -> None:
-    assert run(tmp_path) == "[5, -2, 3] 1 compiled 0"
-    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+    assert run(tmp_path) == "[5, -2, 3] 0 compiled 0"
+    assert run(tmp_path) == "[5, -2, 3] 0 found 0"
     assert len(list((tmp_path / "edgelstm").iterdir())) == 2
 
 
@@ -62,21 +65,21 @@ def test_a_damaged_file_is_compiled_anew_with_one_warning(how: str, tmp_path: Pa
         damaged = {"cut": content[:900], "bit": content, "empty": bytearray()}
         path.write_bytes(damaged[how])
     got = run(tmp_path)
-    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "is damaged" in got
-    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+    assert got.startswith("[5, -2, 3] 0 compiled 1 ") and "is damaged" in got
+    assert run(tmp_path) == "[5, -2, 3] 0 found 0"
 
 
 def test_a_folder_that_cannot_be_written_costs_one_warning(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     got = run(blocked)
-    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "cannot be" in got
+    assert got.startswith("[5, -2, 3] 0 compiled 1 ") and "cannot be" in got
 
 
 def test_processes_that_start_at_once_share_a_folder(tmp_path: Path) -> None:
     together = [start(tmp_path) for _ in range(3)]
-    assert {p.communicate()[0].strip() for p in together} == {"[5, -2, 3] 1 compiled 0"}
-    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+    assert {p.communicate()[0].strip() for p in together} == {"[5, -2, 3] 0 compiled 0"}
+    assert run(tmp_path) == "[5, -2, 3] 0 found 0"
 
 
 def test_processes_that_meet_damaged_files_at_once_renew_them(tmp_path: Path) -> None:
@@ -87,8 +90,8 @@ def test_processes_that_meet_damaged_files_at_once_renew_them(tmp_path: Path) ->
     together = [start(tmp_path) for _ in range(2)]
     for process in together:
         got = process.communicate()[0].strip()
-        assert got.startswith("[5, -2, 3] 1 ") and process.returncode == 0
-    assert run(tmp_path) == "[5, -2, 3] 1 found 0"
+        assert got.startswith("[5, -2, 3] 0 ") and process.returncode == 0
+    assert run(tmp_path) == "[5, -2, 3] 0 found 0"
     assert sorted((tmp_path / "edgelstm").iterdir()) == kernels
 
 
@@ -135,7 +138,7 @@ def test_code_that_others_could_have_planted_does_not_run(how: str, tmp_path: Pa
     OPENED[how](tmp_path / "edgelstm")
     became = f"import os; os.geteuid = lambda: {os.geteuid() + 1}" if how[0] == "a" else ""
     got = run(tmp_path, became)
-    assert got.startswith("[5, -2, 3] 1 compiled 1 kernels cannot be kept in ")
+    assert got.startswith("[5, -2, 3] 0 compiled 1 kernels cannot be kept in ")
     assert not (tmp_path / "marker").exists()
 
 
@@ -166,7 +169,7 @@ pwd.getpwuid = nobody
 @pytest.mark.skipif(os.name == "nt", reason="Windows: users have names")
 def test_a_user_without_name_and_home_costs_one_warning() -> None:
     got = run(None, NAMELESS)
-    assert got.startswith("[5, -2, 3] 1 compiled 1 ") and "the user has no home folder" in got
+    assert got.startswith("[5, -2, 3] 0 compiled 1 ") and "the user has no home folder" in got
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows: a profile is closed to other users")

@@ -130,7 +130,7 @@ def test_a_program_shares_a_chain_where_a_cell_has_no_kernel(cell_name: str) -> 
     network = random_network(cell_name, (5, 12, 9), outputs=3)
     x = random_input(network, 4, 30)
     hybrid = quantize(network, None, "hybrid")
-    assert repr(Session(hybrid)).count(": program") == 3
+    assert repr(Session(hybrid)).count(": program") == 2  # the head has a kernel
     expected = run(hybrid, x)
     # A value on an edge between two steps of the rounded h may round either way.
     assert np.abs(expected - run(hybrid, x, engine="reference")).max() < 2e-2

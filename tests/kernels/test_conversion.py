@@ -19,6 +19,19 @@ SHORT = 0.0123291015625  # 12 significant bits
 SCALES = [SHORT, 2.0**-7, float(np.float32(0.1)), 0.1, 1.0, 1e-39, 2.0**-149, 3e38]
 
 
+def _to_integers(x: int, y: int, n: int, scale: float, zero: int) -> int:
+    bad: int = conversion.quantize_at(x, y, n, scale, zero)
+    return bad
+
+
+def _to_reals(x: int, y: int, n: int, scale: float, zero: int) -> None:
+    conversion.dequantize_at(x, y, n, scale, zero)
+
+
+# By addresses, as the stages of a chain call them.
+TO_INTEGERS, TO_REALS = (numba.njit(**OPTIONS)(f) for f in (_to_integers, _to_reals))
+
+
 def every_exponent() -> Floats:
     """Both signs, all exponents (zero, subnormal and not finite too), 300 mantissas each."""
     rng = np.random.default_rng(4)
@@ -39,7 +52,7 @@ def around_halves(scale: float) -> Floats:
 
 def quantized(x: Floats, scale: float, zero: int) -> tuple[NDArray[np.int8], int]:
     out = np.full(x.shape, 77, np.int8)
-    return out, conversion.quantizer().function(x, scale, zero, out)
+    return out, TO_INTEGERS(x.ctypes.data, out.ctypes.data, x.size, scale, zero)
 
 
 def expected_of(x: Floats, scale: float, zero: int) -> Any:
@@ -71,7 +84,7 @@ def test_every_integer_becomes_the_float32_nearest_to_its_real_value(
     q = np.tile(np.arange(-128, 128, dtype=np.int8), 2)[:-3]
     got = np.empty(q.shape, np.float32)
     with np.errstate(over="ignore"):
-        conversion.dequantizer().function(q, scale, zero, got)
+        TO_REALS(q.ctypes.data, got.ctypes.data, q.size, scale, zero)
         assert np.array_equal(got, Scale(scale, zero, "int8").reals(q))
 
 
@@ -79,10 +92,10 @@ def test_every_integer_becomes_the_float32_nearest_to_its_real_value(
 def test_any_number_of_values_is_converted(n: int) -> None:
     x = np.linspace(-3, 3, n, dtype=np.float32)
     out = np.full(n + 40, 77, np.int8)
-    assert conversion.quantizer().function(x, SHORT, 3, out[:n]) == 0
+    assert TO_INTEGERS(x.ctypes.data, out.ctypes.data, n, SHORT, 3) == 0
     assert np.array_equal(out[:n], expected_of(x, SHORT, 3)) and (out[n:] == 77).all()
     back = np.full(n + 40, 7, np.float32)
-    conversion.dequantizer().function(out[:n], SHORT, 3, back[:n])
+    TO_REALS(out.ctypes.data, back.ctypes.data, n, SHORT, 3)
     assert np.array_equal(back[:n], Scale(SHORT, 3, "int8").reals(out[:n]))
     assert (back[n:] == 7).all()
 
@@ -98,23 +111,14 @@ def test_what_is_not_finite_is_counted_wherever_it_lies(n: int, bad: float) -> N
     assert quantized(np.full(n, np.finfo(np.float32).max, np.float32), 1e-30, 0)[1] == 0
 
 
-def _there_and_back(x: Any, q: Any, y: Any, n: int, scale: float, zero: int) -> int:
-    """Addresses of float32, int8, float32; a module's function, as a driver is."""
-    bad: int = conversion.quantize_at(x, q, n, scale, zero)
-    conversion.dequantize_at(q, y, n, scale, zero)
-    return bad
-
-
-THERE_AND_BACK = numba.njit(**OPTIONS)(_there_and_back)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="pages are guarded by mprotect")
 @pytest.mark.parametrize("at_end", [True, False])
 @pytest.mark.parametrize("n", [1, 7, 16, 29, 64])
 def test_by_address_nothing_beyond_the_values_is_touched(n: int, at_end: bool) -> None:
     x = guarded(np.linspace(-1, 1, n, dtype=np.float32), at_end=at_end)
     q, y = guarded(np.zeros(n, np.int8), at_end=at_end), guarded(x, at_end=at_end)
-    places = (v.ctypes.data for v in (x, q, y))
-    assert THERE_AND_BACK(*places, n, SHORT, 5) == 0
+    at_x, at_q, at_y = (v.ctypes.data for v in (x, q, y))
+    assert TO_INTEGERS(at_x, at_q, n, SHORT, 5) == 0
+    TO_REALS(at_q, at_y, n, SHORT, 5)
     assert np.array_equal(q, expected_of(x, SHORT, 5))
     assert np.array_equal(y, Scale(SHORT, 5, "int8").reals(q))

@@ -134,7 +134,7 @@ def test_sequence_steps_batch_and_threads_give_the_same_bits(
         assert np.array_equal([session.step(x_t) for x_t in x[0]], expected[0])
         with monkeypatch.context() as patch:
             patch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
-            patch.setattr("edgelstm.execution.backends.cores", lambda: 3)
+            patch.setattr("edgelstm.execution.compiled.cores", lambda: 3)
             assert np.array_equal(Session(network, batch=5).run(x), expected)
 
 
@@ -185,46 +185,6 @@ def test_weights_are_packed_once_per_layer() -> None:
     assert packed_head(network) is packed_head(network)
 
 
-UNFIT = {
-    "short": np.zeros(4, np.float32),
-    "of another type": np.zeros(5, np.int32),
-    "of two axes": np.zeros((5, 5), np.float32),
-    "with gaps": np.zeros((5, 2), np.float32)[:, 0],
-    "of the other byte order": np.zeros(5, ">f4"),
-    "no array": [0.0] * 5,
-    "unaligned": np.zeros(21, np.uint8)[1:].view(np.float32),
-}
-
-
-@pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
-def test_a_step_leaves_alone_what_it_cannot_take(unfit: Any) -> None:
-    packed = packed_head(head(5, 5, None))
-    step, fit = pack_dense.RunningDense(packed, 1).step_call(), np.ones(5, np.float32)
-    y = np.full(5, 7, np.float32)
-    assert not step(unfit, y) and not step(fit, unfit)
-    y.flags.writeable = False
-    assert not step(fit, y) and (y == 7).all()
-
-
-@pytest.mark.parametrize(
-    "x_shape, y_shape",
-    [
-        ((4, 9, 6), (4, 9, 3)),
-        ((4, 9, 5), (4, 9, 2)),
-        ((4, 9, 5), (4, 8, 3)),
-        ((3, 9, 5), (3, 9, 3)),
-    ],
-)
-def test_a_sequence_leaves_alone_what_it_cannot_take(
-    x_shape: tuple[int, ...], y_shape: tuple[int, ...]
-) -> None:
-    running = pack_dense.RunningDense(packed_head(head(5, 3, None)), 4)
-    y = np.full(y_shape, 7, np.float32)
-    with pytest.raises(ValueError, match="do not fit"):
-        running.advance(0, np.ones(x_shape, np.float32), y)
-    assert (y == 7).all()
-
-
 def by_address(packed: Any) -> Any:
     """(parameters, address of x, address of y, rows), compiled as a driver would."""
     parts = dense.bound_names(packed.form, f"test_{packed.form.name}")
@@ -246,7 +206,7 @@ def test_by_address_nothing_beyond_the_rows_is_touched(form: int) -> None:
             packed = packed_head(network)
             call = call or by_address(packed)
             running = pack_dense.RunningDense(packed, 1)
-            p = running.parameters[0]
+            p = running.link(0, 0, 1, is_step=False).parameters[0]
             for n, at_end in ((1, True), (1, False), (29, True), (29, False)):
                 x = guarded(input_of(network, 1, n)[0], at_end=at_end)
                 y = guarded(np.zeros((n, outputs), x.dtype), at_end=at_end)
