@@ -125,11 +125,10 @@ def _pack_float32(layer: Direction) -> Any:
     from edgelstm.kernels import pack_layer
 
     plan = plan_of(layer, FLOAT32)
-    given = {"ih": layer.bias_ih, "hh": layer.bias_hh}
-    biases = {side: np.zeros_like(bias) for side, bias in given.items()}
+    biases = {side: np.zeros_like(bias) for side, bias in layer.biases.items()}
     for op in plan.ops:
         if op.side in biases:
-            biases[op.side][plan.rows(op.gate)] = plan.bias(op, given)
+            biases[op.side][plan.rows(op.gate)] = plan.bias(op, layer.biases)
     return pack_layer.pack_float32(
         _cell(layer, plan),
         pack_layer.Float32Layer(
@@ -145,7 +144,7 @@ def _pack_float32(layer: Direction) -> Any:
 def _pack_hybrid(cell: Any, layer: QuantizedDirection) -> Any:
     from edgelstm.kernels import pack_layer
 
-    scales = [layer.weight_scales[f"{side} {gate}"] for side in ("ih", "hh") for gate in cell.gates]
+    scales = [layer.matrix(side, gate).scale for side in ("ih", "hh") for gate in cell.gates]
     return pack_layer.pack_hybrid(
         cell,
         (layer.weight_ih, layer.weight_hh),

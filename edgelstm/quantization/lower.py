@@ -95,24 +95,22 @@ def integer_clip(clip: float, scale: Scale) -> int:
 
 
 def _product(layer: QuantizedDirection, op: Op, arithmetic: Arithmetic) -> Product:
-    weight, bias = {
-        "ih": (layer.weight_ih, layer.bias_ih),
-        "hh": (layer.weight_hh, layer.bias_hh),
-    }[str(op.side)]
-    rows, into, out = layer.plan.rows(op.gate), layer.scales[op.args[0]], layer.scales[op.result]
-    scale = layer.weight_scales[f"{op.side} {op.gate}"]
+    side, gate = str(op.side), str(op.gate)
+    matrix, bias = layer.matrix(side, gate), layer.biases[side][layer.plan.rows(gate)]
+    into, out = layer.scales[op.args[0]], layer.scales[op.result]
+    assert matrix.scale is not None
     cut = op.side == "ih" or arithmetic.saturates_recurrent
     rescale = Rescale(
         arithmetic.affine,
-        arithmetic.ratio(into.scale, scale, out.scale),
+        arithmetic.ratio(into.scale, matrix.scale, out.scale),
         out.zero_point,
         out.limits if cut else None,
     )
     return Product(
         op.result,
         op.args,
-        weight[rows],
-        bias[rows] if layer.plan.biases[op.result] else None,
+        matrix.values,
+        bias if layer.plan.biases[op.result] else None,
         into.zero_point,
         into.type,
         rescale,

@@ -41,7 +41,7 @@ def recurrent(
     operator, _, attributes = found
     weights = [
         graph.constant(
-            np.stack([to_onnx(getattr(d, key), d.cell_name) for d in directions]),
+            np.stack([to_onnx(d.arrays[key], d.cell_name) for d in directions]),
             f"{layer.name}/{letter}",
         )
         for letter, key in (("W", "weight_ih"), ("R", "weight_hh"))

@@ -25,7 +25,7 @@ def recurrent(
     weights, scales, directions = [], [], layer.directions
     for letter, side in (("W", "ih"), ("R", "hh")):
         name = f"{layer.name}/{letter}"
-        matrices = [to_onnx(getattr(d, f"weight_{side}"), d.cell_name).T for d in directions]
+        matrices = [to_onnx(d.arrays[f"weight_{side}"], d.cell_name).T for d in directions]
         weights.append(graph.constant(unsigned(np.stack(matrices)), name))
         columns = np.stack([to_onnx(_column_scales(d, side), d.cell_name) for d in directions])
         zeros = np.full_like(columns, WEIGHT_ZERO_POINT, np.uint8)
@@ -47,7 +47,7 @@ def recurrent(
 def _column_scales(layer: QuantizedDirection, side: str) -> NDArray[np.float32]:
     """The scale of each row of a weight matrix, that of the row's gate."""
     gates = CELLS[layer.cell_name].gates
-    scales = [layer.weight_scales[f"{side} {gate}"] for gate in gates]
+    scales = [layer.matrix(side, gate).scale for gate in gates]
     return np.repeat(np.array(scales, np.float32), layer.hidden_size)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
 from edgelstm.formats.tflite.guards import check_output, check_target
@@ -18,6 +19,7 @@ from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
+from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
@@ -136,11 +138,10 @@ def _lstm(layer: Direction | QuantizedDirection, x: Tensor) -> Operator:
 
 
 def _gate_weights(layer: Direction | QuantizedDirection, side: str) -> list[Tensor]:
-    blocks = np.split(layer.weight_ih if side == "ih" else layer.weight_hh, len(GATES))
-    scales = layer.weight_scales if isinstance(layer, QuantizedDirection) else {}
+    matrices = {g: layer.matrix(side, g) for g in GATES}
     return [
-        _constant(f"{layer.name}/weight_{side}_{g}", block, scales.get(f"{side} {g}"))
-        for g, block in zip(GATES, blocks, strict=True)
+        _constant(f"{layer.name}/weight_{side}_{g}", matrix.values, matrix.scale)
+        for g, matrix in matrices.items()
     ]
 
 
@@ -155,31 +156,33 @@ def _gate_biases(layer: Direction | QuantizedDirection, x: Tensor) -> list[Tenso
                 f"layer '{layer.name}': bias_ih + bias_hh, which TensorFlow Lite stores as one, is "
                 "more than float32 holds; write .onnx or .npz"
             )
-    scales = {}
-    if isinstance(layer, QuantizedDirection) and x.scale is not None:
-        scales = {g: layer.weight_scales[f"ih {g}"] * x.scale for g in GATES}
+    blocks = {g: bias[CELLS[layer.cell_name].rows(g, layer.hidden_size)] for g in GATES}
     return [
-        _constant(f"{layer.name}/bias_{g}", block, scales.get(g))
-        for g, block in zip(GATES, np.split(bias, len(GATES)), strict=True)
+        _constant(f"{layer.name}/bias_{g}", block, _bias_scale(layer.matrix("ih", g), x))
+        for g, block in blocks.items()
     ]
+
+
+def _bias_scale(matrix: Matrix, x: Tensor) -> float | None:
+    """Of the product's integers; None where x or the weights are real."""
+    return None if matrix.scale is None or x.scale is None else matrix.scale * x.scale
 
 
 def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
     """FULLY_CONNECTED with a fused relu; LOGISTIC or SOFTMAX behind it."""
     linear = layer.linear if isinstance(layer, QuantizedDense) else None
-    weight_scale = layer.weight_scale if isinstance(layer, QuantizedDense) else None
-    bias_scale = weight_scale * x.scale if weight_scale and x.scale else None
+    matrix = layer.matrix("dense", None)
     inputs = (
         x,
-        _constant(f"{layer.name}/weight", layer.weight, weight_scale),
-        _constant(f"{layer.name}/bias", layer.bias, bias_scale),
+        _constant(f"{layer.name}/weight", matrix.values, matrix.scale),
+        _constant(f"{layer.name}/bias", layer.bias, _bias_scale(matrix, x)),
     )
     keeps_time = len(x.shape) == 3
     fused = "RELU" if layer.activation == "relu" else "NONE"
     options = {"activation": ACTIVATIONS.index(fused), "keep_num_dims": keeps_time}
     shape = (*x.shape[:-1], layer.output_size)
     z = _values(f"{layer.name}/linear", shape, linear)
-    version = 5 if keeps_time else 4 if linear else 3 if weight_scale else 1
+    version = 5 if keeps_time else 4 if linear else 3 if matrix.scale else 1
     operators = [Operator("FULLY_CONNECTED", inputs, (z,), options, version)]
     if layer.activation == "sigmoid":
         output = layer.output if isinstance(layer, QuantizedDense) and linear else None
