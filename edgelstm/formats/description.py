@@ -159,10 +159,13 @@ def _append_direction(layers: list[Any], direction: Any, item: Any) -> None:
     """A layer of its own, or the reverse direction of the layer before."""
     if not item.get("reverse"):
         layers.append(Recurrent((direction,)))
-    elif isinstance(layers[-1], Recurrent):
+    elif layers and layers[-1].kind == Recurrent.kind:
         layers[-1] = Recurrent((*layers[-1].directions, direction))
     else:
-        raise ValueError(f"a reverse direction behind {layers[-1].name}")
+        raise ModelError(
+            f"layer '{direction.name}' is described as a reverse direction, but none that reads "
+            "forward stands before it; write the file again"
+        )
 
 
 def _float_direction(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Direction:

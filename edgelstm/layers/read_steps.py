@@ -65,7 +65,7 @@ def reading(layers: Iterable[Any], *, last_step: bool) -> tuple[Any, ...]:
         ModelError: The last step is wanted, and no layer is recurrent.
     """
     every = [layer for layer in layers if not isinstance(layer, ReadSteps)]
-    if not last_step:
+    if not last_step or not every:
         return tuple(every)
     split = max((k + 1 for k, layer in enumerate(every) if isinstance(layer, Recurrent)), default=0)
     if not split:

@@ -13,7 +13,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import read, write
-from edgelstm.formats.description import describe, named_arrays
+from edgelstm.formats.description import describe, named_arrays, restore
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
@@ -132,3 +132,21 @@ def test_descriptions_that_do_not_fit_are_refused(key: str, value: Any, tmp_path
     np.savez(tmp_path / "net.npz", **arrays)
     with pytest.raises(ModelError):
         read(tmp_path / "net.npz")
+
+
+@pytest.mark.parametrize("order", [[0], [2, 0]], ids=["in front of all", "behind a dense layer"])
+def test_a_reverse_direction_needs_one_that_reads_forward(order: list[int]) -> None:
+    network = networks()[2]
+    described = describe(network)
+    described["layers"][0]["reverse"] = True
+    described["layers"] = [described["layers"][k] for k in order]
+    told = "layer 'lstm1' is described as a reverse direction, but none that reads forward"
+    with pytest.raises(ModelError, match=told):
+        restore(described, named_arrays(network))
+
+
+@pytest.mark.parametrize("last_step", [False, True])
+def test_a_description_without_layers_says_so(last_step: bool) -> None:
+    described = describe(networks()[0]) | {"layers": [], "last_step": last_step}
+    with pytest.raises(ModelError, match="the network has no layers"):
+        restore(described, {})
