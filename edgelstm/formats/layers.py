@@ -204,14 +204,7 @@ def follow(
 
 def equal(a: Network, b: Network) -> bool:
     """The same layers, with the same values, reading the same of the steps."""
-
-    def described(network: Network) -> list[tuple[str, str, str | None]]:
-        return [
-            (layer.name, type(layer).__name__, getattr(layer, "activation", None))
-            for layer in network.layers
-        ]
-
-    return described(a) == described(b) and all(
+    return list(map(repr, a.layers)) == list(map(repr, b.layers)) and all(
         np.array_equal(array, other.arrays[name])
         for layer, other in zip(a.layers, b.layers, strict=True)
         for name, array in layer.arrays.items()
