@@ -51,7 +51,7 @@ def check_whole_sequence(layers: Iterable[Any]) -> None:
 
 
 def check_directions(directions: Sequence[Any]) -> None:
-    """`ModelError` unless these are one direction, or two of one name, cell and size."""
+    """`ModelError` unless these are one direction, or two of one name, cell, size and scale."""
     if len(directions) not in (1, 2):
         raise ModelError(
             f"a recurrent layer has {len(directions)} directions; one is needed, or two: forward "
@@ -74,3 +74,9 @@ def check_directions(directions: Sequence[Any]) -> None:
                 f"layer '{forward.name}': its directions are {kinds[0]} and {kinds[1]}; "
                 "the same cell and sizes are needed"
             )
+        for value in ("x", "h"):  # both directions read one array, and give one
+            if forward.scales.get(value) != backward.scales.get(value):
+                raise ModelError(
+                    f"layer '{forward.name}': its directions have different scales or zero points "
+                    f"of {value}; one is needed"
+                )

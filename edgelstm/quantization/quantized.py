@@ -230,9 +230,6 @@ class QuantizedNetwork:
     def __post_init__(self) -> None:
         check_names(self.layers)
         check_reading(self.layers)
-        for layer in self.layers:
-            if isinstance(layer, Recurrent):
-                _check_one_scale(layer)
 
     def __repr__(self) -> str:
         return network_text(self)
@@ -293,14 +290,3 @@ class QuantizedNetwork:
         if scale is None:
             raise ModelError(f"a {self.precision} network has float32 {end}s, without a scale")
         return scale
-
-
-def _check_one_scale(layer: Recurrent[QuantizedDirection]) -> None:
-    """`ModelError` unless both directions read and give the same integers: they are one array."""
-    for value in ("x", "h"):
-        scales = [direction.scales.get(value) for direction in layer.directions]
-        if any(scale != scales[0] for scale in scales):
-            raise ModelError(
-                f"layer '{layer.name}': its directions have different scales or zero points of "
-                f"{value}; one is needed"
-            )

@@ -1,5 +1,7 @@
 """Both directions in integers and hybrid: kernels against the oracle, scales, counts, memory."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -57,13 +59,15 @@ def test_both_outputs_have_one_scale() -> None:
         there, back = layer.directions
         assert there.output == back.output and there.scales["x"] == back.scales["x"]
     assert qnetwork.layers[1].parts[0].input == qnetwork.layers[0].parts[0].output
-    other = quantized((5, 8))[1].layers[0]
-    assert isinstance(other, Recurrent)
     layer = qnetwork.layers[0]
     assert isinstance(layer, Recurrent)
-    if other.forward.output != layer.forward.output:
-        with pytest.raises(ModelError, match="different scales or zero points"):
-            QuantizedNetwork((Recurrent((layer.forward, other.directions[1])),))
+    there, back = layer.directions
+    for value in ("x", "h"):
+        moved = dataclasses.replace(back.scales[value], scale=2 * back.scales[value].scale)
+        other = dataclasses.replace(back, scales={**back.scales, value: moved})
+        told = f"different scales or zero points of {value}"
+        with pytest.raises(ModelError, match=told):
+            Recurrent((there, other))
 
 
 @pytest.mark.parametrize("cell_name", ["lstm", "gru"])
