@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from edgelstm.errors import ModelError
+from edgelstm.layers.dense import final_activation
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -45,8 +46,7 @@ def check_stated(network: Network | QuantizedNetwork, asked: Asked) -> None:
     if asked.last_step not in (None, network.last_step):
         gives = "the last" if network.last_step else "each"
         raise ModelError(f"the file gives {gives} step; leave head out, {way_out}")
-    last = getattr(network.layers[-1], "activation", None)
-    stated = "softmax" if network.dropped_softmax else last
+    stated = "softmax" if network.dropped_softmax else final_activation(network.layers)
     if asked.activation not in (None, stated):
         raise ModelError(
             f"the file ends with {stated or 'no activation'}, not {asked.activation}; "

@@ -1,7 +1,8 @@
 """A dense layer with its activation, in float32, checked here."""
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +120,10 @@ class Dense:
     def output_size(self) -> int:
         """Values that go out."""
         return int(self.weight.shape[0])
+
+
+def final_activation(layers: Sequence[Any]) -> str | None:
+    """The activation behind the last layer, float or quantized; None where it is not dense."""
+    last = layers[-1]
+    activation: str | None = last.activation if last.kind == Dense.kind else None
+    return activation

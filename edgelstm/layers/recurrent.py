@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import CellSpec
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import check_directions
+from edgelstm.layers.directions import check_directions, is_bidirectional
 from edgelstm.layers.matrix import Matrix, real
 from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.layers.weights import check_matrix, check_values, survives_float32
@@ -164,10 +164,6 @@ class Direction:
         """Values per time step that go out, and that weight_hh reads: the state h."""
         return self.projection_size or self.hidden_size
 
-    def state_size(self, state: str) -> int:
-        """Values of a state."""
-        return self.output_size if state == self.spec.states[0] else self.hidden_size
-
 
 class AnyDirection(Protocol):
     """What a layer asks of its directions, float or quantized."""
@@ -229,7 +225,7 @@ class Recurrent(Generic[D]):
         check_directions(self.directions)
 
     def __repr__(self) -> str:
-        both = "bidirectional " if self.is_bidirectional else ""
+        both = "bidirectional " if is_bidirectional(self) else ""
         return layer_text(self.name, f"{both}{self.cell_name}", self)
 
     @property
@@ -245,11 +241,6 @@ class Recurrent(Generic[D]):
             for direction in self.directions
             for name, array in direction.arrays.items()
         }
-
-    @property
-    def is_bidirectional(self) -> bool:
-        """Whether there is a reverse direction."""
-        return len(self.directions) > 1
 
     @property
     def forward(self) -> D:

@@ -1,13 +1,14 @@
 """Hybrid networks: int8 weights with one scale per gate matrix, everything else real."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
-from edgelstm.model.network import Layer
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import HYBRID
 from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
@@ -18,14 +19,21 @@ from edgelstm.quantization.quantized import (
 )
 
 
-def hybrid_layer(layer: Layer) -> QuantizedLayer:
-    """The layer with int8 weights and float32 biases; nothing is calibrated."""
-    if isinstance(layer, Dense):
-        scale, weight = _symmetric(layer.weight)
-        return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
-    if isinstance(layer, ReadSteps):
-        return layer
+def _dense(layer: Dense) -> QuantizedDense:
+    scale, weight = _symmetric(layer.weight)
+    return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
+
+
+def _recurrent(layer: Recurrent[Direction]) -> Recurrent[QuantizedDirection]:
     return Recurrent(tuple(_direction(direction) for direction in layer.directions))
+
+
+# Kind of a layer to the same with int8 weights and float32 biases; nothing is calibrated.
+KINDS: dict[str, Callable[[Any], QuantizedLayer]] = {
+    "recurrent": _recurrent,
+    "dense": _dense,
+    "read_steps": lambda layer: layer,
+}
 
 
 def _direction(layer: Direction) -> QuantizedDirection:

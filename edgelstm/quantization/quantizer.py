@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.arguments import check_type
+from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
-from edgelstm.layers.dense import Dense
+from edgelstm.layers.dense import Dense, final_activation
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
@@ -17,9 +18,9 @@ from edgelstm.model.forms import refusal
 from edgelstm.model.network import Network
 from edgelstm.model.plan import LayerPlan, find_precision, plan_of
 from edgelstm.model.precision import HYBRID, INT8, Precision
+from edgelstm.quantization import hybrid
 from edgelstm.quantization.calibration import Range, Ranges, Tell, calibration_sequences, observe
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
-from edgelstm.quantization.hybrid import hybrid_layer
 from edgelstm.quantization.lower import integer_clip
 from edgelstm.quantization.quantized import (
     QuantizedDense,
@@ -56,32 +57,32 @@ def quantize(
     """
     check_type(network, Network, "network", "quantize takes a float Network, as `read` gives it")
     chosen = find_precision(precision)
-    if chosen.weight_type == "float32":
-        raise ModelError(
-            f"precision '{precision}' is not quantized; "
-            "a network as it was read is written and run in float32"
-        )
     _check_forms(network, chosen)
-    if calibration is None and chosen is not HYBRID:
-        raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
-    batches = [] if calibration is None else calibration_sequences(calibration, network.input_size)
+    given = calibration is not None
+    batches = calibration_sequences(calibration, network.input_size) if given else []
     if chosen is HYBRID:
-        layers = tuple(hybrid_layer(layer) for layer in network.layers)
-    else:
+        layers = tuple(hybrid.KINDS[layer.kind](layer) for layer in network.layers)
+    elif given:
         layers = _integer_layers(network, batches, tell)
+    else:
+        raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
     return QuantizedNetwork(
         layers,
         steps=max((b.shape[1] for b in batches), default=None),
-        dropped_softmax=chosen is INT8
-        and getattr(network.layers[-1], "activation", None) == "softmax",
+        dropped_softmax=chosen is INT8 and final_activation(network.layers) == "softmax",
         assumed=network.assumed,
     )
 
 
 def _check_forms(network: Network, precision: Precision) -> None:
-    """`ModelError` if a layer has no form in a precision."""
+    """`ModelError` unless each layer, and each of its parts, has a form in these integers."""
+    if precision.weight_type == "float32":
+        raise ModelError(
+            f"precision '{precision.name}' is not quantized; "
+            "a network as it was read is written and run in float32"
+        )
     for layer in network.layers:
-        if layer.kind not in KINDS:
+        if layer.kind not in (hybrid.KINDS if precision is HYBRID else KINDS):
             raise ModelError(
                 f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
                 f"{precision.name} yet; what works for it: float32"
@@ -174,7 +175,7 @@ def _saturation(plan: LayerPlan, seen: dict[str, Range]) -> dict[str, Saturation
     return found
 
 
-def _activates(plan: LayerPlan, activation: Any, value: str) -> bool:
+def _activates(plan: LayerPlan, activation: Op, value: str) -> bool:
     """Whether a sum reaches this activation without another one between."""
     if activation.kind not in ("sigmoid", "tanh"):
         return False
@@ -275,6 +276,3 @@ def fits_int32(weight: NDArray[Any], bias: NDArray[Any], ratio: float) -> bool:
     _, shift = quantize_multiplier(ratio)
     reach = np.abs(weight.astype(np.int64)).sum(1) * 255 + np.abs(bias.astype(np.int64))
     return int(reach.max()) << max(shift, 0) < 2**31
-
-
-# ---- hybrid

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.execution.backends import open_engine
 from edgelstm.execution.session import run
-from edgelstm.layers.dense import Dense
+from edgelstm.layers.dense import Dense, final_activation
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
@@ -178,5 +178,5 @@ def _classes(network: Network | QuantizedNetwork, y: Array) -> Array:
     y = y if network.last_step else y[:, -1]
     if network.output_size > 1:
         return np.asarray(y.argmax(1))
-    squashed = getattr(network.layers[-1], "activation", None) == "sigmoid"
+    squashed = final_activation(network.layers) == "sigmoid"
     return np.asarray(y[:, 0] > (0.5 if squashed else 0), np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgelstm.cells.spec import Op
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
+from edgelstm.layers.directions import is_bidirectional
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import (
@@ -51,7 +52,7 @@ def recurrent(
         Names of the output (steps, batch, output_size) and of the states after the last step; none
         of a bidirectional layer.
     """
-    if not layer.is_bidirectional:
+    if not is_bidirectional(layer):
         return _loop(graph, layer.forward, x, states)
     forward, backward = layer.directions
     there, _ = _loop(graph, forward, x, ())

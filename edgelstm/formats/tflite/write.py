@@ -18,7 +18,7 @@ from edgelstm.formats.tflite.guards import check_output, check_target
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import is_bidirectional, parts
 from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
@@ -69,7 +69,7 @@ def encode(
 def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:
     """An LSTM; a backward one between two REVERSE_V2, and a CONCATENATION of both outputs."""
     there = _lstm(layer.forward, x)
-    if not layer.is_bidirectional:
+    if not is_bidirectional(layer):
         return [there]
     backward, turned = layer.directions[1], _reversed(x, f"{layer.name}/reversed")
     back = _lstm(backward, _result(turned))
