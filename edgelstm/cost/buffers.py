@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from edgelstm.cells import same_cell
 from edgelstm.model.plan import LayerPlan
 
 
@@ -45,7 +46,8 @@ def layer_buffers(plan: LayerPlan) -> LayerBuffers:
     if not plan.states:
         return LayerBuffers("dense", *ends, activation=plan.ops[-1].kind)
     gates = [op.result for op in plan.ops if op.kind in ("sigmoid", "tanh")]
-    inside = gates[:4] if plan.cell_name == "lstm" else [op.result for op in plan.ops]
+    is_lstm = plan.cell_name is not None and same_cell(plan.cell_name, "lstm")
+    inside = gates[:4] if is_lstm else [op.result for op in plan.ops]
     return LayerBuffers(
         "lstm",
         *ends,

@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from edgelstm.arguments import MOST_COUNTED, check_type, check_whole
 from edgelstm.cells import CELLS
@@ -18,6 +17,7 @@ from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCoun
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
 from edgelstm.layers.matrix import matrix_bytes
+from edgelstm.layers.operations import Sizes
 from edgelstm.model.network import Network
 from edgelstm.model.plan import LayerPlan, find_precision, plan
 from edgelstm.model.precision import PRECISIONS, Precision
@@ -115,11 +115,11 @@ class CountedPart:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def count_part(sizes: Any, precision: str) -> CountedPart:
+def count_part(sizes: Sizes, precision: str) -> CountedPart:
     """Counts of a part of a network.
 
     Args:
-        sizes: `layers.operations.Sizes` of the part.
+        sizes: Of the part.
         precision: Key of `PRECISIONS`.
     """
     made = plan("", sizes, PRECISIONS[precision])

@@ -199,8 +199,7 @@ def _weighed(weight: Doubles, bias: Doubles) -> Callable[[Doubles], Doubles]:
 
 def step_of(plan: LayerPlan, part: Any, affine: Mapping[str, Callable[[Doubles], Doubles]]) -> Step:
     """A function that adds each operation's result to the values it is given, real ones."""
-    clip = getattr(part, "cell_clip", 0.0)
-    named = {**REAL, "clip": lambda v: np.clip(v, -clip, clip)}
+    named = {**REAL, "clip": lambda v: np.clip(v, -part.cell_clip, part.cell_clip)}
     calls = [(op.result, affine.get(op.result) or named[op.kind], op.args) for op in plan.ops]
 
     def step(values: dict[str, Doubles]) -> dict[str, Doubles]:

@@ -130,10 +130,10 @@ def _recurrent(written: _Written, layer: Any, x: str) -> str:
 
 
 def _read_steps(written: _Written, layer: Any, x: str) -> str:
-    """It stands directly behind a recurrent layer, whose last output is its state."""
-    last = written.graph.constant(-1)
+    """The recurrent layer before it ends in states, of which h is its last output; or x has it."""
     if written.ends:
         return written.ends[0]
+    last = written.graph.constant(-1)
     return written.graph("Gather", x, last, scope=layer.name, axis=0)
 
 
