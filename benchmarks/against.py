@@ -60,6 +60,12 @@ def interval(ratios: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def pin() -> None:
+    """This process to one core, where the system can do that."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 class Child:
     """A process that runs the rows of one tree when it is told to, and waits meanwhile."""
 
@@ -123,8 +129,7 @@ def _row(name: str, own: Child, other: Child, rounds: int) -> Row:
 
 def run(other: pathlib.Path, sizes: Iterable[tuple[int, int]], rounds: int) -> int:
     """Prints a line per row; the exit code is 1 if one is slower than may be, twice."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the children's too
+    pin()  # the children too
     print(f"{'other / this':>13s} {'95 % interval':>15s} {'this us':>10s} {'other us':>10s}")
     slower = False
     for size in sizes:

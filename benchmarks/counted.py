@@ -1,24 +1,36 @@
-"""What `bench_instructions` counts: signals itself thrice a case, around two calls of a kernel."""
+"""What `bench_instructions` counts: signals itself thrice a case, before and behind two pieces.
 
+The first piece is empty, so that what a piece costs beside its steps is known.
+"""
+
+import functools
 import os
 import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edgelstm.bundled import demo, demo_data
 from edgelstm.execution.compiled import NumbaEngine
+from edgelstm.execution.session import Session
 from edgelstm.kernels.layer import KEPT_ROWS
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
+Array = NDArray[Any]
 SIZES = ((16, 32), (40, 64), (64, 128))
 FORMATS = ("float32", "int8", "hybrid")
 STEPS = KEPT_ROWS  # whose input products are formed together
+NETWORK = "network"  # the argument that asks for it
+CALLS, N_CALLS = ("step", "run"), 4  # of a Session
 MARK = signal.SIGUSR1
 
 
-def main() -> None:
-    """Every format and size; the first call of each is not counted."""
-    signal.signal(MARK, signal.SIG_IGN)
+def kernels() -> Iterator[Callable[[int], None]]:
+    """Every format and size of one LSTM: runs so many steps by one call of its kernel."""
     for form in FORMATS:
         for sizes in SIZES:
             network = random_network("lstm", sizes)
@@ -27,11 +39,47 @@ def main() -> None:
             kind = np.int8 if form == "int8" else np.float32
             run = NumbaEngine(ready, 1).call(is_step=False, real=form != "int8")
             x, y = (np.ones((1, STEPS, size), kind) for size in sizes)
-            run(x, y)
-            for steps in (0, STEPS):
-                os.kill(os.getpid(), MARK)
-                run(x[:, :steps], y[:, :steps])
+            yield functools.partial(_advance, run, x, y)
+
+
+def _advance(run: Callable[[Array, Array], int], x: Array, y: Array, steps: int) -> None:
+    run(x[:, :steps], y[:, :steps])
+
+
+def network() -> Iterator[Callable[[int], None]]:
+    """Every format of the bundled network: so many `Session.step`, so many `Session.run`.
+
+    From Python, float32 in and out; `run` takes a recording of 29 steps.
+    """
+    x = demo_data().test_inputs[0]
+    for form in FORMATS:
+        ready = demo() if form == "float32" else quantize(demo(), demo_data().calibration, form)
+        session = Session(ready)
+        step = functools.partial(session.step, x[-1], out=np.empty(ready.output_size, np.float32))
+        for call in (step, functools.partial(session.run, x)):
+            yield functools.partial(_repeat, call)
+
+
+def _repeat(call: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        call()
+
+
+def repeats(what: Sequence[str]) -> int:
+    """How many steps, or calls, a piece is asked for, by the arguments of this program."""
+    return N_CALLS if what else STEPS
+
+
+def main() -> None:
+    """Kernels, or the network if that is the argument; the first piece of each is not counted."""
+    signal.signal(MARK, signal.SIG_IGN)
+    what = sys.argv[1:]
+    for piece in network() if what == [NETWORK] else kernels():
+        piece(repeats(what))
+        for steps in (0, repeats(what)):
             os.kill(os.getpid(), MARK)
+            piece(steps)
+        os.kill(os.getpid(), MARK)
 
 
 if __name__ == "__main__":

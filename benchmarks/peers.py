@@ -1,6 +1,5 @@
 """The runtimes that a user would pick instead, each with one thread and the same weights."""
 
-import logging
 import pathlib
 import tempfile
 import warnings
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contestants import Array, Contestant, Task
+from benchmarks.onnx_graph import dynamic, graph
 from edgelstm.formats import write
-
-GATES_OF_ONNX = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2)}  # of i f g o, of r z n
 
 
 def peers(given: Task) -> Iterator[Contestant]:
@@ -27,51 +25,12 @@ def peers(given: Task) -> Iterator[Contestant]:
 # ---- ONNX Runtime: one LSTM or GRU operator and nothing else
 
 
-def _onnx(given: Task, mode: str, operator: str) -> bytes:
-    from onnx import TensorProto, helper, numpy_helper
-
-    layer, n = given.networks[mode].layers[0].parts[0], given.hidden_size
-    order, states = GATES_OF_ONNX[operator], ["h0", "c0"][: 1 + (operator == "LSTM")]
-
-    def blocks(a: Array) -> Array:
-        return np.concatenate([np.split(a, len(order))[k] for k in order])
-
-    biases = np.concatenate([blocks(layer.bias_ih), blocks(layer.bias_hh)])
-    constants = {"W": blocks(layer.weight_ih), "R": blocks(layer.weight_hh), "B": biases}
-    options: dict[str, Any] = {"hidden_size": n} | (
-        {"linear_before_reset": 1} if operator == "GRU" else {}
-    )
-    outputs = ["y", *(f"{s}_out" for s in states)]
-    node = helper.make_node(operator, ["x", "W", "R", "B", "", *states], outputs, **options)
-
-    def value(name: str, shape: list[Any]) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-    graph = helper.make_graph(
-        [node],
-        operator,
-        [value("x", ["steps", 1, given.input_size]), *(value(s, [1, 1, n]) for s in states)],
-        [value("y", ["steps", 1, 1, n]), *(value(o, [1, 1, n]) for o in outputs[1:])],
-        [numpy_helper.from_array(a[None], name) for name, a in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    content: bytes = model.SerializeToString()
-    return content
-
-
 def _onnxruntime(given: Task) -> Iterator[Contestant]:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    lstm = _onnx(given, "float32", "LSTM")
+    lstm = graph(given.networks["float32"])
     yield from _ort_rows(given, "ONNX Runtime", "float32", lstm)
-    yield from _ort_rows(given, "ONNX Runtime GRU", "gru", _onnx(given, "gru", "GRU"))
-    with tempfile.TemporaryDirectory() as folder:
-        source, made = pathlib.Path(folder, "f.onnx"), pathlib.Path(folder, "q.onnx")
-        source.write_bytes(lstm)
-        logging.disable(logging.WARNING)
-        quantize_dynamic(source, made, weight_type=QuantType.QInt8)
-        logging.disable(logging.NOTSET)
-        yield from _ort_rows(given, "ONNX Runtime dynamic", "hybrid", made.read_bytes())
+    yield from _ort_rows(given, "ONNX Runtime GRU", "gru", graph(given.networks["gru"]))
+    for name, content in dynamic(lstm):
+        yield from _ort_rows(given, f"ONNX Runtime {name}", "hybrid", content)
 
 
 def _ort_rows(given: Task, name: str, mode: str, content: bytes) -> Iterator[Contestant]:
@@ -201,7 +160,7 @@ def _openvino(given: Task) -> Iterator[Contestant]:
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     core, requests = openvino.Core(), []
     for steps in (len(given.x), 1):
-        model = core.read_model(_onnx(given, "float32", "LSTM"))
+        model = core.read_model(graph(given.networks["float32"]))
         model.reshape({"x": [steps, 1, given.input_size]})
         requests.append(core.compile_model(model, "CPU", settings).create_infer_request())
     zero = np.zeros((1, 1, given.hidden_size), np.float32)

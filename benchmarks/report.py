@@ -59,13 +59,13 @@ def tables(found: dict[str, Any]) -> str:
 def summary(found: dict[str, Any]) -> str:
     """How many times the fastest peer's time is ours, for each mode and size, as Markdown."""
     results = found["results"]
-    lines = [_row("best peer / ours", [*_sizes(results), "mean"])]
+    lines = [markdown_row("best peer / ours", [*_sizes(results), "mean"])]
     lines.append("|---|" + "---:|" * (len(results) + 1))
     for run, told in (("sequence", "sequence of 100"), ("step", "single step")):
         for mode in MODES:
             ratios = [ratio(r, mode, run, "peer") for r in results]
             cells = [f"{v:.2f}" for v in (*ratios, _mean(ratios))]
-            lines.append(_row(f"{NAMES.get(mode, mode)}, {told}", cells))
+            lines.append(markdown_row(f"{NAMES.get(mode, mode)}, {told}", cells))
     return "\n".join(lines)
 
 
@@ -80,24 +80,25 @@ def _sizes(results: list[dict[str, Any]]) -> list[str]:
 
 def _table(results: list[dict[str, Any]], mode: str, run: str) -> list[str]:
     lines = ["", f"### {mode}, {run}: us per step (tenth fastest to tenth slowest round)", ""]
-    lines += [_row("", _sizes(results)), "|---|" + "---:|" * len(results)]
+    lines += [markdown_row("", _sizes(results)), "|---|" + "---:|" * len(results)]
     for side in ("ours", "extra", "plain", "peer"):
         for one in rows(results[0], mode, run, side):
             cells = [_figure(r, one["name"], run) for r in results]
-            lines.append(_row(one["name"], cells))
-    lines.append(_row("bound", [f"{bound(r, mode, run):.3f}" for r in results]))
+            lines.append(markdown_row(one["name"], cells))
+    lines.append(markdown_row("bound", [f"{bound(r, mode, run):.3f}" for r in results]))
     mine = [best(r, mode, run, "ours") for r in results]
     over = [m["median_us"] / bound(r, mode, run) for m, r in zip(mine, results, strict=True) if m]
-    lines.append(_row("ours / bound", [f"{v:.2f}" for v in over]))
+    lines.append(markdown_row("ours / bound", [f"{v:.2f}" for v in over]))
     for side, name in (("plain", "best plain loops / ours"), ("peer", "best peer / ours")):
         ratios = [ratio(r, mode, run, side) for r in results]
         if ratios[0] == ratios[0]:
             name += f" (geometric mean {_mean(ratios):.2f})" if len(ratios) > 1 else ""
-            lines.append(_row(name, [f"**{v:.2f}**" for v in ratios]))
+            lines.append(markdown_row(name, [f"**{v:.2f}**" for v in ratios]))
     return lines
 
 
-def _row(name: str, cells: list[str]) -> str:
+def markdown_row(name: str, cells: list[str]) -> str:
+    """A row of a table."""
     return "| " + " | ".join([name, *cells]) + " |"
 
 
@@ -108,16 +109,21 @@ def _figure(result: dict[str, Any], name: str, run: str) -> str:
     return "{median_us:.3g} ({p10_us:.3g}-{p90_us:.3g})".format(**found[0])
 
 
-def plot(found: dict[str, Any], path: pathlib.Path) -> None:
-    """Time per step over the hidden size, both on log scales, with the bound drawn in."""
+def pyplot() -> Any:
+    """matplotlib's, or the line that installs it."""
     try:
-        from matplotlib import pyplot
+        from matplotlib import pyplot as found
     except ImportError:
         raise SystemExit('a plot needs matplotlib: pip install "edgelstm[plots]"') from None
+    return found
 
+
+def plot(found: dict[str, Any], path: pathlib.Path) -> None:
+    """Time per step over the hidden size, both on log scales, with the bound drawn in."""
+    figures = pyplot()
     results = found["results"]
     hidden = [r["size"][1] for r in results]
-    figure, axes = pyplot.subplots(len(RUNS), len(MODES), figsize=(16, 8), sharex=True)
+    figure, axes = figures.subplots(len(RUNS), len(MODES), figsize=(16, 8), sharex=True)
     for line, run in zip(axes, RUNS, strict=True):
         for axis, mode in zip(line, MODES, strict=True):
             for side, style in (("ours", "o-"), ("plain", "x:"), ("peer", "s--")):
