@@ -1,10 +1,10 @@
 """Instructions per step of the fused LSTM kernels: `python -m benchmarks.bench_instructions`.
 
 A sequence of 24 steps less an empty one, so that the call is not counted. With `--network`: those
-of one `Session.step` of the bundled network from Python, float32 in and out, and of one
-`Session.run` of 29 steps. Raspberry Pis are counted under qemu-user by a plugin (EDGELSTM_AARCH64,
-see tests/aarch64.py, and a C compiler), x86 on this processor by single steps. Prints a Markdown
-table, and what was skipped and why.
+of one `Session.step` from Python, float32 in and out, of a network of the bundled one's sizes, and
+of one `Session.run` of 29 steps. Raspberry Pis are counted under qemu-user by a plugin
+(EDGELSTM_AARCH64, see tests/aarch64.py, and a C compiler), x86 on this processor by single steps.
+Prints a Markdown table, and what was skipped and why.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def columns(what: Sequence[str]) -> list[str]:
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--network", action="store_true", help="of calls of the bundled network")
+    parser.add_argument("--network", action="store_true", help="of calls of a whole network")
     what = [NETWORK] if parser.parse_args().network else []
     rows, heads = boards(what), columns(what)
     for name, (processor, features) in X86.items():

@@ -114,7 +114,8 @@ def _rows(case: Case, roads: list[Road], times: Any) -> Iterator[dict[str, Any]]
     medians = np.median(times, axis=0)
     for mode in case.modes:
         for name, precision, raw, of_peers in ROWS:
-            mine, fastest = None, {}
+            mine: int | None = None
+            fastest: dict[str, int] = {}
             for k in np.argsort(medians):
                 road = roads[k]
                 if road.mode != mode:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.bundled import demo, demo_data
 from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.execution.session import Session
 from edgelstm.kernels.layer import KEPT_ROWS
@@ -47,17 +46,17 @@ def _advance(run: Callable[[Array, Array], int], x: Array, y: Array, steps: int)
 
 
 def network() -> Iterator[Callable[[int], None]]:
-    """Every format of the bundled network: so many `Session.step`, so many `Session.run`.
+    """Every format of a network of the bundled one's sizes: `Session.step`, then `Session.run`.
 
-    From Python, float32 in and out; `run` takes a recording of 29 steps.
+    From Python, float32 in and out; `run` takes 29 steps.
     """
-    x = demo_data().test_inputs[0]
+    given = random_network("lstm", (12, 48), outputs=9, last_step=True)
+    data = random_input(given, 2, 29)
     for form in FORMATS:
-        ready = demo() if form == "float32" else quantize(demo(), demo_data().calibration, form)
-        session = Session(ready)
-        step = functools.partial(session.step, x[-1], out=np.empty(ready.output_size, np.float32))
-        for call in (step, functools.partial(session.run, x)):
-            yield functools.partial(_repeat, call)
+        session = Session(given if form == "float32" else quantize(given, data, form))
+        out = np.empty(given.output_size, np.float32)
+        yield functools.partial(_repeat, functools.partial(session.step, data[0, 0], out=out))
+        yield functools.partial(_repeat, functools.partial(session.run, data[0]))
 
 
 def _repeat(call: Callable[[], object], times: int) -> None:

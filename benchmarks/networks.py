@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.bundled import demo, demo_data
 from edgelstm.cells import CELLS
@@ -17,11 +18,12 @@ from edgelstm.layers.read_steps import at_each_step
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
+from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.fidelity import snr_db
 from edgelstm.verification.verifier import HYBRID_SNR_DB, compared
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 STEPS = 100
 PRECISIONS = ("float32", "hybrid", "int8")
 
@@ -50,7 +52,8 @@ class Case:
     def x_q(self) -> Array:
         """x in the int8 network's integers."""
         scale = self.networks["int8"].input
-        return np.clip(np.rint(self.x / scale.scale) + scale.zero_point, -128, 127).astype(np.int8)
+        q = quantize_reals(self.x, scale.scale, scale.zero_point, scale.limits)
+        return q.astype(scale.type)
 
     def _each_step(self, mode: str, precision: str) -> Any:
         """A step gives what the head makes of it, also where it reads the last one."""
@@ -134,8 +137,8 @@ def random_case(
 
     def direction(name: str, i: int, h: int) -> Direction:
         rows, bound = len(CELLS[cell_name].gates) * h, h**-0.5
-        shapes = (rows, i), (rows, h), (rows,), (rows,)
-        return Direction(name, cell_name, *(uniform(bound, *shape) for shape in shapes))
+        w, u = uniform(bound, rows, i), uniform(bound, rows, h)
+        return Direction(name, cell_name, w, u, uniform(bound, rows), uniform(bound, rows))
 
     layers: list[Any] = []
     size = sizes[0]
@@ -177,13 +180,14 @@ CASES: dict[str, Callable[[], Case]] = {
 def two_layers() -> tuple[Case, Case, Case]:
     """Two LSTMs one behind the other, and each of them alone, with the same weights and scales."""
     both = random_case("2 x LSTM 64 of 40 inputs", "lstm", (40, 64, 64), None)
-    alone = []
-    for k in range(2):
+
+    def alone(k: int, x: Array) -> Case:
         networks = {
             precision: dataclasses.replace(network, layers=network.layers[k : k + 1])
             for precision, network in both.networks.items()
         }
-        x = both.x if k == 0 else forward(alone[0].networks["float32"], both.x[None])[0]
-        name = both.networks["float32"].layers[k].name
-        alone.append(Case(f"{name} alone", networks, x.astype(np.float32)))
-    return both, *alone
+        return Case(f"layer {k + 1} alone", networks, x)
+
+    first = alone(0, both.x)
+    between = forward(first.networks["float32"], both.x[None])[0].astype(np.float32)
+    return both, first, alone(1, between)

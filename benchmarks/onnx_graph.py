@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}  # of i f g o, of r z n
 OPSET, IR_VERSION = 17, 9
 
@@ -44,7 +45,7 @@ class _Graph:
 
 
 def graph(network: Network) -> bytes:
-    """A float network of LSTMs, GRUs and dense layers without activation.
+    """The file of a float network of LSTMs, GRUs and dense layers without activation.
 
     Inputs are x (steps, 1, input_size) and the states h0 c0 h1 ... (directions, 1, hidden_size) of
     each recurrent layer; outputs y and the states h0_out ... . y has the axes that the last
@@ -53,7 +54,8 @@ def graph(network: Network) -> bytes:
     """
     from onnx import helper
 
-    made, states, y = _Graph(), {}, "x"
+    made, y = _Graph(), "x"
+    states: dict[int, tuple[list[str], Any]] = {}
     for k, layer in enumerate(network.layers):
         after = network.layers[k + 1 :]
         name = "y" if not after else f"y{k}"

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-
 from benchmarks.networks import Array, Case
 from benchmarks.road import Road, steps_first
 from edgelstm.layers.read_steps import ReadSteps
@@ -56,7 +55,8 @@ def _module(network: Network) -> Any:
             self.layers = pytorch.nn.ModuleList(made)
 
         def forward(self, x: Any, states: Any) -> Any:
-            new, layers = [], iter(self.layers)
+            new: list[Any] = []
+            layers = iter(self.layers)
             for layer in network.layers:
                 if isinstance(layer, ReadSteps):
                     x = x[-1:]

@@ -6,6 +6,7 @@ are written for, in one pass over the units. The program kernels run everything 
 """
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,11 @@ def _can_read_arrays() -> bool:
 
 
 def _pack(layer: AnyPart) -> Any:
-    if isinstance(layer, Dense | QuantizedDense):
-        return _pack_dense(layer)
+    pack = PACKS.get(layer.kind)
+    return pack(layer) if pack else None
+
+
+def _pack_direction(layer: Direction | QuantizedDirection) -> Any:
     if isinstance(layer, Direction):
         return _pack_float32(layer)
     from edgelstm.kernels.bind import FORMATS, has_phases
@@ -72,6 +76,10 @@ def _pack_dense(layer: Dense | QuantizedDense) -> Any:
     if layer.input is not None:
         return _pack_int8_dense(layer)
     return pack_dense.pack_hybrid(layer.weight, layer.bias, layer.weight_scale, layer.activation)
+
+
+# Kind of a layer to what packs a part of it; other kinds run in the program.
+PACKS: dict[str, Callable[[Any], Any]] = {"recurrent": _pack_direction, "dense": _pack_dense}
 
 
 def _pack_int8_dense(layer: QuantizedDense) -> Any:
