@@ -10,9 +10,8 @@ from typing import Any
 
 from benchmarks.report import markdown_row, pyplot
 
-PEERS = ("LiteRT", "ONNX Runtime", "PyTorch")
 TITLES = {"step": "one step", "sequence": "a whole sequence"}
-MARKS = {"edgelstm": "o", "LiteRT": "s", "ONNX Runtime": "^", "PyTorch": "D"}
+MARKS = "os^Dv"  # of edgelstm, then of its peers
 
 
 def about(found: dict[str, Any]) -> str:
@@ -46,7 +45,7 @@ def tables(found: dict[str, Any]) -> str:
 def table(found: dict[str, Any], mode: str) -> list[str]:
     """A row per network and format."""
     rows = _rows(found, mode)
-    peers = [peer for peer in PEERS if any(peer in row["peers_us"] for _, row in rows)]
+    peers = _peers(rows)
     lines = ["", f"### {TITLES[mode]}: us from NumPy array to NumPy array", ""]
     heads = ["format", "edgelstm", *peers, "best peer / ours", "95 % interval", "best peer"]
     lines += [markdown_row("network", heads)]
@@ -86,6 +85,10 @@ def _rows(found: dict[str, Any], mode: str) -> list[tuple[dict[str, Any], dict[s
     ]
 
 
+def _peers(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+    return sorted({peer for _, row in rows for peer in row["peers_us"]})
+
+
 def _us(time: float | None) -> str:
     if time is None:
         return "-"
@@ -95,6 +98,11 @@ def _us(time: float | None) -> str:
 def plot(found: dict[str, Any], path: pathlib.Path) -> None:
     """Times on a logarithmic axis, a line per network and format, with the ratio beside it."""
     figures = pyplot()
+    every = _peers([row for mode in TITLES for row in _rows(found, mode)])
+    styles = {
+        runtime: {"marker": mark, "color": f"C{k}"}
+        for k, (runtime, mark) in enumerate(zip(("edgelstm", *every), MARKS, strict=False))
+    }
     counts = [max(1, len(_rows(found, mode))) for mode in TITLES]
     figure, axes = figures.subplots(1, 2, figsize=(17, 1.8 + 0.3 * max(counts)))
     for axis, mode in zip(axes, TITLES, strict=True):
@@ -103,8 +111,7 @@ def plot(found: dict[str, Any], path: pathlib.Path) -> None:
             times = {"edgelstm": row["ours_us"], **row["peers_us"]}
             axis.plot([min(times.values()), max(times.values())], [k, k], color="#d0d7de", zorder=1)
             for runtime, time in times.items():
-                color = f"C{list(MARKS).index(runtime)}"
-                axis.scatter(time, k, marker=MARKS[runtime], color=color, zorder=2)
+                axis.scatter(time, k, **styles[runtime], zorder=2)
             if "ratio" in row:
                 told = f"  {row['ratio']:.2f}x"
                 axis.text(1, k, told, transform=axis.get_yaxis_transform(), va="center")
@@ -115,8 +122,8 @@ def plot(found: dict[str, Any], path: pathlib.Path) -> None:
         axis.set_xlabel("microseconds; beside each line: best peer / edgelstm")
         axis.set_title(TITLES[mode])
     marks = [
-        figures.Line2D([], [], marker=mark, color=f"C{k}", linestyle="", label=runtime)
-        for k, (runtime, mark) in enumerate(MARKS.items())
+        figures.Line2D([], [], linestyle="", label=runtime, **style)
+        for runtime, style in styles.items()
     ]
     axes[0].legend(handles=marks, loc="lower right", fontsize=8)
     figure.suptitle("{cpu}, {instruction_set}, one thread".format(**found["machine"]))
