@@ -173,8 +173,10 @@ def _kernel_rows(kernels: Kernels) -> list[tuple[str, str]]:
 
 def _every_kernel() -> Iterator[Any]:
     """Of every cell in every precision: single steps, one sequence, several side by side."""
+    from edgelstm.kernels import ends
     from edgelstm.kernels.simd.target import TILE_ROWS
 
+    yield from map(ends.kernel, ends.TEMPLATES)
     for cell_name in CELLS:
         network = shapes(cell_name, 2, 2, outputs=2)
         for precision in PRECISIONS.values():

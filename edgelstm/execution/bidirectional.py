@@ -20,7 +20,7 @@ class BidirectionalStage:
     def __init__(
         self, forward: Stage, backward: Stage, input_size: int, batch: int, workers: int
     ) -> None:
-        self._states, self._start = forward, backward
+        self._onward, self._anew = forward, backward  # what their states do in the next call
         self.type: np.dtype[Any] = forward.type
         self.output_size: int = forward.output_size + backward.output_size
         x = input_size, forward.type
@@ -29,7 +29,7 @@ class BidirectionalStage:
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """(batch, steps, input_size) -> (batch, steps, output_size)."""
-        self._start.reset()
+        self._anew.reset()
         y = np.empty((*x.shape[:2], self.output_size), self.type)
         y[..., : self._forward.output_size] = self._forward(x)
         y[..., self._forward.output_size :] = self._backward(x[:, ::-1])[:, ::-1]
@@ -43,12 +43,12 @@ class BidirectionalStage:
 
     def states(self) -> States:
         """Those of the forward direction: copies."""
-        return self._states.states()
+        return self._onward.states()
 
     def set_states(self, new: States) -> None:
         """Takes the states of its layer."""
-        self._states.set_states(new)
+        self._onward.set_states(new)
 
     def reset(self) -> None:
         """Every state back to its start."""
-        self._states.reset()
+        self._onward.reset()

@@ -196,6 +196,22 @@ print(y.tobytes().hex())
     assert texts == {run(network, np.ones((30, 3), np.float32)).tobytes().hex().encode() + b"\n"}
 
 
+@pytest.mark.parametrize("cell_name", ["lstm", "gru_reset_before"])
+def test_states_of_a_batch_are_those_of_its_sequences(cell_name: str) -> None:
+    network = random_network(cell_name, (5, 16, 9))
+    x = random_input(network, 7, 31)
+    side = Session(network, batch=7)
+    side.run(x[:, :30])
+    side.step(x[:, 30])
+    got = side.state
+    for k in range(7):
+        alone = Session(network)
+        alone.run(x[k])
+        for layer, states in alone.state.items():
+            for name, value in states.items():
+                assert np.array_equal(got[layer][name][k], value)
+
+
 def test_a_call_holds_all_that_its_addresses_point_to() -> None:
     network = random_network("lstm", (6, 24, 17), outputs=5)
     x = random_input(network, 1, 30)[0]
