@@ -252,6 +252,6 @@ def test_a_session_says_which_road_each_layer_takes() -> None:
     lines = repr(Session(network)).splitlines()
     assert lines[0] == "Session: float32, 5 inputs, 3 outputs"
     assert lines[1].endswith(": kernel, each direction in a call of its own")
-    assert lines[2].endswith(": program")
+    assert lines[2].endswith(": kernel")
     assert repr(Session(network, engine="reference")).endswith(": reference")
     assert "<th scope='col'>computed by</th>" in Session(network)._repr_html_()
