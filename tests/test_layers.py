@@ -152,3 +152,19 @@ def test_imports_point_downwards(path: pathlib.Path) -> None:
 def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
     tree = ast.parse(f"def f():\n    {code}")
     assert [downwards(own, other) for other in imported(tree)] == [False]
+
+
+MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
+# Options of commands are parameters, one line each.
+LONG = {("tools", "cli", "profile")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_files_and_functions_are_short(path: pathlib.Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    most = 80 if place(path)[0] == "kernels" else MOST_OF_A_FUNCTION
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and (*place(path), node.name) not in LONG:
+            told = len((ast.get_docstring(node, clean=False) or "").splitlines())
+            assert (node.end_lineno or 0) - node.lineno + 1 - told <= most, node.name

@@ -88,7 +88,7 @@ def count(
 
 def _once(network: Network | QuantizedNetwork) -> set[str]:
     """Parts that run once a sequence: those behind the layer that reads the last step."""
-    reads = [k for k, layer in enumerate(network.layers) if not layer.parts]
+    reads = [k for k, layer in enumerate(network.layers) if layer.kind == "read_steps"]
     behind = network.layers[reads[0] :] if reads else ()
     return {part.name for part in parts(behind)}
 

@@ -37,9 +37,9 @@ class Format:
     A reader is ``f(path, asked) -> AnyNetwork``; a writer is
     ``f(network, steps, streaming, target) -> Contents``: the path inside its folder to content, of
     a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
-    has no form for it, or None; without one it is given every cell, with peepholes, projections and
-    integers. `facts` is ``f(path) -> FileFacts``, of formats that a runtime runs. `targets`: the
-    runtimes that a file can be written for. `is_folder`: whether it is one, and not a file.
+    has no form for it, or None; every writer has one. `facts` is ``f(path) -> FileFacts``, of
+    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
+    `is_folder`: whether it is one, and not a file.
     """
 
     reader: str | None = None
@@ -49,6 +49,9 @@ class Format:
     targets: tuple[str, ...] = ()
     is_folder: bool = False
 
+    def __post_init__(self) -> None:
+        assert self.writer is None or self.refusal, "what a writer cannot hold would be lost"
+
 
 LONGEST_CALL = 5_000  # beyond, a calibration sequence is a recording, and not what a call gets
 
@@ -56,7 +59,7 @@ FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),
     ".pt": Format(reader="torch:read_pt"),
     ".pth": Format(reader="torch:read_pt"),
-    ".npz": Format(reader="npz:read", writer="npz:encode"),
+    ".npz": Format(reader="npz:read", writer="npz:encode", refusal="npz:refusal"),
     ".onnx": Format(
         "onnx.read:read",
         "onnx.write:encode",
@@ -212,9 +215,9 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
     if told is None and part.precision == "float32":
         told = forms.refusal(part, find_precision(precision))
     place = FORMATS[suffix.lower()].refusal
-    if told or place is None or part.kind != "recurrent":
+    if told or part.kind != "recurrent":
         return told
-    found: str | None = _loaded(place)(part, precision)
+    found: str | None = _loaded(str(place))(part, precision)
     return found
 
 

@@ -11,11 +11,16 @@ from edgelstm.files.disk import Contents
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.description import KINDS, describe, named_arrays, restore
 from edgelstm.formats.tensors import NEEDED, at
+from edgelstm.layers.recurrent import AnyDirection
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 DESCRIPTION = "edgelstm"
-__all__ = ["KINDS", "encode", "read"]
+__all__ = ["KINDS", "encode", "read", "refusal"]
+
+
+def refusal(direction: AnyDirection, precision: str) -> None:
+    """Nothing: every array of a direction has a name in the file."""
 
 
 def encode(

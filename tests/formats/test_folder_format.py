@@ -52,7 +52,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("edgelstm.formats.parts")
     vars(module).update(encode=encode, read=read, facts=facts, KINDS=KINDS)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    known = Format("parts:read", "parts:encode", facts="parts:facts", is_folder=True)
+    known = Format("parts:read", "parts:encode", "onnx:refusal", "parts:facts", is_folder=True)
     monkeypatch.setitem(FORMATS, ".parts", known)
     monkeypatch.setitem(verifier.SERVES, (".parts", "float32"), ("onnxruntime",))
     execute = isolation.execute
