@@ -1,5 +1,7 @@
 """A matrix as it is stored: what it costs, and what its values stand for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_a_real_matrix_costs_four_bytes_a_weight() -> None:
 def test_a_gates_matrix_is_a_view_of_its_rows(precision: str) -> None:
     network = random_network("lstm", (3, 5))
     ready = network if precision == "float32" else quantize(network, None, precision)
-    (direction,) = ready.layers[0].parts
+    direction: Any = ready.layers[0].parts[0]
     for k, gate in enumerate("ifgo"):
         values = direction.matrix("hh", gate).values
         assert np.shares_memory(values, direction.weight_hh)
