@@ -25,10 +25,10 @@ from edgelstm.kernels.simd.arrays import (
     parameters,
 )
 from edgelstm.kernels.simd.pointers import call_stage, i32_at
+from edgelstm.kernels.simd.vectors import INFINITE
 
 CHUNK = KEPT_ROWS
 UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
-INFINITE = 0x7F800000  # bits of a float32 that is not finite
 
 (
     ARRAY,  # address of the type numpy.ndarray

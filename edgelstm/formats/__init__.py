@@ -207,17 +207,16 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
 
     Args:
         part: A direction of a recurrent layer, or a dense layer; of a float network it may be asked
-            for any precision.
+            for any precision, and a precision may have no form for it in any format.
         suffix: Of a format that is written.
         precision: Key of `PRECISIONS`.
     """
     told = _unknown_kind(part.kind, suffix)
     if told is None and part.precision == "float32":
         told = forms.refusal(part, find_precision(precision))
-    place = FORMATS[suffix.lower()].refusal
     if told or part.kind != "recurrent":
         return told
-    found: str | None = _loaded(str(place))(part, precision)
+    found: str | None = _loaded(str(FORMATS[suffix.lower()].refusal))(part, precision)
     return found
 
 

@@ -295,7 +295,5 @@ def test_notebooks_show_the_intervals(device: str) -> None:
 
 def test_dictionary_has_the_promised_keys() -> None:
     got = estimate(STEP, U575).to_dict()
-    assert list(got)[:5] == [
-        *("latency_us", "energy_uj", "energy_net_uj", "energy_reason", "basis")
-    ]
+    assert list(got)[:5] == ["latency_us", "energy_uj", "energy_net_uj", "energy_reason", "basis"]
     assert list(got["energy_uj"]) == ["low", "typical", "high"]

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,6 @@ def test_what_is_made_here_is_written_and_kept(kind: str, tmp_path: Path) -> Non
 
 # ---- edits of a description and of its arrays, by what a random number picks
 
-Edit = Callable[[Description, Arrays, np.random.Generator], None]
 POSITIVE = (1e-45, 1e-30, 2.0**-31, 0.1, float(np.float32(0.1)), 0.5, 3e38, 1e39, 1e300, 0, -1.0)
 WHOLE = (-32768, -129, -128, -1, 0, 1, 127, 128, 2**31, 2.5, "3", None, True)
 NAMES = ("", " ", "a/b", "../up", "a.b", "ü—名", "[/x]", "=1+2", "x_reverse", "a\0b", "\x1b[2J")
@@ -212,9 +210,7 @@ def renamed(description: Description, arrays: Arrays, old: str, new: str) -> Non
         arrays[new + key.removeprefix(old)] = arrays.pop(key)
 
 
-EDITS: tuple[Edit, ...] = (
-    *(scale, all_scales_of_a_role, weight_scale, weight, both_biases, field, top, name),
-)
+EDITS = (scale, all_scales_of_a_role, weight_scale, weight, both_biases, field, top, name)
 
 
 def edited(network: AnyNetwork, seed: int) -> tuple[Description, Arrays]:

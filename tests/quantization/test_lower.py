@@ -80,12 +80,8 @@ def test_products_have_the_numbers_of_the_runtime(
 
 def test_between_products_and_states_stand_the_worked_numbers() -> None:
     lowered = lower(golden_layer(cell_clip=0.0))
-    assert [s.zero_point for s in (lowered.input, *lowered.states, lowered.output)] == [
-        3,
-        -2,
-        0,
-        -2,
-    ]
+    ends = (lowered.input, *lowered.states, lowered.output)
+    assert [end.zero_point for end in ends] == [3, -2, 0, -2]
     kept, new, out = of(Mul, golden_layer())
     assert [op.rescale.numbers for op in (kept, new)] == [(2**30, -14), (2**30, -17)]
     assert out.rescale.numbers == (1118481092, -22)
@@ -166,9 +162,7 @@ def test_a_reverse_direction_has_the_list_of_a_forward_one() -> None:
 
 
 @pytest.mark.parametrize("cell_name", sorted({*CELLS} - {*cells_of(INT8)}))
-def test_a_cell_without_integers_is_refused_before_calibration(
-    cell_name: str,
-) -> None:
+def test_a_cell_without_integers_is_refused_before_calibration(cell_name: str) -> None:
     network = random_network(cell_name, (3, 4))
     expected = f"a {cell_name} has no form in int8 yet: .*; what works for it: float32"
     with pytest.raises(ModelError, match=expected):
