@@ -17,7 +17,8 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.text import counted
 
 Array = NDArray[Any]
