@@ -21,17 +21,23 @@ def limits(plan: LayerPlan) -> dict[str, float]:
     return dict.fromkeys(sums, 2.0 ** (15 + power))
 
 
-def saturation_of(plan: LayerPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
-    """Per gate: what goes into its activation, and what comes from U h alone."""
+def gate_sums(plan: LayerPlan) -> dict[str, tuple[str, str]]:
+    """Gate to what goes into its activation, and to what comes from U h alone."""
     found = {}
     for op in plan.ops:
         reads = (o.args[0] for o in plan.ops if _activates(plan, o, op.result))
         total = next(reads, None) if op.side == "hh" else None
         if total is not None:
-            found[str(op.gate)] = Saturation(
-                seen[total].values, seen[total].beyond, seen[op.result].beyond
-            )
+            found[str(op.gate)] = total, op.result
     return found
+
+
+def saturation_of(plan: LayerPlan, seen: dict[str, Range]) -> dict[str, Saturation]:
+    """Per gate: how many of its sums, and of their recurrent parts, were beyond the limits."""
+    return {
+        gate: Saturation(seen[total].values, seen[total].beyond, seen[part].beyond)
+        for gate, (total, part) in gate_sums(plan).items()
+    }
 
 
 def _activates(plan: LayerPlan, activation: Op, value: str) -> bool:

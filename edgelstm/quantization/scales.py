@@ -88,7 +88,7 @@ class Saturation:
 
     Attributes:
         values: Gate sums seen.
-        sums_cut: Of these, how many left the range (+-8 for `int8`).
+        sums_cut: Of these, how many left the range of their integers.
         recurrent_cut: How many recurrent parts (U h alone) left it; runtimes disagree there.
     """
 
