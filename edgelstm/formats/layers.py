@@ -42,7 +42,8 @@ def recurrent(
     Args:
         signal: Two axes for steps and batch, then the features.
         cell_name: Key of `CELLS`.
-        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
+        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction, and
+            weight_peephole of a cell with peepholes.
         steps_axis: 0 or 1.
     """
     name = _name(signal, cell_name)
@@ -103,6 +104,7 @@ def _direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Dire
         weights["weight_hh"],
         weights["bias_ih"],
         weights["bias_hh"],
+        weight_peephole=weights.get("weight_peephole"),
     )
 
 

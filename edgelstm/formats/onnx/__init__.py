@@ -1,64 +1,94 @@
 """ONNX: its operators for recurrent cells and their order of gates, which stand nowhere else."""
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS, same_cell
+from edgelstm.cells.spec import trace
 from edgelstm.layers.recurrent import AnyDirection
+from edgelstm.model.plan import plan_of
+from edgelstm.model.precision import FLOAT32
 
-# cell -> operator, its gates in our letters, attributes
-NATIVE: dict[str, tuple[str, str, dict[str, int]]] = {
-    "lstm": ("LSTM", "iofg", {}),
-    "gru": ("GRU", "zrn", {"linear_before_reset": 1}),
-    "gru_reset_before": ("GRU", "zrn", {"linear_before_reset": 0}),
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """A recurrent operator of ONNX, and how a cell is said with it.
+
+    Attributes:
+        name: Of the operator.
+        gates: Blocks of rows in W, R and B, in our letters.
+        attributes: Beside hidden_size and direction.
+        peepholes: Blocks in P; none: the cell has no P.
+        negated: Gate that the cell lacks to the one whose weights it takes, negated: with them
+            sigmoid(-v) is 1 - sigmoid(v). ONNX Runtime's `input_forget` is another cell, f = 1 - i.
+    """
+
+    name: str
+    gates: str
+    attributes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    peepholes: str = ""
+    negated: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+COUPLED = {"i": "f"}
+NATIVE = {
+    "lstm": Operator("LSTM", "iofg"),
+    "lstm_peephole": Operator("LSTM", "iofg", peepholes="iof"),
+    "lstm_coupled": Operator("LSTM", "iofg", negated=COUPLED),
+    "lstm_coupled_peephole": Operator("LSTM", "iofg", peepholes="iof", negated=COUPLED),
+    "gru": Operator("GRU", "zrn", {"linear_before_reset": 1}),
+    "gru_reset_before": Operator("GRU", "zrn", {"linear_before_reset": 0}),
+    "rnn": Operator("RNN", "n"),
 }
 
 
-def refusal(direction: AnyDirection, precision: str) -> str | None:
-    """Why .onnx has no form for a direction at a precision; None if it has one.
+def refusal(direction: AnyDirection, precision: str) -> None:
+    """Nothing: what no operator computes is a loop over the steps of its operations."""
 
-    Integers are written operation by operation; else a cell needs an operator.
+
+def native(direction: AnyDirection) -> Operator | None:
+    """The operator that computes a direction; None if none does.
+
+    A layer's list of operations is longer than its cell's where it clips or projects.
     """
     cell = direction.cell_name
-    if precision == "int8":
+    if plan_of(direction, FLOAT32).ops != trace(CELLS[cell]).ops:
         return None
-    if direction.projection_size:
-        return f"ONNX's operators have no projection, as this {cell} has"
-    if precision == "hybrid" and not same_cell(cell, "lstm"):
-        return f"ONNX Runtime has no operator with int8 weights for a {cell}, only for an lstm"
-    if native(cell) is None:
-        return f"ONNX has no operator for a {cell}"
-    if direction.cell_clip:
-        return (
-            f"cell_clip is {direction.cell_clip}; ONNX's LSTM can cut the gates' sums, but not the "
-            "cell"
-        )
-    return None
+    return next((entry for known, entry in NATIVE.items() if same_cell(cell, known)), None)
 
 
-def native(cell_name: str) -> tuple[str, str, dict[str, int]] | None:
-    """The entry of `NATIVE` for a cell that computes the same; None if there is none."""
-    return next((entry for known, entry in NATIVE.items() if same_cell(cell_name, known)), None)
+def to_onnx(rows: NDArray[Any], cell_name: str, blocks: str = "gates") -> NDArray[Any]:
+    """Weights or biases in ONNX's order.
+
+    Args:
+        rows: With the cell's order of blocks on the first axis.
+        cell_name: One that an operator computes.
+        blocks: `gates`, or `peepholes`.
+    """
+    operator = _operator(cell_name)
+    have, want = getattr(CELLS[cell_name], blocks), getattr(operator, blocks)
+    return _in_order(rows, have, want, operator.negated)
 
 
-def to_onnx(rows: NDArray[Any], cell_name: str) -> NDArray[Any]:
-    """Weights or biases with the cell's order of gates on the first axis, in ONNX's order."""
-    return _reorder(rows, "".join(CELLS[cell_name].gates), _gates(cell_name))
-
-
-def from_onnx(rows: NDArray[Any], cell_name: str) -> NDArray[Any]:
+def from_onnx(rows: NDArray[Any], cell_name: str, blocks: str = "gates") -> NDArray[Any]:
     """The opposite of `to_onnx`."""
-    return _reorder(rows, _gates(cell_name), "".join(CELLS[cell_name].gates))
+    return _in_order(rows, getattr(_operator(cell_name), blocks), getattr(CELLS[cell_name], blocks))
 
 
-def _gates(cell_name: str) -> str:
-    found = native(cell_name)
-    assert found is not None, f"{cell_name} is refused"
-    return found[1]
+def _operator(cell_name: str) -> Operator:
+    return next(entry for known, entry in NATIVE.items() if same_cell(cell_name, known))
 
 
-def _reorder(rows: NDArray[Any], have: str, want: str) -> NDArray[Any]:
+def _in_order(
+    rows: NDArray[Any],
+    have: Sequence[str],
+    want: Sequence[str],
+    negated: Mapping[str, str] | None = None,
+) -> NDArray[Any]:
     blocks = dict(zip(have, np.split(rows, len(have)), strict=True))
+    blocks |= {gate: -blocks[other] for gate, other in (negated or {}).items()}
     return np.concatenate([blocks[gate] for gate in want])

@@ -7,14 +7,13 @@ Sigmoid and tanh are tables over all int16 values, which a negative index reads 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from edgelstm.cells.spec import Op
-from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
-from edgelstm.layers.directions import is_bidirectional
+from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned
+from edgelstm.formats.onnx.loop import Ends, add_loop, each_direction, groups, stack_names
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import (
@@ -30,57 +29,35 @@ from edgelstm.quantization.operations import (
 from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
 from edgelstm.quantization.rounding import ONNXRUNTIME
 
-if TYPE_CHECKING:
-    import onnx
-
 
 def recurrent(
     graph: Graph,
     layer: Recurrent[QuantizedDirection],
     x: str,
     states: Sequence[str],
-) -> tuple[str, list[str]]:
-    """Adds a loop over the steps, or one in each direction.
+) -> Ends:
+    """Adds a loop over the steps, or one in each direction; see `loop.each_direction`.
 
     Args:
         graph: Takes the nodes.
         layer: Integers, and one scale per value.
-        x: Name of the input (steps, batch, input_size) int8.
-        states: Names of the states before the first step (batch, hidden_size); none: zeros.
-
-    Returns:
-        Names of the output (steps, batch, output_size) and of the states after the last step; none
-        of a bidirectional layer.
+        x: Name of the input (steps, batch, input_size), integers.
+        states: Names of the states before the first step (batch, its size); none: zeros.
     """
-    if not is_bidirectional(layer):
-        return _loop(graph, layer.forward, x, states)
-    forward, backward = layer.directions
-    there, _ = _loop(graph, forward, x, ())
-    back, _ = _loop(graph, backward, x, (), reverse=True)
-    return graph("Concat", there, back, scope=layer.name, axis=2), []
 
+    def loop(direction: QuantizedDirection, given: Sequence[str], reverse: bool) -> Ends:
+        lowered = lower(direction, ONNXRUNTIME)
+        return add_loop(
+            graph,
+            lowered.name,
+            lowered.states,
+            {x: lowered.input},
+            lambda body: _step(body, lowered),
+            given=given,
+            reverse=reverse,
+        )
 
-def _loop(
-    graph: Graph,
-    layer: QuantizedDirection,
-    x: str,
-    states: Sequence[str],
-    *,
-    reverse: bool = False,
-) -> tuple[str, list[str]]:
-    lowered = lower(layer, ONNXRUNTIME)
-    backwards = {"scan_input_directions": [1], "scan_output_directions": [1]}
-    outputs = [*(f"{layer.name}/{state.name}_end" for state in lowered.states), f"{layer.name}/Y"]
-    graph.add(
-        "Scan",
-        [*(states or _zeros(graph, lowered, x)), x],
-        outputs,
-        name=layer.name,
-        body=_body(graph.body(), lowered),
-        num_scan_inputs=1,
-        **(backwards if reverse else {}),
-    )
-    return outputs[-1], outputs[:-1]
+    return each_direction(graph, layer, states, loop)
 
 
 def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
@@ -97,40 +74,6 @@ def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
         assert isinstance(table, Table)
         y = graph("Gather", _table(graph, table), y, scope=name)
     return y if tables else graph("Cast", y, scope=name, to=onnx_type(lowered.output.type))
-
-
-Affine = TypeVar("Affine", Op, Product)
-
-
-def groups(affines: Iterable[Affine]) -> list[tuple[Affine, ...]]:
-    """Together those that multiply one value by one matrix."""
-    together: dict[object, list[Affine]] = {}
-    for op in affines:
-        together.setdefault((op.side, op.args), []).append(op)
-    return [tuple(ops) for ops in together.values()]
-
-
-def stack_names(layer: str, group: Sequence[Op] | Sequence[Product]) -> tuple[str, str]:
-    """What a group's stacked weights and biases are called: ``lstm1/W_ifgo``, ``lstm1/Wb_ifgo``."""
-    letter, gates = {"ih": "W", "hh": "R"}[str(group[0].side)], [str(op.gate) for op in group]
-    return f"{layer}/{letter}_{''.join(gates)}", f"{layer}/{letter}b_{''.join(gates)}"
-
-
-def _zeros(graph: Graph, lowered: Lowered, x: str) -> list[str]:
-    """Every state at its zero point, for as many sequences as x holds."""
-    from onnx.numpy_helper import from_array
-
-    name, states = lowered.name, lowered.states
-    batch = graph("Shape", x, scope=name, start=1, end=2)
-    shapes = {
-        size: graph("Concat", batch, graph.constant([size]), scope=name, axis=0)
-        for size in dict.fromkeys(s.size for s in states)
-    }
-    starts = [from_array(np.array([s.zero_point], s.type)) for s in states]
-    return [
-        graph("ConstantOfShape", shapes[state.size], scope=name, value=start)
-        for state, start in zip(states, starts, strict=True)
-    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +96,8 @@ class _Step:
         return self.names[value, type_name]
 
 
-def _body(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
+def _step(graph: Graph, lowered: Lowered) -> list[str]:
+    """Adds the operations; names of the new states."""
     name, kept = lowered.name, (*lowered.states, lowered.input)
     step = _Step(graph, name, {(v.name, v.type): f"{name}/{v.name}" for v in kept})
     stacked = groups(op for op in lowered.ops if isinstance(op, Product))
@@ -163,18 +107,8 @@ def _body(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
             step.names[op.result, "int64"] = OPERATIONS[type(op)](step, op)
         elif op.result in begins:
             _add_products(step, begins[op.result])
-    ends = [*zip(lowered.states, lowered.new_states, strict=True)]
-    new = [step.read(value, state.type) for state, value in ends]
-    y = graph("Identity", new[0], scope=name)  # an output of a body stands there once
-    infos = {v.name: (v.type, ("batch", v.size)) for v in kept}
-    results = [*zip((v.name for v in lowered.states), new, strict=True)]
-    results.append((lowered.states[0].name, y))
-    return graph.proto(
-        f"{name}/step",
-        [value_info(f"{name}/{v}", *info) for v, info in infos.items()],
-        [value_info(end, *infos[state]) for state, end in results],
-        constants=False,
-    )
+    ends = zip(lowered.states, lowered.new_states, strict=True)
+    return [step.read(value, state.type) for state, value in ends]
 
 
 def _add_products(step: _Step, group: Sequence[Product]) -> None:

@@ -11,7 +11,7 @@ from onnx.numpy_helper import from_array
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.description import describe, named_arrays
-from edgelstm.formats.onnx.read_integer import read
+from edgelstm.formats.onnx.read_described import read
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 from tests.onnx_files import Array, around, int8, model
