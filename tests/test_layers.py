@@ -31,8 +31,8 @@ ORDER = {
         "torch_graph torch_layers < npz torch_refused < torch_module < torch < __init__"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < float integer operators < hybrid "
-        "read_integer < read write"
+        "__init__ axes folding graph signature tensors < loop recurrent_nodes < equations integer "
+        "operators < float < hybrid read_described < read write"
     ),
     "formats.tflite": (
         "flatbuffer guards < schema < model < layers write < chain < read < __init__"

@@ -44,10 +44,21 @@ NATIVE = {
     "gru_reset_before": Operator("GRU", "zrn", {"linear_before_reset": 0}),
     "rnn": Operator("RNN", "n"),
 }
+# Operators that ONNX Runtime has with such weights; with int8 it is DynamicQuantizeLSTM.
+RUN = {"float32": ("LSTM", "GRU", "RNN"), "hybrid": ("LSTM",)}
 
 
 def refusal(direction: AnyDirection, precision: str) -> None:
     """Nothing: what no operator computes is a loop over the steps of its operations."""
+
+
+def is_loop(direction: AnyDirection, precision: str) -> bool:
+    """Whether a direction is written as a loop over the steps, for lack of an operator.
+
+    Asked of `float32` and `hybrid`; integers always are a loop.
+    """
+    operator = native(direction)
+    return operator is None or operator.name not in RUN[precision]
 
 
 def native(direction: AnyDirection) -> Operator | None:
