@@ -143,9 +143,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("cell_name", "precision", "works"), REFUSED)
-def test_what_has_no_form_of_it_says_what_works(
-    cell_name: str, precision: str, works: str
-) -> None:
+def test_what_has_no_form_of_it_says_what_works(cell_name: str, precision: str, works: str) -> None:
     network, x = made(cell_name)
     given = network if precision == "float32" else quantize(network, x, precision)
     told = NEITHER.format(cell_name, works)

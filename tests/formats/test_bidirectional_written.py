@@ -13,7 +13,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.execution import session
-from edgelstm.formats import encode, facts, read, write
+from edgelstm.formats import AnyNetwork, encode, facts, read, write
 from edgelstm.formats.description import describe, named_arrays
 from edgelstm.formats.tflite.chain import BOTH_DIRECTIONS
 from edgelstm.formats.tflite.model import Operator, unpack
@@ -124,7 +124,8 @@ def test_a_cell_that_is_not_written_is_refused_by_name() -> None:
 def test_the_clip_of_a_cell_is_written(tmp_path: Path) -> None:
     network = bidirectional_network("lstm", (5, 8), gain=4, cell_clip=0.5)
     qnetwork = quantize(network, random_input(network, 4, 20))
-    for one, suffix in itertools.product((network, qnetwork), (".tflite", ".onnx")):
+    both: tuple[AnyNetwork, ...] = (network, qnetwork)
+    for one, suffix in itertools.product(both, (".tflite", ".onnx")):
         assert verify(write(one, tmp_path / f"net{suffix}", steps=5), one, n_sequences=8).passed
 
 

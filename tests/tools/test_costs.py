@@ -33,7 +33,7 @@ COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels
 def made(name: str) -> Network:
     if name == "bidirectional":
         return bidirectional_network("lstm", (9, 8), outputs=3, last_step=True)
-    shape = SHAPES[name]
+    shape = SHAPES.get(name) or Shape(name, 12, 16)
     assert shape.cell and shape.input and shape.hidden
     sizes = (shape.input, *([shape.hidden] * (shape.layers or 1)))
     outputs = shape.outputs or 0

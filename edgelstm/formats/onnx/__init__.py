@@ -1,6 +1,7 @@
 """ONNX: its operators for recurrent cells and their order of gates, which stand nowhere else."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,8 +49,18 @@ NATIVE = {
 RUN = {"float32": ("LSTM", "GRU", "RNN"), "hybrid": ("LSTM",)}
 
 
-def refusal(direction: AnyDirection, precision: str) -> None:
-    """Nothing: what no operator computes is a loop over the steps of its operations."""
+def refusal(direction: AnyDirection, precision: str) -> str | None:
+    """Why .onnx has no form for a direction, at any precision; None if it has one.
+
+    What no operator computes is a loop over the steps; it holds the weights that it multiplies by.
+    """
+    cell = CELLS[direction.cell_name]
+    read = {(op.side, op.gate) for op in trace(cell).ops}
+    for side, gate in itertools.product(("ih", "hh"), cell.gates):
+        if (side, gate) not in read:
+            told = f"a {cell.name} multiplies nothing by weight_{side} of its gate {gate}"
+            return f"{told}, and .onnx would lose it"
+    return None
 
 
 def is_loop(direction: AnyDirection, precision: str) -> bool:

@@ -113,10 +113,12 @@ class _Held:
         side, (weight_name, bias_name) = group[0].side, stack_names(name, group)
         weight = self._weight(weight_name)
         yield f"weight_{side}", weight
-        # the recurrent sums of a gate that add no bias of their own store none
-        stored = side == "ih" or bias_name in self._tensors
-        none = np.zeros(len(weight), self._precision.bias_type)
-        yield f"bias_{side}", self._array(bias_name) if stored else none
+        # merged with those of x where a gate adds both at once: then none are stored
+        may_lack = side == "hh" and self._precision.weight_type == "int8"
+        if may_lack and bias_name not in self._tensors:
+            yield f"bias_{side}", np.zeros(len(weight), self._precision.bias_type)
+        else:
+            yield f"bias_{side}", self._array(bias_name)
 
     def _weight(self, name: str) -> NDArray[Any]:
         """(..., rows, columns) from what is stored transposed, int8 with zero point 128."""
