@@ -45,7 +45,7 @@ NATIVE = {
     "gru_reset_before": Operator("GRU", "zrn", {"linear_before_reset": 0}),
     "rnn": Operator("RNN", "n"),
 }
-# Operators that ONNX Runtime has with such weights; with int8 it is DynamicQuantizeLSTM.
+# Operators that ONNX Runtime has with a precision's weights; with int8 it is DynamicQuantizeLSTM.
 RUN = {"float32": ("LSTM", "GRU", "RNN"), "hybrid": ("LSTM",)}
 
 
@@ -63,24 +63,16 @@ def refusal(direction: AnyDirection, precision: str) -> str | None:
     return None
 
 
-def is_loop(direction: AnyDirection, precision: str) -> bool:
-    """Whether a direction is written as a loop over the steps, for lack of an operator.
-
-    Asked of `float32` and `hybrid`; integers always are a loop.
-    """
-    operator = native(direction)
-    return operator is None or operator.name not in RUN[precision]
-
-
-def native(direction: AnyDirection) -> Operator | None:
-    """The operator that computes a direction; None if none does.
+def native(direction: AnyDirection, precision: str) -> Operator | None:
+    """The operator that a direction is written as; None if it is a loop over the steps.
 
     A layer's list of operations is longer than its cell's where it clips or projects.
     """
     cell = direction.cell_name
     if plan_of(direction, FLOAT32).ops != trace(CELLS[cell]).ops:
         return None
-    return next((entry for known, entry in NATIVE.items() if same_cell(cell, known)), None)
+    found = next((entry for known, entry in NATIVE.items() if same_cell(cell, known)), None)
+    return found if found and found.name in RUN.get(precision, ()) else None
 
 
 def to_onnx(rows: NDArray[Any], cell_name: str, blocks: str = "gates") -> NDArray[Any]:

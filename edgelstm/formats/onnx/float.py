@@ -30,7 +30,7 @@ def recurrent(graph: Graph, layer: Recurrent[Direction], x: str, states: Sequenc
         Names of the output (steps, batch, output_size) and of the states after the last step; none
         of a bidirectional layer.
     """
-    operator = native(layer.forward)
+    operator = native(layer.forward, layer.forward.precision)
     if operator is None:
         return equations.recurrent(graph, layer, x, states, _product)
     directions = layer.directions

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.formats.onnx import equations, is_loop, to_onnx
+from edgelstm.formats.onnx import equations, native, to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned
 from edgelstm.formats.onnx.loop import Ends, stack_names
@@ -29,7 +29,7 @@ def recurrent(
     states: Sequence[str],
 ) -> Ends:
     """Adds a DynamicQuantizeLSTM or a loop; arguments and result as in `float.recurrent`."""
-    if is_loop(layer.forward, "hybrid"):
+    if native(layer.forward, layer.forward.precision) is None:
         return equations.recurrent(graph, layer, x, states, _product)
     weights, scales, directions = [], [], layer.directions
     for letter, side in (("W", "ih"), ("R", "hh")):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import float as float32
-from edgelstm.formats.onnx import hybrid, integer, is_loop
+from edgelstm.formats.onnx import hybrid, integer, native
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_described import KEY
 from edgelstm.layers.recurrent import Recurrent
@@ -160,7 +160,7 @@ def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> 
 def _needs_description(network: Network | QuantizedNetwork) -> bool:
     """Whether the operators do not say all of it: scales, or what a loop computes."""
     return isinstance(network, QuantizedNetwork) or any(
-        isinstance(layer, Recurrent) and is_loop(layer.forward, "float32")
+        isinstance(layer, Recurrent) and native(layer.forward, "float32") is None
         for layer in network.layers
     )
 
