@@ -26,12 +26,13 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks elsewhere integers signature stated symbolic tensors torch_export "
-        "torch_pickle < description layers ordering tflite torch_archive < onnx state_dict "
-        "torch_graph torch_layers < npz torch_refused < torch_module < torch < __init__"
+        "asked blocks composed description elsewhere signature stated symbolic tensors "
+        "torch_export torch_pickle < integers layers ordering torch_archive < restored tflite < "
+        "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
+        "__init__"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < loop recurrent_nodes < equations integer "
+        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < equations integer "
         "operators < float < hybrid read_described < read write"
     ),
     "formats.tflite": (
@@ -51,8 +52,9 @@ ORDER = {
     ),
     "model": "network precision < plan sizes < forms forward",
     "quantization": (
-        "calibration fixedpoint < rounding scales < quantized < hybrid operations < lower < "
-        "quantizer reference"
+        "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
+        "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
+        "quantize_fused < quantize_composed reference < quantizer"
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (

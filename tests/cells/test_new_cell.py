@@ -43,7 +43,7 @@ NEW = {
     "ugrnn": CellSpec("ugrnn", ("u", "n"), ("h",), ugrnn),
     "wired": CellSpec("wired", ("i", "f", "g", "o"), ("h", "c"), wired),
 }
-HAS = [(n, p) for n in NEW for p in ("float32", "hybrid", "int8") if (n, p) != ("ugrnn", "int8")]
+HAS = [(n, p) for n in NEW for p in ("float32", "hybrid", "int8", "int16x8")]
 new_cells = pytest.mark.parametrize("cell_name", NEW)
 engines = pytest.mark.parametrize(
     "engine", ["reference", pytest.param("numba", marks=pytest.mark.slow)]
@@ -133,12 +133,12 @@ def test_onnx_computes_it_and_gives_it_back(cell_name: str, precision: str, tmp_
 
 
 NEITHER = r"for a {0}, only for an lstm; what works for it: \.npz \({1}\), \.onnx \({1}\)"
+ALL = "float32, int8, int16x8, hybrid"
 REFUSED = [
-    ("ugrnn", "float32", "float32, hybrid"),
+    ("ugrnn", "float32", ALL),
     ("ugrnn", "hybrid", "hybrid"),
-    ("wired", "float32", "float32, int8, hybrid"),
+    ("wired", "float32", ALL),
     ("wired", "hybrid", "hybrid"),
-    ("wired", "int8", "int8"),
 ]
 
 
@@ -151,16 +151,17 @@ def test_what_has_no_form_of_it_says_what_works(cell_name: str, precision: str, 
         encode(given, ".tflite", steps=2)
 
 
-def test_integers_of_another_scale_are_refused() -> None:
-    told = "layer 'ugrnn1': a ugrnn has no form in int8 yet: .*; what works for it: float32, hybrid"
+def test_fused_integers_of_another_scale_are_refused() -> None:
+    told = "layer 'ugrnn1': a ugrnn has no fused int8 form: .*; what works for it: float32"
     with pytest.raises(ModelError, match=told):
-        quantize(*made("ugrnn"), "int8")
+        quantize(*made("ugrnn"), "int8", "fused")
 
 
 @engines
-def test_the_wiring_is_that_of_the_cell_in_integers(engine: str) -> None:
+@pytest.mark.parametrize("form", ["fused", "composed"])
+def test_the_wiring_is_that_of_the_cell_in_integers(engine: str, form: str) -> None:
     network, x = made("wired")
-    quantized = quantize(network, x, "int8")
+    quantized = quantize(network, x, "int8", form)
     got = run(quantized, x, engine=engine)
     assert np.array_equal(got, run(quantized, x, engine="reference"))
     assert np.abs(got - by_hand(network, x)).max() < 0.02

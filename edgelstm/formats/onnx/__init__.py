@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS, same_cell
-from edgelstm.cells.spec import trace
+from edgelstm.cells.spec import CellSpec, trace
 from edgelstm.layers.recurrent import AnyDirection
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import FLOAT32
@@ -20,31 +20,41 @@ class Operator:
     """A recurrent operator of ONNX, and how a cell is said with it.
 
     Attributes:
+        cell: Key of `CELLS`: it serves every cell that computes the same.
         name: Of the operator.
         gates: Blocks of rows in W, R and B, in our letters.
         attributes: Beside hidden_size and direction.
         peepholes: Blocks in P; none: the cell has no P.
         negated: Gate that the cell lacks to the one whose weights it takes, negated: with them
             sigmoid(-v) is 1 - sigmoid(v). ONNX Runtime's `input_forget` is another cell, f = 1 - i.
+        nonlinearity: As in `recurrent.Direction`.
     """
 
+    cell: str
     name: str
     gates: str
-    attributes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     peepholes: str = ""
     negated: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    nonlinearity: str = "tanh"
+
+    @property
+    def spec(self) -> CellSpec:
+        """What it computes."""
+        return CELLS[self.cell].using(self.nonlinearity)
 
 
 COUPLED = {"i": "f"}
-NATIVE = {
-    "lstm": Operator("LSTM", "iofg"),
-    "lstm_peephole": Operator("LSTM", "iofg", peepholes="iof"),
-    "lstm_coupled": Operator("LSTM", "iofg", negated=COUPLED),
-    "lstm_coupled_peephole": Operator("LSTM", "iofg", peepholes="iof", negated=COUPLED),
-    "gru": Operator("GRU", "zrn", {"linear_before_reset": 1}),
-    "gru_reset_before": Operator("GRU", "zrn", {"linear_before_reset": 0}),
-    "rnn": Operator("RNN", "n"),
-}
+NATIVE = (
+    Operator("lstm", "LSTM", "iofg"),
+    Operator("lstm_peephole", "LSTM", "iofg", peepholes="iof"),
+    Operator("lstm_coupled", "LSTM", "iofg", negated=COUPLED),
+    Operator("lstm_coupled_peephole", "LSTM", "iofg", peepholes="iof", negated=COUPLED),
+    Operator("gru", "GRU", "zrn", {"linear_before_reset": 1}),
+    Operator("gru_reset_before", "GRU", "zrn", {"linear_before_reset": 0}),
+    Operator("rnn", "RNN", "n"),
+    Operator("rnn", "RNN", "n", {"activations": ["Relu"]}, nonlinearity="relu"),
+)
 # Operators that ONNX Runtime has with a precision's weights; with int8 it is DynamicQuantizeLSTM.
 RUN = {"float32": ("LSTM", "GRU", "RNN"), "hybrid": ("LSTM",)}
 
@@ -68,11 +78,13 @@ def native(direction: AnyDirection, precision: str) -> Operator | None:
 
     A layer's list of operations is longer than its cell's where it clips or projects.
     """
-    cell = direction.cell_name
-    if plan_of(direction, FLOAT32).ops != trace(CELLS[cell]).ops:
-        return None
-    found = next((entry for known, entry in NATIVE.items() if same_cell(cell, known)), None)
-    return found if found and found.name in RUN.get(precision, ()) else None
+    spec, plan = CELLS[direction.cell_name], plan_of(direction, FLOAT32)
+    computes = spec.gates, plan.states, plan.ops, plan.new_states
+    for entry in NATIVE:
+        known, traced = entry.spec, trace(entry.spec)
+        if computes == (known.gates, known.states, traced.ops, traced.new_states):
+            return entry if entry.name in RUN.get(precision, ()) else None
+    return None
 
 
 def to_onnx(rows: NDArray[Any], cell_name: str, blocks: str = "gates") -> NDArray[Any]:
@@ -94,7 +106,7 @@ def from_onnx(rows: NDArray[Any], cell_name: str, blocks: str = "gates") -> NDAr
 
 
 def _operator(cell_name: str) -> Operator:
-    return next(entry for known, entry in NATIVE.items() if same_cell(cell_name, known))
+    return next(entry for entry in NATIVE if same_cell(cell_name, entry.cell))
 
 
 def _in_order(

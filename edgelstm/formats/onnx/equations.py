@@ -140,7 +140,7 @@ class _Layer:
         if op.kind == "scale":
             weights = self.direction.peephole(op.gate)
             return body(
-                "Mul", *args, body.constant(weights, peephole_name(name, op.gate)), scope=scope
+                "Mul", *args, body.constant(weights, peephole_name(name, op.result)), scope=scope
             )
         if op.kind == "clip":
             clip = np.float32(self.direction.cell_clip)

@@ -12,7 +12,8 @@ from edgelstm.formats.onnx.loop import Ends, stack_names
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.plan import LayerPlan
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 Directions = Sequence[Direction] | Sequence[QuantizedDirection]
 
@@ -108,6 +109,7 @@ def run_operator(
     outputs = [f"{name}/Y", *(f"{name}/Y_{s}" for s in CELLS[layer.cell_name].states)]
     options = {"hidden_size": layer.hidden_size, **attributes}
     if len(directions) == 2:
+        options |= {k: 2 * v for k, v in options.items() if isinstance(v, list)}
         graph.add(operator, names, outputs[:1], name=name, direction="bidirectional", **options)
         return _side_by_side(graph, outputs[0], layer), []
     graph.add(operator, names, outputs, name=name, **options)

@@ -17,7 +17,8 @@ from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, uns
 from edgelstm.formats.onnx.loop import Ends, stack_names
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.plan import LayerPlan
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 DOMAIN = "com.microsoft"
 

@@ -39,9 +39,9 @@ def stack_names(layer: str, group: Sequence[Op] | Sequence[Product]) -> tuple[st
     return f"{layer}/{letter}{gates}", f"{layer}/{letter}b{gates}"
 
 
-def peephole_name(layer: str, gate: str | None) -> str:
-    """What the weights of a gate's peephole are called."""
-    return f"{layer}/P_{gate}"
+def peephole_name(layer: str, result: str) -> str:
+    """What the weights are called that a traced `scale` with this result multiplies by."""
+    return f"{layer}/{result}_peephole"
 
 
 Ends = tuple[str, list[str]]

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import CellSpec, Op, trace
 from edgelstm.errors import ModelError
-from edgelstm.formats.description import Arrays, array_name, restore
+from edgelstm.formats.description import Arrays, array_name
 from edgelstm.formats.onnx import from_onnx
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT
 from edgelstm.formats.onnx.loop import LETTERS, groups, peephole_name, stack_names
+from edgelstm.formats.restored import restore
 from edgelstm.layers.directions import REVERSE
 from edgelstm.model.network import Network
-from edgelstm.model.plan import find_precision
+from edgelstm.model.precision import Precision, find_precision
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def read(model: onnx.ModelProto) -> Network | QuantizedNetwork:
     text = next(entry.value for entry in model.metadata_props if entry.key == KEY)
     try:
         described = json.loads(text)
-        held = _Held(model, str(described["precision"]))
+        form = described.get("form")
+        precision = find_precision(str(described["precision"]), form and str(form))
+        held = _Held(model, precision)
         arrays: Arrays = {}
         for item in described["layers"]:
             name, reverse = str(item["name"]), bool(item.get("reverse"))
@@ -59,9 +62,9 @@ def read(model: onnx.ModelProto) -> Network | QuantizedNetwork:
 class _Held:
     """The constants of a file."""
 
-    def __init__(self, model: onnx.ModelProto, precision: str) -> None:
+    def __init__(self, model: onnx.ModelProto, precision: Precision) -> None:
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._precision = find_precision(precision)
+        self._precision = precision
 
     def dense(self, name: str) -> Arrays:
         """Of a dense layer, by names in a state dict."""
@@ -102,8 +105,9 @@ class _Held:
         keys = dict.fromkeys(key for key, _ in blocks)
         found = {key: np.concatenate([blocks[key, gate] for gate in spec.gates]) for key in keys}
         if spec.peepholes:
-            rows = [self._array(peephole_name(name, gate)) for gate in spec.peepholes]
-            found["weight_peephole"] = np.concatenate(rows)
+            rows = {op.gate: op.result for op in trace(spec).ops if op.kind == "scale"}
+            weights = [self._array(peephole_name(name, rows[gate])) for gate in spec.peepholes]
+            found["weight_peephole"] = np.concatenate(weights)
         projection = f"{name}/{LETTERS['hr']}"
         if projection in self._tensors:
             found["weight_hr"] = self._weight(projection)

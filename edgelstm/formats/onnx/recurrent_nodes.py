@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.layers import UNREAD_FINALS
 from edgelstm.formats.layers import recurrent as through
-from edgelstm.formats.onnx import NATIVE, from_onnx, to_onnx
+from edgelstm.formats.onnx import NATIVE, Operator, from_onnx, to_onnx
 from edgelstm.formats.onnx.folding import distinct
 from edgelstm.formats.symbolic import Signal, Unread, directions_apart, select, unsqueeze
 from edgelstm.formats.tensors import float32
@@ -17,7 +17,7 @@ from edgelstm.formats.tensors import float32
 Attributes = Mapping[str, Any]
 Weights = dict[str, NDArray[np.float32]]  # of one direction, by their names
 
-# What a recurrent node may say, and what it says by being silent
+# What a recurrent node says by being silent
 SILENT: dict[str, dict[str, Any]] = {
     "LSTM": {"activations": ["Sigmoid", "Tanh", "Tanh"], "input_forget": 0},
     "GRU": {"activations": ["Sigmoid", "Tanh"]},
@@ -33,27 +33,36 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
     _check_inputs(inputs)
     both = attributes.get("direction") == "bidirectional"
     stored = _stored(operator, inputs, 2 if both else 1)
-    cell_name = _cell_name(operator, attributes, stored)
-    weights = [_read(held, cell_name) for held in stored]
+    entry = _entry(operator, attributes, stored)
+    weights = [_read(held, entry.cell) for held in stored]
     _check_states(inputs, weights)
     if attributes.get("hidden_size", inputs["R"].shape[2]) != inputs["R"].shape[2]:
         raise ModelError(
             f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
         )
     x, c = signal(inputs["X"]), Unread("the final cell state Y_c, which no network here gives")
+    y = through(
+        x,
+        entry.cell,
+        weights[0],
+        steps_axis=0,
+        reverse=weights[1] if both else None,
+        nonlinearity=entry.nonlinearity,
+    )
     if both:
-        y = through(x, cell_name, weights[0], steps_axis=0, reverse=weights[1])
         return directions_apart(y), Unread(f"the final states Y_h {UNREAD_FINALS}"), c
-    y = through(x, cell_name, weights[0], steps_axis=0)
     return unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0]), c
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
     both = attributes.get("direction") == "bidirectional"
     silent = {**SILENT[operator], "direction": "forward", "layout": 0}
-    silent |= (
-        {"activations": silent["activations"] * 2, "direction": "bidirectional"} if both else {}
-    )
+    known = [silent["activations"], *_activations(operator)]
+    if both:
+        silent |= {"direction": "bidirectional", "activations": 2 * silent["activations"]}
+        known = [2 * names for names in known]
+    if attributes.get("activations") in known:
+        silent["activations"] = attributes["activations"]
     # what a known attribute says wrongly is the cause of others: HardSigmoid of activation_alpha
     for name, value in sorted(attributes.items(), key=lambda item: item[0] not in silent):
         if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
@@ -70,6 +79,12 @@ def _check_attributes(operator: str, attributes: Attributes) -> None:
                 f"has {name}={value}; only {silent[name]}{also} is supported: train and export it "
                 "so"
             )
+
+
+def _activations(operator: str) -> list[Any]:
+    """Those that a node may state in place of what it says by being silent."""
+    stated = (entry.attributes.get("activations") for entry in NATIVE if entry.name == operator)
+    return [names for names in stated if names]
 
 
 def _check_inputs(inputs: Mapping[str, Any]) -> None:
@@ -105,7 +120,7 @@ def _check_states(inputs: Mapping[str, Any], weights: Sequence[Mapping[str, Any]
 def _stored(operator: str, inputs: Mapping[str, Any], directions: int) -> list[Weights]:
     """Those of each direction, in ONNX's order."""
     w, r = (float32(inputs[name], name) for name in ("W", "R"))
-    known = next(entry for entry in NATIVE.values() if entry.name == operator)
+    known = next(entry for entry in NATIVE if entry.name == operator)
     n_gates = len(known.gates)
     if (
         r.ndim != 3
@@ -138,19 +153,25 @@ def _check_shape(name: str, array: NDArray[Any], needed: tuple[int, ...]) -> Non
         raise ModelError(f"has {name} of shape {array.shape}; {needed} is needed")
 
 
-def _cell_name(operator: str, attributes: Attributes, stored: Sequence[Weights]) -> str:
-    """The cell that a node computes: that of the fewest gates from which its weights follow."""
+def _entry(operator: str, attributes: Attributes, stored: Sequence[Weights]) -> Operator:
+    """How a node says its cell: that of the fewest gates from which its weights follow."""
+    silent = SILENT[operator] | {"linear_before_reset": 0}
+    stated = {k: v[: len(silent[k])] if k == "activations" else v for k, v in attributes.items()}
     fits = [
-        name
-        for name, entry in NATIVE.items()
+        entry
+        for entry in NATIVE
         if entry.name == operator
-        and all(attributes.get(k, 0) == v for k, v in entry.attributes.items())
+        and all(
+            stated.get(k, silent[k]) == entry.attributes.get(k, silent[k])
+            for k in ("activations", *entry.attributes)
+        )
         and bool(entry.peepholes) == ("weight_peephole" in stored[0])
     ]
     if not fits:
         raise ModelError(f"has peepholes (P), which no {operator} has")
-    coupled = [name for name in fits if NATIVE[name].negated]
-    return next((name for name in coupled if all(_follows(held, name) for held in stored)), fits[0])
+    coupled = (entry for entry in fits if entry.negated)
+    follows = (e for e in coupled if all(_follows(held, e.cell) for held in stored))
+    return next(follows, fits[0])
 
 
 def _follows(stored: Weights, cell_name: str) -> bool:

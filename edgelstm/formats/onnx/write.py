@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime reads them since 1.15
-BY_PRECISION: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": integer}
+BY_PRECISION: dict[str, Any] = {
+    "float32": float32,
+    "hybrid": hybrid,
+    "int8": integer,
+    "int16x8": integer,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +50,11 @@ def encode(
 
     y is (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
     A streaming file has one step. Behind x it takes the states ``h0 c0 h1 ...`` (batch, its size),
-    numbered by recurrent layer, and behind y it returns them as ``h0_out ...``; at `int8` they
+    numbered by recurrent layer, and behind y it returns them as ``h0_out ...``; of integers they
     start at the zero points that the metadata name.
 
     Args:
-        network: Float32, hybrid or int8.
+        network: In any precision.
         steps: Of no effect: batch and steps are symbolic.
         streaming: One step per call; the caller keeps the states.
         target: Of no effect: one runtime reads the format.

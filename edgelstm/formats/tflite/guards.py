@@ -1,7 +1,7 @@
 """What runtimes accept and then compute wrongly: refused here, when a file is written or read."""
 
 from edgelstm.errors import ModelError
-from edgelstm.quantization.quantized import QuantizedDirection
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 SMALLEST_OUTPUT_SCALE = 2.0**-30  # below, o * tanh(c) would have to be shifted left, out of int32
 
