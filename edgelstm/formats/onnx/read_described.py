@@ -40,9 +40,8 @@ def read(model: onnx.ModelProto) -> Network | QuantizedNetwork:
     text = next(entry.value for entry in model.metadata_props if entry.key == KEY)
     try:
         described = json.loads(text)
-        form = described.get("form")
-        precision = find_precision(str(described["precision"]), form and str(form))
-        held = _Held(model, precision)
+        name, form = str(described["precision"]), described.get("form")
+        held = _Held(model, find_precision(name, form and str(form)))
         arrays: Arrays = {}
         for item in described["layers"]:
             name, reverse = str(item["name"]), bool(item.get("reverse"))

@@ -74,7 +74,8 @@ def _check_attributes(operator: str, attributes: Attributes) -> None:
         if name not in silent:
             raise ModelError(f"has {name}={value}, which no target supports; export it without")
         if value != silent[name]:
-            also = " or bidirectional" if name == "direction" else ""
+            others = {"direction": ["bidirectional"], "activations": known[1:]}
+            also = "".join(f" or {other}" for other in others.get(name, ()))
             raise ModelError(
                 f"has {name}={value}; only {silent[name]}{also} is supported: train and export it "
                 "so"

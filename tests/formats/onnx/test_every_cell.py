@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from edgelstm.cells import CELLS
-from edgelstm.cells.spec import CellSpec, sigmoid, tanh
-from edgelstm.errors import ModelError
-from edgelstm.formats import encode, read, write
+from edgelstm.formats import read, write
 from edgelstm.formats.description import describe
 from edgelstm.layers.directions import REVERSE, parts
 from edgelstm.layers.read_steps import reading
@@ -32,6 +30,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in CELLS},
     **{f"{name}, clipped": (name, CLIPPED) for name in HAS_C},
     **{f"{name}, projected": (name, {"projection": 3}) for name in HAS_C},
+    "rnn, relu": ("rnn", {"nonlinearity": "relu"}),
     "lstm_coupled_peephole, both": ("lstm_coupled_peephole", {"projection": 3, **CLIPPED}),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -42,10 +41,13 @@ def one_layer(kind: str, sizes: tuple[int, int], *, both: bool = False, gain: fl
     inputs, units = sizes
     rng = np.random.default_rng(3)
     names = ("net", f"net{REVERSE}") if both else ("net",)
-    made = [
-        random_direction(cell_name, inputs, units, rng, gain=gain, name=n, **own) for n in names
-    ]
-    return Network((Recurrent(tuple(made)),))
+    options, chosen = {k: v for k, v in own.items() if k != "nonlinearity"}, own.get("nonlinearity")
+    made = [random_direction(cell_name, inputs, units, rng, gain=gain, **options) for _ in names]
+    named = (
+        dataclasses.replace(direction, name=name, nonlinearity=chosen or "tanh")
+        for direction, name in zip(made, names, strict=True)
+    )
+    return Network((Recurrent(tuple(named)),))
 
 
 def has_hybrid(kind: str) -> bool:
@@ -81,7 +83,7 @@ def test_float_files_match_the_equations_at_any_batch_and_steps(
     kind: str, sizes: tuple[int, int], saturating: bool
 ) -> None:
     # without gates, or with an h of any size, larger weights make a chaos of the last bit
-    most = 1.5 if kind == "rnn" or "projection" in KINDS[kind][1] else 6
+    most = 1.5 if "rnn" in kind or "projection" in KINDS[kind][1] else 6
     network = one_layer(kind, sizes, gain=most if saturating else 1)
     opened = session(model(network))
     for n, steps in ((1, 1), (3, 20)):
@@ -117,7 +119,15 @@ def test_a_loop_and_an_operator_match_torch(cell_name: str, module: str) -> None
     torch = pytest.importorskip("torch", reason="pip install torch")
     projection = 3 if cell_name == "lstm" else 0
     network = Network(
-        (Recurrent((random_direction(cell_name, 4, 7, rng(), projection=projection),)),)
+        (
+            Recurrent(
+                (
+                    random_direction(
+                        cell_name, 4, 7, np.random.default_rng(0), projection=projection
+                    ),
+                )
+            ),
+        )
     )
     options = {"proj_size": projection} if projection else {}
     twin = getattr(torch.nn, module)(4, 7, batch_first=True, **options)
@@ -125,10 +135,6 @@ def test_a_loop_and_an_operator_match_torch(cell_name: str, module: str) -> None
     twin.load_state_dict({f"{k}_l0": torch.from_numpy(a) for k, a in layer.arrays.items()})
     x = random_input(network, 2, 15)
     assert_close(run(network, x), twin(torch.from_numpy(x))[0].detach().numpy())
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
 
 
 # ---- hybrid
@@ -168,6 +174,7 @@ WRITTEN_AS = {
     ("float32", "gru"): "GRU",
     ("float32", "gru_reset_before"): "GRU",
     ("float32", "rnn"): "RNN",
+    ("float32", "rnn, relu"): "RNN",
 }
 
 
@@ -220,78 +227,3 @@ def test_weights_of_zero_are_still_those_of_their_cell(cell_name: str, tmp_path:
     zeros = {name: np.zeros_like(array) for name, array in layer.arrays.items()}
     network = Network((Recurrent((dataclasses.replace(layer, **zeros),)),))
     assert_same(read(write(network, tmp_path / "net.onnx")), network)
-
-
-# ---- cells that exist nowhere
-
-
-def swapped(W: Any, U: Any, x: Any, h: Any, c: Any) -> Any:
-    """The second state is the first one of the step before."""
-    return tanh(W.n(x) + U.n(h) + sigmoid(W.m(x) + U.m(c))), h
-
-
-def shared(W: Any, U: Any, x: Any, h: Any, c: Any) -> Any:
-    """One matrix multiplies two values, one of them computed; 1 - f, and the states are two."""
-    f = sigmoid(W.n(x) + U.n(h))
-    c = f * c + (1 - f) * tanh(W.m(x) + U.m(f * h))
-    return tanh(U.n(c)), c
-
-
-def straight(W: Any, U: Any, x: Any, h: Any) -> Any:
-    """The new state is the product itself, and x is read beside it."""
-    return (W.n(x) + x * U.n(h),)
-
-
-def twice(W: Any, U: Any, x: Any, h: Any, c: Any) -> Any:
-    """Both states are one value."""
-    n = W.n(x) + U.n(h)
-    return n, n
-
-
-ODD = {
-    f.__name__: CellSpec(f.__name__, gates, states, f)
-    for f, gates, states in (
-        (swapped, ("n", "m"), ("h", "c")),
-        (shared, ("n", "m"), ("h", "c")),
-        (straight, ("n",), ("h",)),
-        (twice, ("n",), ("h", "c")),
-    )
-}
-
-
-@pytest.mark.parametrize(
-    ("cell_name", "precision"),
-    [
-        *[(name, "float32") for name in ODD],
-        *[(name, "hybrid") for name in ODD if name != "shared"],  # of which no bias can be merged
-    ],
-)
-def test_a_cell_wired_oddly_is_a_loop_like_any_other(
-    cell_name: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(CELLS, cell_name, ODD[cell_name])
-    floats = Network((Recurrent((random_direction(cell_name, 6, 6, rng(), gain=0.5),)),))
-    x = random_input(floats, 3, 12)
-    whole, steps = run(given(floats, precision), x), stream(given(floats, precision), x)
-    expected = forward(floats, x)
-    if precision == "float32":
-        assert_close(whole, expected)
-        assert_close(steps, expected)
-    else:
-        assert snr_db(expected, whole) > 25 and snr_db(expected, steps) > 25
-    network = given(floats, precision)
-    assert_same(read(write(network, tmp_path / "net.onnx")), network)
-
-
-def blind(W: Any, U: Any, x: Any, h: Any) -> Any:
-    """The input counts the steps, and no more."""
-    return (tanh(U.n(h)),)
-
-
-def test_weights_that_nothing_reads_are_not_lost_without_a_word(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(CELLS, "blind", CellSpec("blind", ("n",), ("h",), blind))
-    told = "layer 'blind1': a blind multiplies nothing by weight_ih of its gate n, and .onnx would "
-    with pytest.raises(ModelError, match=f"{told}lose it; what works for it: .npz"):
-        encode(random_network("blind", (2, 3)), ".onnx")

@@ -44,9 +44,9 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [make_node("GRU", ["x", "W3", "R3", "", "", "", "", "P"], ["Y"], "g")],
         "node 'g' (GRU): has peepholes (P), which no GRU has",
     ),
-    "relu inside": (
-        [make_node("RNN", ["x", "W1", "R1"], ["Y"], "r", activations=["Relu"])],
-        "node 'r' (RNN): has activations=['Relu']; only ['Tanh'] is supported",
+    "sigmoid alone": (
+        [make_node("RNN", ["x", "W1", "R1"], ["Y"], "r", activations=["Sigmoid"])],
+        "node 'r' (RNN): has activations=['Sigmoid']; only ['Tanh'] or ['Relu'] is supported",
     ),
     "hidden_size": ([lstm(hidden_size=9)], "has hidden_size=9, but R of shape (1, 16, 4)"),
     "weights of x": (
