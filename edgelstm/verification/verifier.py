@@ -44,6 +44,7 @@ SERVES = {
     (".tflite", "hybrid"): ("litert", "tflite-runtime"),
     (".onnx", "float32"): ("onnxruntime",),
     (".onnx", "int8"): ("onnxruntime",),
+    (".onnx", "int16x8"): ("onnxruntime",),
     (".onnx", "hybrid"): ("onnxruntime",),
 }
 # Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.

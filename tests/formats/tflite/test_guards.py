@@ -39,7 +39,8 @@ def test_gru_is_refused_and_onnx_named(cell_name: str) -> None:
     told = refusal(random_network(cell_name))
     assert told == (
         f"layer 'gru1': TensorFlow Lite has no fused operator for a {cell_name}, only for an lstm; "
-        "what works for it: .npz (float32, hybrid), .onnx (float32)"
+        "what works for it: .npz (float32, int8, int16x8, hybrid), "
+        ".onnx (float32, int8, int16x8, hybrid)"
     )
 
 
