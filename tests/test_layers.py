@@ -35,7 +35,8 @@ ORDER = {
         "read_integer < read write"
     ),
     "formats.tflite": (
-        "flatbuffer guards < schema < model < layers write < chain < read < __init__"
+        "flatbuffer guards metadata model < schema < composed fused layers pack unpack < "
+        "chain loop same < read_composed write < read < __init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "

@@ -1,4 +1,4 @@
-"""The .tflite format: one fused operator per LSTM layer."""
+"""The .tflite format: one fused operator per LSTM layer, step graphs for all other cells."""
 
 import pathlib
 
@@ -8,12 +8,10 @@ from edgelstm.layers.recurrent import AnyDirection
 
 
 def refusal(direction: AnyDirection, precision: str) -> str | None:
-    """Why .tflite has no form for a direction, at any precision; None if it has one."""
+    """Why .tflite has no form for a direction at a precision; None if it has one."""
     cell = direction.cell_name
-    if not same_cell(cell, "lstm"):
+    if precision == "int8" and not same_cell(cell, "lstm"):
         return f"TensorFlow Lite has no fused operator for a {cell}, only for an lstm"
-    if direction.projection_size:
-        return "TensorFlow Lite's fused operator is written without a projection"
     return None
 
 

@@ -6,13 +6,20 @@ from edgelstm.quantization.quantized import QuantizedDirection
 SMALLEST_OUTPUT_SCALE = 2.0**-30  # below, o * tanh(c) would have to be shifted left, out of int32
 
 
-def check_target(target: str | None, precision: str, *, streaming: bool) -> None:
-    """`ModelError` if a target would run a file of this precision wrongly."""
+def check_target(
+    target: str | None, precision: str, *, streaming: bool, composed: bool = False
+) -> None:
+    """`ModelError` if a target would run a file of this precision wrongly, or not at all.
+
+    `composed`: a file of step graphs.
+    """
     if precision == "hybrid" and target in ("tflm", "cmsis-nn"):
-        raise ModelError(
-            f"target '{target}' loads a hybrid LSTM and returns NaN without an error; "
-            "use precision int8 or float32"
+        does = (
+            "refuses hybrid products"
+            if composed
+            else ("loads a hybrid LSTM and returns NaN without an error")
         )
+        raise ModelError(f"target '{target}' {does}; use precision int8 or float32")
     if precision == "int8" and target == "cmsis-nn" and streaming:
         raise ModelError(
             "target 'cmsis-nn' cannot run an int8 LSTM step by step: TensorFlow Lite Micro passes "
