@@ -27,7 +27,7 @@ ORDER = {
     "files": "archives disk < arrays toml",
     "formats": (
         "asked blocks elsewhere integers signature stated symbolic tensors torch_export "
-        "torch_pickle < description layers ordering tflite torch_archive < onnx state_dict "
+        "torch_pickle < description layers ordering torch_archive < onnx state_dict tflite "
         "torch_graph torch_layers < npz torch_refused < torch_module < torch < __init__"
     ),
     "formats.onnx": (
@@ -57,8 +57,8 @@ ORDER = {
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions charts completion costs inputs output < export_report profile_report "
-        "< cautions count_tables devices doctor options profile_csv request side_by_side "
+        "answer assumptions calling charts completion costs inputs output < export_report "
+        "profile_report < cautions count_tables devices doctor options profile_csv request side_by_side "
         "< measuring profile_request verdict < page_charts profile_tables < page tables "
         "< export profiler verify < cli"
     ),

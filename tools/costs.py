@@ -9,7 +9,6 @@ from edgelstm.cost.laws import side_by_side
 from edgelstm.cost.memory import Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
-from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
@@ -47,12 +46,7 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     if written_for(network, precision, device):
         return None
     others = [p for p in ("int8", "hybrid", "float32") if written_for(network, p, device)]
-    is_for_boards = any(has_file(network, s, p) for s in BOARD_FORMATS for p in PRECISIONS)
-    works = "an LSTM, or --device rpi-4b" if is_for_boards else "an LSTM without projection"
-    if others:
-        works = f"--precision {others[0]}"
-    elif device.kind == "sbc":
-        works = "an LSTM or a GRU without projection"
+    works = f"--precision {others[0]}" if others else "an LSTM"
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 

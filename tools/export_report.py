@@ -6,6 +6,7 @@ from typing import Any
 from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
+from edgelstm.tools.calling import Called
 from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.results import Verified
 from edgelstm.verification.spread import InputSpread
@@ -91,12 +92,13 @@ class ExportReport:
         macs: Of a step.
         by_kernels: Time and energy with each class of kernels beside the chosen one.
         input, output: What the files' integers stand for; None for real values.
+        called: What code that calls the files must know.
         failures: Each makes the exit code 1.
         version: That made the report.
     """
 
     answer: Answer
-    streaming: bool
+    streaming: bool | str
     target: str | None
     assumed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -107,6 +109,7 @@ class ExportReport:
     by_kernels: tuple[Energy, ...]
     input: Scale | None
     output: Scale | None
+    called: Called
     failures: tuple[str, ...]
     version: str
 
@@ -129,6 +132,7 @@ class ExportReport:
             "per_step": self._per_step_dict(),
             "input": _end_dict(self.input),
             "output": _end_dict(self.output),
+            **self.called.to_dict(),
             "failures": list(self.failures),
             "version": self.version,
         }

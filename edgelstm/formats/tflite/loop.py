@@ -40,7 +40,9 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
     inputs, outputs = {"x": x}, {}
     if streaming == "io":
         states = {name: state for name, _, state in numbered_states(writer.steps.values())}
-        outputs["y"], new = writer.one_step(network, x, tuple(states.values()))
+        y, new = writer.one_step(network, x, tuple(states.values()))
+        # CompiledModel fills one buffer alone where one tensor is two outputs.
+        outputs["y"] = writer.reshaped(y, "y", y.shape) if any(y is h for h in new) else y
         inputs |= states
         outputs |= {f"{name}_out": state for name, state in zip(states, new, strict=True)}
     elif streaming:
@@ -116,9 +118,12 @@ class _Writer:
 
     def _without_time(self, layer: ReadSteps, y: Tensor) -> Tensor:
         """(1, 1, size) to (1, size)."""
-        shape = (1, y.shape[-1])
-        result = dataclasses.replace(y, name=f"{layer.name}/output", shape=shape)
-        return self.main.add("RESHAPE", [y, self._integers(f"{layer.name}/shape", *shape)], result)
+        return self.reshaped(y, layer.name, (1, y.shape[-1]))
+
+    def reshaped(self, y: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+        """RESHAPE: the same values as another tensor."""
+        result = dataclasses.replace(y, name=f"{name}/output", shape=shape)
+        return self.main.add("RESHAPE", [y, self._integers(f"{name}/shape", *shape)], result)
 
     def with_variables(self, network: AnyNetwork, x: Tensor) -> Tensor:
         """One step, whose states stay in resource variables from call to call.
