@@ -16,7 +16,7 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
-        "buffers laws < arena counts < count_ops cycles other_tools traffic < boards duty "
+        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < boards duty "
         "memory < power < energy < inference variants < advice"
     ),
     "devices": "device",
@@ -58,8 +58,8 @@ ORDER = {
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
         "answer assumptions calling charts completion costs inputs output < export_report "
-        "profile_report < cautions count_tables devices doctor options profile_csv request side_by_side "
-        "< measuring profile_request verdict < page_charts profile_tables < page tables "
+        "profile_report < cautions count_tables devices doctor options profile_csv request "
+        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page tables "
         "< export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
