@@ -14,7 +14,7 @@ class Cell:
     Attributes:
         name: Of the cell.
         equations: As in `edgelstm.cells.spec.CellSpec`.
-        functions: `sigmoid` and `tanh`: the objects that the equations call.
+        functions: `sigmoid`, `tanh`, `relu`: the objects that the equations call.
         gates: Letters, in the order of the weights.
         states: Names; the first is the output.
         new_states: Results that become the states.

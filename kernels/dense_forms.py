@@ -49,7 +49,7 @@ from edgelstm.kernels.simd.words import (
 )
 
 (
-    ACTIVATION,  # of NONE, SIGMOID, SOFTMAX, in the float formats; a relu is a limit
+    ACTIVATION,  # of NONE, SIGMOID, SOFTMAX, TANH, in the float formats; a relu is a limit
     LOW,  # smallest value: at int8 itself, else the address of a float32
     HIGH,  # largest value at int8
     ZERO,  # zero point of y at int8, before its table
@@ -58,7 +58,7 @@ from edgelstm.kernels.simd.words import (
     RESCALE,  # left shift, multiplier, right shift, half of 2^right
 ) = range(hybrid.N_SLOTS, hybrid.N_SLOTS + 7)
 N_SLOTS = RESCALE + 4
-NONE, SIGMOID, SOFTMAX = range(3)
+NONE, SIGMOID, SOFTMAX, TANH = range(4)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,6 +136,8 @@ def activate_reals(P, y, n):
     """The activation of n rows, float32 (n, OUTPUTS), C order, in place."""
     if P[ACTIVATION] == SIGMOID:
         sigmoids(y, n * P[OUTPUTS])
+    elif P[ACTIVATION] == TANH:
+        tanhs(y, n * P[OUTPUTS])
     elif P[ACTIVATION] == SOFTMAX:
         for row in range(n):
             softmax(y + row * P[OUTPUTS] * WORD_BYTES, P[OUTPUTS])
@@ -146,6 +148,13 @@ def sigmoids(v, count):
     """Of float32 (count,) at an address, in place."""
     for k in range(0, count, LANES):
         store_until(v, k, activations.sigmoid(load_until(v, k, count, 0.0)), count)
+
+
+@jit
+def tanhs(v, count):
+    """Of float32 (count,) at an address, in place."""
+    for k in range(0, count, LANES):
+        store_until(v, k, activations.tanh(load_until(v, k, count, 0.0)), count)
 
 
 @jit

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.kernels import conversion
 from edgelstm.kernels.cache import Kernel, digest
-from edgelstm.kernels.simd.pointers import STAGE, f64_at, i8_at
+from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at, i16_at
 
 # Slots of the parameters
 (
@@ -29,6 +29,26 @@ def dequantize_rows(P, x, y, steps, x_apart, y_apart):
     conversion.dequantize_at(x, y, steps * P[SIZE], f64_at(P[SCALE])[0], P[ZERO])
 
 
+def quantize16_rows(P, x, y, steps, x_apart, y_apart):
+    """int16 of rows of real values; x: address of float32 (steps, SIZE), y: of int16, C order.
+
+    What is not finite becomes 0; chain.py counts it before.
+    """
+    n, scale, zero = steps * P[SIZE], f64_at(P[SCALE])[0], P[ZERO]
+    source, out = numba.carray(f32_at(x), n), numba.carray(i16_at(y), n)
+    for k in range(n):
+        v = np.float64(source[k]) if np.isfinite(source[k]) else 0.0
+        out[k] = np.int16(min(max(np.rint(v / scale) + zero, -32768.0), 32767.0))
+
+
+def dequantize16_rows(P, x, y, steps, x_apart, y_apart):
+    """Real values of rows of int16; x: address of int16 (steps, SIZE), y: of float32, C order."""
+    n, scale, zero = steps * P[SIZE], f64_at(P[SCALE])[0], P[ZERO]
+    source, out = numba.carray(i16_at(x), n), numba.carray(f32_at(y), n)
+    for k in range(n):
+        out[k] = np.float32(np.float64(source[k] - zero) * scale)
+
+
 def copy_rows(P, x, y, steps, x_apart, y_apart):
     """Rows as they are; x, y: addresses of (steps, SIZE) bytes."""
     n = steps * P[SIZE]
@@ -37,7 +57,13 @@ def copy_rows(P, x, y, steps, x_apart, y_apart):
         out[k] = source[k]
 
 
-TEMPLATES = {"quantize": quantize_rows, "dequantize": dequantize_rows, "copy": copy_rows}
+TEMPLATES = {
+    "quantize": quantize_rows,
+    "dequantize": dequantize_rows,
+    "quantize16": quantize16_rows,
+    "dequantize16": dequantize16_rows,
+    "copy": copy_rows,
+}
 
 
 @functools.cache

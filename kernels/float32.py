@@ -207,6 +207,7 @@ OPERATIONS = {
     "complement": jit(lambda P, a: 1.0 - a),
     "sigmoid": jit(lambda P, a: activations.sigmoid(a)),
     "tanh": jit(lambda P, a: activations.tanh(a)),
+    "relu": jit(lambda P, a: above(splat_f32(0.0), a)),
 }
 
 

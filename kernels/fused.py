@@ -260,7 +260,7 @@ def define(listing: Listing, functions: dict[str, Callable[[Any], Any]]) -> None
 
     Args:
         listing: The cell.
-        functions: `sigmoid` and `tanh`: the function objects that the equations name.
+        functions: `sigmoid`, `tanh`, `relu`: the function objects that the equations name.
     """
     for letter in set(listing.cell.gates) - _letters:
         _define_gate(letter)

@@ -27,6 +27,7 @@ ACTIVATIONS = {
     "relu": dense_forms.NONE,
     "sigmoid": dense_forms.SIGMOID,
     "softmax": dense_forms.SOFTMAX,
+    "tanh": dense_forms.TANH,
 }
 
 

@@ -13,7 +13,8 @@ from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Layer, Network, layer_names
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import INT8, Format, Precision
-from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 
 Floats = NDArray[np.float32]

@@ -16,8 +16,8 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
-        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < boards duty "
-        "memory < power < energy < inference variants < advice"
+        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
+        "boards duty memory < power < energy < inference variants < advice"
     ),
     "devices": "device",
     "execution": (
@@ -26,17 +26,18 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks elsewhere integers signature stated symbolic tensors torch_export "
-        "torch_pickle < description layers ordering torch_archive < onnx state_dict tflite "
-        "torch_graph torch_layers < npz torch_refused < torch_module < torch < __init__"
+        "asked blocks composed description elsewhere signature stated symbolic tensors "
+        "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
+        "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
+        "__init__"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < float integer operators < hybrid "
         "read_integer < read write"
     ),
     "formats.tflite": (
-        "flatbuffer guards metadata model < schema < composed fused layers pack unpack < "
-        "chain loop same < read_composed write < read < __init__"
+        "flatbuffer metadata model < guards schema < fused layers pack rules step unpack < chain "
+        "integer real same < loop < read_composed write < read < __init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
@@ -52,15 +53,16 @@ ORDER = {
     ),
     "model": "network precision < plan sizes < forms forward",
     "quantization": (
-        "calibration fixedpoint < rounding scales < quantized < hybrid operations < lower < "
-        "quantizer reference"
+        "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
+        "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
+        "quantize_fused < quantize_composed reference < quantizer"
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
         "answer assumptions calling charts completion costs inputs output < export_report "
         "profile_report < cautions count_tables devices doctor options profile_csv request "
-        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page tables "
-        "< export profiler verify < cli"
+        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
+        "tables < export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

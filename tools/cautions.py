@@ -1,5 +1,6 @@
 """What `export` warns of, with figures."""
 
+from edgelstm.model.precision import FUSED
 from edgelstm.text import counted, number
 from edgelstm.tools.export_report import Accuracy, ExportReport
 from edgelstm.verification.spread import is_beyond_training
@@ -21,9 +22,11 @@ def cautions(report: ExportReport) -> list[str]:
         warnings.append(RANDOM)
     for gate in measured.saturation:
         if gate.recurrent_cut:
+            fused = report.form == FUSED
+            there = "there TFLM, CMSIS-NN and LiteRT differ" if fused else "there they are cut"
             warnings.append(
                 f"layer '{gate.layer}', gate {gate.gate}: {gate.recurrent_cut:.2%} of the "
-                "recurrent parts left +-8 in calibration; there TFLM, CMSIS-NN and LiteRT differ"
+                f"recurrent parts left +-{gate.recurrent_limit:g} in calibration; {there}"
             )
     warnings += _of_spread(measured)
     snr = measured.snr_db
@@ -43,14 +46,12 @@ def _of_spread(measured: Accuracy) -> list[str]:
     spread, warnings = measured.input_spread, list[str]()
     if spread is None:
         return []
-    cut: dict[str, float] = {}
-    for gate in measured.saturation:
-        if is_beyond_training(gate):
-            cut[gate.layer] = max(gate.sums_cut, cut.get(gate.layer, 0))
-    for layer, share in list(cut.items())[:1]:
+    cut = [gate for gate in measured.saturation if is_beyond_training(gate)]
+    if cut:
+        most = max((g for g in cut if g.layer == cut[0].layer), key=lambda g: g.sums_cut)
         warnings.append(
-            f"calibration reaches {number(spread.largest)}, and {share:.0%} of a gate's sums in "
-            f"layer '{layer}' leave +-8, where gates are flat: it looks larger than the input the "
+            f"calibration reaches {number(spread.largest)}, and {most.sums_cut:.0%} of a gate's "
+            f"sums in layer '{most.layer}' leave +-{most.sums_limit:g}, where gates are flat: it looks larger than the input the "
             "network was trained on; give it scaled as in training"
         )
     clipped, snr = spread.snr_db_if_clipped, measured.snr_db

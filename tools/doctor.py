@@ -13,7 +13,8 @@ from edgelstm.cells import CELLS
 from edgelstm.execution.backends import open_engine
 from edgelstm.execution.stages import cores
 from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
-from edgelstm.model.forms import refusal
+from edgelstm.layers.directions import parts
+from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.model.sizes import shapes
 from edgelstm.runtimes import RUNTIMES
@@ -182,7 +183,8 @@ def _every_kernel() -> Iterator[Any]:
         for precision in PRECISIONS.values():
             ready: Any = network
             if precision.weight_type != "float32":
-                if any(refusal(part, precision) for part in network.layers[0].parts):
+                every = parts(network.layers)
+                if any(refusal(part, precision_for(every, precision.name)) for part in every):
                     continue
                 ready = edgelstm.quantize(network, np.ones((1, 2, 2), np.float32), precision.name)
             for batch in (1, TILE_ROWS * cores()):

@@ -29,7 +29,7 @@ Precision = Annotated[
 Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]
 
 Head = Annotated[str | None, typer.Option(help="Dense head reads: last or each.")]
-Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid softmax.")]
+Activation = Annotated[str | None, typer.Option(help="Of a head: relu sigmoid tanh softmax.")]
 Order = Annotated[str | None, typer.Option(help="Of the layers, by their names in the file.")]
 
 # ---- of export

@@ -28,9 +28,9 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
-from edgelstm.model.forms import refusal
+from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.network import Network
-from edgelstm.model.plan import find_precision
+from edgelstm.model.precision import find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import costs, inputs
@@ -187,7 +187,7 @@ def choose_precision(
     missing = [
         layer.cell_name + " with a projection" * bool(layer.projection_size)
         for layer in layers
-        if refusal(layer, find_precision("int8"))
+        if refusal(layer, precision_for((layer,), "int8"))
     ]
     if not missing or default == "hybrid":
         return default, []

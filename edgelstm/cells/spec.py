@@ -1,8 +1,8 @@
 """What a recurrent cell is: its equations, one function, and the list of operations they record.
 
-`sigmoid` and `tanh` work on arrays, so that a cell's equations run as they stand, and on recording
-values, so that `trace` can write down what they do. Everything else (counts, integers, kernels,
-ONNX) reads that list.
+`sigmoid`, `tanh` and `relu` work on arrays, so that a cell's equations run as they stand, and on
+recording values, so that `trace` can write down what they do. Everything else (counts, integers,
+kernels, ONNX) reads that list.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ class CellSpec:
             with peepholes takes ``P`` behind U: ``P.g(v)`` is gate g's weights times v, element
             by element.
         peepholes: Gates with a peephole: blocks of `weight_peephole`, in this order.
+        others: Nonlinearities that may stand in place of tanh, each with its equations.
     """
 
     name: str
@@ -35,6 +36,18 @@ class CellSpec:
     states: tuple[str, ...]
     equations: Callable[..., tuple[Any, ...]]
     peepholes: tuple[str, ...] = ()
+    others: tuple[tuple[str, Callable[..., tuple[Any, ...]]], ...] = ()
+
+    @property
+    def nonlinearities(self) -> tuple[str, ...]:
+        """What a layer of this cell may choose from."""
+        return ("tanh", *(name for name, _ in self.others))
+
+    def using(self, nonlinearity: str) -> "CellSpec":
+        """The cell with one of its `nonlinearities`."""
+        if nonlinearity == "tanh":
+            return self
+        return dataclasses.replace(self, equations=dict(self.others)[nonlinearity])
 
     def rows(self, gate: str, hidden_size: int) -> slice:
         """Where a gate's rows stand in weights and biases."""
@@ -127,6 +140,11 @@ def sigmoid(v: Any) -> Any:
 def tanh(v: Any) -> Any:
     """Hyperbolic tangent, element by element; recorded if v is being traced."""
     return v.emit("tanh") if isinstance(v, _Recorded) else np.tanh(v)
+
+
+def relu(v: Any) -> Any:
+    """The larger of v and 0, element by element; recorded if v is being traced."""
+    return v.emit("relu") if isinstance(v, _Recorded) else np.maximum(v, 0)
 
 
 @functools.lru_cache(maxsize=TRACES)

@@ -80,7 +80,7 @@ class _Graph:
 
     def _scratch(self, layer: LayerBuffers) -> None:
         self.buffers += [Buffer(aligned(n), self.now, self.now) for n in layer.scratch_bytes]
-        self.states_bytes += sum(map(_aligned, layer.states_bytes))
+        self.states_bytes += sum(map(aligned, layer.states_bytes))
 
     def _both(self, layer: LayerBuffers) -> None:
         """Bidirectional: x to y; x reversed to b; b reversed; y and b side by side."""

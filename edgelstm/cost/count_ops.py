@@ -18,9 +18,10 @@ from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
+from edgelstm.model.forms import precision_for
 from edgelstm.model.network import Network
-from edgelstm.model.plan import LayerPlan, find_precision, plan
-from edgelstm.model.precision import PRECISIONS, Precision
+from edgelstm.model.plan import LayerPlan, plan
+from edgelstm.model.precision import Precision, find_precision
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 KEPT = 4096  # layers of different sizes, cells or precisions of which the counts are kept
@@ -65,18 +66,19 @@ def count(
     if steps is not None:
         check_whole(steps, "steps", most=MOST_COUNTED)
     chosen = _precision(network, precision)
-    found = [(part, count_part(part.sizes, chosen)) for part in parts(network.layers)]
+    name, form = chosen.name, chosen.form
+    found = [(part, count_part(part.sizes, name, form)) for part in parts(network.layers)]
     layers = tuple(dataclasses.replace(kept.counts, name=part.name) for part, kept in found)
     once = _once(network)
     return Counts(
-        chosen,
+        name,
         sum(kept.parameters for _, kept in found),
         layers,
         _total(layer.total for layer in layers),
         _sequence(layers, once, steps) if steps else None,
         tuple(
             dataclasses.replace(
-                count_part(layer.parts[0].sizes, chosen).buffers,
+                count_part(layer.parts[0].sizes, name, form).buffers,
                 n_directions=len(layer.parts),
                 once=layer.name in once,
                 read_last=following is not None and following.kind == "read_steps",
@@ -94,16 +96,20 @@ def _once(network: Network | QuantizedNetwork) -> set[str]:
     return {part.name for part in parts(behind)}
 
 
-def _precision(network: Network | QuantizedNetwork, precision: str | None) -> str:
-    """The precision to count in: the one asked for, the network's own, or int8."""
+def _precision(network: Network | QuantizedNetwork, precision: str | None) -> Precision:
+    """The precision to count in: the one asked for, the network's own, or int8.
+
+    In the form that `quantize` takes by itself, or the network's own.
+    """
     check_type(network, Network | QuantizedNetwork, "network", "`read` gives one to count")
     if isinstance(network, QuantizedNetwork) and precision not in (None, network.precision):
         raise ModelError(
             f"the network is quantized to {network.precision}; "
             f"for its counts in {precision} pass the float network"
         )
-    own = network.precision if isinstance(network, QuantizedNetwork) else "int8"
-    return find_precision(precision or own).name
+    if isinstance(network, QuantizedNetwork):
+        return find_precision(network.precision, network.form)
+    return precision_for(parts(network.layers), precision or "int8")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,14 +122,15 @@ class CountedPart:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def count_part(sizes: Sizes, precision: str) -> CountedPart:
+def count_part(sizes: Sizes, precision: str, form: str | None) -> CountedPart:
     """Counts of a part of a network.
 
     Args:
         sizes: Of the part.
         precision: Key of `PRECISIONS`.
+        form: Of its integers; None for real values.
     """
-    made = plan("", sizes, PRECISIONS[precision])
+    made = plan("", sizes, find_precision(precision, form))
     return CountedPart(_layer(made), _parameters(made), layer_buffers(made))
 
 
@@ -135,9 +142,11 @@ def _layer(plan: LayerPlan) -> LayerCounts:
         for gate in names
     )
     shared = [_row(op, plan) for op in plan.ops if gate_of[op.result] is None]
-    written = sum(plan.sizes[v] * _bytes(plan, v) for v in plan.new_states)
+    written = sum(plan.sizes[v] * _bytes(plan, v) for v in plan.states)
     multiplied = {op.args[0] for op in plan.ops if op.side}
     rounded = sum(plan.sizes[v] for v in multiplied) if _rounds_inputs(plan.precision) else 0
+    if plan.precision.narrows and plan.states:
+        rounded += plan.sizes[plan.states[0]]
     shared.append(Row("", state_write_bytes=written, requantizations=rounded))
     cell = _total(shared, "cell")
     sizes = plan.sizes["x"], plan.hidden_size
@@ -153,7 +162,7 @@ def _row(op: Op, plan: LayerPlan) -> Row:
         counted = _product(precision, size, plan.sizes[op.args[0]], n_biases=merged)
     else:
         counted = {column: size * times for column, times in OPERATIONS[op.kind].items()}
-        counted["requantizations"] = size if op.kind in precision.requantizes else 0
+        counted["requantizations"] = size * precision.requantizes.get(op.kind, 0)
         if op.kind == "scale":
             counted["weight_bytes"] = size * stored_bytes(precision.formats["sum"].type)
     inputs = sum(plan.sizes[v] * _bytes(plan, v) for v in op.args if v == "x")

@@ -101,7 +101,9 @@ def rebuilt(
             forward = before.forward
             layers[-1] = Recurrent((forward, dataclasses.replace(forward, name=layer.name)))
         elif layer.cell_name is None:
-            given, activation = layer.hidden_size, "sigmoid" if layer.total.sigmoids else None
+            tables = {"sigmoid": layer.total.sigmoids, "tanh": layer.total.tanhs}
+            activation = next((name for name, number in tables.items() if number), None)
+            given = layer.hidden_size
             layers.append(Dense(layer.name, zeros(given, size), zeros(given), activation))
         else:
             cell = (cells or {}).get(layer.cell_name, layer.cell_name)

@@ -163,7 +163,6 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int | None) -> Eng
         )
     if name == "numba":
         check_target()
-        _check_integers(network)
     too_many = ModelError(f"a batch of {batch or 1:,} does not fit into memory; take fewer")
     if batch is not None and batch > LARGEST_BATCH:
         raise too_many
@@ -171,13 +170,6 @@ def open_engine(name: str | None, network: AnyNetwork, batch: int | None) -> Eng
         return ENGINES[name](network, batch)
     except MemoryError:
         raise too_many from None
-
-
-def _check_integers(network: AnyNetwork) -> None:
-    """`ModelError` if the compiled kernels do not read and write a network's integers."""
-    for scale in (network.input, network.output):
-        if scale is not None and scale.type != "int8":
-            raise ModelError(f"integers of {scale.type} need engine='reference'; numba runs int8")
 
 
 def check_target() -> None:

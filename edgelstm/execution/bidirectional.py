@@ -23,7 +23,7 @@ class BidirectionalStage:
         self._onward, self._anew = forward, backward  # what their states do in the next call
         self.type: np.dtype[Any] = forward.type
         self.output_size: int = forward.output_size + backward.output_size
-        x = input_size, forward.type
+        x = input_size, forward.input_type
         self._forward = Chained([forward], x, batch, workers=workers)
         self._backward = Chained([backward], x, batch, workers=workers)
 

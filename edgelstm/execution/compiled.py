@@ -22,6 +22,13 @@ from edgelstm.execution.stages import (
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps
 
+# Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
+ENDS = {
+    ("int8", "in"): "quantize",
+    ("int8", "out"): "dequantize",
+    ("int16", "in"): "quantize16",
+    ("int16", "out"): "dequantize16",
+}
 AnyStage = Stage | BidirectionalStage | None  # None: the last step is read here
 
 
@@ -85,11 +92,18 @@ class NumbaEngine:
     def _new_calls(self, *, real: bool) -> Iterator[Chained | BidirectionalStage]:
         network = self._network
         integers = network.input is not None
-        kind = np.dtype(np.float32 if real or not integers else np.int8)
+        kind = np.dtype(np.float32 if real or not integers else network.input.type)
         x, stages = (network.input_size, kind), self._stages
         if real and integers:
-            door = EndStage("quantize", network.input_size, np.int8, network.input)
-            out = EndStage("dequantize", network.output_size, np.float32, network.output)
+            door = EndStage(
+                ENDS[network.input.type, "in"],
+                network.input_size,
+                network.input.type,
+                network.input,
+            )
+            out = EndStage(
+                ENDS[network.output.type, "out"], network.output_size, np.float32, network.output
+            )
             stages = [door, *stages, out]
         groups = itertools.groupby(stages, lambda stage: isinstance(stage, BidirectionalStage))
         alone = not any(isinstance(stage, BidirectionalStage) for stage in stages)

@@ -12,20 +12,18 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS, same_cell
-from edgelstm.cells.spec import sigmoid, tanh, trace
+from edgelstm.cells.spec import relu, sigmoid, tanh, trace
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
 from edgelstm.model.plan import LayerPlan, plan_of
-from edgelstm.model.precision import FLOAT32
+from edgelstm.model.precision import FLOAT32, FUSED, INT8
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Clip, Mul, Product, Table
-from edgelstm.quantization.quantized import (
-    QuantizedDense,
-    QuantizedDirection,
-    QuantizedPart,
-)
+from edgelstm.quantization.quantized import QuantizedPart
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 AnyPart = Part | QuantizedPart
 INT8_CELL = "lstm"  # that the int8 kernel computes, in its rounding
@@ -87,10 +85,10 @@ def _pack_int8_dense(layer: QuantizedDense) -> Any:
     from edgelstm.kernels import pack_dense
 
     lowered = lower(layer)
+    if (lowered.input.type, lowered.output.type, layer.form) != ("int8", "int8", FUSED):
+        return None
     product, *others = lowered.ops
     assert isinstance(product, Product) and product.rescale.limits is not None
-    if (lowered.input.type, lowered.output.type) != ("int8", "int8"):
-        return None
     numbers = pack_dense.Int8Numbers(
         input_zero=product.zero_point,
         output_zero=product.rescale.zero_point,
@@ -104,20 +102,22 @@ def _pack_int8_dense(layer: QuantizedDense) -> Any:
 def _form(layer: QuantizedDirection) -> str | None:
     """The format of kernels/ that has the layer's arithmetic."""
     if not layer.scales:
-        return "hybrid"
-    return "int8" if same_cell(layer.cell_name, INT8_CELL) else None
+        return None if layer.projection_size or layer.weight_peephole is not None else "hybrid"
+    is_known = (layer.precision, layer.form) == (INT8.name, INT8.form)
+    return "int8" if is_known and same_cell(layer.cell_name, INT8_CELL) else None
 
 
 def _cell(layer: Direction | QuantizedDirection, plan: LayerPlan) -> Any:
     """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
     from edgelstm.kernels.cell_ops import Cell
 
-    spec = CELLS[layer.cell_name]
+    spec = CELLS[layer.cell_name].using(layer.nonlinearity)
     traced = trace(spec)
+    marks = "" if layer.nonlinearity == "tanh" else f"_{layer.nonlinearity}"
     return Cell(
-        layer.cell_name,
+        f"{layer.cell_name}{marks}",
         spec.equations,
-        {"sigmoid": sigmoid, "tanh": tanh},
+        {"sigmoid": sigmoid, "tanh": tanh, "relu": relu},
         spec.gates,
         spec.states,
         traced.new_states,

@@ -55,12 +55,13 @@ class Stage(Protocol):
     """Part of a network that is called by its address, see kernels/chain.py.
 
     Attributes:
-        type: Of its results.
+        input_type, type: Of what comes in, and of its results.
         output_size: Values per step that go out.
         macs: Products of one step.
         road: How it is computed, in words.
     """
 
+    input_type: np.dtype[Any]
     type: np.dtype[Any]
     output_size: int
     macs: int
@@ -88,6 +89,7 @@ class FusedStage:
         self._name, self._states = name, packed.states
         self._running = _running(packed, batch)
         self.type: np.dtype[Any] = self._running.type
+        self.input_type = self.type
         self.output_size: int = packed.output_size
         self.macs: int = packed.macs
         self.link = self._running.link
@@ -129,7 +131,7 @@ class ProgramStage:
         integer = self._values.dtype == np.int16
         self._module: Any = integer_program if integer else float_program
         self.macs = sum(w.size for w in program.constants[: 1 if integer else 2])
-        self.type: np.dtype[Any] = np.dtype(np.int8 if integer else np.float32)
+        self.input_type, self.type = (np.dtype(kind) for kind in program.types)
         self.output_size = program.result.size
         # What the hybrid rounding writes to, one per worker.
         self._rounded: dict[int, NDArray[np.int16]] = {}
@@ -153,6 +155,9 @@ class ProgramStage:
             p[:, module.VALUES + 2 : module.INPUTS] = rounded.ctypes.data, rounded.size
         ends = program.input_size, self.output_size, program.result.start
         p[:, module.INPUTS : module.INPUTS + 3] = ends
+        if self._module.__name__.endswith("integer_program"):
+            wide = [kind == "int16" for kind in program.types]
+            p[:, module.X_IS_WIDE], p[:, module.Y_IS_WIDE] = wide
         row_bytes = self.output_size * self.type.itemsize
         return Link(module.kernel(), p, self, row_bytes, in_place=True)
 
@@ -185,7 +190,8 @@ class EndStage:
     def __init__(self, template: str, size: int, kind: Any, scale: Scale | None = None) -> None:
         from edgelstm.kernels import ends
 
-        self.type, self.output_size = np.dtype(kind), size
+        self.input_type = self.type = np.dtype(kind)
+        self.output_size = size
         self._kernel = ends.kernel(template)
         if scale is None:
             self._parameters = ends.row(size * self.type.itemsize)

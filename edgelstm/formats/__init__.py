@@ -23,7 +23,6 @@ from edgelstm.installed import check_installed
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
-from edgelstm.model.plan import find_precision
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -220,7 +219,7 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
     """
     told = _unknown_kind(part.kind, suffix)
     if told is None and part.precision == "float32":
-        told = forms.refusal(part, find_precision(precision))
+        told = forms.refusal(part, forms.precision_for((part,), precision))
     if told or part.kind != "recurrent":
         return told
     found: str | None = _loaded(str(FORMATS[suffix.lower()].refusal))(part, precision)

@@ -5,12 +5,16 @@ import math
 import numpy as np
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.composed import check_composed
 from edgelstm.layers.directions import parts
-from edgelstm.model.precision import HYBRID
-from edgelstm.quantization.lower import integer_clip, lower
+from edgelstm.model.precision import COMPOSED, HYBRID
+from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Product
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
-from edgelstm.quantization.quantizer import CELL_LOG2, fits_int32, value_scales
+from edgelstm.quantization.quantize_fused import CELL_LOG2, fits_int32, value_scales
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.scales import integer_clip
 
 
 def check_integers(network: QuantizedNetwork) -> None:
@@ -25,7 +29,9 @@ def check_integers(network: QuantizedNetwork) -> None:
             _check_merged(where, part)
         if own[0] is None:
             continue
-        if is_dense:
+        if part.form == COMPOSED:
+            check_composed(part)
+        elif is_dense:
             check_dense(part)
         else:
             check_recurrent(part)
@@ -47,10 +53,11 @@ def check_dense(layer: QuantizedDense) -> None:
     assert layer.input is not None and layer.linear is not None
     product = lower(layer).ops[0]
     assert isinstance(product, Product)
-    if {layer.input.type, layer.linear.type} != {"int8"}:
+    needed = layer.numbers.formats["output"].type
+    if {layer.input.type, layer.linear.type} != {needed}:
         raise ModelError(
             f"layer '{layer.name}': its values are {layer.input.type} and {layer.linear.type}; "
-            "int8 is needed"
+            f"{needed} is needed"
         )
     _check_sums(f"layer '{layer.name}': weight", product)
 

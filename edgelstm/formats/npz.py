@@ -9,7 +9,8 @@ from edgelstm.errors import ModelError
 from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import Contents
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.description import KINDS, describe, named_arrays, restore
+from edgelstm.formats.description import KINDS, describe, named_arrays
+from edgelstm.formats.restored import restore
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.layers.recurrent import AnyDirection
 from edgelstm.model.network import Network

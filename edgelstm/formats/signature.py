@@ -24,6 +24,7 @@ class FileFacts:
         resource_variables: Number of states in resource variables, which TensorFlow Lite Micro's
             interpreter in C++ must be given room for.
         starts_anew: Whether each call begins at the initial state.
+        refused_by: Runtime to why it refuses the file.
     """
 
     steps: int | None
@@ -35,3 +36,4 @@ class FileFacts:
     operators: tuple[str, ...] = ()
     resource_variables: int = 0
     starts_anew: bool = False
+    refused_by: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -205,7 +205,9 @@ def _slice(
     return cut(x, dim, start, end, step=step)
 
 
-SUPPORTED = "; lstm, gru, linear, relu, sigmoid, softmax and what moves axes are: use these alone"
+SUPPORTED = (
+    "; lstm, gru, linear, relu, sigmoid, tanh, softmax and what moves axes are: use these alone"
+)
 ADVICE = {
     "aten.log_softmax.int": "; leave it off, the largest output stays the largest",
     "aten.native_dropout.default": "; give dropout training=self.training",
@@ -216,6 +218,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.linear.default": _linear,
     "aten.relu.default": lambda x: activate(x, "relu"),
     "aten.sigmoid.default": lambda x: activate(x, "sigmoid"),
+    "aten.tanh.default": lambda x: activate(x, "tanh"),
     "aten.softmax.int": lambda x, dim, dtype=None: activate(x, "softmax", dim),
     "aten.select.int": lambda x, dim, index: select(x, dim, index),
     "aten.slice.Tensor": _slice,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 CELLS_OF = {"LSTM": "lstm", "GRU": "gru", "LSTMCell": "lstm", "GRUCell": "gru"}
-ACTIVATIONS_OF = {"ReLU": "relu", "Sigmoid": "sigmoid", "Softmax": "softmax"}
+ACTIVATIONS_OF = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax"}
 NEUTRAL = ("Dropout", "Identity")
 KNOWN = (*CELLS_OF, *ACTIVATIONS_OF, *NEUTRAL, "Linear")
 

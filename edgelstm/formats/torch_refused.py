@@ -25,8 +25,8 @@ LAYERS = {
     "(Transformer|MultiheadAttention)": "attention is not supported: give the recurrent part alone",
     "RNN": "simple recurrent layers cannot be read yet: train an LSTM or a GRU",
     "(Max|Avg|LP|Adaptive|Fractional).*Pool": f"pooling is not supported: {AHEAD}",
-    "(Tanh|GELU|SiLU|ELU|SELU|CELU|LeakyReLU|PReLU|RReLU|ReLU6|Hard|Soft|Mish|Log|GLU)": (
-        "its activation is not supported: use relu, sigmoid or softmax behind a layer"
+    "(GELU|SiLU|ELU|SELU|CELU|LeakyReLU|PReLU|RReLU|ReLU6|Hard|Soft|Mish|Log|GLU)": (
+        "its activation is not supported: use relu, sigmoid, tanh or softmax behind a layer"
     ),
 }
 

@@ -16,7 +16,7 @@ from edgelstm.text import counted, layer_text
 
 Floats = NDArray[np.float32]
 
-ACTIVATIONS = ("relu", "sigmoid", "softmax")
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Dense:
     def precision(self) -> str:
         """Key of `PRECISIONS`."""
         return "float32"
+
+    @property
+    def form(self) -> None:
+        """What the integers inside are: None, as all values are real."""
+        return None
 
     @property
     def input(self) -> None:

@@ -66,7 +66,7 @@ def check_directions(directions: Sequence[Any]) -> None:
             )
         kinds = [
             f"{d.cell_name} {d.input_size} -> {d.hidden_size} -> {d.output_size}, "
-            f"clip {d.cell_clip:g}"
+            f"clip {d.cell_clip:g}, {d.nonlinearity}"
             for d in directions
         ]
         if kinds[0] != kinds[1]:

@@ -33,6 +33,7 @@ class Direction:
         weight_hr: (projection_size, hidden_size): h is multiplied by it, in each step, before
             anything reads it (PyTorch's `proj_size`); None for no projection.
         weight_peephole: (n_peepholes * hidden_size,), for cells that have `peepholes`.
+        nonlinearity: `tanh`, or `relu` in its place where the cell has a choice.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Direction:
     cell_clip: float = 0.0
     weight_hr: Floats | None = None
     weight_peephole: Floats | None = None
+    nonlinearity: str = "tanh"
     kind: ClassVar[str] = "recurrent"
 
     def __post_init__(self) -> None:
@@ -52,6 +54,7 @@ class Direction:
                 f"layer '{self.name}': cell '{self.cell_name}' is unknown; "
                 f"known: {', '.join(CELLS)}"
             )
+        self._check_nonlinearity()
         check_matrix(self.name, "weight_ih", self.weight_ih)
         check_matrix(self.name, "weight_hh", self.weight_hh)
         if self.weight_hr is not None:
@@ -69,6 +72,14 @@ class Direction:
 
     def __repr__(self) -> str:
         return layer_text(self.name, self.cell_name, self)
+
+    def _check_nonlinearity(self) -> None:
+        known = CELLS[self.cell_name].nonlinearities
+        if self.nonlinearity not in known:
+            raise ModelError(
+                f"layer '{self.name}': nonlinearity '{self.nonlinearity}'; "
+                f"a {self.cell_name} has {' or '.join(known)}"
+            )
 
     def _check_options(self) -> None:
         """What not every cell has: projection, peepholes, cell clip."""
@@ -100,12 +111,17 @@ class Direction:
     @property
     def spec(self) -> CellSpec:
         """The cell's description."""
-        return CELLS[self.cell_name]
+        return CELLS[self.cell_name].using(self.nonlinearity)
 
     @property
     def precision(self) -> str:
         """Key of `PRECISIONS`."""
         return "float32"
+
+    @property
+    def form(self) -> None:
+        """What the integers inside are: None, as all values are real."""
+        return None
 
     @property
     def scales(self) -> dict[str, Any]:
@@ -195,6 +211,14 @@ class AnyDirection(Protocol):
     @property
     def cell_clip(self) -> float:
         """Where the cell state is cut; 0 for nowhere."""
+
+    @property
+    def form(self) -> str | None:
+        """What its integers inside are: `fused`, `composed`; None where values are real."""
+
+    @property
+    def nonlinearity(self) -> str:
+        """What stands in place of tanh."""
 
     @property
     def scales(self) -> Mapping[str, Any]:

@@ -1,12 +1,51 @@
 """Which parts of a network have a form in a precision: asked of their operations, not of names."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
+from edgelstm.cells import same_cell
 from edgelstm.errors import ModelError
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
 from edgelstm.model.plan import LayerPlan, plan_of
-from edgelstm.model.precision import PRECISIONS, Precision
+from edgelstm.model.precision import (
+    COMPOSED,
+    FORMS,
+    FUSED,
+    PRECISIONS,
+    Precision,
+    find_precision,
+)
+
+FUSED_CELL = "lstm"  # that the runtimes' integer operators compute
+
+
+def precision_for(parts: Iterable[Any], name: str, form: str | None = None) -> Precision:
+    """The precision of a network in the form that is asked for, or that fits it.
+
+    Args:
+        parts: Directions and dense layers, float or quantized.
+        name: Key of `PRECISIONS`.
+        form: `fused`, `composed`; None: `fused` at int8 where every cell is a plain LSTM, else
+            `composed`.
+
+    Raises:
+        ModelError: An unknown precision, or one without this form.
+
+    >>> from edgelstm.model.sizes import direction
+    >>> precision_for([direction("gru", "gru1", (40, 64), None)], "int8").form
+    'composed'
+    """
+    if form is None and find_precision(name).is_integer:
+        plain = all(is_plain(part) for part in parts if part.kind == "recurrent")
+        form = FUSED if name == "int8" and plain else COMPOSED
+    return find_precision(name, form)
+
+
+def is_plain(direction: Any) -> bool:
+    """Whether a direction computes a plain LSTM, with or without a clip of its cell."""
+    return same_cell(direction.cell_name, FUSED_CELL) and not direction.projection_size
 
 
 def refusal(part: Part, precision: Precision) -> str | None:
@@ -15,7 +54,8 @@ def refusal(part: Part, precision: Precision) -> str | None:
     >>> from edgelstm.model.precision import INT8
     >>> from edgelstm.model.sizes import direction
     >>> print(refusal(direction("gru", "gru1", (40, 64), None), INT8))
-    a gru has no form in int8 yet: operation 'sub' has none; what works for it: float32, hybrid
+    a gru has no fused int8 form: operation 'sub' has none; what works for it: float32, composed \
+int8, composed int16x8, hybrid
     """
     return plan_refusal(plan_of(part, precision))
 
@@ -33,10 +73,16 @@ def plan_refusal(plan: LayerPlan) -> str | None:
     reason = _reason(plan)
     if reason is None:
         return None
-    others = (dataclasses.replace(plan, precision=precision) for precision in PRECISIONS.values())
-    works = ", ".join(p.precision.name for p in others if _reason(p) is None)
-    what = f"a {plan.cell_name or plan.kind} has no form in {plan.precision.name} yet"
+    every = [p for p in PRECISIONS.values() if not p.is_integer] + list(FORMS.values())
+    every.sort(key=lambda p: list(PRECISIONS).index(p.name))
+    others = (dataclasses.replace(plan, precision=precision) for precision in every)
+    works = ", ".join(_called(p.precision) for p in others if _reason(p) is None)
+    what = f"a {plan.cell_name or plan.kind} has no {_called(plan.precision)} form"
     return f"{what}: {reason}; what works for it: {works}"
+
+
+def _called(precision: Precision) -> str:
+    return f"{precision.form} {precision.name}" if precision.form else precision.name
 
 
 def _reason(plan: LayerPlan) -> str | None:
@@ -45,8 +91,9 @@ def _reason(plan: LayerPlan) -> str | None:
     for op in plan.ops:
         if kinds is not None and op.kind not in kinds:
             return "a projection has none" if op.side == "hr" else f"operation '{op.kind}' has none"
-    is_fixed = plan.precision.formats["sum"].scale_log2 is not None
-    return _unlike(plan) if plan.states and is_fixed else None
+    if not plan.states or not plan.precision.is_integer:
+        return None
+    return _unlike(plan) if plan.precision.form == FUSED else _unbounded(plan)
 
 
 def _unlike(plan: LayerPlan) -> str | None:
@@ -70,3 +117,16 @@ def _unlike(plan: LayerPlan) -> str | None:
         if roles[state] != roles[new]:
             return f"state {state} has another scale than the value that becomes it"
     return None
+
+
+def _unbounded(plan: LayerPlan) -> str | None:
+    """Where the equations do not say how large a value gets."""
+    for op in plan.ops:
+        if op.kind == "scale" and plan.roles[op.result] != "sum":
+            return "a peephole that leads to no activation has none"
+    kinds = {op.result: op.kind for op in plan.ops}
+    h, *others = plan.new_states
+    for state, new in zip(plan.states[1:], others, strict=True):
+        if new == h or kinds.get(new) in (None, "sigmoid", "tanh"):
+            return f"state {state} has another scale than the value that becomes it"
+    return None if h in kinds else f"state {plan.states[0]} becomes {h}, which no operation gives"

@@ -86,6 +86,14 @@ class Computed(Protocol):
         """Its operations, states and sizes."""
 
     @property
+    def result(self) -> str:
+        """Which value goes out of a step."""
+
+    @property
+    def new_states(self) -> tuple[str, ...]:
+        """Which values become the states."""
+
+    @property
     def step(self) -> Step:
         """One time step: adds every result to the values it is given."""
 
@@ -128,7 +136,7 @@ class Walk:
         values = computed.step({"x": computed.enter(x)})
         if self.see:
             self.see(layer.name, values)
-        y: NDArray[Any] = values[computed.plan.result]
+        y: NDArray[Any] = values[computed.result]
         return y
 
     def _directions(
@@ -149,8 +157,8 @@ class Walk:
         state, y = dict(states), np.empty((*x.shape[:2], plan.sizes[plan.result]), x.dtype)
         for t in range(x.shape[1]):
             values = computed.step({"x": x[:, t], **state})
-            state = {s: values[v] for s, v in zip(plan.states, plan.new_states, strict=True)}
-            y[:, t] = values[plan.result]
+            state = {s: values[v] for s, v in zip(plan.states, computed.new_states, strict=True)}
+            y[:, t] = values[computed.result]
             if self.see:
                 self.see(plan.name, values)
         return y, state
@@ -161,6 +169,7 @@ class _Equations:
 
     def __init__(self, part: Any) -> None:
         self.plan, self._part = plan_of(part, FLOAT32), part
+        self.result, self.new_states = self.plan.result, self.plan.new_states
 
     @functools.cached_property
     def step(self) -> Step:

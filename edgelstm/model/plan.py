@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import Op
-from edgelstm.errors import ModelError
 from edgelstm.layers.operations import Sizes
-from edgelstm.model.precision import PRECISIONS, Format, Precision
+from edgelstm.model.precision import COMPOSED, Format, Precision
 
 KEPT = 64  # lists of operations of which roles and biases are kept
 
@@ -46,8 +45,9 @@ class LayerPlan:
     precision: Precision
 
     def format(self, value: str) -> Format:
-        """How a value is stored."""
-        return self.precision.formats[self.roles[value]]
+        """How a value is stored; what a composed layer computes inside is as wide as a sum."""
+        inside = self.precision.form == COMPOSED and value not in ("x", *self.states)
+        return self.precision.formats["sum" if inside else self.roles[value]]
 
     @property
     def hidden_size(self) -> int:
@@ -66,13 +66,6 @@ class LayerPlan:
         for side in self.biases[op.result]:
             total = total + biases[side][self.rows(op.gate)]
         return total
-
-
-def find_precision(name: str) -> Precision:
-    """The entry of `PRECISIONS`; an unknown name is a `ModelError`."""
-    if not isinstance(name, str) or name not in PRECISIONS:
-        raise ModelError(f"precision '{name}' is unknown; known: {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
 
 
 def plan(name: str, sizes: Sizes, precision: Precision) -> LayerPlan:

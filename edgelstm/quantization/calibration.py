@@ -1,6 +1,7 @@
 """Calibration data in its four forms, and the ranges that a network's values take on it."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import arguments
-from edgelstm.cells.spec import trace
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
@@ -39,7 +39,7 @@ class Range:
         """Largest magnitude."""
         return max(-self.low, self.high)
 
-    def widen(self, seen: NDArray[np.float64]) -> None:
+    def widen(self, seen: NDArray[np.floating]) -> None:
         """Takes further values in."""
         low, high = float(seen.min()), float(seen.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
@@ -54,7 +54,7 @@ Ranges = dict[tuple[str, str], Range]  # (layer, value) -> range
 def observe(
     network: Network,
     sequences: Sequence[NDArray[np.float32]],
-    limit: float,
+    limits: Mapping[tuple[str, str], float],
     tell: Tell | None = None,
 ) -> Ranges:
     """Runs the network in float over all sequences and notes the range of every value.
@@ -64,13 +64,13 @@ def observe(
     Args:
         network: Float weights.
         sequences: Batches (batch, steps, input_size), as from `calibration_sequences`.
-        limit: Magnitude from which on a value counts as beyond.
+        limits: (layer, value) to the magnitude from which on it counts as beyond; none: never.
         tell: Called now and then with how many steps of layers are done, and of how many.
     """
     recurrent = [layer for layer in network.layers if isinstance(layer, Recurrent)]
     n_steps = sum(x.shape[1] for x in sequences)
     names = {part.name for part in parts(recurrent)}
-    observer = _Observer(limit, names, len(names) * n_steps, tell)
+    observer = _Observer(limits, names, len(names) * n_steps, tell)
     for x in sequences:
         advance(network, x, zero_states(network, len(x)), observer.see)
         observer.look_at_all()
@@ -82,9 +82,15 @@ def observe(
 class _Observer:
     """Gathers what comes up step by step, and looks at it when there is enough."""
 
-    def __init__(self, limit: float, told: set[str], steps: int, tell: Tell | None) -> None:
+    def __init__(
+        self,
+        limits: Mapping[tuple[str, str], float],
+        told: set[str],
+        steps: int,
+        tell: Tell | None,
+    ) -> None:
         self.ranges: Ranges = {}
-        self._limit, self._told, self._steps, self._tell = limit, told, steps, tell
+        self._limits, self._told, self._steps, self._tell = limits, told, steps, tell
         self._done = 0
         self._waiting: dict[str, list[Mapping[str, NDArray[np.float64]]]] = {}
 
@@ -102,7 +108,8 @@ class _Observer:
         steps = self._waiting.pop(layer)
         for value, first in steps[0].items():
             if first.size:
-                seen = self.ranges.setdefault((layer, value), Range(self._limit))
+                limit = self._limits.get((layer, value), math.inf)
+                seen = self.ranges.setdefault((layer, value), Range(limit))
                 seen.widen(np.concatenate([values[value] for values in steps]))
         if self._tell and layer in self._told:
             self._done += len(steps)
@@ -110,7 +117,7 @@ class _Observer:
 
 
 def _join_outputs(layer: Recurrent[Direction], ranges: Ranges) -> None:
-    new = trace(layer.forward.spec).new_states[0]
+    new = layer.forward.sizes.operations.new_states[0]
     keys = [(direction.name, new) for direction in layer.directions]
     if all(key in ranges for key in keys):
         low, high = min(ranges[k].low for k in keys), max(ranges[k].high for k in keys)

@@ -1,9 +1,8 @@
 """Integer arithmetic in NumPy: the definition of every rounding, saturation and table.
 
 Kernels and ONNX graphs are tested equal to these functions. All work on int64 arrays, element by
-element, and `>>` is the arithmetic (floor) shift. The arithmetic is that of TensorFlow Lite Micro
-and LiteRT, as their kernels compute it: gemmlowp's fixed-point primitives and the table of TFLM's
-`lstm_eval`.
+element; `>>` is the arithmetic (floor) shift. It is the arithmetic of TensorFlow Lite Micro's and
+LiteRT's kernels: gemmlowp's fixed-point primitives and the table of TFLM's `lstm_eval`.
 """
 
 import functools
@@ -129,8 +128,12 @@ def requantize_single(x: Any, q: int, shift: int) -> Int64s:
 
 def requantize64(x: Any, q: int, shift: int) -> Int64s:
     """For int64 accumulators (16-bit activations): the multiplier cut to 16 bits, one rounding."""
-    reduced = 0x7FFF if q >= 0x7FFF0000 else (q + (1 << 15)) >> 16
-    return (np.asarray(x, np.int64) * reduced + (1 << (14 - shift))) >> (15 - shift)
+    return (np.asarray(x, np.int64) * multiplier16(q) + (1 << (14 - shift))) >> (15 - shift)
+
+
+def multiplier16(q: int) -> int:
+    """The upper 16 bits of a multiplier, rounded: what `requantize64` takes of it."""
+    return 0x7FFF if q >= 0x7FFF0000 else (q + (1 << 15)) >> 16
 
 
 def requantize_real(x: Any, ratio: float) -> Int64s:
@@ -281,11 +284,17 @@ def whole_table(function: Any, scale_log2: int) -> Int64s:
 
 
 def logistic8(scale: float, zero_point: int) -> Int64s:
-    """Int8 LOGISTIC of TFLM and LiteRT for every int8 q, at index q + 128.
+    """Int8 LOGISTIC of TFLM and LiteRT: the result has scale 1/256 and zero point -128."""
+    return _every_int8(lambda v: 256 / (1 + np.exp(-v)), scale, zero_point, -128)
 
-    The result has scale 1/256 and zero point -128.
-    """
-    real = scale * (np.arange(-128, 128) - zero_point)
+
+def tanh8(scale: float, zero_point: int) -> Int64s:
+    """Int8 TANH of TFLM and LiteRT: the result has scale 1/128 and zero point 0."""
+    return _every_int8(lambda v: 128 * np.tanh(v), scale, zero_point, 0)
+
+
+def _every_int8(function: Any, scale: float, zero_point: int, offset: int) -> Int64s:
+    """The rounded function of what each int8 q stands for, at index q + 128."""
     with np.errstate(over="ignore"):  # 1 / (1 + inf) is the right 0
-        rounded = np.floor(256 / (1 + np.exp(-real)) + 0.5) - 128
-    return np.asarray(np.clip(rounded, -128, 127).astype(np.int64), np.int64)
+        steps = function(scale * (np.arange(-128, 128) - zero_point))
+    return saturate8(np.floor(steps + 0.5) + offset)

@@ -6,22 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.cells.spec import Op
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import HYBRID
 from edgelstm.quantization.fixedpoint import quantize_reals, short_scale
-from edgelstm.quantization.quantized import (
-    QuantizedDense,
-    QuantizedDirection,
-    QuantizedLayer,
-)
+from edgelstm.quantization.quantized import QuantizedLayer
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.weights import Affine, Doubles, Floats, quantized_direction
 
 
 def _dense(layer: Dense) -> QuantizedDense:
     scale, weight = _symmetric(layer.weight)
-    return QuantizedDense(layer.name, weight, layer.bias, scale, None, None, layer.activation)
+    return QuantizedDense(
+        layer.name, weight, layer.bias, scale, None, None, layer.activation, HYBRID
+    )
 
 
 def _recurrent(layer: Recurrent[Direction]) -> Recurrent[QuantizedDirection]:
@@ -37,28 +39,14 @@ KINDS: dict[str, Callable[[Any], QuantizedLayer]] = {
 
 
 def _direction(layer: Direction) -> QuantizedDirection:
-    plan = plan_of(layer, HYBRID)
-    stacked = {"ih": layer.weight_ih, "hh": layer.weight_hh}
-    weights_q = {side: np.zeros(w.shape, np.int8) for side, w in stacked.items()}
-    merged = {side: np.zeros_like(b) for side, b in layer.biases.items()}
-    scales = {}
-    for op in plan.ops:
-        if op.side:
-            rows = plan.rows(op.gate)
-            weight = layer.matrix(op.side, op.gate).values
-            scale, weights_q[op.side][rows] = _symmetric(weight)
-            scales[f"{op.side} {op.gate}"] = scale
-            merged[op.side][rows] = plan.bias(op, layer.biases)
-    return QuantizedDirection(
-        plan,
-        weights_q["ih"],
-        weights_q["hh"],
-        merged["ih"],
-        merged["hh"],
-        scales,
-        scales={},
-        cell_clip=layer.cell_clip,
-    )
+    def affine(where: str, op: Op, weight: Floats, bias: Doubles) -> Affine:
+        scale, weight_q = _symmetric(weight)
+        return scale, weight_q, bias.astype(np.float32)
+
+    def peephole(weight: Floats) -> tuple[None, Floats]:
+        return None, weight
+
+    return quantized_direction(layer, plan_of(layer, HYBRID), affine, {}, {}, peephole)
 
 
 def _symmetric(weight: NDArray[np.float32]) -> tuple[float, NDArray[np.int8]]:

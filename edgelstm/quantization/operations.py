@@ -5,13 +5,15 @@ An operation names its rounding or its table by the function of `fixedpoint` tha
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edgelstm.quantization.fixedpoint import Int64s
-from edgelstm.quantization.quantized import Integers
+from edgelstm.quantization.quantized_direction import Integers
 from edgelstm.quantization.rounding import ROUNDINGS, TABLES
+from edgelstm.quantization.scales import Scale
 
 Limits = tuple[int, int]
 
@@ -45,7 +47,8 @@ class Product:
     Attributes:
         result, args: Names of values; one argument.
         weight: int8 (rows, columns).
-        bias: int32 (rows,); None: nothing is added.
+        weight_scale: What one step of it stands for.
+        bias: int32 (rows,), or int64 where the sums are; None: nothing is added.
         zero_point, type: Of v as it is stored.
         rescale: Of the sums.
         side, gate: Whose block of weights it is, as in `cells.spec.Op`; None of a dense layer.
@@ -54,6 +57,7 @@ class Product:
     result: str
     args: tuple[str, ...]
     weight: Integers
+    weight_scale: float
     bias: NDArray[Any] | None
     zero_point: int
     type: str
@@ -69,6 +73,30 @@ class Add:
     result: str
     args: tuple[str, ...]
     limits: Limits
+
+
+@dataclasses.dataclass(frozen=True)
+class Sum:
+    """``rescale(left(a * 2**HEADROOM) + sign * right(b * 2**HEADROOM))``: of any two scales.
+
+    Both are taken to half of the coarser one's resolution, with HEADROOM bits below it.
+
+    Attributes:
+        result, args: Names of values; both have zero point 0.
+        sign: 1, or -1 for a difference.
+        left, right: Of the two arguments.
+        rescale: Of the sum.
+    """
+
+    result: str
+    args: tuple[str, ...]
+    sign: int
+    left: Rescale
+    right: Rescale
+    rescale: Rescale
+
+
+HEADROOM = 15  # bits, of ADD and SUB of int16 in TensorFlow Lite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +142,38 @@ class Clip:
     limits: Limits
 
 
-Operation = Product | Add | Mul | Table | Clip
+@dataclasses.dataclass(frozen=True, eq=False)
+class Constant:
+    """A vector that is the same in each step: peephole weights, the 1 of 1 - v.
+
+    Attributes:
+        result, args: Names of values; no argument.
+        values: int16 (size,).
+    """
+
+    result: str
+    args: tuple[str, ...]
+    values: Integers
+
+
+@dataclasses.dataclass(frozen=True)
+class Widen:
+    """``v``: int8 as int16, with the same scale and zero point 0."""
+
+    result: str
+    args: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Narrow:
+    """``rescale(v)``: int16 as int8."""
+
+    result: str
+    args: tuple[str, ...]
+    rescale: Rescale
+
+
+Operation = Product | Add | Sum | Mul | Table | Clip | Constant | Widen | Narrow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,11 +203,13 @@ class Lowered:
         states: Kept from step to step; none of a dense layer.
         new_states: Which results become the states.
         ops: In the order in which they run.
+        scales: What the integers of each value stand for.
     """
 
     name: str
     input: Stored
     output: Stored
     ops: tuple[Operation, ...]
+    scales: Mapping[str, Scale]
     states: tuple[Stored, ...] = ()
     new_states: tuple[str, ...] = ()

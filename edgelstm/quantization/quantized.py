@@ -1,211 +1,15 @@
 """What a quantized network is: integers, one scale per value."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.layers.dense import DenseSizes
 from edgelstm.layers.directions import agreed_precision, check_names, parts
-from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.layers.recurrent_sizes import RecurrentSizes
-from edgelstm.layers.weights import check_int8
-from edgelstm.model.plan import LayerPlan, plan_of
-from edgelstm.model.precision import PRECISIONS
-from edgelstm.quantization.scales import Saturation, Scale
-from edgelstm.text import layer_text, network_text
-
-Integers = NDArray[np.signedinteger]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedDirection:
-    """One direction of a recurrent layer in integers.
-
-    Attributes:
-        plan: Operations, roles, merged biases.
-        weight_ih, weight_hh: int8, shapes and order of gates as in `recurrent.Direction`.
-        bias_ih, bias_hh: int32 (float32 if hybrid), merged as the plan says: where both biases of a
-            gate stand in `bias_ih`, `bias_hh` is zero.
-        weight_scales: ``"ih i"`` -> scale of gate i's block of weight_ih, ...; float32 values.
-        scales: Value of the plan to its `Scale`; empty if hybrid.
-        cell_clip: In real units; 0 for none.
-        saturation: Gate to what calibration saw; empty for files of others.
-    """
-
-    plan: LayerPlan
-    weight_ih: Integers
-    weight_hh: Integers
-    bias_ih: NDArray[Any]
-    bias_hh: NDArray[Any]
-    weight_scales: Mapping[str, float]
-    scales: Mapping[str, Scale]
-    cell_clip: float = 0.0
-    saturation: Mapping[str, Saturation] = dataclasses.field(default_factory=dict)
-    kind: ClassVar[str] = "recurrent"
-
-    def __post_init__(self) -> None:
-        check_int8(self.name, "weight_ih", self.weight_ih)
-        check_int8(self.name, "weight_hh", self.weight_hh)
-
-    def __repr__(self) -> str:
-        return layer_text(self.name, self.cell_name, self)
-
-    @property
-    def name(self) -> str:
-        """Of the layer."""
-        return self.plan.name
-
-    @property
-    def cell_name(self) -> str:
-        """Key of `CELLS`."""
-        return str(self.plan.cell_name)
-
-    @property
-    def sizes(self) -> RecurrentSizes:
-        """What its operations hang on."""
-        sizes = self.input_size, self.hidden_size
-        return RecurrentSizes(CELLS[self.cell_name], *sizes, clips=self.cell_clip > 0)
-
-    def matrix(self, side: str, gate: str) -> Matrix:
-        """Gate's weights of `ih` or `hh`."""
-        weight: Integers = getattr(self, f"weight_{side}")
-        return Matrix(weight[self.plan.rows(gate)], self.weight_scales[f"{side} {gate}"], "int8")
-
-    @property
-    def biases(self) -> dict[str, NDArray[Any]]:
-        """Stacked, by side."""
-        return {"ih": self.bias_ih, "hh": self.bias_hh}
-
-    @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights and biases by their names."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def precision(self) -> str:
-        """Key of `PRECISIONS`."""
-        return self.plan.precision.name
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return int(self.weight_ih.shape[1])
-
-    @property
-    def hidden_size(self) -> int:
-        """Units."""
-        return int(self.weight_hh.shape[1])
-
-    @property
-    def output_size(self) -> int:
-        """Values per time step that go out."""
-        return self.hidden_size
-
-    @property
-    def projection_size(self) -> int:
-        """Values that a projection leaves of h: 0, as none has integers yet."""
-        return 0
-
-    @property
-    def input(self) -> Scale | None:
-        """Scale of what comes in; None if hybrid."""
-        return self.scales.get("x")
-
-    @property
-    def output(self) -> Scale:
-        """Scale of what goes out (integer precisions)."""
-        return self.scales[self.plan.states[0]]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedDense:
-    """One dense layer in integers.
-
-    Attributes:
-        name: Of the layer.
-        weight: int8 (output_size, input_size).
-        bias: int32 (float32 if hybrid), of scale ``weight_scale * input.scale``.
-        weight_scale: One for the matrix; a float32 value.
-        input, linear: Scales of what comes in and of ``weight @ x + bias`` (after a relu); None if
-            hybrid.
-        activation: As in `dense.Dense`. A sigmoid's output has `SIGMOID_OUTPUT`.
-    """
-
-    name: str
-    weight: Integers
-    bias: NDArray[Any]
-    weight_scale: float
-    input: Scale | None
-    linear: Scale | None
-    activation: str | None = None
-    kind: ClassVar[str] = "dense"
-
-    def __post_init__(self) -> None:
-        check_int8(self.name, "weight", self.weight)
-
-    def __repr__(self) -> str:
-        return layer_text(self.name, "dense", self)
-
-    @property
-    def plan(self) -> LayerPlan:
-        """Its operations in its precision."""
-        return plan_of(self, PRECISIONS[self.precision])
-
-    @property
-    def sizes(self) -> DenseSizes:
-        """What its operations hang on."""
-        return DenseSizes(self.input_size, self.output_size, self.activation)
-
-    def matrix(self, side: str, gate: str | None) -> Matrix:
-        """The weights; its one side is `dense`, without gates."""
-        return Matrix(self.weight, self.weight_scale, "int8")
-
-    @property
-    def biases(self) -> dict[str, NDArray[Any]]:
-        """By side."""
-        return {"dense": self.bias}
-
-    @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights and biases by their names."""
-        return {"weight": self.weight, "bias": self.bias}
-
-    @property
-    def parts(self) -> tuple["QuantizedDense", ...]:
-        """What holds the numbers: itself."""
-        return (self,)
-
-    @property
-    def precision(self) -> str:
-        """Key of `PRECISIONS`."""
-        return "hybrid" if self.input is None else "int8"
-
-    @property
-    def input_size(self) -> int:
-        """Values that come in."""
-        return int(self.weight.shape[1])
-
-    @property
-    def output_size(self) -> int:
-        """Values that go out."""
-        return int(self.weight.shape[0])
-
-    @property
-    def output(self) -> Scale:
-        """Scale of what goes out (integer precisions)."""
-        assert self.linear is not None
-        return SIGMOID_OUTPUT if self.activation == "sigmoid" else self.linear
-
-
-SIGMOID_OUTPUT = Scale(1 / 256, -128, "int8")
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.scales import Scale
+from edgelstm.text import network_text
 
 QuantizedPart = QuantizedDirection | QuantizedDense
 QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps
@@ -228,8 +32,13 @@ class QuantizedNetwork:
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not parts(self.layers):
+            raise ModelError("the network has no layers; at least one is needed")
         check_names(self.layers)
         check_reading(self.layers)
+        if len({part.form for part in parts(self.layers)}) > 1:
+            told = ", ".join(f"'{part.name}' {part.form}" for part in parts(self.layers))
+            raise ModelError(f"layers have different forms: {told}; a network has one")
 
     def __repr__(self) -> str:
         return network_text(self)
@@ -241,8 +50,14 @@ class QuantizedNetwork:
 
     @property
     def precision(self) -> str:
-        """`int8` or `hybrid`: what the layers agree on, or `mixed`."""
+        """`int8`, `int16x8` or `hybrid`: what the layers agree on, or `mixed`."""
         return agreed_precision(self.layers)
+
+    @property
+    def form(self) -> str | None:
+        """`fused` or `composed`: what every integer inside is; None if hybrid."""
+        form: str | None = parts(self.layers)[0].form
+        return form
 
     @property
     def input(self) -> Scale | None:

@@ -16,7 +16,20 @@ from edgelstm.model.forward import Doubles, States, Step, Walk, affines, step_of
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.fixedpoint import Int64s
 from edgelstm.quantization.lower import lower
-from edgelstm.quantization.operations import Add, Clip, Mul, Operation, Product, Rescale, Table
+from edgelstm.quantization.operations import (
+    HEADROOM,
+    Add,
+    Clip,
+    Constant,
+    Mul,
+    Narrow,
+    Operation,
+    Product,
+    Rescale,
+    Sum,
+    Table,
+    Widen,
+)
 from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedPart
 from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
 
@@ -70,20 +83,23 @@ class _Rounded:
     def __init__(self, part: QuantizedPart, arithmetic: Arithmetic) -> None:
         self.plan, self._part, self._arithmetic = part.plan, part, arithmetic
         self._is_real = part.input is None
+        self.result, self.new_states = self.plan.result, self.plan.new_states
+        if not self._is_real:
+            self._lowered = lower(part, arithmetic)
+            self.result, self.new_states = self._lowered.output.name, self._lowered.new_states
 
     @functools.cached_property
     def step(self) -> Step:
         """Integers, or real values if hybrid."""
         if self._is_real:
             return _hybrid_step(self._part, self._arithmetic)
-        lowered = lower(self._part, self._arithmetic)
-        return _calculation(lowered.ops)
+        return _calculation(self._lowered.ops)
 
     def start(self, batch: int) -> dict[str, Any]:
         """Each state at its zero point."""
         if self._is_real:
             return {s: np.zeros((batch, self.plan.sizes[s])) for s in self.plan.states}
-        states = lower(self._part, self._arithmetic).states
+        states = self._lowered.states
         return {s.name: np.full((batch, s.size), s.zero_point) for s in states}
 
     def enter(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -123,6 +139,14 @@ def _add(op: Add) -> Calculate:
     return lambda a, b: fx.saturate(a + b, op.limits)
 
 
+def _sum(op: Sum) -> Calculate:
+    def added(a: Int64s, b: Int64s) -> Int64s:
+        left, right = _rescaled(op.left, a << HEADROOM), _rescaled(op.right, b << HEADROOM)
+        return _rescaled(op.rescale, left + op.sign * right)
+
+    return added
+
+
 def _mul(op: Mul) -> Calculate:
     return lambda a, b: _rescaled(op.rescale, a * b)
 
@@ -136,6 +160,15 @@ def _clip(op: Clip) -> Calculate:
     return lambda v: fx.saturate(v, op.limits)
 
 
+def _constant(op: Constant) -> Calculate:
+    values = op.values.astype(np.int64)
+    return lambda: values
+
+
+def _narrow(op: Narrow) -> Calculate:
+    return lambda v: _rescaled(op.rescale, v)
+
+
 def _rescaled(by: Rescale, acc: Int64s) -> Int64s:
     v = ROUNDINGS[by.rounding].rescale(acc, *by.numbers) + by.zero_point
     return v if by.limits is None else fx.saturate(v, by.limits)
@@ -147,6 +180,10 @@ CALCULATIONS: dict[type, Callable[[Any], Calculate]] = {
     Mul: _mul,
     Table: _table,
     Clip: _clip,
+    Sum: _sum,
+    Constant: _constant,
+    Widen: lambda op: lambda v: v,
+    Narrow: _narrow,
 }
 
 

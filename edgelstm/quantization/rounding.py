@@ -42,6 +42,7 @@ class Rounding:
 # By the name of the function in `fixedpoint` that defines it.
 ROUNDINGS = {
     "requantize": Rounding(fx.quantize_multiplier, fx.requantize),
+    "requantize64": Rounding(fx.quantize_multiplier, fx.requantize64),
     "requantize_ties_up": Rounding(fx.quantize_multiplier, fx.requantize_ties_up),
     "requantize_real": Rounding(lambda ratio: (ratio,), fx.requantize_real),
     "shift16": Rounding(lambda ratio: (-fx.log2(ratio),), fx.shift16),
@@ -53,6 +54,7 @@ TABLES: dict[str, Callable[..., Int64s]] = {
     "fixed_sigmoid": functools.partial(fx.whole_table, fx.fixed_sigmoid),
     "fixed_tanh": functools.partial(fx.whole_table, fx.fixed_tanh),
     "logistic8": fx.logistic8,
+    "tanh8": fx.tanh8,
 }
 
 

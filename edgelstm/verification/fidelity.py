@@ -17,7 +17,9 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedDirection, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.saturation import gate_sums
 from edgelstm.text import counted
 
 Array = NDArray[Any]
@@ -28,12 +30,20 @@ SOON_VALUES, STEP_VALUES = 2**22, 256
 
 @dataclasses.dataclass(frozen=True)
 class GateSaturation:
-    """Share of a gate's sums, and of its recurrent parts, that left the integers' range."""
+    """Share of a gate's sums, and of its recurrent parts, that left the integers' range.
+
+    Attributes:
+        layer, gate: Whose sums.
+        sums_cut, recurrent_cut: Shares.
+        sums_limit, recurrent_limit: The magnitudes that the integers hold.
+    """
 
     layer: str
     gate: str
     sums_cut: float
     recurrent_cut: float
+    sums_limit: float
+    recurrent_limit: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,13 +134,16 @@ def snr_db(expected: Array, got: Array) -> float | None:
 
 def saturation(qnetwork: QuantizedNetwork) -> tuple[GateSaturation, ...]:
     """Gates that left their range during calibration, worst first."""
-    found = [
-        GateSaturation(layer.name, gate, s.sums_cut / s.values, s.recurrent_cut / s.values)
-        for layer in parts(qnetwork.layers)
-        if isinstance(layer, QuantizedDirection)
-        for gate, s in layer.saturation.items()
-        if s.sums_cut or s.recurrent_cut
-    ]
+    found = []
+    for layer in parts(qnetwork.layers):
+        if not isinstance(layer, QuantizedDirection):
+            continue
+        sums = gate_sums(layer.plan)
+        for gate, s in layer.saturation.items():
+            limits = (2.0**15 * layer.scales[value].scale for value in sums[gate])
+            if s.sums_cut or s.recurrent_cut:
+                shares = s.sums_cut / s.values, s.recurrent_cut / s.values
+                found.append(GateSaturation(layer.name, gate, *shares, *limits))
     return tuple(sorted(found, key=lambda s: -max(s.recurrent_cut, s.sums_cut)))
 
 

@@ -42,7 +42,7 @@ NEW = {
     "ugrnn": CellSpec("ugrnn", ("u", "n"), ("h",), ugrnn),
     "wired": CellSpec("wired", ("i", "f", "g", "o"), ("h", "c"), wired),
 }
-HAS = [(n, p) for n in NEW for p in ("float32", "hybrid", "int8") if (n, p) != ("ugrnn", "int8")]
+HAS = [(n, p) for n in NEW for p in ("float32", "hybrid", "int8", "int16x8")]
 new_cells = pytest.mark.parametrize("cell_name", NEW)
 engines = pytest.mark.parametrize(
     "engine", ["reference", pytest.param("numba", marks=pytest.mark.slow)]
@@ -120,17 +120,12 @@ def test_it_is_counted(cell_name: str, precision: str) -> None:
         assert total.adds == macs - 2 * gates + gates + adds
 
 
-NPZ = r"; what works for it: \.npz \("
+ALL = r"; what works for it: \.npz \(float32, int8, int16x8, hybrid\)"
 REFUSED = [
-    ("ugrnn", ".onnx", "float32", rf"ONNX has no operator for a ugrnn{NPZ}float32, hybrid\)"),
-    ("ugrnn", ".onnx", "hybrid", rf"int8 weights for a ugrnn, only for an lstm{NPZ}hybrid\)"),
-    ("ugrnn", ".tflite", "float32", rf"for a ugrnn, only for an lstm{NPZ}float32, hybrid\)"),
-    ("ugrnn", ".tflite", "hybrid", rf"for a ugrnn, only for an lstm{NPZ}hybrid\)"),
-    ("wired", ".onnx", "float32", rf"ONNX has no operator for a wired{NPZ}float32, int8, hybrid\)"),
-    ("wired", ".onnx", "hybrid", rf"int8 weights for a wired, only for an lstm{NPZ}hybrid\)"),
-    ("wired", ".tflite", "float32", rf"for a wired, only for an lstm{NPZ}float32, int8, hybrid\)"),
-    ("wired", ".tflite", "hybrid", rf"for a wired, only for an lstm{NPZ}hybrid\)"),
-    ("wired", ".tflite", "int8", rf"for a wired, only for an lstm{NPZ}int8\), \.onnx \(int8\)"),
+    ("ugrnn", ".onnx", "float32", rf"ONNX has no operator for a ugrnn{ALL}"),
+    ("ugrnn", ".onnx", "hybrid", r"int8 weights for a ugrnn, only for an lstm; .*\(hybrid\)"),
+    ("ugrnn", ".tflite", "float32", rf"for a ugrnn, only for an lstm{ALL}"),
+    ("wired", ".onnx", "float32", rf"ONNX has no operator for a wired{ALL}"),
 ]
 
 
@@ -144,16 +139,17 @@ def test_what_has_no_form_of_it_says_what_works(
         encode(given, suffix, steps=2)
 
 
-def test_integers_of_another_scale_are_refused() -> None:
-    told = "layer 'ugrnn1': a ugrnn has no form in int8 yet: .*; what works for it: float32, hybrid"
+def test_fused_integers_of_another_scale_are_refused() -> None:
+    told = "layer 'ugrnn1': a ugrnn has no fused int8 form: .*; what works for it: float32"
     with pytest.raises(ModelError, match=told):
-        quantize(*made("ugrnn"), "int8")
+        quantize(*made("ugrnn"), "int8", "fused")
 
 
 @engines
-def test_the_wiring_is_that_of_the_cell_in_integers(engine: str) -> None:
+@pytest.mark.parametrize("form", ["fused", "composed"])
+def test_the_wiring_is_that_of_the_cell_in_integers(engine: str, form: str) -> None:
     network, x = made("wired")
-    quantized = quantize(network, x, "int8")
+    quantized = quantize(network, x, "int8", form)
     got = run(quantized, x, engine=engine)
     assert np.array_equal(got, run(quantized, x, engine="reference"))
     assert np.abs(got - by_hand(network, x)).max() < 0.02

@@ -11,7 +11,8 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import FORMATS, AnyNetwork, encode, read
-from edgelstm.formats.description import describe, named_arrays, restore
+from edgelstm.formats.description import describe, named_arrays
+from edgelstm.formats.restored import restore
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Recurrent

@@ -13,7 +13,8 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import read, write
-from edgelstm.formats.description import describe, named_arrays, restore
+from edgelstm.formats.description import describe, named_arrays
+from edgelstm.formats.restored import restore
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 

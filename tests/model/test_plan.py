@@ -4,10 +4,10 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.model.forms import refusal
+from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.network import Network
-from edgelstm.model.plan import LayerPlan, find_precision, plan_of
-from edgelstm.model.precision import PRECISIONS
+from edgelstm.model.plan import LayerPlan, plan_of
+from edgelstm.model.precision import FORMS, PRECISIONS, Precision, find_precision
 from edgelstm.model.sizes import direction
 from tests.networks import random_network
 
@@ -49,24 +49,49 @@ def test_clip_stands_behind_the_new_cell_and_before_its_readers() -> None:
     assert all(found.ops[clip].args[0] not in op.args for op in found.ops[clip + 1 :])
 
 
-WORKS = {
-    "float32": tuple(CELLS),
-    "hybrid": ("lstm", "lstm_coupled", "gru", "gru_reset_before", "rnn", "mgu"),
-    "int8": ("lstm",),
-}
+FUSED = ("lstm",)
 
 
 @pytest.mark.parametrize("cell_name", CELLS)
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_cell_without_a_form_says_what_works(cell_name: str, precision: str) -> None:
-    told = refusal(direction(cell_name, "layer", (3, 4), None), PRECISIONS[precision])
-    if cell_name in WORKS[precision]:
+@pytest.mark.parametrize("precision", (*PRECISIONS.values(), *FORMS.values()))
+def test_a_cell_without_a_form_says_what_works(cell_name: str, precision: Precision) -> None:
+    told = refusal(direction(cell_name, "layer", (3, 4), None), precision)
+    if precision.form != "fused" or cell_name in FUSED:
         assert told is None
     else:
-        assert told and f"a {cell_name} has no form in {precision} yet: " in told
-        assert f"; what works for it: float32{', hybrid' * (cell_name in WORKS['hybrid'])}" in told
+        assert told and f"a {cell_name} has no fused {precision.name} form: " in told
+        works = "float32, composed int8, composed int16x8, hybrid"
+        assert told.endswith(f"; what works for it: {works}")
 
 
-def test_unknown_precision_lists_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="known: float32, int8, hybrid"):
-        find_precision("int4")
+@pytest.mark.parametrize(
+    ("cells", "projection", "expected"),
+    [
+        (("lstm", "lstm"), None, "fused"),
+        (("lstm", "gru"), None, "composed"),
+        (("lstm",), 3, "composed"),
+    ],
+)
+def test_the_form_is_fused_where_every_cell_is_a_plain_lstm(
+    cells: tuple[str, ...], projection: int | None, expected: str
+) -> None:
+    parts = [direction(cell, cell, (3, 4), projection) for cell in cells]
+    assert precision_for(parts, "int8").form == expected
+    assert precision_for(parts, "int16x8").form == "composed"
+    assert precision_for(parts, "hybrid").form is None
+    assert precision_for(parts, "int8", "composed").form == "composed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("int4", None), "precision 'int4' is unknown; known: float32, int8, int16x8, hybrid"),
+        (("int8", "loose"), "precision 'int8' has no form 'loose'; it has fused and composed"),
+        (("hybrid", "fused"), "precision 'hybrid' has no form 'fused'; its values are real"),
+    ],
+)
+def test_an_unknown_precision_or_form_lists_the_known(
+    asked: tuple[str, str | None], told: str
+) -> None:
+    with pytest.raises(ModelError, match=told):
+        find_precision(*asked)

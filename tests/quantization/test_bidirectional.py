@@ -106,7 +106,7 @@ def test_a_session_refuses_a_step_and_knows_the_types_of_its_state() -> None:
             session.step(x)
 
 
-def test_a_cell_without_integers_is_refused_with_what_works() -> None:
+def test_a_cell_without_a_fused_form_is_refused_with_what_works() -> None:
     network = bidirectional_network("gru", (4, 6))
-    with pytest.raises(ModelError, match="layer 'gru1': a gru has no form in int8 yet.*float32"):
-        quantize(network, random_input(network, 2, 5))
+    with pytest.raises(ModelError, match="layer 'gru1': a gru has no fused int8 form.*float32"):
+        quantize(network, random_input(network, 2, 5), form="fused")

@@ -14,6 +14,16 @@ from tests.networks import random_bidirectional, random_input, random_network, r
 LIMIT = 0.5
 
 
+class Everywhere(dict[tuple[str, str], float]):
+    """One limit for every value."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return self._limit
+
+
 def input_sums(network: Any, x: Any) -> Any:
     """W x + b of the forget gate, step by step in float64."""
     layer = network.layers[0].forward
@@ -25,7 +35,7 @@ def input_sums(network: Any, x: Any) -> Any:
 def test_ranges_are_those_of_all_steps_of_all_sequences() -> None:
     network = random_network("lstm", (3, 6), outputs=2)
     batches = [random_input(network, 2, 300), 3 * random_input(network, 1, 41)]
-    ranges = observe(network, batches, LIMIT)
+    ranges = observe(network, batches, Everywhere(LIMIT))
     x = np.concatenate([b.reshape(-1, 3) for b in batches]).astype(np.float64)
     seen = ranges["lstm1", "x"]
     assert seen.ends == (x.min(), x.max()) and seen.largest == np.abs(x).max()
@@ -44,9 +54,9 @@ def test_how_many_steps_are_looked_at_in_one_go_changes_nothing(
     both = random_bidirectional("lstm", 4, 5, rng, name="a")
     network = Network((both, random_recurrent("lstm", 10, 3, rng, name="b")))
     batches = [random_input(network, 3, 40), random_input(network, 1, 7)]
-    expected = observe(network, batches, LIMIT)
+    expected = observe(network, batches, Everywhere(LIMIT))
     monkeypatch.setattr(calibration, "TOGETHER", together)
-    assert observe(network, batches, LIMIT) == expected
+    assert observe(network, batches, Everywhere(LIMIT)) == expected
 
 
 def test_progress_ends_at_all_steps_of_all_layers() -> None:

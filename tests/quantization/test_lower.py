@@ -22,7 +22,9 @@ from edgelstm.quantization.fixedpoint import requantize, table_sigmoid
 from edgelstm.quantization.fixedpoint import table_tanh as q_tanh
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Add, Clip, Mul, Product, Table
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
@@ -162,11 +164,11 @@ def test_a_reverse_direction_has_the_list_of_a_forward_one() -> None:
 
 
 @pytest.mark.parametrize("cell_name", sorted({*CELLS} - {*cells_of(INT8)}))
-def test_a_cell_without_integers_is_refused_before_calibration(cell_name: str) -> None:
+def test_a_cell_without_a_fused_form_is_refused_before_calibration(cell_name: str) -> None:
     network = random_network(cell_name, (3, 4))
-    expected = f"a {cell_name} has no form in int8 yet: .*; what works for it: float32"
+    expected = f"a {cell_name} has no fused int8 form: .*; what works for it: float32"
     with pytest.raises(ModelError, match=expected):
-        quantize(network, None, "int8")
+        quantize(network, None, "int8", "fused")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_kinds_of_operations_do_not_make_an_integer_form(wiring: Any, reason: st
         patch.setitem(CELLS, "lstm", dataclasses.replace(CELLS["lstm"], equations=equations))
         plan = plan_of(layer, INT8)
     told = plan_refusal(plan)
-    assert told and told.startswith("a lstm has no form in int8 yet: ") and reason in told
+    assert told and told.startswith("a lstm has no fused int8 form: ") and reason in told
 
 
 # ---- the LSTM's kinds of operations, wired otherwise

@@ -13,7 +13,8 @@ from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.fidelity import snr_db
 from tests.networks import random_input, random_network
@@ -160,10 +161,10 @@ def test_calibration_that_cannot_be_used_is_refused(calibration: Any, expected: 
         quantize(random_network("lstm", (5, 12)), calibration)
 
 
-def test_gru_is_refused_with_what_works() -> None:
+def test_a_fused_gru_is_refused_with_what_works() -> None:
     network = random_network("gru", (5, 12))
-    with pytest.raises(ModelError, match="what works for it: float32"):
-        quantize(network, random_input(network, 2, 9))
+    with pytest.raises(ModelError, match="what works for it: float32, composed int8"):
+        quantize(network, random_input(network, 2, 9), form="fused")
 
 
 def test_float32_is_not_a_quantized_precision() -> None:

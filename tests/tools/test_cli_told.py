@@ -45,7 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ERRORS: dict[str, str] = {
     "export dense.npz": "dense.npz: holds the dense layers 'a.*', 'b.*', but not what stands "
     "between them; if it is the same behind each but the last, name it: --activation relu, in "
-    "Python activation='relu' (known: relu, sigmoid, softmax); else write .onnx, or give the "
+    "Python activation='relu' (known: relu, sigmoid, tanh, softmax); else write .onnx, or give the "
     "module to from_torch",
     "export dense.npz --activation relu --head last": "dense.npz: a network of dense layers alone "
     "has no last step to select; use --head each (last_step=False)",

@@ -83,7 +83,7 @@ def test_the_report_of_export_has_its_keys_in_their_order() -> None:
             "file",
             float_share=0.5,
             quantized_share=0.25,
-            saturation=(GateSaturation("lstm1", "i", 0.5, 0.0),),
+            saturation=(GateSaturation("lstm1", "i", 0.5, 0.0, 8.0, 8.0),),
             input_spread=InputSpread(2.0, 1.0, 3),
         ),
         by_kernels=(energy,),

@@ -24,5 +24,5 @@ def encode(parts: Sequence[Part] | Sequence[QuantizedPart]) -> Program:
     x = y = builder.place(parts[0].input_size)
     for part in parts:
         y = rows.add(builder, part, y)
-    made: Program = rows.program(builder, (x, y))
+    made: Program = rows.program(builder, (x, y), parts)
     return made

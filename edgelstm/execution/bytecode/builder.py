@@ -27,6 +27,7 @@ class Program:
         states: Layer to state to its place.
         input_size: Values per step that come in, at the start of `values`.
         result: Where the network's result lies.
+        types: Of what comes in and of the result.
     """
 
     rows: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Program:
     states: Mapping[str, Mapping[str, Slot]]
     input_size: int
     result: Slot
+    types: tuple[str, str]
 
 
 class Builder:
@@ -50,7 +52,7 @@ class Builder:
         self._rows: list[NDArray[np.int64]] = []
         self._pools: dict[str, list[NDArray[Any]]] = {}
         self._tables: dict[bytes, int] = {}
-        self._starts: list[tuple[Slot, int]] = []
+        self._starts: list[tuple[Slot, Any]] = []
         self._n_values = 0
 
     def place(self, size: int) -> Slot:
@@ -64,6 +66,12 @@ class Builder:
         slot = self.place(size)
         self.states.setdefault(layer, {})[name] = slot
         self._starts.append((slot, start))
+        return slot
+
+    def fixed(self, values: NDArray[Any]) -> Slot:
+        """Room for a vector that stays as it is."""
+        slot = self.place(len(values))
+        self._starts.append((slot, values))
         return slot
 
     def constant(self, pool: str, array: Any) -> int:
@@ -92,9 +100,13 @@ class Builder:
         self._rows.append(row)
 
     def program(
-        self, pools: Mapping[str, str], values_type: str, ends: tuple[Slot, Slot]
+        self,
+        pools: Mapping[str, str],
+        values_type: str,
+        ends: tuple[Slot, Slot],
+        types: tuple[str, str],
     ) -> Program:
-        """The program from the input to the result.
+        """The program from the input to the result, which have `types`.
 
         `pools`: name to type, in the order of the kernel's parameters.
         """
@@ -107,4 +119,5 @@ class Builder:
             for name, kind in pools.items()
         ]
         x, y = ends
-        return Program(np.array(self._rows), tuple(constants), start, self.states, x.size, y)
+        rows = np.array(self._rows)
+        return Program(rows, tuple(constants), start, self.states, x.size, y, types)

@@ -1,6 +1,6 @@
 """Rows for kernels/float_program.py: float32, and hybrid with its int8 weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ def builder() -> Builder:
     return Builder(float_program)
 
 
-def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
-    """The finished program."""
-    return built.program(POOLS, "float32", ends)
+def program(built: Builder, ends: tuple[Slot, Slot], parts: Sequence[Any]) -> Program:
+    """The finished program of these parts."""
+    return built.program(POOLS, "float32", ends, ("float32", "float32"))
 
 
 def add(built: Builder, part: Part | QuantizedPart, x: Slot) -> Slot:

@@ -1,25 +1,30 @@
 """Rows for kernels/integer_program.py: one function per kind of operation that `lower` lists."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
-from edgelstm.quantization.fixedpoint import wrap32
+from edgelstm.quantization.fixedpoint import multiplier16, wrap32
 from edgelstm.quantization.lower import lower
+from edgelstm.quantization.lower_fused import WIDE_SUMS
 from edgelstm.quantization.operations import (
     Add,
     Clip,
+    Constant,
     Limits,
     Mul,
+    Narrow,
     Product,
     Rescale,
+    Sum,
     Table,
+    Widen,
 )
 from edgelstm.quantization.quantized import QuantizedPart
 
-POOLS = {"weights": "int8", "biases": "int32", "tables": "int16"}
+POOLS = {"weights": "int8", "biases": "int32", "wide_biases": "int64", "tables": "int16"}
 WIDE = (-32768, 32767)
 
 Places = Mapping[str, Slot]
@@ -32,9 +37,10 @@ def builder() -> Builder:
     return Builder(integer_program)
 
 
-def program(built: Builder, ends: tuple[Slot, Slot]) -> Program:
-    """The finished program."""
-    return built.program(POOLS, "int16", ends)
+def program(built: Builder, ends: tuple[Slot, Slot], parts: Sequence[QuantizedPart]) -> Program:
+    """The finished program of these parts."""
+    types = lower(parts[0]).input.type, lower(parts[-1]).output.type
+    return built.program(POOLS, "int16", ends, types)
 
 
 def add(built: Builder, part: QuantizedPart, x: Slot) -> Slot:
@@ -47,9 +53,14 @@ def add(built: Builder, part: QuantizedPart, x: Slot) -> Slot:
     for s in lowered.states:
         places[s.name] = built.state(lowered.name, s.name, s.size, start=s.zero_point)
     for op in lowered.ops:
-        size = len(op.weight) if isinstance(op, Product) else places[op.args[0]].size
-        places[op.result] = built.place(size)
-        ROWS[type(op)](built, op, places)
+        if isinstance(op, Constant):
+            places[op.result] = built.fixed(op.values)
+        elif isinstance(op, Widen):  # all places are wide
+            places[op.result] = places[op.args[0]]
+        else:
+            size = len(op.weight) if isinstance(op, Product) else places[op.args[0]].size
+            places[op.result] = built.place(size)
+            ROWS[type(op)](built, op, places)
     for s, new in zip(lowered.states, lowered.new_states, strict=True):
         built.row("COPY", places[s.name], places[new], **_limits(WIDE))
     return places[lowered.output.name]
@@ -61,16 +72,36 @@ def _product(built: Builder, op: Product, places: Places) -> None:
     folded = -op.zero_point * op.weight.astype(np.int64).sum(1)
     if op.bias is not None:
         folded += op.bias
-    columns = {
-        "COLUMNS": x.size,
-        "WEIGHT": built.constant("weights", op.weight),
-        "BIAS": built.constant("biases", wrap32(folded)),
-    }
+    columns = {"COLUMNS": x.size, "WEIGHT": built.constant("weights", op.weight)}
+    if op.rescale.rounding == WIDE_SUMS:
+        columns |= {"BIAS": built.constant("wide_biases", folded)}
+        q, shift = op.rescale.numbers
+        columns |= {"MULTIPLIER": multiplier16(q), "SHIFT": shift, "ZERO": op.rescale.zero_point}
+        assert op.rescale.limits
+        built.row("AFFINE_WIDE", places[op.result], x, **columns, **_limits(op.rescale.limits))
+        return
+    columns |= {"BIAS": built.constant("biases", wrap32(folded))}
     built.row("AFFINE", places[op.result], x, **columns, **_rescaled(op.rescale))
 
 
 def _add(built: Builder, op: Add, places: Places) -> None:
     built.row("ADD", places[op.result], *(places[a] for a in op.args), **_limits(op.limits))
+
+
+def _sum(built: Builder, op: Sum, places: Places) -> None:
+    (q, shift), (other_q, other_shift) = op.left.numbers, op.right.numbers
+    columns = {
+        "A_MULTIPLIER": q,
+        "A_SHIFT": shift,
+        "B_MULTIPLIER": op.sign * other_q,
+        "B_SHIFT": other_shift,
+    }
+    args = (places[a] for a in op.args)
+    built.row("SUM", places[op.result], *args, **columns, **_rescaled(op.rescale))
+
+
+def _narrow(built: Builder, op: Narrow, places: Places) -> None:
+    built.row("RESCALE", places[op.result], places[op.args[0]], **_rescaled(op.rescale))
 
 
 def _mul(built: Builder, op: Mul, places: Places) -> None:
@@ -95,6 +126,8 @@ ROWS: dict[type, Callable[[Builder, Any, Places], None]] = {
     Mul: _mul,
     Table: _table,
     Clip: _clip,
+    Sum: _sum,
+    Narrow: _narrow,
 }
 
 

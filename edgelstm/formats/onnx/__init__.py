@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS, same_cell
 from edgelstm.layers.recurrent import AnyDirection
+from edgelstm.model.forms import precision_for
+from edgelstm.model.precision import FUSED
 
 # cell -> operator, its gates in our letters, attributes
 NATIVE: dict[str, tuple[str, str, dict[str, int]]] = {
@@ -22,8 +24,9 @@ def refusal(direction: AnyDirection, precision: str) -> str | None:
     Integers are written operation by operation; else a cell needs an operator.
     """
     cell = direction.cell_name
-    if precision == "int8":
-        return None
+    if precision_for((direction,), precision).is_integer:
+        form = direction.form or precision_for((direction,), precision).form
+        return None if form == FUSED else "composed integers have no .onnx yet"
     if direction.projection_size:
         return f"ONNX's operators have no projection, as this {cell} has"
     if precision == "hybrid" and not same_cell(cell, "lstm"):

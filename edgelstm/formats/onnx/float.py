@@ -10,12 +10,14 @@ from edgelstm.formats.onnx import native, to_onnx
 from edgelstm.formats.onnx.graph import Graph
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction, Recurrent
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 Directions = Sequence[Direction] | Sequence[QuantizedDirection]
 ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
     "relu": ("Relu", {}),
     "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
     "softmax": ("Softmax", {"axis": -1}),
 }
 

@@ -10,7 +10,8 @@ from edgelstm.formats.onnx import to_onnx
 from edgelstm.formats.onnx.float import biases, linear, run_operator
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, unsigned
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 DOMAIN = "com.microsoft"
 

@@ -27,7 +27,8 @@ from edgelstm.quantization.operations import (
     Rescale,
     Table,
 )
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import ONNXRUNTIME
 
 if TYPE_CHECKING:

@@ -253,6 +253,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": _add,
     "Relu": lambda _, x: activate(x, "relu"),
     "Sigmoid": lambda _, x: activate(x, "sigmoid"),
+    "Tanh": lambda _, x: activate(x, "tanh"),
     "Softmax": _softmax,
     "Identity": lambda _, x: x,
     "Dropout": _dropout,

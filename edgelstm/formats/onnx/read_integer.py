@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import trace
 from edgelstm.errors import ModelError
-from edgelstm.formats.description import Arrays, array_name, restore
+from edgelstm.formats.description import Arrays, array_name
 from edgelstm.formats.onnx import from_onnx
 from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT
 from edgelstm.formats.onnx.integer import groups, stack_names
+from edgelstm.formats.restored import restore
 from edgelstm.layers.directions import REVERSE
 from edgelstm.quantization.quantized import QuantizedNetwork
 

@@ -18,11 +18,13 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Layer, layer_names
-from edgelstm.quantization.quantized import SIGMOID_OUTPUT, QuantizedDense, QuantizedLayer
+from edgelstm.model.precision import FUSED
+from edgelstm.quantization.quantized import QuantizedLayer
+from edgelstm.quantization.quantized_dense import ACTIVATED, QuantizedDense
 from edgelstm.text import counted
 
 FREE = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE")
-ACTIVATIONS = {"RELU": "relu", "LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}
+ACTIVATIONS = {"RELU": "relu", "LOGISTIC": "sigmoid", "TANH": "tanh", "SOFTMAX": "softmax"}
 ENDS = ("QUANTIZE", "DEQUANTIZE")
 BOTH_DIRECTIONS = (
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
@@ -201,8 +203,11 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         raise ModelError(f"its beta is {op.options['beta']:.6g}; 1 is read")
     if integer and op.name == "RELU":
         _check_same_scale(chain.value, result)
-    if integer and op.name == "LOGISTIC" and scale_of(result) != SIGMOID_OUTPUT:
-        raise ModelError("its output needs scale 1/256 and zero point -128")
+    fixed = ACTIVATED.get((FUSED, ACTIVATIONS[op.name])) if integer else None
+    if fixed and scale_of(result) != fixed:
+        raise ModelError(
+            f"its output needs scale 1/{1 / fixed.scale:.0f} and zero point {fixed.zero_point}"
+        )
     if integer and op.name == "SOFTMAX":
         chain.dropped_softmax = True
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cells import CELLS, same_cell
+from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, one_graph
@@ -20,22 +20,15 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import is_bidirectional, parts
 from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps
-from edgelstm.layers.recurrent import AnyDirection, Direction, Recurrent
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import (
-    QuantizedDense,
-    QuantizedDirection,
-    QuantizedNetwork,
-)
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 
 SUM = Scale(2.0**-12, 0, "int16")  # what goes into a gate's activation
 ALL_BUT_TIME = 0b101
-
-
-def is_plain(direction: AnyDirection) -> bool:
-    """Whether the operator computes such a direction: an LSTM without projection."""
-    return same_cell(direction.cell_name, "lstm") and not direction.projection_size
 
 
 def fused_model(network: Network | QuantizedNetwork, steps: int) -> Model:
@@ -170,8 +163,12 @@ def _bias_scale(matrix: Matrix, x: Tensor) -> float | None:
     return None if matrix.scale is None or x.scale is None else matrix.scale * x.scale
 
 
+# Activation to the operator behind a FULLY_CONNECTED.
+BEHIND = {"sigmoid": "LOGISTIC", "tanh": "TANH"}
+
+
 def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
-    """FULLY_CONNECTED with a fused relu; LOGISTIC or SOFTMAX behind it."""
+    """FULLY_CONNECTED with a fused relu; LOGISTIC, TANH or SOFTMAX behind it."""
     linear = layer.linear if isinstance(layer, QuantizedDense) else None
     matrix = layer.matrix("dense", None)
     inputs = (
@@ -186,10 +183,11 @@ def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
     z = _values(f"{layer.name}/linear", shape, linear)
     version = 5 if keeps_time else 4 if linear else 3 if matrix.scale else 1
     operators = [Operator("FULLY_CONNECTED", inputs, (z,), options, version)]
-    if layer.activation == "sigmoid":
+    if layer.activation in BEHIND:
         output = layer.output if isinstance(layer, QuantizedDense) and linear else None
         y = _values(f"{layer.name}/output", shape, output)
-        operators.append(Operator("LOGISTIC", (z,), (y,), version=2 if linear else 1))
+        name, version = BEHIND[layer.activation], 2 if linear else 1
+        operators.append(Operator(name, (z,), (y,), version=version))
     if layer.activation == "softmax":
         y = _values(f"{layer.name}/output", shape, None)
         operators.append(Operator("SOFTMAX", (z,), (y,), {"beta": 1.0}))

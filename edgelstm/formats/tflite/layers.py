@@ -16,8 +16,9 @@ from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.model.plan import LayerPlan, plan
 from edgelstm.model.precision import HYBRID, INT8
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection
-from edgelstm.quantization.quantizer import value_scales
+from edgelstm.quantization.quantize_fused import value_scales
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 
 PLAIN = "a plain LSTM with tanh, four gates, and biases is read"
@@ -95,7 +96,7 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
         return Dense(name, data, offsets, relu)
     scale = _weight_scale(weight)
     if precision == "hybrid":
-        return QuantizedDense(name, data, offsets, scale, None, None, relu)
+        return QuantizedDense(name, data, offsets, scale, None, None, relu, HYBRID)
     y = _present(op.outputs[0], "y")
     layer = QuantizedDense(name, data, offsets, scale, scale_of(x), scale_of(y), relu)
     check_dense(layer)

@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.formats.tflite.composed import Block, Step
 from edgelstm.formats.tflite.fused import described
+from edgelstm.formats.tflite.integer import integer_step
 from edgelstm.formats.tflite.metadata import KEY, encode_stated
 from edgelstm.formats.tflite.model import RESET, SERVING, Graph, Model, Operator, Signature, Tensor
+from edgelstm.formats.tflite.real import real_step
+from edgelstm.formats.tflite.rules import check_rules
+from edgelstm.formats.tflite.step import Block, Step, values_tensor
 from edgelstm.layers.directions import REVERSE, is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
@@ -23,20 +26,22 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
 COUNTER = Tensor("t", (1,), "int32")
+FILLED = {"int16": "int8"}
+SLICE_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
 
 
 def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Model:
     """A network as step graphs.
 
     Args:
-        network: Of cells whose operations `composed` knows.
+        network: Of real values, or of integers in the composed form.
         steps: Of a call: x is (1, steps, input_size).
         streaming: False, True (states in resource variables, which the signature `reset` sets to
             their start) or "io" (states as the inputs `h0`, ... and the outputs `h0_out`, ..., all
             of them (1, 1, size)).
     """
     writer = _Writer(labelled(network))
-    x = Tensor("x", (1, steps, network.input_size), "float32")
+    x = values_tensor("x", (1, steps, network.input_size), network.input)
     inputs, outputs = {"x": x}, {}
     if streaming == "io":
         states = {name: state for name, _, state in numbered_states(writer.steps.values())}
@@ -52,15 +57,20 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
     main = Graph(tuple(inputs.values()), tuple(outputs.values()), tuple(writer.main.operators))
     signatures = [Signature(SERVING, 0, inputs, outputs), *writer.signatures]
     metadata = {KEY: encode_stated(network, streaming)}
-    return Model((main, *writer.graphs), tuple(signatures), described(network, steps), metadata)
+    graphs = (main, *writer.graphs)
+    model = Model(graphs, tuple(signatures), described(network, steps), metadata)
+    if network.input is not None:
+        check_rules(model)
+    return model
 
 
 def labelled(network: AnyNetwork) -> dict[str, Step]:
     """Every part by its own name, with a label for its tensors: as `layer_names` counts them."""
+    made = real_step if network.input is None else integer_step
     layers = [layer for layer in network.layers if layer.parts]
     kinds = (layer.cell_name if isinstance(layer, Recurrent) else layer.kind for layer in layers)
     return {
-        part.name: Step(label + REVERSE * place, part)
+        part.name: made(label + REVERSE * place, part)
         for label, layer in zip(layer_names(kinds), layers, strict=True)
         for place, part in enumerate(layer.parts)
     }
@@ -72,7 +82,7 @@ def numbered_states(steps: Iterable[Step]) -> list[tuple[str, Step, Tensor]]:
     return [
         (f"{name}{k}", step, dataclasses.replace(state, name=f"{name}{k}"))
         for k, step in enumerate(recurrent)
-        for name, state in zip(step.plan.states, step.states, strict=True)
+        for name, state in zip(step.state_sizes, step.states, strict=True)
     ]
 
 
@@ -187,7 +197,8 @@ class _Writer:
         joined = dataclasses.replace(
             outputs[0], name=f"{forward.label}/both", shape=(*outputs[0].shape[:-1], size)
         )
-        return self.main.add("CONCATENATION", outputs, joined, {"axis": 2})
+        version = 1 if joined.scale is None else 2
+        return self.main.add("CONCATENATION", outputs, joined, {"axis": 2}, version)
 
     def _reversed(self, values: Tensor, name: str) -> Tensor:
         """REVERSE_V2 of the steps."""
@@ -202,7 +213,7 @@ class _Writer:
         Variables of the loop are the step's number, all of x, every state and, for each step, the
         array of outputs.
         """
-        output = steps[-1].value(steps[-1].plan.result, (1, x.shape[1]))
+        output = steps[-1].output((1, x.shape[1]))
         array = (dataclasses.replace(output, name="out"),) if every else ()
         variables = (COUNTER, x, *(state for step in steps for state in step.states), *array)
         starts = [self._integers("zero", 0), x]
@@ -218,9 +229,14 @@ class _Writer:
     def _filled(self, array: Tensor) -> Tensor:
         """FILL with zeros, which then need no flash."""
         shape = self._integers(f"{array.name}_{'_'.join(map(str, array.shape))}", *array.shape)
-        zero = self.main.constant("zero_float", np.zeros((), np.float32))
-        result = dataclasses.replace(array, name=f"{array.name}_start")
-        return self.main.add("FILL", [shape, zero], result)
+        # TFLM fills no int16: bytes are filled, and made wide.
+        narrow = dataclasses.replace(array, name="filled", type=FILLED.get(array.type, array.type))
+        name = f"nothing_{narrow.type}_{array.scale}"
+        nothing = self.main.constant(name, np.zeros((), narrow.type), array.scale)
+        filled = self.main.add("FILL", [shape, nothing], narrow)
+        if narrow.type == array.type:
+            return filled
+        return self.main.add("CAST", [filled], dataclasses.replace(array, name="filled_wide"))
 
     def _condition(self, variables: Sequence[Tensor]) -> Graph:
         inputs, block = _copies(variables), self._block()
@@ -252,7 +268,8 @@ class _Writer:
         """SLICE of one step of x."""
         size = x.shape[-1]
         row = dataclasses.replace(x, name="row", shape=(1, 1, size))
-        return block.add("SLICE", [x, place, self._integers(f"row_{size}", 1, 1, size)], row)
+        inputs = x, place, self._integers(f"row_{size}", 1, 1, size)
+        return block.add("SLICE", inputs, row, version=SLICE_VERSIONS[x.type])
 
 
 def _stages(layers: Sequence[Any]) -> list[list[Any]]:

@@ -22,6 +22,7 @@ def encode_stated(network: Network | QuantizedNetwork, streaming: bool | str) ->
         "last_step": network.last_step,
         "steps": network.steps,
         "dropped_softmax": network.dropped_softmax,
+        "form": network.form if isinstance(network, QuantizedNetwork) else None,
         "layers": [
             _given(KINDS[part.kind](part) | {"reverse": place > 0})
             for layer in network.layers
@@ -41,6 +42,7 @@ KINDS = {
         "name": part.name,
         "cell": part.cell_name,
         "cell_clip": part.cell_clip,
+        "nonlinearity": part.nonlinearity if part.nonlinearity != "tanh" else None,
     },
     "dense": lambda part: {"name": part.name, "activation": part.activation},
 }

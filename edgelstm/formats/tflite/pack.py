@@ -25,14 +25,14 @@ Indices = Mapping[int, int]  # id of a tensor to its place in its graph
 
 
 def pack(model: Model) -> bytes:
-    """The file: tensors of a graph in the order of their first use, each constant stored once."""
+    """The file: tensors of a graph in the order of their first use, each array stored once."""
     operators = [op for graph in model.graphs for op in graph.operators]
     if len(operators) > MOST_OPERATORS:
         raise ModelError(
             f"the layers need {len(operators)} operators; at most {MOST_OPERATORS} are read"
         )
     tensors = [_tensors(graph) for graph in model.graphs]
-    constants = {id(t): t.data for found in tensors for t in found if t.data is not None}
+    constants = {id(t.data): t.data for found in tensors for t in found if t.data is not None}
     metadata = {
         "min_runtime_version": MIN_RUNTIME_VERSION.encode().ljust(16, b"\0"),
         **model.metadata,
@@ -47,7 +47,7 @@ def pack(model: Model) -> bytes:
         "operator_codes": [_code_table(*code) for code in codes],
         "subgraphs": [
             _graph_table(
-                graph, [_tensor_table(t, places.get(id(t), 0)) for t in found], index, codes
+                graph, [_tensor_table(t, places.get(id(t.data), 0)) for t in found], index, codes
             )
             for graph, found, index in zip(model.graphs, tensors, indices, strict=True)
         ],

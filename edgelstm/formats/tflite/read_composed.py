@@ -14,18 +14,24 @@ from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.formats.description import Arrays, array_name, restore
+from edgelstm.formats.description import Arrays, array_name
+from edgelstm.formats.restored import restore
 from edgelstm.formats.signature import FileFacts
-from edgelstm.formats.tflite.composed import bias_name, weight_name
+from edgelstm.formats.tflite.fused import BEHIND
+from edgelstm.formats.tflite.guards import unsupported
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.metadata import KEY, VERSION
 from edgelstm.formats.tflite.model import Model, Tensor, operator_names
 from edgelstm.formats.tflite.same import difference
+from edgelstm.formats.tflite.step import bias_name, weight_name
 from edgelstm.layers.directions import REVERSE
+from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.model.network import Network, layer_names
 from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_direction import weight_key
 
 FORMS_OF_TIME = (False, True, "io")
+Stated = list[Any] | None  # a scale, as a description states it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,6 +63,7 @@ class Composed:
             operators=operator_names(self.model),
             resource_variables=names.count("READ_VARIABLE"),
             starts_anew=not self.streaming,
+            refused_by={"tflite-runtime": told} if (told := unsupported(self.model)) else {},
         )
 
 
@@ -99,29 +106,37 @@ def _stated(entry: bytes) -> Any:
 
 
 class _Weights:
-    """Constants by their names."""
+    """Tensors by their names."""
 
     def __init__(self, model: Model, most_bytes: int) -> None:
         self._left = most_bytes
-        self._constants: dict[str, Tensor] = {}
+        self._tensors: dict[str, Tensor] = {}
         for graph in model.graphs:
             for op in graph.operators:
-                for tensor in op.inputs:
-                    if tensor is not None and tensor.data is not None:
-                        self._constants.setdefault(tensor.name, tensor)
+                for tensor in (*graph.inputs, *op.inputs, *op.outputs):
+                    if tensor is not None and tensor.data is None:
+                        self._tensors.setdefault(tensor.name, tensor)
+                    elif tensor is not None:
+                        self._tensors[tensor.name] = tensor
+        self._input = _stated_scale(model.graphs[0].inputs[0])
+        self._n_recurrent = 0
 
     def described(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
-        """What `description.restore` takes: a description, and arrays by name."""
+        """What `restore` takes: a description, and arrays by name."""
         items = list(stated["layers"])
         heads = [str(item.get("cell", "dense")) for item in items if not item.get("reverse")]
         labels, label, layers, arrays = iter(layer_names(heads)), "", [], Arrays()
+        into = output = self._input
         for item in items:
-            label = label + REVERSE if item.get("reverse") else next(labels)
+            is_reverse = bool(item.get("reverse"))
+            label, into = (label + REVERSE, into) if is_reverse else (next(labels), output)
             add = self._dense if item.get("cell") is None else self._direction
-            layers.append(add(label, item, arrays))
+            made, output = add(label, item, arrays, into)
+            layers.append(made)
         network = {
             "version": VERSION,
             "precision": str(stated["precision"]),
+            "form": stated.get("form"),
             "last_step": bool(stated.get("last_step")),
             "assumed": [],
             "layers": layers,
@@ -130,57 +145,99 @@ class _Weights:
         }
         return network, arrays
 
-    def _dense(self, label: str, item: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
-        name, weight = str(item["name"]), self._needed(f"{label}/{weight_name('dense', None)}")
+    def _dense(
+        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
+    ) -> tuple[dict[str, Any], Stated]:
+        name, weight = str(item["name"]), self._constant(f"{label}/{weight_name('dense', None)}")
         arrays[f"{name}.weight"] = self._taken(weight)
-        bias = self._bias(f"{label}/{bias_name('dense', None)}", weight.shape[:1])
+        bias = self._bias(f"{label}/{bias_name('dense', None)}", weight.shape[:1], into)
         arrays[f"{name}.bias"] = bias
-        stated = {"name": name, "cell": None, "activation": item.get("activation")}
-        return stated | {"weight_scale": weight.scale, "input": None, "linear": None}
+        activation = item.get("activation")
+        stated = {"name": name, "cell": None, "activation": activation, "input": into}
+        stated |= {"weight_scale": weight.scale, "linear": self._scale(f"{label}/linear")}
+        if into is None:
+            return stated | {"linear": None}, None
+        result = "activated" if activation in BEHIND else "linear"
+        narrowed = self._scale(f"{label}/{result}_narrow")
+        if narrowed is not None:
+            stated["narrowed"] = narrowed
+        return stated, narrowed or self._scale(f"{label}/{result}")
 
-    def _direction(self, label: str, item: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
+    def _direction(
+        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
+    ) -> tuple[dict[str, Any], Stated]:
         name, cell_name = str(item["name"]), str(item["cell"])
         if cell_name not in CELLS:
             raise ModelError(f"cell '{cell_name}' is unknown; known: {', '.join(CELLS)}")
-        spec = CELLS[cell_name]
-        scales: dict[str, float | None] = {}
+        nonlinearity = str(item.get("nonlinearity", "tanh"))
+        spec = CELLS[cell_name].using(nonlinearity)
+        weight_scales: dict[str, float | None] = {}
         for side in ("ih", "hh"):
-            named = {g: self._needed(f"{label}/{weight_name(side, g)}") for g in spec.gates}
+            named = {g: self._constant(f"{label}/{weight_name(side, g)}") for g in spec.gates}
             biases = [
-                self._bias(f"{label}/{bias_name(side, g)}", tensor.shape[:1])
+                self._bias(f"{label}/{bias_name(side, g)}", tensor.shape[:1], into)
                 for g, tensor in named.items()
             ]
             arrays[array_name(name, f"weight_{side}")] = self._stacked(named.values())
             arrays[array_name(name, f"bias_{side}")] = np.concatenate(biases)
-            scales |= {f"{side} {g}": tensor.scale for g, tensor in named.items()}
-        if f"{label}/{weight_name('hr', None)}" in self._constants:
-            projection = self._needed(f"{label}/{weight_name('hr', None)}")
+            weight_scales |= {weight_key(side, g): tensor.scale for g, tensor in named.items()}
+        projection = self._tensors.get(f"{label}/{weight_name('hr', None)}")
+        if projection is not None:
             arrays[array_name(name, "weight_hr")] = self._taken(projection)
-        if spec.peepholes:
-            rows = [self._needed(f"{label}/weight_peephole_{g}") for g in spec.peepholes]
-            arrays[array_name(name, "weight_peephole")] = self._stacked(rows).reshape(-1)
+            weight_scales[weight_key("hr", None)] = projection.scale
+        rows = {g: self._constant(f"{label}/weight_peephole_{g}") for g in spec.peepholes}
+        if rows:
+            arrays[array_name(name, "weight_peephole")] = self._stacked(rows.values(), -1).ravel()
+        if into is not None:
+            weight_scales |= {weight_key("peephole", g): row.scale for g, row in rows.items()}
         stated = {"name": name, "cell": cell_name, "cell_clip": item.get("cell_clip", 0.0)}
-        stated["reverse"] = bool(item.get("reverse"))
-        return stated | {"weight_scales": scales, "scales": {}, "saturation": {}}
+        stated |= {"nonlinearity": nonlinearity, "reverse": bool(item.get("reverse"))}
+        sizes = RecurrentSizes(spec, 1, 1, int(projection is not None), stated["cell_clip"] > 0)
+        scales = {} if into is None else self._scales(label, sizes, into)
+        stated |= {"weight_scales": weight_scales, "scales": scales, "saturation": {}}
+        return stated, scales.get(spec.states[0])
 
-    def _needed(self, name: str) -> Tensor:
-        if name not in self._constants:
+    def _scales(self, label: str, sizes: RecurrentSizes, into: Stated) -> dict[str, Stated]:
+        """Of every value of a direction: those of its tensors."""
+        made = sizes.operations
+        scales = {"x": into}
+        for state in made.states:
+            scales[state] = self._scale(f"{label}/{state}_start") or self._scale(
+                f"{state}{self._n_recurrent}"
+            )
+        self._n_recurrent += 1
+        return scales | {op.result: self._scale(f"{label}/{op.result}") for op in made.ops}
+
+    def _constant(self, name: str) -> Tensor:
+        if name not in self._tensors:
             raise ModelError(f"tensor '{name}', which its metadata need, is not there")
-        return self._constants[name]
+        return self._tensors[name]
+
+    def _scale(self, name: str) -> Stated:
+        return _stated_scale(self._tensors[name]) if name in self._tensors else None
 
     def _taken(self, tensor: Tensor) -> NDArray[Any]:
         """A copy of a constant."""
-        assert tensor.data is not None
+        if tensor.data is None:
+            raise ModelError(f"tensor '{tensor.name}' is no constant of a type that is read")
         self._left -= tensor.data.nbytes
         if self._left < 0:
             raise ModelError("its layers name the same constants again and again")
         return np.array(tensor.data, tensor.type, order="C")
 
-    def _bias(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    def _bias(self, name: str, shape: tuple[int, ...], into: Stated) -> NDArray[Any]:
         """One that is not stored is zero."""
-        tensor = self._constants.get(name)
-        return np.zeros(shape, np.float32) if tensor is None else self._taken(tensor)
+        if name in self._tensors:
+            return self._taken(self._tensors[name])
+        return np.zeros(shape, np.float32 if into is None else np.int64)
 
-    def _stacked(self, tensors: Iterable[Tensor]) -> NDArray[Any]:
-        """Gates one after the other: on the first axis, of peepholes on the last."""
-        return np.concatenate([self._taken(tensor) for tensor in tensors])
+    def _stacked(self, tensors: Iterable[Tensor], axis: int = 0) -> NDArray[Any]:
+        """Gates one after the other."""
+        return np.concatenate([self._taken(tensor) for tensor in tensors], axis)
+
+
+def _stated_scale(tensor: Tensor) -> Stated:
+    """As a description states it; None of real values."""
+    if tensor.scale is None:
+        return None
+    return [tensor.scale, tensor.zero_point, tensor.type]

@@ -2,12 +2,14 @@
 
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
-from edgelstm.formats.tflite.fused import KINDS, fused_model, is_plain
-from edgelstm.formats.tflite.guards import check_target
+from edgelstm.formats.tflite.fused import KINDS, fused_model
+from edgelstm.formats.tflite.guards import check_target, unsupported
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.forms import is_plain
 from edgelstm.model.network import Network
+from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 __all__ = ["KINDS", "encode"]
@@ -19,7 +21,7 @@ def encode(
     """The .tflite file of a network.
 
     Args:
-        network: Float32, hybrid or int8.
+        network: Float32, hybrid or integers.
         steps: Time steps per call: the input is (1, steps, input_size).
         streaming: The caller feeds one step per call, and the state stays from call to call; "io":
             the caller feeds the states too, as `h0`, `c0`, ... and gets them as `h0_out`, ...
@@ -28,20 +30,25 @@ def encode(
     Raises:
         ModelError: A file that the target, or any runtime, would load and compute wrongly.
     """
-    composed = is_composed(network, streaming)
-    if composed and network.precision == "int8":
+    form = network.form if isinstance(network, QuantizedNetwork) else None
+    if form == FUSED and streaming == "io":
         raise ModelError(
-            "TensorFlow Lite's fused int8 LSTM keeps its states inside, so they cannot be inputs "
-            "and outputs of a .tflite file; use streaming=True, or .onnx"
+            f"TensorFlow Lite's fused {network.precision} LSTM keeps its states inside, so they "
+            "cannot be inputs and outputs; use streaming=True, or integers of the other form: "
+            f"quantize(..., '{network.precision}', form='composed')"
         )
+    composed = form == COMPOSED or (form is None and _needs_steps(network, streaming))
     check_target(target, network.precision, streaming=bool(streaming), composed=composed)
-    if composed:
-        return {"": pack(composed_model(network, steps, streaming))}
-    return {"": pack(fused_model(network, steps))}
+    if not composed:
+        return {"": pack(fused_model(network, steps))}
+    model = composed_model(network, steps, streaming)
+    if target == "tflite-runtime" and (told := unsupported(model)):
+        raise ModelError(f"target '{target}' {told}")
+    return {"": pack(model)}
 
 
-def is_composed(network: Network | QuantizedNetwork, streaming: bool | str) -> bool:
-    """Whether the file holds step graphs: for other cells, and for states as inputs."""
+def _needs_steps(network: Network | QuantizedNetwork, streaming: bool | str) -> bool:
+    """Whether real values need step graphs: for other cells, and for states as inputs."""
     recurrent = [layer for layer in network.layers if isinstance(layer, Recurrent)]
     plain = all(is_plain(direction) for layer in recurrent for direction in layer.directions)
     return bool(recurrent) and (not plain or streaming == "io")

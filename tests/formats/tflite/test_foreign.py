@@ -13,7 +13,9 @@ from edgelstm.formats.tflite import facts
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedDirection, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_dense import QuantizedDense
+from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.reference import run_integers
 from edgelstm.quantization.rounding import LITERT
 from edgelstm.quantization.scales import Scale

@@ -12,7 +12,8 @@ from edgelstm.formats import encode
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
-from edgelstm.quantization.quantized import QuantizedDense, QuantizedNetwork
+from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.quantization.scales import Scale
 from tests.networks import golden_lstm, random_network
