@@ -67,7 +67,7 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     if written_for(network, precision, device):
         return None
     others = [p for p in ("int8", "hybrid", "float32") if written_for(network, p, device)]
-    works = f"--precision {others[0]}" if others else "an LSTM, or --device rpi-4b"
+    works = f"--precision {others[0]}" if others else "an LSTM"
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 

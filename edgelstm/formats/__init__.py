@@ -118,7 +118,7 @@ def write(
     network: AnyNetwork,
     path: str | os.PathLike[str],
     steps: int | None = None,
-    streaming: bool = False,
+    streaming: bool | str = False,
     target: str | None = None,
 ) -> pathlib.Path:
     """Writes a network; the suffix chooses the format. The file, or folder, is whole or as before.
@@ -129,7 +129,7 @@ def write(
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
             sequence, else 100, also where that is longer than `LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
-            (`.onnx`); not for bidirectional layers.
+            (`.onnx`, and `.tflite` with "io"); not for bidirectional layers.
         target: The runtime it is for, whose refusals are then errors; None: any runtime.
 
     Returns:
@@ -150,7 +150,7 @@ def encode(
     suffix: str,
     *,
     steps: int | None = None,
-    streaming: bool = False,
+    streaming: bool | str = False,
     target: str | None = None,
 ) -> Contents:
     """What `write` writes: content by path inside the folder, of a single file by the path ""."""
@@ -164,6 +164,7 @@ def encode(
                 raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
     if isinstance(network, QuantizedNetwork):
         check_integers(network)
+    check_streaming(streaming)
     if streaming:
         check_whole_sequence(network.layers)
     if target is not None and target_suffix(target) != suffix.lower():
@@ -174,7 +175,13 @@ def encode(
     return made
 
 
-def check_steps(steps: int, streaming: bool) -> None:
+def check_streaming(streaming: object) -> None:
+    """`ModelError` unless it is one of the forms of time that `write` takes."""
+    if not isinstance(streaming, bool) and streaming != "io":
+        raise ModelError(f"streaming is {streaming!r:.100}; False, True or 'io' is needed")
+
+
+def check_steps(steps: int, streaming: bool | str) -> None:
     """`ModelError` unless a file can have so many steps a call."""
     if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
         needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
@@ -243,7 +250,7 @@ def _written_instead(part: Any) -> str:
     return f"; what works for it: {', '.join(works)}"
 
 
-def default_steps(network: AnyNetwork, streaming: bool) -> int:
+def default_steps(network: AnyNetwork, streaming: bool | str) -> int:
     """Steps of a file when none are asked for."""
     return 1 if streaming else calibrated_steps(network.steps)
 

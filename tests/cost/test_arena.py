@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from edgelstm.cost.arena import Buffer, arena, placed_bytes
+from edgelstm.cost.arena import arena
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.placing import Buffer, placed_bytes
 from edgelstm.formats import write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork

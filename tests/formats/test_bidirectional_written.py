@@ -16,7 +16,8 @@ from edgelstm.execution import session
 from edgelstm.formats import AnyNetwork, encode, facts, read, write
 from edgelstm.formats.description import describe, named_arrays
 from edgelstm.formats.tflite.chain import BOTH_DIRECTIONS
-from edgelstm.formats.tflite.model import Operator, unpack
+from edgelstm.formats.tflite.model import Operator
+from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -199,4 +200,4 @@ def test_turning_another_axis_round_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_has_two_plain_lstms_and_no_bidirectional_operator() -> None:
     model = unpack(encode(network_of("one layer", "int8"), ".tflite", steps=4)[""])
-    assert sorted(op.name for op in model.operators) == sorted(BOTH_DIRECTIONS)
+    assert sorted(op.name for op in model.graphs[0].operators) == sorted(BOTH_DIRECTIONS)
