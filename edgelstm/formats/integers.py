@@ -93,7 +93,7 @@ def _check_merged(where: str, layer: QuantizedDirection) -> None:
     biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     for op in layer.plan.ops:
         own = op.side and op.side in layer.plan.biases[op.result]
-        if op.side and not own and biases[op.side][layer.plan.rows(op.gate)].any():
+        if op.side in biases and not own and biases[op.side][layer.plan.rows(op.gate)].any():
             raise ModelError(
                 f"{where}: bias_{op.side} of gate {op.gate} is not zero, but merged into the other"
             )
