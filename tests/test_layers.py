@@ -32,8 +32,8 @@ ORDER = {
         "__init__"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < float integer operators < hybrid "
-        "read_integer < read write"
+        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
+        "equations integer operators < float < hybrid read_described < read write"
     ),
     "formats.tflite": (
         "flatbuffer metadata model < guards schema < fused layers pack rules step unpack < chain "

@@ -9,6 +9,8 @@ from edgelstm.cost.laws import side_by_side
 from edgelstm.cost.memory import Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
+from edgelstm.formats.onnx import Operator, native
+from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
@@ -25,12 +27,31 @@ RUNTIMES = {
 
 
 def default_precision(network: AnyNetwork, device: Device) -> str:
-    """The network's own; else what runs well on the device: hybrid on a Raspberry Pi, int8."""
+    """The network's own; else what runs well on the device: int8, hybrid on a Raspberry Pi.
+
+    A hybrid .onnx that is a loop over the steps is not chosen: ONNX Runtime's float operators are
+    faster below some 512 units.
+    """
     if isinstance(network, QuantizedNetwork):
         return network.precision
     if device.kind != "sbc":
         return "int8"
-    return "hybrid" if written_for(network, "hybrid", device) else "float32"
+    suffixes, operators = written_for(network, "hybrid", device), _operators(network, "hybrid")
+    runs_well = ".tflite" in suffixes or (suffixes and None not in operators)
+    return "hybrid" if runs_well else "float32"
+
+
+def pays(network: AnyNetwork, precision: str, device: Device) -> bool:
+    """Whether a file of it does what is counted: no loop, and no gates that ONNX has twice."""
+    suffixes, operators = written_for(network, precision, device), _operators(network, precision)
+    as_counted = all(operator and not operator.negated for operator in operators)
+    return ".tflite" in suffixes or (bool(suffixes) and as_counted)
+
+
+def _operators(network: AnyNetwork, precision: str) -> list[Operator | None]:
+    """What each direction is in an .onnx file."""
+    directions = (part for part in parts(network.layers) if part.kind == "recurrent")
+    return [native(direction, precision) for direction in directions]
 
 
 def written_for(network: AnyNetwork, precision: str, device: Device) -> tuple[str, ...]:

@@ -191,8 +191,12 @@ def choose_precision(
     ]
     if not missing or default == "hybrid":
         return default, []
-    what = "no hybrid file" if wanted == "hybrid" else "no integers"
-    return "float32", [f"{wanted}: a {missing[0]} has {what} yet; float32 is written instead"]
+    what = "has no integers yet"
+    if wanted == "hybrid":
+        has_file = costs.written_for(network, "hybrid", device)
+        slower = "is slower in hybrid .onnx below some 512 units"
+        what = slower if has_file else "has no hybrid file yet"
+    return "float32", [f"{wanted}: a {missing[0]} {what}; float32 is written instead"]
 
 
 def default_device(network: AnyNetwork, request: Request) -> str:

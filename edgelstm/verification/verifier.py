@@ -47,6 +47,7 @@ SERVES = {
     (".tflite", "hybrid"): ("litert", "tflite-runtime"),
     (".onnx", "float32"): ("onnxruntime",),
     (".onnx", "int8"): ("onnxruntime",),
+    (".onnx", "int16x8"): ("onnxruntime",),
     (".onnx", "hybrid"): ("onnxruntime",),
 }
 FUSED_16X8 = ("tflm",)  # LiteRT and its predecessor refuse that operator
