@@ -6,6 +6,7 @@ import numpy as np
 
 from edgelstm.cells import same_cell
 from edgelstm.model.plan import LayerPlan
+from edgelstm.model.precision import COMPOSED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,8 @@ def layer_buffers(plan: LayerPlan) -> LayerBuffers:
 
     Inside a direction lies one value per gate of an LSTM, else one per operation.
     """
-    ends = _size(plan, "x"), _size(plan, plan.result)
+    out = plan.states[0] if plan.states else plan.result  # h as it is stored
+    ends = _size(plan, "x"), _size(plan, out)
     last = {arg: k for k, op in enumerate(plan.ops) for arg in op.args}
     last |= dict.fromkeys((plan.result, *plan.new_states), len(plan.ops))
     made = LayerBuffers(
@@ -65,7 +67,8 @@ def layer_buffers(plan: LayerPlan) -> LayerBuffers:
         return dataclasses.replace(made, activation=plan.ops[-1].kind)
     gates = [op.result for op in plan.ops if op.kind in ("sigmoid", "tanh")]
     is_lstm = plan.cell_name is not None and same_cell(plan.cell_name, "lstm")
-    is_fused = is_lstm and not any(op.side == "hr" for op in plan.ops)
+    has_operator = plan.precision.form != COMPOSED and not any(op.side == "hr" for op in plan.ops)
+    is_fused = is_lstm and has_operator
     inside = gates[:4] if is_fused else [op.result for op in plan.ops]
     return dataclasses.replace(
         made,

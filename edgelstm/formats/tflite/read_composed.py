@@ -85,6 +85,8 @@ def read_composed(model: Model, steps: int, most_bytes: int) -> Composed:
         raise ModelError(f"metadata '{KEY}': streaming is {streaming!r} of {steps} steps")
     try:
         described, arrays = _Weights(model, most_bytes).described(stated)
+    except ModelError:
+        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"metadata '{KEY}' do not describe a network ({type(error).__name__}: {error})"
