@@ -59,8 +59,8 @@ ORDER = {
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output < export_report "
-        "profile_report < cautions count_tables devices doctor options profile_csv request "
+        "answer assumptions calling charts completion costs inputs output use < export_report "
+        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
         "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
         "tables < export profiler verify < cli"
     ),

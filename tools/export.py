@@ -23,6 +23,7 @@ from edgelstm.tools import calling, costs, measuring, output, tables
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.export_report import Artifact, ExportReport
+from edgelstm.tools.forms import choose_form, in_name
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
@@ -38,6 +39,7 @@ from edgelstm.tools.request import (
     read_data,
     read_to_write,
 )
+from edgelstm.tools.use import purpose, uses
 from edgelstm.verification.results import FAILED, Verified
 from edgelstm.verification.verifier import SERVES, verify
 
@@ -54,6 +56,7 @@ class Exported:
         network: What was written.
         precision: Of what was written.
         device: Where it is to run.
+        form_reason: Why its integers have their form.
         steps: Per call of a `.tflite` file.
         data: For calibration and test.
         skipped: What was left out, and why.
@@ -65,6 +68,7 @@ class Exported:
     network: AnyNetwork
     precision: str
     device: Device
+    form_reason: str | None
     steps: int
     data: Data
     skipped: list[str]
@@ -79,7 +83,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         network, name, request = read_to_write(request)
         exported = write_files(network, name, request, tell)
         report = check(exported, request, tell)
-    path = request.out / f"{exported.name}_{exported.precision}_report.json"
+    path = request.out / f"{_stem(exported)}_report.json"
     write_whole(path, output.json_text(report.to_dict()).encode())
     for text in cautions(report):
         output.warn(text)
@@ -102,16 +106,18 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         )
     data = read_data(network, request, precision)
     original = network if isinstance(network, Network) else None
+    form, form_reason = choose_form(network, precision, request, device)
     to_quantize = quantizable(network, precision)
     if to_quantize:
         tell(what := f"quantizing to {precision}")
         told, calibration = output.percent(tell, what), list(data.calibration) or None
         with at(str(request.model or name)):
-            network = quantize(to_quantize, calibration, precision, tell=told)
+            network = quantize(to_quantize, calibration, precision, form, tell=told)
     steps = file_steps(network, request, data, skipped)
     if network.dropped_softmax:
         skipped.append("softmax: the results are logits, with the same largest class")
-    exported = Exported(name, original, network, precision, device, steps, data, skipped, paths=[])
+    about = device, form_reason, steps, data
+    exported = Exported(name, original, network, precision, *about, skipped, paths=[])
     encoded = [
         (path, contents)
         for format_name in _formats(request, skipped)
@@ -149,12 +155,17 @@ def _make_folder(folder: pathlib.Path) -> None:
         ) from error
 
 
+def _stem(exported: Exported) -> str:
+    """Of the names of files: a form only where it is not the usual one."""
+    return f"{exported.name}_{exported.precision}{in_name(exported.network)}"
+
+
 def _encoded(
     exported: Exported, request: Request, format_name: str
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     form = IO if request.streaming == "io" and format_name == "tflite" else ""
-    path = request.out / f"{exported.name}_{exported.precision}{form}.{format_name}"
+    path = request.out / f"{_stem(exported)}{form}.{format_name}"
     try:
         contents = encode(
             exported.network,
@@ -178,12 +189,16 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     network, device = exported.network, exported.device
     counts = count(network, precision=exported.precision)
     energy = estimate(counts, device, request.kernels)
+    about, (fit, arena) = (
+        calling.called(network, exported.paths),
+        _fit(exported, counts, energy.kernels, tell),
+    )
     answer = Answer(
         exported.name,
         device.name,
         device_kind=device.kind,
         precision=exported.precision,
-        fit=_fit(exported, counts, energy.kernels, tell),
+        fit=fit,
         energy=energy,
         file_reason=costs.no_file(network, exported.precision, device),
         steps=exported.steps,
@@ -191,6 +206,8 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     )
     return ExportReport(
         answer,
+        form=network.form,
+        form_reason=exported.form_reason,
         streaming=request.streaming,
         target=request.target,
         assumed=network.assumed,
@@ -202,15 +219,16 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         by_kernels=() if request.kernels else costs.by_kernels(counts, device, energy),
         input=network.input,
         output=network.output,
-        called=calling.called(network, exported.paths),
+        called=about,
+        use=uses(network, exported.paths, about.operators, arena),
         failures=tuple(_failures(verified, answer, request)),
         version=edgelstm.__version__,
     )
 
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artifact:
-    """Size of the file and of the same in float32, and whether something on the device runs it."""
-    runs = costs.written_for(exported.network, exported.precision, exported.device)
+    """Size of the file and of the same in float32, and what it is for."""
+    is_for, not_for = purpose(exported.network, path.suffix)
     float_bytes = None
     if exported.original and exported.precision != "float32":
         try:
@@ -229,7 +247,8 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artif
         path.suffix.lstrip("."),
         size_bytes=_size_bytes(read_contents(path)),
         float32_bytes=float_bytes,
-        not_for=None if path.suffix in runs else exported.device.name,
+        is_for=is_for,
+        not_for=not_for,
     )
 
 
@@ -249,13 +268,14 @@ def _verify(exported: Exported, tell: Tell) -> tuple[Verified, ...]:
     return tuple(found)
 
 
-def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> Fit:
+def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> tuple[Fit, int | None]:
+    """Also the smallest arena that ran here."""
     arena = size = None
     tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
     if tflite and exported.device.kind != "sbc":
         tell("finding the smallest arena")
         arena, size = smallest_arena(tflite), tflite.stat().st_size
-    return costs.fitted(
+    fit = costs.fitted(
         exported.network,
         counts,
         exported.device,
@@ -264,6 +284,7 @@ def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> Fit:
         measured_bytes=arena,
         file_bytes=size,
     )
+    return fit, arena
 
 
 def _failures(verified: tuple[Verified, ...], answer: Answer, request: Request) -> Iterator[str]:
