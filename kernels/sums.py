@@ -83,7 +83,7 @@ def copied_words(P, apart):
     return P[CHUNK] * P[WORDS]
 
 
-# ---- what int8 products lack, see `simd.products`
+# ---- what int8 products lack, see `simd.dot4`
 
 
 @jit

@@ -101,7 +101,7 @@ def _lanes(features: frozenset[str]) -> int:
 
 
 def _dot4(triple: str, features: frozenset[str], lanes: int) -> str:
-    """How four int8 products are added to each int32 lane; see products.py."""
+    """How four int8 products are added to each int32 lane; see dot4.py."""
     if "avx512vnni" in features and (lanes == 16 or "avx512vl" in features):
         return "vnni"
     if "avxvnni" in features and lanes == 8:
