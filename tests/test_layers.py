@@ -43,7 +43,7 @@ ORDER = {
         "int8 phases < bind dense_forms < dense pack_layer < pack_dense state"
     ),
     "kernels.simd": (
-        "target < vectors < conversions memory < arrays pointers products tuples words"
+        "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
         "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
