@@ -41,8 +41,9 @@ def purpose(network: AnyNetwork, suffix: str) -> tuple[str, str | None]:
     if suffix == ".onnx" and integers:
         return TWIN, "speed: lookup tables of 131 KB each, in a loop"
     if suffix == ".onnx":
-        slow = precision == "hybrid" and not _is_operators(network)
-        return "Raspberry Pis and PCs", "speed below some 512 units: a loop" if slow else MICRO
+        if precision == "hybrid" and not _is_operators(network):
+            return "Raspberry Pis and PCs", "speed below some 512 units: a loop"
+        return "Raspberry Pis and PCs", MICRO
     if suffix == ".tflite" and precision == "hybrid":
         return "Raspberry Pis and PCs", MICRO
     if suffix == ".tflite" and integers:
