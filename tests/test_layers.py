@@ -26,11 +26,12 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere signature stated symbolic tensors "
-        "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
+        "asked blocks composed description elsewhere following signature stated tensors "
+        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < tflite "
         "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
         "__init__"
     ),
+    "formats.following": "__init__ symbolic < layers < reads",
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
         "equations integer operators < float < hybrid read_described < read write"
@@ -49,10 +50,10 @@ ORDER = {
         "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
-        "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
-        "< __init__"
+        "directions matrix operations weights < activation dense embedding recurrent_sizes < "
+        "recurrent < read_steps < __init__"
     ),
-    "model": "network precision < plan sizes < forms forward",
+    "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
         "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "

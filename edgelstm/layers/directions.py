@@ -40,13 +40,18 @@ def check_names(layers: Iterable[Any]) -> None:
 
 
 def check_whole_sequence(layers: Iterable[Any]) -> None:
-    """`ModelError` if a layer has a reverse direction: then no step can be computed alone."""
+    """`ModelError` if a layer needs all steps: then none can be computed alone."""
     for layer in layers:
         if is_bidirectional(layer):
             raise ModelError(
                 f"layer '{layer.name}' is bidirectional: its reverse direction begins at the last "
                 "step, so it needs whole sequences and no step can be computed alone; give whole "
                 "sequences (run; files without streaming), or train the layer in one direction"
+            )
+        if told := getattr(layer, "needs_all_steps", None):
+            raise ModelError(
+                f"layer '{layer.name}': {told}, so no step can be computed alone; give whole "
+                "sequences (run; files without streaming)"
             )
 
 

@@ -1,18 +1,29 @@
 """What a quantized network is: integers, one scale per value."""
 
 import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import agreed_precision, check_names, parts
-from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
+from edgelstm.layers.read_steps import (
+    ReadSteps,
+    Repeat,
+    check_reading,
+    fixed_steps,
+    reads_last,
+)
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.front import check_front, takes_indices, without_front
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import network_text
 
 QuantizedPart = QuantizedDirection | QuantizedDense
-QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps
+QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps | Repeat
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -23,19 +34,22 @@ class QuantizedNetwork:
         layers: In the order in which they run.
         steps: Longest calibration sequence; None for files of others.
         dropped_softmax: The network's final softmax was left off: the results are logits.
-        assumed: As in `network.Network`.
+        assumed, input_mean, input_std: As in `network.Network`.
     """
 
     layers: tuple[QuantizedLayer, ...]
     steps: int | None = None
     dropped_softmax: bool = False
     assumed: tuple[str, ...] = ()
+    input_mean: NDArray[np.float32] | None = None
+    input_std: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not parts(self.layers):
             raise ModelError("the network has no layers; at least one is needed")
         check_names(self.layers)
         check_reading(self.layers)
+        check_front(self)
         if len({part.form for part in parts(self.layers)}) > 1:
             told = ", ".join(f"'{part.name}' {part.form}" for part in parts(self.layers))
             raise ModelError(f"layers have different forms: {told}; a network has one")
@@ -47,6 +61,21 @@ class QuantizedNetwork:
     def last_step(self) -> bool:
         """Whether the result is that of the last step alone, without a time axis."""
         return reads_last(self.layers)
+
+    @property
+    def fixed_steps(self) -> int | None:
+        """How many steps x must have, where all of them are read; None: any number."""
+        return fixed_steps(self.layers)
+
+    @property
+    def indices(self) -> bool:
+        """Whether x is indices: the first layer is an embedding."""
+        return takes_indices(self)
+
+    @functools.cached_property
+    def behind(self) -> "QuantizedNetwork":
+        """The network behind the embedding or the normalisation in front of it."""
+        return without_front(self)
 
     @property
     def precision(self) -> str:

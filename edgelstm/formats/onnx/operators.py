@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import activate, add_bias, dense
+from edgelstm.formats.following.layers import activate, add_bias, dense
 from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
 from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
-from edgelstm.formats.symbolic import (
+from edgelstm.formats.following.symbolic import (
     Signal,
     Unread,
     cut,

@@ -1,0 +1,81 @@
+"""What stands in front of a network's first layer: an embedding's table, or a normalisation.
+
+Real x passes it once, as a whole, before anything is computed or rounded; what stands behind takes
+rows of real values. Integers that a quantized network takes as they are pass by.
+"""
+
+import dataclasses
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm import arguments
+from edgelstm.errors import ModelError
+
+N = TypeVar("N", bound=Any)
+Array = NDArray[Any]
+
+
+def takes_indices(network: Any) -> bool:
+    """Whether x is indices: an embedding is the first layer."""
+    return bool(network.layers) and network.layers[0].kind == "embedding"
+
+
+def has_front(network: Any) -> bool:
+    """Whether x passes anything before the first layer that computes."""
+    return takes_indices(network) or network.input_mean is not None
+
+
+def without_front(network: N) -> N:
+    """The network behind it, which takes rows of real values."""
+    layers = network.layers[1:] if takes_indices(network) else network.layers
+    made: N = dataclasses.replace(network, layers=layers, input_mean=None, input_std=None)
+    return made
+
+
+def step_shape(network: Any) -> tuple[int, ...]:
+    """Of one step of x: an index, or values."""
+    return () if takes_indices(network) else (network.input_size,)
+
+
+def entered(network: Any, x: Array) -> Array:
+    """x (..., values), or indices (...), as the network behind takes it, float32.
+
+    Raises:
+        ModelError: Indices of another type, or outside of the table.
+    """
+    if takes_indices(network):
+        rows: Array = network.layers[0].rows(x)
+        return rows
+    mean, std = network.input_mean, network.input_std
+    scale = network.input
+    if mean is None or (scale is not None and x.dtype == scale.type):
+        return x
+    if not x.ndim or x.shape[-1] != len(mean):
+        raise ModelError(f"x has shape {x.shape}; {len(mean)} values per step are needed")
+    with np.errstate(over="ignore", invalid="ignore"):
+        normalised: Array = (arguments.float32(x) - mean) / std
+    return normalised
+
+
+def check_front(network: Any) -> None:
+    """`ModelError` unless what stands in front fits the layers."""
+    if any(layer.kind == "embedding" for layer in network.layers[1:]):
+        raise ModelError("an embedding stands behind another layer; it is the first one, or absent")
+    mean, std = network.input_mean, network.input_std
+    if (mean is None) != (std is None):
+        raise ModelError("input_mean and input_std are given together, or neither is")
+    if mean is None:
+        return
+    if takes_indices(network):
+        raise ModelError("indices are not normalised; leave input_mean and input_std out")
+    for name, array in (("input_mean", mean), ("input_std", std)):
+        given = isinstance(array, np.ndarray) and array.dtype == np.float32
+        if not given or array.shape != (network.input_size,) or not np.isfinite(array).all():
+            raise ModelError(
+                f"{name} is {getattr(array, 'dtype', type(array).__name__)} of shape "
+                f"{np.shape(array)}; finite float32 of shape ({network.input_size},) is needed"
+            )
+    if not std.all():
+        raise ModelError("input_std holds a zero, by which x would be divided")
