@@ -15,7 +15,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import computing, parts
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
 from edgelstm.model.forms import precision_for
@@ -119,7 +119,7 @@ def _precision(network: Network | QuantizedNetwork, precision: str | None) -> Pr
         )
     if isinstance(network, QuantizedNetwork):
         return find_precision(network.precision, network.form)
-    return precision_for(parts(network.layers), precision or "int8")
+    return precision_for(computing(network.layers), precision or "int8")
 
 
 @dataclasses.dataclass(frozen=True)

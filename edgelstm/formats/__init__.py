@@ -20,7 +20,7 @@ from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
@@ -218,7 +218,7 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
         precision: Key of `PRECISIONS`.
     """
     told = _unknown_kind(part.kind, suffix)
-    if told is None and part.precision == "float32":
+    if told is None and part.precision == "float32" and part.kind not in NEUTRAL:
         told = forms.refusal(part, forms.precision_for((part,), precision))
     if told or part.kind != "recurrent":
         return told

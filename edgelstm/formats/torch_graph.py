@@ -25,6 +25,7 @@ from edgelstm.formats.following.symbolic import (
     stack,
     start,
     start_indices,
+    start_univariate,
     unsqueeze,
 )
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line
@@ -37,13 +38,17 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 
-def follow_program(program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> Signal:
+def follow_program(
+    program: torch.export.ExportedProgram, shape: tuple[int, ...], *, univariate: bool = False
+) -> Signal:
     """The first output of a module's graph, for an input of this shape.
+
+    univariate: Whether the input has one value per step, and no axis of it.
 
     Raises:
         ModelError: An operator or an option that is not supported, with its place.
     """
-    begin = _begin(program)
+    begin = start_univariate if univariate else _begin(program)
     values: dict[Node, Any] = {}
     tensors = _tensors(program)
     for node in program.graph.nodes:

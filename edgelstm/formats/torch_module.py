@@ -70,6 +70,11 @@ class _Input:
         return (*first, *(() if self.size is None else (self.size,)))
 
     @property
+    def univariate(self) -> bool:
+        """Whether a step is one value without an axis."""
+        return self.size is None and not self.indices
+
+    @property
     def sizes(self) -> list[tuple[int, int]]:
         """At which it is followed first."""
         if self.steps is None:
@@ -100,7 +105,7 @@ def _read(module: torch.nn.Module, example: Any) -> Network:
             program = given.program(programs, leading)
         except Exception as error:  # whatever the module's own code raises
             raise _not_run(shape, error) from None
-        return follow_program(program, shape)
+        return follow_program(program, shape, univariate=given.univariate)
 
     far = FAR[::-1] if graph(*given.sizes[0]).steps_axis == 0 else FAR
     network = follow(graph, (*given.sizes, far))
@@ -126,10 +131,9 @@ def _turning(
 def _inputs(module: torch.nn.Module, example: Any) -> list[_Input]:
     """What to try: the example's axes and sizes, or what the module's layers take."""
     from torch import nn
-    from torch.nn.modules.rnn import RNNBase, RNNCellBase
 
     if example is not None:
-        return _as_given(example)
+        return _as_given(module, example)
     modules = list(module.modules())
     sizes = list(dict.fromkeys(size for inner in modules for size in input_sizes(inner)))
     if not sizes:
@@ -137,7 +141,7 @@ def _inputs(module: torch.nn.Module, example: Any) -> list[_Input]:
             layer_refused(module)
             or "holds no LSTM, GRU or Linear that takes the input; one of torch.nn's is needed"
         )
-    is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
+    is_recurrent = _is_recurrent(module)
     n_leading = 2 if is_recurrent else 1
     tried = [_Input(size, n_leading) for size in sizes]
     if any(isinstance(inner, nn.Embedding) for inner in modules):
@@ -146,6 +150,12 @@ def _inputs(module: torch.nn.Module, example: Any) -> list[_Input]:
     if is_recurrent:
         tried += [_Input(size, 2, steps=n) for n in _steps_read(modules) for size in sizes[:2]]
     return tried
+
+
+def _is_recurrent(module: torch.nn.Module) -> bool:
+    from torch.nn.modules.rnn import RNNBase, RNNCellBase
+
+    return any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in module.modules())
 
 
 def _with_states(module: torch.nn.Module, given: _Input) -> list[_Input]:
@@ -181,7 +191,7 @@ def _steps_read(modules: Sequence[torch.nn.Module]) -> list[int]:
     return [n for n in dict.fromkeys(found) if n <= MOST_STEPS][:4]
 
 
-def _as_given(example: Any) -> list[_Input]:
+def _as_given(module: torch.nn.Module, example: Any) -> list[_Input]:
     """Of an example: first with sizes of its own choice, then with the example's steps."""
     given, *others = example if isinstance(example, tuple | list) else (example,)
     x, states = _array(given), tuple(_state_shape(other) for other in others)
@@ -196,7 +206,8 @@ def _as_given(example: Any) -> list[_Input]:
     elif x.ndim == 3:
         forms = [_Input(x.shape[2], 2)]
     else:
-        forms = [_Input(x.shape[1], 1), _Input(None, 2)]
+        forms = [_Input(None, 2), _Input(x.shape[1], 1)]
+        forms = forms if _is_recurrent(module) else forms[::-1]
     batches = [k for k in (0, 1) if x.ndim > k and _has_batch(others, x.shape[k])]
     if states:
         where = {"states": states, "batch_axis": (batches or [0])[0]}
@@ -278,7 +289,7 @@ def _check_same(
         program = given.program(programs, leading)
     except Exception:  # the module takes no input of this size
         return
-    if not equal(network, finish(follow_program(program, shape))):
+    if not equal(network, finish(follow_program(program, shape, univariate=given.univariate))):
         raise ModelError(
             f"computes differently for an input of shape {shape}; one network for all sizes "
             "is needed"
@@ -295,7 +306,7 @@ def _alone(network: Network, programs: Programs, given: _Input) -> list[str]:
     except Exception:  # the module takes no such input
         return []
     try:
-        alone = finish(follow_program(program, shape))
+        alone = finish(follow_program(program, shape, univariate=given.univariate))
     except ModelError:
         same = False
     else:

@@ -14,9 +14,17 @@ def parts(layers: Iterable[Any]) -> list[Any]:
     return [part for layer in layers for part in layer.parts]
 
 
+NEUTRAL = ("activation", "layer_norm", "embedding")  # kinds whose parts are real in any precision
+
+
+def computing(layers: Iterable[Any]) -> list[Any]:
+    """The parts whose arithmetic a precision says: those with products."""
+    return [part for part in parts(layers) if part.kind not in NEUTRAL]
+
+
 def agreed_precision(layers: Iterable[Any]) -> str:
     """The precision of all layers, or `mixed`."""
-    found = {part.precision for part in parts(layers)}
+    found = {part.precision for part in computing(layers) or parts(layers)}
     return found.pop() if len(found) == 1 else "mixed"
 
 

@@ -20,7 +20,7 @@ from edgelstm.model.precision import Precision
 from edgelstm.quantization.calibration import Range, Ranges
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.formats import CELL_LOG2, READ_LOG2, bounded_by_one, formats
-from edgelstm.quantization.quantize_fused import asymmetric8
+from edgelstm.quantization.quantize_fused import asymmetric8, read_steps
 from edgelstm.quantization.quantized import QuantizedLayer
 from edgelstm.quantization.quantized_dense import ACTIVATED, QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
@@ -129,7 +129,8 @@ NARROWED = {name: scale for (form, name), scale in ACTIVATED.items() if scale.ty
 KINDS: dict[str, Callable[[Any, Scale, Ranges, Precision, bool], QuantizedLayer]] = {
     "recurrent": _recurrent,
     "dense": _dense,
-    "read_steps": lambda layer, into, ranges, precision, is_final: layer,
+    "read_steps": read_steps,
+    "repeat": read_steps,
 }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.plan import LayerPlan, plan_of
@@ -88,11 +89,28 @@ def _integer_dense(
     )
 
 
+def read_steps(
+    layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
+) -> ReadSteps | Repeat:
+    """As it is: integers that are chosen, compared or copied keep their scale.
+
+    Raises:
+        ModelError: The mean, which is rounded.
+    """
+    if isinstance(layer, ReadSteps) and "mean" in layer.reads:
+        raise ModelError(
+            f"layer '{layer.name}': the mean of integers has no form in {precision.name} yet; what "
+            "works for it: float32, hybrid; or train with the last step or the max"
+        )
+    return layer
+
+
 # Kind of a layer to its integers: (layer, scale of its input, ranges, precision, is it the last).
 KINDS: dict[str, Callable[[Any, Scale, Ranges, Precision, bool], QuantizedLayer]] = {
     "recurrent": _integer_recurrent,
     "dense": _integer_dense,
-    "read_steps": lambda layer, into, ranges, precision, is_final: layer,
+    "read_steps": read_steps,
+    "repeat": read_steps,
 }
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import agreed_precision, check_names, parts
+from edgelstm.layers.activation import Activation, LayerNorm
+from edgelstm.layers.directions import agreed_precision, check_names, computing
+from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import (
     ReadSteps,
     Repeat,
@@ -23,7 +25,15 @@ from edgelstm.quantization.scales import Scale
 from edgelstm.text import network_text
 
 QuantizedPart = QuantizedDirection | QuantizedDense
-QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps | Repeat
+QuantizedLayer = (
+    Recurrent[QuantizedDirection]
+    | QuantizedDense
+    | ReadSteps
+    | Repeat
+    | Activation
+    | LayerNorm
+    | Embedding
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -45,13 +55,14 @@ class QuantizedNetwork:
     input_std: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        if not parts(self.layers):
+        if not computing(self.layers):
             raise ModelError("the network has no layers; at least one is needed")
         check_names(self.layers)
         check_reading(self.layers)
         check_front(self)
-        if len({part.form for part in parts(self.layers)}) > 1:
-            told = ", ".join(f"'{part.name}' {part.form}" for part in parts(self.layers))
+        held = computing(self.layers)
+        if len({part.form for part in held}) > 1:
+            told = ", ".join(f"'{part.name}' {part.form}" for part in held)
             raise ModelError(f"layers have different forms: {told}; a network has one")
 
     def __repr__(self) -> str:
@@ -85,19 +96,19 @@ class QuantizedNetwork:
     @property
     def form(self) -> str | None:
         """`fused` or `composed`: what every integer inside is; None if hybrid."""
-        form: str | None = parts(self.layers)[0].form
+        form: str | None = computing(self.layers)[0].form
         return form
 
     @property
     def input(self) -> Scale | None:
         """Scale of the network's input; None if hybrid."""
-        scale: Scale | None = parts(self.layers)[0].input
+        scale: Scale | None = computing(self.layers)[0].input
         return scale
 
     @property
     def output(self) -> Scale | None:
         """Scale of the network's result; None if hybrid."""
-        return None if self.input is None else parts(self.layers)[-1].output
+        return None if self.input is None else computing(self.layers)[-1].output
 
     @property
     def input_size(self) -> int:

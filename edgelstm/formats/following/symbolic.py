@@ -92,6 +92,11 @@ def start(shape: Sequence[int]) -> Signal:
     return Signal(tuple(axis_of(name, sizes) for name in names), sizes)
 
 
+def start_univariate(shape: Sequence[int]) -> Signal:
+    """The graph's input of one value per step, without an axis of it."""
+    return dataclasses.replace(start_indices(shape), indices=False)
+
+
 def start_indices(shape: Sequence[int]) -> Signal:
     """The graph's input where an embedding takes it: indices on two axes, or on one."""
     if len(shape) not in (1, 2) or min(shape) < 1:
