@@ -7,6 +7,7 @@ from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
 from edgelstm.tools.calling import Called
+from edgelstm.tools.use import Use
 from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.results import Verified
 from edgelstm.verification.spread import InputSpread
@@ -20,13 +21,14 @@ class Artifact:
         path, format: Where, and what it is.
         size_bytes: Of a folder the sum of its files.
         float32_bytes: The same of the float network; None where there is none.
-        not_for: The device on which nothing runs it; None if something does.
+        is_for, not_for: What it is for, and what it is not; None: nothing to say.
     """
 
     path: str
     format: str
     size_bytes: int
     float32_bytes: int | None
+    is_for: str
     not_for: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,6 +38,7 @@ class Artifact:
             "format": self.format,
             "bytes": self.size_bytes,
             "float32_bytes": self.float32_bytes,
+            "for": self.is_for,
             "not_for": self.not_for,
         }
 
@@ -83,6 +86,7 @@ class ExportReport:
 
     Attributes:
         answer: What stands first; its steps are those of a call of a `.tflite` file.
+        form, form_reason: What every integer inside is, and why; None where values are real.
         streaming, target: As asked for.
         assumed: What the file did not say.
         skipped: What was left out, and why.
@@ -93,11 +97,14 @@ class ExportReport:
         by_kernels: Time and energy with each class of kernels beside the chosen one.
         input, output: What the files' integers stand for; None for real values.
         called: What code that calls the files must know.
+        use: The file for each kind of device.
         failures: Each makes the exit code 1.
         version: That made the report.
     """
 
     answer: Answer
+    form: str | None
+    form_reason: str | None
     streaming: bool | str
     target: str | None
     assumed: tuple[str, ...]
@@ -110,6 +117,7 @@ class ExportReport:
     input: Scale | None
     output: Scale | None
     called: Called
+    use: tuple[Use, ...]
     failures: tuple[str, ...]
     version: str
 
@@ -120,6 +128,8 @@ class ExportReport:
             "model": answer.model,
             "device": answer.device,
             "precision": answer.precision,
+            "form": self.form,
+            "form_reason": self.form_reason,
             "steps": answer.steps,
             "streaming": self.streaming,
             "target": self.target,
@@ -133,6 +143,7 @@ class ExportReport:
             "input": _end_dict(self.input),
             "output": _end_dict(self.output),
             **self.called.to_dict(),
+            "use": [use.to_dict() for use in self.use],
             "failures": list(self.failures),
             "version": self.version,
         }

@@ -36,7 +36,7 @@ def applied(operation: Any, *given: Any) -> Any:
     parameters[arithmetic.TABLES] = TABLES.ctypes.data
     one = len(arrays) == 1
 
-    @numba.njit
+    @numba.njit  # type: ignore[untyped-decorator]
     def run_all(P: Any, a: Any, b: Any, out: Any, n: Any) -> None:
         for k in range(0, n, PAIR):
             if one:
