@@ -34,7 +34,7 @@ ORDER = {
     "formats.following": "__init__ symbolic < layers < reads",
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators < float < hybrid read_described < read write"
+        "equations integer operators_around < around float operators < hybrid read_described < read write"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "

@@ -11,25 +11,18 @@ import numpy as np
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import activate, normalise_layer
 from edgelstm.formats.following.reads import (
+    batch_normalised,
     concatenate,
+    divided_by_length,
     embed,
+    inverse,
+    length_of,
     pool,
     repeat,
     scale_and_shift,
 )
-from edgelstm.formats.following.symbolic import Signal, permute, position
+from edgelstm.formats.following.symbolic import Norm, Signal
 from edgelstm.formats.tensors import float32, from_torch_tensor
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Norm:
-    """The length of each vector of a signal, which only divides that signal."""
-
-    of: Signal
-    least: float = 0.0
-
-
-PENDING = Norm
 
 
 def _floats(tensor: Any) -> Any:
@@ -64,29 +57,18 @@ def _multiply(a: Any, b: Any) -> Signal:
 
 def _divide(a: Any, b: Any) -> Signal:
     if isinstance(b, Norm):
-        if b.of.layers != getattr(a, "layers", None) or b.of.axes != a.axes:
-            raise ModelError("divides by the length of another tensor")
-        return activate(a, "l2_norm", -1, (b.least,))
+        return divided_by_length(a, b)
     if not isinstance(a, Signal):
         raise ModelError("divides by what depends on the input")
-    with np.errstate(divide="ignore"):
-        inverse = 1 / np.asarray(_constant(b))
-    if not np.isfinite(inverse).all():
-        raise ModelError("divides by zero")
-    return scale_and_shift(a, inverse, 0)
+    return scale_and_shift(a, inverse(_constant(b)), 0)
 
 
 def _batch_norm(
     x: Signal, weight: Any, bias: Any, mean: Any, var: Any, _: float, eps: float
 ) -> tuple[Signal, None, None]:
     """In eval mode; the features are axis 1."""
-    mean, var = _constant(mean), _constant(var)
-    scale = (1 if weight is None else _constant(weight)) / np.sqrt(var + eps)
-    shift = (0 if bias is None else _constant(bias)) - mean * scale
-    rank = len(x.axes)
-    order = [k for k in range(rank) if k != 1] + [1] if rank > 1 else [0]
-    back = [order.index(k) for k in range(rank)]
-    return permute(scale_and_shift(permute(x, order), scale, shift), back), None, None
+    numbers = [1.0 if weight is None else _constant(weight), 0.0 if bias is None else _constant(bias)]
+    return batch_normalised(x, numbers, (_constant(mean), _constant(var)), eps), None, None
 
 
 def _layer_norm(
@@ -121,10 +103,9 @@ def _adaptive(what: str) -> Callable[[Signal, Sequence[int]], Signal]:
 
 
 def _norm(x: Signal, order: float = 2, dims: Any = None, keepdim: bool = False, **_: Any) -> Norm:
-    places = [position(k, len(x.axes)) for k in _dims(x, dims)]
-    if order != 2 or not keepdim or places != [len(x.axes) - 1]:
-        raise ModelError("takes a norm other than the length of each vector, kept as an axis")
-    return Norm(x)
+    if order != 2:
+        raise ModelError(f"takes a norm of order {order}; 2 is read")
+    return length_of(x, _dims(x, dims), keep=keepdim)
 
 
 def _at_least(x: Any, least: float) -> Any:

@@ -14,6 +14,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import activate, dense, recurrent, steps_first
 from edgelstm.formats.following.reads import final_states, flattened, joined_heads
 from edgelstm.formats.following.symbolic import (
+    Norm,
     Signal,
     State,
     Unread,
@@ -29,7 +30,7 @@ from edgelstm.formats.following.symbolic import (
     unsqueeze,
 )
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line
-from edgelstm.formats.torch_around import AROUND, PENDING
+from edgelstm.formats.torch_around import AROUND
 from edgelstm.formats.torch_export import LIBRARY
 from edgelstm.text import counted
 
@@ -155,7 +156,7 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
             raise ModelError(f"reads {value.what}")
         if isinstance(value, State) and LIBRARY not in str(node.target):
             raise ModelError(f"computes with the input '{value.name}', which no network here does")
-    if any(isinstance(value, Signal | PENDING) for value in read):
+    if any(isinstance(value, Signal | Norm) for value in read):
         function = OPERATORS.get(str(node.target))
         if function is None:
             advice = ADVICE.get(str(node.target), SUPPORTED)

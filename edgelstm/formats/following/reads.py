@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.following.layers import append, check_whole, name_of
+from edgelstm.formats.following.layers import activate, append, check_whole, name_of
 from edgelstm.formats.following.symbolic import (
     BACKWARD,
     FORWARD,
+    Norm,
     Signal,
     axis_of,
+    permute,
     position,
     say,
     select,
@@ -233,3 +235,41 @@ def joined_heads(outputs: Sequence[Signal]) -> Signal | None:
     note = f"its {len(heads)} outputs lie side by side in y, {' + '.join(sizes)} values in order"
     joined = _with_layer(first, (*base, layer))
     return dataclasses.replace(joined, notes=(*joined.notes, note))
+
+
+def batch_normalised(
+    signal: Signal, affine: Sequence[Any], statistics: tuple[Array, Array], eps: float
+) -> Signal:
+    """A batch norm in eval mode, of features on axis 1, by its scale and shift and its statistics."""
+    (weight, bias), (mean, var) = affine, statistics
+    scale = weight / np.sqrt(var + eps)
+    shift = bias - mean * scale
+    rank = len(signal.axes)
+    order = [k for k in range(rank) if k != 1] + [1] if rank > 1 else [0]
+    back = [order.index(k) for k in range(rank)]
+    return permute(scale_and_shift(permute(signal, order), scale, shift), back)
+
+
+def inverse(values: Array | float) -> Array:
+    """``1 / values``; `ModelError` if one is zero."""
+    with np.errstate(divide="ignore"):
+        made: Array = 1 / np.asarray(values, np.float64)
+    if not np.isfinite(made).all():
+        raise ModelError("divides by zero")
+    return made
+
+
+def length_of(signal: Signal, axes: Sequence[int], *, keep: bool) -> Norm:
+    """The length of each vector."""
+    places = [position(k, len(signal.axes)) for k in axes]
+    if not keep or places != [len(signal.axes) - 1]:
+        raise ModelError("takes a norm other than the length of each vector, kept as an axis")
+    return Norm(signal)
+
+
+def divided_by_length(signal: Any, norm: Norm) -> Signal:
+    """A signal of vectors of length 1."""
+    same = isinstance(signal, Signal) and _same(norm.of.layers, signal.layers)
+    if not same or norm.of.axes != signal.axes:
+        raise ModelError("divides by the length of another tensor")
+    return activate(signal, "l2_norm", -1, (norm.least,))

@@ -62,6 +62,14 @@ class Signal:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Norm:
+    """The length of each vector of a signal, which only divides that signal."""
+
+    of: Signal
+    least: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class State:
     """An input of the graph that can be a layer's initial state, seen through views alone.
 
