@@ -243,9 +243,7 @@ MODULES: dict[str, Written] = {
             fc=head(),
         )
     ),
-    "two heads": Written(
-        lambda: Module(two_heads, rnn=lstm(), fc=head(), other=head(outputs=2))
-    ),
+    "two heads": Written(lambda: Module(two_heads, rnn=lstm(), fc=head(), other=head(outputs=2))),
     "residual between layers": Written(
         lambda: Module(residual, rnn=lstm(), rnn2=lstm(HIDDEN), fc=head()),
         refused=r"aten.add.Tensor.* joins two tensors that depend on the input",
@@ -325,7 +323,8 @@ MODULES: dict[str, Written] = {
         )
     ),
     "LSTMCell loop": Written(
-        lambda: Module(cell_loop, cell=nn.LSTMCell(INPUTS, HIDDEN), fc=head()), refused="selects entry 0 of an axis that is not steps"
+        lambda: Module(cell_loop, cell=nn.LSTMCell(INPUTS, HIDDEN), fc=head()),
+        refused="selects entry 0 of an axis that is not steps",
     ),
     "autoencoder with repeat": Written(
         lambda: Module(
@@ -357,9 +356,7 @@ MODULES: dict[str, Written] = {
         lambda: Module(lambda net, x: net.fc(net.rnn(x)[1][1][-1]), rnn=lstm(), fc=head()),
         refused="c_n, which no network here gives",
     ),
-    "cat(last, mean)": Written(
-        lambda: Module(last_and_mean, rnn=lstm(), fc=head(2 * HIDDEN))
-    ),
+    "cat(last, mean)": Written(lambda: Module(last_and_mean, rnn=lstm(), fc=head(2 * HIDDEN))),
     "gather by lengths": Written(
         lambda: Module(by_lengths, rnn=lstm(), fc=head()), refused="is not supported"
     ),

@@ -27,14 +27,15 @@ ORDER = {
     "files": "archives disk < arrays toml",
     "formats": (
         "asked blocks composed description elsewhere following signature stated tensors "
-        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < tflite "
-        "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
-        "__init__"
+        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
+        "tflite onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "torch_inputs < torch_module < torch < __init__"
     ),
-    "formats.following": "__init__ symbolic < layers < reads",
+    "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators_around < around float operators < hybrid read_described < read write"
+        "equations integer operators_around < around float operators < hybrid read_described < "
+        "read write"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "

@@ -229,7 +229,7 @@ def file_steps(network: AnyNetwork, request: Request, data: Data, skipped: list[
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     """Calibration and test data, from the command's files or the bundled ones."""
     if request.calibration:
-        batches = _from_file(request.calibration, network.input_size)
+        batches = _from_file(request.calibration, network)
         labels = None
         if request.labels:
             labels = inputs.read_labels(request.labels)
@@ -248,11 +248,11 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     return Data("random", (x,), (x,))
 
 
-def _from_file(path: pathlib.Path, input_size: int) -> tuple[NDArray[np.float32], ...]:
+def _from_file(path: pathlib.Path, network: AnyNetwork) -> tuple[NDArray[np.float32], ...]:
     """The arrays of a file in its order, each a batch."""
-    arrays = inputs.read_sequences(path, input_size)
+    arrays = inputs.read_sequences(path, network.input_size)
     with at(str(path)):
-        calibration_sequences(arrays, input_size)  # for what it refuses
+        calibration_sequences(arrays, network)  # for what it refuses
     return tuple(float32(array if array.ndim == 3 else array[None]) for array in arrays)
 
 

@@ -205,10 +205,15 @@ def _bytes(plan: LayerPlan, value: str) -> int:
 def _parameters(plan: LayerPlan) -> int:
     peepholes = sum(plan.sizes[op.result] for op in plan.ops if op.kind == "scale")
     norm = sum(2 * plan.sizes[op.result] for op in plan.ops if op.kind == "layer_norm")
-    return peepholes + plan.sizes.get("table", 0) + norm + sum(
-        plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
-        for op in plan.ops
-        if op.side
+    return (
+        peepholes
+        + plan.sizes.get("table", 0)
+        + norm
+        + sum(
+            plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
+            for op in plan.ops
+            if op.side
+        )
     )
 
 

@@ -66,7 +66,8 @@ class ReadStage:
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """(batch, steps, input_size), or (batch, input_size) -> (batch, steps, output_size)."""
         rows = x.reshape(self._batch, -1, self._layer.input_size)
-        return self._layer.read(rows).reshape(self._batch, -1, self.output_size)
+        y: NDArray[Any] = self._layer.read(rows)
+        return y.reshape(self._batch, -1, self.output_size)
 
     def kernels(self, *, is_step: bool) -> list[Any]:
         """See `BidirectionalStage`: none."""

@@ -17,8 +17,8 @@ from edgelstm.execution.stages import Call
 from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import as_path, write_whole
 from edgelstm.layers.directions import check_whole_sequence, parts
-from edgelstm.layers.read_steps import result_steps
-from edgelstm.model.front import entered, has_front, step_shape
+from edgelstm.layers.read_steps import check_steps, result_steps
+from edgelstm.model.front import batch_of, entered, has_front
 from edgelstm.notebook import html_table
 from edgelstm.text import counted
 
@@ -50,13 +50,7 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
     """
     check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
     x = array(x, "x")
-    step = step_shape(network)
-    if x.ndim not in (1 + len(step), 2 + len(step)):
-        size = "".join(f", {n}" for n in step)
-        raise ModelError(
-            f"x has shape {x.shape}; (steps{size or ','}) or (batch, steps{size}) is needed"
-        )
-    batch = len(x) if x.ndim == 2 + len(step) else None
+    batch = batch_of(network, x)
     x, network = (entered(network, x) if has_front(network) else x), network.behind
     form = batch, repr(engine)
     # Of a copy: what is kept for a network must not hold it.
@@ -221,16 +215,8 @@ class Session:
         if x.ndim != axes + 1 or x.shape[-1] != size or lead != self._step_shape[:-1]:
             needed = ", ".join([*map(str, self._lead), "steps", str(size)])
             raise ModelError(f"x has shape {x.shape}; ({needed}) is needed")
-        layers, fixed = self._network.layers, self._network.fixed_steps
-        if x.shape[-2] == 0 and any(layer.kind == "read_steps" for layer in layers):
-            raise ModelError(
-                "x has no steps; a network that reads the last step needs at least one"
-            )
-        if fixed not in (None, x.shape[-2]):
-            raise ModelError(
-                f"x has {counted(x.shape[-2], 'step')}; this network reads all of them side by "
-                f"side and takes {fixed}"
-            )
+        layers = self._network.layers
+        check_steps(layers, x.shape[-2])
         real = self._is_real(x)
         steps = result_steps(layers, x.shape[-2:-1])
         shape = (*self._lead, *steps, self._network.output_size)

@@ -1,7 +1,7 @@
 """FORMATS: which file formats are read and written, by suffix.
 
 A new one is a file here and a line in this table. The module of a writer also holds `KINDS`: the
-kinds of layers that it writes.
+kinds of layers that it writes; and `layer_refusal(layer)` where it writes a kind in part.
 """
 
 import dataclasses
@@ -157,7 +157,7 @@ def encode(
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
-        if told := _unknown_kind(layer.kind, suffix):
+        if told := _layer_refused(layer, suffix):
             raise ModelError(f"layer '{layer.name}': {told}")
         for part in layer.parts:
             if told := refusal(part, suffix, part.precision):
@@ -235,8 +235,18 @@ def _unknown_kind(kind: str, suffix: str) -> str | None:
     return f"{suffix} has no form for a layer of the kind '{kind}'; written are {', '.join(kinds)}"
 
 
+def _layer_refused(layer: Any, suffix: str) -> str | None:
+    """Why a format has no form for a layer, or for what of its kind this layer does, or None."""
+    module = str(FORMATS[suffix.lower()].writer).split(":")[0]
+    asked = getattr(importlib.import_module(f"edgelstm.formats.{module}"), "layer_refusal", None)
+    told: str | None = asked(layer) if asked else None
+    return _unknown_kind(layer.kind, suffix) or told
+
+
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
     """Whether `encode` has a form for these layers at a precision; their sizes do not matter."""
+    if any(_layer_refused(layer, suffix) for layer in network.layers):
+        return False
     return not any(refusal(part, suffix, precision) for part in parts(network.layers))
 
 

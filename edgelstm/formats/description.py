@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
@@ -77,12 +78,13 @@ def _around(network: Network | QuantizedNetwork) -> dict[str, Any]:
     `between`: how many parts stand in front of it, what it is, and its numbers.
     """
     found: dict[str, Any] = {}
-    between, n_parts = [], 0
+    between: list[list[Any]] = []
+    n_parts = 0
     for layer in network.layers:
         n_parts += len(layer.parts)
-        if layer.kind == "repeat":
+        if isinstance(layer, Repeat):
             between.append([n_parts, "repeat", [], layer.steps])
-        elif layer.kind == "read_steps":
+        elif isinstance(layer, ReadSteps):
             between.append([n_parts, "read", list(layer.reads), layer.steps])
     if any(what == "repeat" or reads != ["last"] for _, what, reads, _ in between):
         found["between"] = between

@@ -6,7 +6,7 @@ written them.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -129,7 +129,11 @@ def _embedding(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Embedding:
     return Embedding(name, arrays[f"{name}.weight"])
 
 
-STATELESS = {"activation": _activation, "layer_norm": _layer_norm, "embedding": _embedding}
+STATELESS: dict[str, Callable[[Any, Mapping[str, NDArray[Any]]], Layer]] = {
+    "activation": _activation,
+    "layer_norm": _layer_norm,
+    "embedding": _embedding,
+}
 
 
 def _append_direction(layers: list[Any], direction: Any, item: Any) -> None:

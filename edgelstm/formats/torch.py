@@ -95,13 +95,15 @@ def from_torch(module: torch.nn.Module, example: Any = None) -> Network:
     """The network that a module computes.
 
     Args:
-        module: `nn.LSTM`, `nn.GRU`, `nn.RNN` (also bidirectional), their cells, or an `nn.Sequential` of
-            these and dense layers, which is read layer by layer and gives each step; or any module
-            that `torch.export` can follow and that holds supported operators only. It takes
-            (batch, steps, input_size), in float, or steps first if it says so to its recurrent
-            layer; without a recurrent layer (batch, input_size). If it returns several tensors,
-            the first one is read, or all where they are dense layers on one value. It must compute
-            the same at every size of batch and steps, but where it reads all steps side by side.
+        module: `nn.LSTM`, `nn.GRU`, `nn.RNN` (also bidirectional), their cells, or an
+            `nn.Sequential` of these and dense layers, which is read layer by layer and gives each
+            step; or any module that `torch.export` can follow and that holds supported operators
+            only. It takes (batch, steps, input_size), in float, or (batch, steps) of indices before
+            an embedding; steps first if it says so to its recurrent layer; without a recurrent
+            layer (batch, input_size). If it returns several tensors, the first one is read, or all
+            where they are dense layers on one value. Further inputs can be initial states. It must
+            compute the same at every size of batch and steps, but where it reads all steps side by
+            side.
         example: An input as the module takes it, an array or a tensor: its axes say which there
             are, and its number of steps is kept where the module is bound to it; None: guessed
             from the layers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from edgelstm.formats.following.reads import (
     repeat,
     scale_and_shift,
 )
-from edgelstm.formats.following.symbolic import Norm, Signal
+from edgelstm.formats.following.symbolic import Norm, Signal, State, Unread
 from edgelstm.formats.tensors import float32, from_torch_tensor
 
 
@@ -67,12 +67,20 @@ def _batch_norm(
     x: Signal, weight: Any, bias: Any, mean: Any, var: Any, _: float, eps: float
 ) -> tuple[Signal, None, None]:
     """In eval mode; the features are axis 1."""
-    numbers = [1.0 if weight is None else _constant(weight), 0.0 if bias is None else _constant(bias)]
+    numbers = [
+        1.0 if weight is None else _constant(weight),
+        0.0 if bias is None else _constant(bias),
+    ]
     return batch_normalised(x, numbers, (_constant(mean), _constant(var)), eps), None, None
 
 
 def _layer_norm(
-    x: Signal, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any
+    x: Signal,
+    shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *_: Any,
 ) -> Signal:
     if list(shape) != [x.sizes["features"]]:
         raise ModelError(f"normalises values of shape {tuple(shape)}; the features alone are read")
@@ -173,3 +181,47 @@ AROUND: dict[str, Callable[..., Any]] = {
     "aten.repeat.default": _repeated,
     "aten.expand.default": _expand,
 }
+
+
+# ---- states among the inputs
+
+# What may stand between a state of the network and an input or output.
+VIEWS = {
+    f"aten.{name}"
+    for name in (
+        *("select.int", "slice.Tensor", "squeeze.default", "squeeze.dim", "squeeze.dims"),
+        *("unsqueeze.default", "permute.default", "transpose.int", "view.default"),
+        *("clone.default", "detach.default", "alias.default", "_unsafe_view.default"),
+        *("stack.default", "cat.default", "split.Tensor", "split_with_sizes.default"),
+        *("unbind.int", "chunk.default", "reshape.default", "contiguous.default"),
+    )
+}
+
+
+def viewed(target: Any, args: Any, kwargs: Any) -> Any:
+    """A view of states: torch's own, of the places of their values."""
+    import torch
+
+    states = [value for value in flat((args, tuple(kwargs.values()))) if isinstance(value, State)]
+    others = [value for value in flat((args,)) if isinstance(value, Signal | Unread)]
+    if others or len({state.name for state in states}) > 1:
+        raise ModelError("joins an input with what is computed, or two inputs")
+
+    def places(value: Any) -> Any:
+        if isinstance(value, State):
+            return torch.from_numpy(value.places)
+        return type(value)(map(places, value)) if isinstance(value, list | tuple) else value
+
+    made = target(*map(places, args), **kwargs)
+    if isinstance(made, torch.Tensor):
+        return State(states[0].name, made.numpy())
+    return [State(states[0].name, one.numpy()) for one in made]
+
+
+def flat(values: Sequence[Any]) -> Iterator[Any]:
+    """What lists and tuples hold, at any depth."""
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from flat(value)
+        else:
+            yield value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from edgelstm.formats.following.symbolic import (
     unsqueeze,
 )
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line
-from edgelstm.formats.torch_around import AROUND
+from edgelstm.formats.torch_around import AROUND, VIEWS, flat, viewed
 from edgelstm.formats.torch_export import LIBRARY
 from edgelstm.text import counted
 
@@ -86,26 +86,6 @@ def _given(node: Node, program: torch.export.ExportedProgram, tensors: Any, x: S
     return x
 
 
-def _viewed(target: Any, args: Any, kwargs: Any) -> Any:
-    """A view of states: torch's own, of the places of their values."""
-    import torch
-
-    states = [value for value in _flat((args, tuple(kwargs.values()))) if isinstance(value, State)]
-    others = [value for value in _flat((args,)) if isinstance(value, Signal | Unread)]
-    if others or len({state.name for state in states}) > 1:
-        raise ModelError("joins an input with what is computed, or two inputs")
-
-    def places(value: Any) -> Any:
-        if isinstance(value, State):
-            return torch.from_numpy(value.places)
-        return type(value)(map(places, value)) if isinstance(value, list | tuple) else value
-
-    made = target(*map(places, args), **kwargs)
-    if isinstance(made, torch.Tensor):
-        return State(states[0].name, made.numpy())
-    return [State(states[0].name, one.numpy()) for one in made]
-
-
 def _begin(program: torch.export.ExportedProgram) -> Callable[[tuple[int, ...]], Signal]:
     """What the input is by its type: indices, or values."""
     given = program.graph_signature.user_inputs[:1]
@@ -146,9 +126,9 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
     kwargs: Any = torch.fx.node.map_arg(node.kwargs, lambda n: values[n])
     if node.target is operator.getitem:
         return args[0][args[1]]
-    read = list(_flat((args, tuple(kwargs.values()))))
+    read = list(flat((args, tuple(kwargs.values()))))
     if any(isinstance(value, State) for value in read) and str(node.target) in VIEWS:
-        return _viewed(node.target, args, kwargs)
+        return viewed(node.target, args, kwargs)
     for value in read:
         if isinstance(value, Unread):
             if str(node.target) in VIEWS:  # what is returned as it is needs no more
@@ -169,14 +149,6 @@ def _result(node: Node, values: Mapping[Node, Any]) -> Any:
         return node.target(*args, **kwargs)
     except Exception as error:  # torch's own, at a size that the module's code did not expect
         raise ModelError(f"cannot be computed: {one_line(error)}") from None
-
-
-def _flat(values: Sequence[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, (tuple, list)):
-            yield from _flat(value)
-        else:
-            yield value
 
 
 def _same(x: Signal, *_: Any, **options: Any) -> Signal:
@@ -244,17 +216,16 @@ def _recurrent(
         if shape != needed:
             raise ModelError(f"starts from states of shape {shape}; {needed} is needed")
     finals, steps_axis = [], 1 if batch_first else 0
-    own = {"nonlinearity": nonlinearity}
     found = [
         _of_layer(names, weights[k : k + len(names)]) for k in range(0, len(weights), len(names))
     ]
     if bidirectional:
         for there, back in zip(found[::2], found[1::2], strict=True):
-            x = recurrent(x, cell_name, there, steps_axis, reverse=back, **own)
+            x = recurrent(x, cell_name, there, steps_axis, reverse=back, nonlinearity=nonlinearity)
             finals.append(x)
         return x, final_states(finals, steps_axis)
     for layer in found:
-        x = recurrent(x, cell_name, layer, steps_axis, **own)
+        x = recurrent(x, cell_name, layer, steps_axis, nonlinearity=nonlinearity)
         finals.append(select(x, steps_axis, -1))
     return x, stack(finals, 0)
 
@@ -286,17 +257,6 @@ def _slice(
     return cut(x, dim, start, end, step=step)
 
 
-# What may stand between a state of the network and an input or output.
-VIEWS = {
-    f"aten.{name}"
-    for name in (
-        *("select.int", "slice.Tensor", "squeeze.default", "squeeze.dim", "squeeze.dims"),
-        *("unsqueeze.default", "permute.default", "transpose.int", "view.default"),
-        *("clone.default", "detach.default", "alias.default", "_unsafe_view.default"),
-        *("stack.default", "cat.default", "split.Tensor", "split_with_sizes.default"),
-        *("unbind.int", "chunk.default", "reshape.default", "contiguous.default"),
-    )
-}
 SUPPORTED = (
     "; lstm, gru, linear, relu, sigmoid, tanh, softmax and what moves axes are: use these alone"
 )

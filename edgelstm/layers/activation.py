@@ -80,7 +80,7 @@ class Activation:
                 f"supported; known: {', '.join(FUNCTIONS)}"
             )
         with np.errstate(over="ignore"):
-            if np.isnan(np.float32(self.numbers)).any():
+            if np.isnan(np.array(self.numbers, np.float32)).any():
                 raise ModelError(f"layer '{self.name}': its numbers are {self.numbers}")
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class Activation:
         return layer_text(self.name, f"{self.function}{said}", self)
 
     @property
-    def parts(self) -> tuple["Activation", ...]:
+    def parts(self) -> tuple[Any, ...]:
         """What has a row in tables: itself."""
         return (self,)
 
@@ -144,7 +144,7 @@ class LayerNorm:
         return layer_text(self.name, "layer norm", self)
 
     @property
-    def parts(self) -> tuple["LayerNorm", ...]:
+    def parts(self) -> tuple[Any, ...]:
         """What holds the numbers: itself."""
         return (self,)
 
@@ -156,7 +156,7 @@ class LayerNorm:
     @property
     def constants(self) -> Floats:
         """What its operation reads beside x: eps, weight, bias."""
-        return np.concatenate([np.float32([self.eps]), self.weight, self.bias])
+        return np.concatenate([np.array([self.eps], np.float32), self.weight, self.bias])
 
     @property
     def sizes(self) -> StatelessSizes:

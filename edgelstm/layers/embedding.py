@@ -61,7 +61,7 @@ class Embedding:
         return layer_text(self.name, f"{counted(len(self.weight), 'row')} of", self)
 
     @property
-    def parts(self) -> tuple["Embedding", ...]:
+    def parts(self) -> tuple[Any, ...]:
         """What holds the numbers: itself."""
         return (self,)
 
@@ -92,13 +92,12 @@ def rows_of(name: str, table: NDArray[Any], indices: NDArray[Any]) -> NDArray[An
         ModelError: Indices that are no integers, or outside of the table.
     """
     if indices.dtype.kind not in "iu":
-        raise ModelError(
-            f"x is {indices.dtype}; layer '{name}' takes indices, as int32 or int64"
-        )
+        raise ModelError(f"x is {indices.dtype}; layer '{name}' takes indices, as int32 or int64")
     outside = indices[(indices < 0) | (indices >= len(table))]
     if outside.size:
         raise ModelError(
             f"x holds the index {outside.ravel()[0]}; layer '{name}' has "
             f"{counted(len(table), 'row')}, 0 to {len(table) - 1}"
         )
-    return table[indices]
+    rows: NDArray[Any] = table[indices]
+    return rows

@@ -148,7 +148,6 @@ def reads_last(layers: Iterable[Any]) -> bool:
     return bool(ends) and ends[-1]
 
 
-
 def reading(layers: Iterable[Any], *, last_step: bool) -> tuple[Any, ...]:
     """The layers, read at each step, or at the last one behind the last recurrent layer.
 
@@ -217,3 +216,16 @@ def result_steps(layers: Iterable[Any], steps: tuple[int, ...]) -> tuple[int, ..
         if isinstance(layer, WITHOUT):
             steps = (layer.steps,) if isinstance(layer, Repeat) else ()
     return steps
+
+
+def check_steps(layers: Iterable[Any], n: int) -> None:
+    """`ModelError` unless these layers can read a sequence of so many steps."""
+    layers = list(layers)
+    if n == 0 and any(isinstance(layer, ReadSteps) for layer in layers):
+        raise ModelError("x has no steps; a network that reads the last step needs at least one")
+    needed = fixed_steps(layers)
+    if needed not in (None, n):
+        raise ModelError(
+            f"x has {counted(n, 'step')}; this network reads all of them side by side and takes "
+            f"{needed}"
+        )

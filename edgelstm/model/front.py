@@ -34,9 +34,19 @@ def without_front(network: N) -> N:
     return made
 
 
-def step_shape(network: Any) -> tuple[int, ...]:
-    """Of one step of x: an index, or values."""
-    return () if takes_indices(network) else (network.input_size,)
+def batch_of(network: Any, x: Array) -> int | None:
+    """How many sequences x holds side by side; None: one, and it has no axis of them.
+
+    Raises:
+        ModelError: x has another number of axes.
+    """
+    size = "" if takes_indices(network) else f", {network.input_size}"
+    n_axes = 1 + bool(size)
+    if x.ndim not in (n_axes, n_axes + 1):
+        raise ModelError(
+            f"x has shape {x.shape}; (steps{size or ','}) or (batch, steps{size}) is needed"
+        )
+    return len(x) if x.ndim == n_axes + 1 else None
 
 
 def entered(network: Any, x: Array) -> Array:

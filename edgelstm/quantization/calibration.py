@@ -125,7 +125,7 @@ def _join_outputs(layer: Recurrent[Direction], ranges: Ranges) -> None:
         ranges |= {k: dataclasses.replace(ranges[k], low=low, high=high) for k in keys}
 
 
-def calibration_sequences(calibration: Any, network: Network) -> list[NDArray[np.float32]]:
+def calibration_sequences(calibration: Any, network: Any) -> list[NDArray[np.float32]]:
     """The four forms of calibration data as batches of sequences of equal length.
 
     Args:
@@ -133,8 +133,8 @@ def calibration_sequences(calibration: Any, network: Network) -> list[NDArray[np
             arrays, of different lengths; a callable without arguments that yields ``[array]``
             (TFLite's representative_dataset); or an object whose `get_next()` returns a dictionary
             with one array, and None at the end (ONNX Runtime's reader).
-        network: What they are for: before an embedding they are indices, (steps,) or (batch, steps),
-            or a list of such arrays.
+        network: What they are for: before an embedding they are indices, (steps,) or
+            (batch, steps), or a list of such arrays.
 
     Returns:
         float32 arrays (batch, steps, input_size), one per length, as what stands in front of the
@@ -196,11 +196,13 @@ def _only(item: Any, source: str) -> Any:
     return item[0]
 
 
-def _batch(item: Any, network: Network, where: str) -> NDArray[np.float32]:
+def _batch(item: Any, network: Any, where: str) -> NDArray[np.float32]:
     array, input_size = arguments.array(item, where), network.input_size
     if network.indices:
         if array.ndim not in (1, 2):
-            raise ModelError(f"{where} has shape {array.shape}; (steps,) or (batch, steps) is needed")
+            raise ModelError(
+                f"{where} has shape {array.shape}; (steps,) or (batch, steps) is needed"
+            )
         rows: NDArray[np.float32] = entered(network, array)
         return rows if rows.ndim == 3 else rows[None]
     if array.ndim not in (2, 3) or array.shape[-1] != input_size:

@@ -116,7 +116,9 @@ def _check_forms(network: Network, precision: Precision) -> None:
     layers = (_without_last(behind) if precision.is_integer else behind).layers
     for layer in layers:
         if layer.kind not in known:
-            works = [p for p in ("float32", "hybrid") if p == "float32" or layer.kind in hybrid.KINDS]
+            works = [
+                p for p in ("float32", "hybrid") if p == "float32" or layer.kind in hybrid.KINDS
+            ]
             raise ModelError(
                 f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
                 f"{precision.name} yet; what works for it: {', '.join(works)}"

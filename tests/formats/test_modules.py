@@ -113,7 +113,9 @@ def test_a_state_that_is_computed_with_is_refused() -> None:
 
 
 def test_an_example_says_which_axes_there_are() -> None:
-    module = Module(lambda net, x: net.fc(net.rnn(x.unsqueeze(-1))[0][:, -1]), rnn=lstm(1), fc=head())
+    module = Module(
+        lambda net, x: net.fc(net.rnn(x.unsqueeze(-1))[0][:, -1]), rnn=lstm(1), fc=head()
+    )
     with pytest.raises(ModelError, match=r"example=torch.zeros\(2, 5\)"):
         from_torch(module)
     x = np.random.default_rng(0).normal(size=(3, 9)).astype(np.float32)
@@ -139,7 +141,7 @@ def test_indices_outside_of_the_table_are_refused() -> None:
     with pytest.raises(ModelError, match="takes indices, as int32 or int64"):
         run(network, np.zeros(3, np.float32))
     session = Session(network)
-    got = [session.step(index) for index in (3, 4)][-1]
+    got = [session.step(np.array(index)) for index in (3, 4)][-1]
     np.testing.assert_array_equal(got, run(network, np.array([3, 4])))
 
 
@@ -151,11 +153,14 @@ def test_an_input_is_normalised_before_the_first_layer() -> None:
     np.testing.assert_array_equal(network.input_std, module.std.numpy())
 
 
-@pytest.mark.parametrize("example, said", [
-    (np.zeros((2, 3, 4, 5)), "example has shape"),
-    ("text", "example is of type"),
-    (np.zeros((0, 3, 4)), "example has shape"),
-])
+@pytest.mark.parametrize(
+    "example, said",
+    [
+        (np.zeros((2, 3, 4, 5)), "example has shape"),
+        ("text", "example is of type"),
+        (np.zeros((0, 3, 4)), "example has shape"),
+    ],
+)
 def test_an_example_of_another_kind_is_refused(example: Any, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         from_torch(made("last step"), example=example)

@@ -6,19 +6,24 @@ for one size alone does not fit at another.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.following.appending import (
+    BEHIND,
+    append,
+    check_features,
+    check_whole,
+    name_of,
+)
 from edgelstm.formats.following.symbolic import Axis, Signal, axis_of, position, say
 from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import ACTIVATIONS, Dense
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.read_steps import reading, reads_last
 from edgelstm.layers.recurrent import Direction, Floats, Recurrent
-from edgelstm.model.network import Layer, Network, layer_names
-from edgelstm.text import counted
+from edgelstm.model.network import Network
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
 STEPS_FIRST = (
@@ -52,7 +57,7 @@ def recurrent(
     if reverse is not None:
         directions.append(_direction(name + REVERSE, cell_name, reverse, nonlinearity))
     layer = Recurrent(tuple(directions))
-    _check_features(signal, layer)
+    check_features(signal, layer)
     if reads_last(signal.layers):
         raise ModelError("runs over what was read of all steps, which is one vector")
     if len(signal.axes) != 3:
@@ -119,7 +124,7 @@ def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
     """Through a dense layer; without a bias one may follow by `add_bias`."""
     zeros = np.zeros(len(weight), np.float32)
     layer = Dense(name_of(signal, "dense"), weight, zeros if bias is None else bias)
-    _check_features(signal, layer)
+    check_features(signal, layer)
     return dataclasses.replace(append(signal, layer), needs_bias=bias is None)
 
 
@@ -135,7 +140,10 @@ def add_bias(signal: Signal, bias: Floats) -> Signal:
         raise ModelError(
             f"adds a tensor of shape {bias.shape}; only the bias of a dense layer can be added"
         )
-    layer = dataclasses.replace(layer, bias=bias.reshape(size))
+    total = bias.reshape(size)
+    if layer.bias.any():  # it took a shift up
+        total = (layer.bias.astype(np.float64) + total).astype(np.float32)
+    layer = dataclasses.replace(layer, bias=total)
     return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
 
 
@@ -169,13 +177,15 @@ def activate(
     return append(signal, made)
 
 
-def normalise_layer(signal: Signal, weight: Floats | None, bias: Floats | None, eps: float) -> Signal:
+def normalise_layer(
+    signal: Signal, weight: Floats | None, bias: Floats | None, eps: float
+) -> Signal:
     """Through a layer norm over the features."""
     size = signal.sizes["features"]
     ones, zeros = np.ones(size, np.float32), np.zeros(size, np.float32)
     weight, bias = (ones if weight is None else weight), (zeros if bias is None else bias)
     layer = LayerNorm(name_of(signal, "norm"), weight, bias, float(eps))
-    _check_features(signal, layer)
+    check_features(signal, layer)
     return append(signal, layer)
 
 
@@ -249,97 +259,10 @@ def follow(
 def equal(a: Network, b: Network) -> bool:
     """The same layers, with the same values, reading the same of the steps."""
     ends = [(n.input_mean, n.input_std) for n in (a, b)]
-    if not all(np.array_equal(v, w) for v, w in zip(*ends, strict=True) if v is not w):  # type: ignore[arg-type]
+    if not all(np.array_equal(v, w) for v, w in zip(*ends, strict=True) if v is not w):
         return False
     return list(map(repr, a.layers)) == list(map(repr, b.layers)) and all(
         np.array_equal(array, other.arrays[name])
         for layer, other in zip(a.layers, b.layers, strict=True)
         for name, array in layer.arrays.items()
     )
-
-
-def append(signal: Signal, layer: Layer) -> Signal:
-    """The signal behind one more layer, which takes up the scales and shifts before it."""
-    layer, normal = _folded(signal, layer)
-    sizes = {**signal.sizes, "features": layer.output_size}
-    return dataclasses.replace(
-        signal,
-        axes=(*signal.axes[:-1], axis_of("features", sizes)),
-        sizes=sizes,
-        layers=(*signal.layers, layer),
-        needs_bias=False,
-        affine=None,
-        normal=normal,
-    )
-
-
-def _folded(signal: Signal, layer: Layer) -> tuple[Layer, Any]:
-    """The layer with the scale and shift of its input in its weights; and those of the network's.
-
-    What stands in front of the first layer is not folded: features of different size would share
-    one scale of integers.
-    """
-    if signal.affine is None:
-        return layer, signal.normal
-    if not signal.layers:
-        return layer, signal.affine
-    scale, shift = signal.affine
-    if isinstance(layer, Dense):
-        weight, bias = _taken_up(layer.weight, layer.bias, scale, shift)
-        return dataclasses.replace(layer, weight=weight, bias=bias), signal.normal
-    if isinstance(layer, Recurrent):
-        directions = []
-        for direction in layer.directions:
-            weight, bias = _taken_up(direction.weight_ih, direction.bias_ih, scale, shift)
-            directions.append(dataclasses.replace(direction, weight_ih=weight, bias_ih=bias))
-        return Recurrent(tuple(directions)), signal.normal
-    raise ModelError(f"is scaled and shifted in front of a {_kind(layer)}; {BEHIND}")
-
-
-BEHIND = "a batch norm, or a sum or product with constants, needs a dense or recurrent layer behind"
-
-
-def _taken_up(weight: Floats, bias: Floats, scale: Any, shift: Any) -> tuple[Floats, Floats]:
-    wide = weight.astype(np.float64)
-    total = bias.astype(np.float64) + wide @ shift
-    return (wide * scale).astype(np.float32), total.astype(np.float32)
-
-
-def name_of(signal: Signal, kind: str) -> str:
-    """The name of a layer that follows."""
-    return layer_names([*map(_kind, signal.layers), kind])[-1]
-
-
-def _kind(layer: Layer) -> str:
-    if isinstance(layer, Recurrent):
-        return layer.cell_name
-    return {"layer_norm": "norm"}.get(layer.kind, layer.kind)
-
-
-def _check_features(signal: Signal, layer: Layer) -> None:
-    check_whole(signal)
-    if "directions" in signal.sizes:
-        raise ModelError(
-            "takes the two directions of a layer separately; only both side by side are read"
-        )
-    if not signal.axes or signal.axes[-1] != axis_of("features", signal.sizes):
-        last = say(signal.axes[-1]) if signal.axes else "no axis"
-        raise ModelError(f"takes {last} as the features of layer '{layer.name}'")
-    if signal.sizes["features"] != layer.input_size:
-        raise ModelError(
-            f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
-            f"but is given {signal.sizes['features']}"
-        )
-
-
-def check_whole(signal: Signal) -> None:
-    """`ModelError` unless these are all values of one layer."""
-    if signal.indices:
-        raise ModelError("takes indices; an embedding does, first of all layers")
-    if signal.stacked:
-        raise ModelError("takes the states of all layers at once; select one")
-    if signal.half is not None:
-        raise ModelError(
-            "takes the final state of one direction alone; both side by side are read, forward "
-            "first: torch.cat((h_n[-2], h_n[-1]), dim=1)"
-        )

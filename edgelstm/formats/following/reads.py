@@ -1,4 +1,4 @@
-"""What a graph reads of the steps, and what it joins, repeats, scales or looks up: moves of Signals.
+"""What a graph reads of the steps, joins, repeats, scales or looks up: moves of Signals.
 
 Errors here say what an operator does; whoever follows the graph adds which one it is.
 """
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.following.layers import activate, append, check_whole, name_of
+from edgelstm.formats.following.appending import append, check_whole, name_of
+from edgelstm.formats.following.layers import activate
 from edgelstm.formats.following.symbolic import (
     BACKWARD,
     FORWARD,
@@ -117,6 +118,10 @@ def concatenate(signals: Sequence[Signal], axis: int) -> Signal:
     first = signals[0]
     if len(signals) == 1:
         return first
+    if all(s.halves and s.axes[axis] == ("layers",) for s in signals):
+        stacked = tuple(layers for s in signals for layers in s.stacked)
+        sizes = {**first.sizes, "layers": len(stacked)}
+        return dataclasses.replace(first, sizes=sizes, stacked=stacked)
     is_last = position(axis, len(first.axes)) == len(first.axes) - 1
     if len(signals) != 2 or not is_last or any(s.axes[:-1] != first.axes[:-1] for s in signals):
         raise ModelError(
@@ -240,7 +245,7 @@ def joined_heads(outputs: Sequence[Signal]) -> Signal | None:
 def batch_normalised(
     signal: Signal, affine: Sequence[Any], statistics: tuple[Array, Array], eps: float
 ) -> Signal:
-    """A batch norm in eval mode, of features on axis 1, by its scale and shift and its statistics."""
+    """A batch norm in eval mode, of features on axis 1: `affine` is its weight and bias."""
     (weight, bias), (mean, var) = affine, statistics
     scale = weight / np.sqrt(var + eps)
     shift = bias - mean * scale

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import activate, add_bias, dense
 from edgelstm.formats.following.reads import concatenate, embed, flattened, scale_and_shift
-from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
-from edgelstm.formats.onnx.operators_around import AROUND
-from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
 from edgelstm.formats.following.symbolic import (
     Signal,
     Unread,
@@ -26,6 +23,9 @@ from edgelstm.formats.following.symbolic import (
     stack,
     unsqueeze,
 )
+from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.onnx.operators_around import AROUND
+from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
 from edgelstm.formats.tensors import FLOAT_TYPES, float32
 
 Array = NDArray[Any]

@@ -69,13 +69,14 @@ def _batch_norm(attributes: Attributes, x: Any, *given: Any) -> Signal:
 def _layer_norm(attributes: Attributes, x: Any, weight: Any, bias: Any = None) -> Signal:
     if position(attributes.get("axis", -1), len(signal(x).axes)) != len(x.axes) - 1:
         raise ModelError("normalises several axes; the features alone are read")
-    kept = [None if v is None else float32(_array(v), "of weights") for v in (weight, bias)]
-    return normalise_layer(x, *kept, attributes.get("epsilon", 1e-5))
+    kept, added = (None if v is None else float32(_array(v), "of weights") for v in (weight, bias))
+    return normalise_layer(x, kept, added, attributes.get("epsilon", 1e-5))
 
 
-def _array(value: Any) -> Any:
+def _array(value: Any) -> NDArray[Any]:
     _constant(value)
-    return value
+    found: NDArray[Any] = value
+    return found
 
 
 def _clip(attributes: Attributes, x: Any, low: Any = None, high: Any = None) -> Any:

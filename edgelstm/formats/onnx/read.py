@@ -17,12 +17,12 @@ from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.following.layers import SIZES, follow
+from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
 from edgelstm.formats.onnx import read_described
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
-from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
 from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import recurrent as through
 from edgelstm.formats.following.reads import final_states
+from edgelstm.formats.following.symbolic import Signal, Unread, directions_apart, select, unsqueeze
 from edgelstm.formats.onnx import NATIVE, Operator, from_onnx, to_onnx
 from edgelstm.formats.onnx.folding import distinct
-from edgelstm.formats.following.symbolic import Signal, Unread, directions_apart, select, unsqueeze
 from edgelstm.formats.tensors import float32
 
 Attributes = Mapping[str, Any]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
-from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx import around, hybrid, integer, native
+from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_described import KEY
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -68,7 +69,7 @@ def encode(
     fed = [end for ends in states.values() for end in ends]
     free = ("batch", 1 if streaming else "steps")
     before: tuple[int | str, ...] = free[:1] if network.last_step else free
-    if repeats := [layer.steps for layer in network.layers if layer.kind == "repeat"]:
+    if repeats := [layer.steps for layer in network.layers if isinstance(layer, Repeat)]:
         before = before[:1] if network.last_step else ("batch", repeats[-1])
     x = _End("x", (*free, network.input_size), network.input)
     if network.indices:
@@ -127,8 +128,9 @@ def _add_layers(
     kind = network.input.type if network.input else "float32"
     written = _Written(graph, BY_PRECISION[network.precision], states, kind)
     is_recurrent = any(layer.kind == "recurrent" for layer in network.layers)
-    y, layers = "x", network.layers
-    if network.indices:
+    y: str = "x"
+    layers: Sequence[Any] = network.layers
+    if isinstance(layers[0], Embedding):
         y, layers = around.embedding(graph, layers[0], y, network.input), layers[1:]
     elif network.input_mean is not None and network.input is None:
         y = around.normalised(graph, y, network.input_mean, network.input_std)

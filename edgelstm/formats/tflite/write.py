@@ -1,5 +1,7 @@
 """From a network to a .tflite file: fused operators where every cell has one, else step graphs."""
 
+from typing import Any
+
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
 from edgelstm.formats.tflite.fused import KINDS, fused_model
@@ -12,7 +14,15 @@ from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
 
-__all__ = ["KINDS", "encode"]
+__all__ = ["KINDS", "encode", "layer_refusal"]
+
+
+def layer_refusal(layer: Any) -> str | None:
+    """Why .tflite has no form for what is read of the steps; None if it has one."""
+    if layer.kind != "read_steps" or layer.reads == ("last",):
+        return None
+    reads = " and the ".join(layer.reads)
+    return f".tflite has no form for the {reads} of the steps yet; what works for it: .npz, .onnx"
 
 
 def encode(
@@ -30,6 +40,11 @@ def encode(
     Raises:
         ModelError: A file that the target, or any runtime, would load and compute wrongly.
     """
+    if network.input_mean is not None and network.input is None:
+        raise ModelError(
+            ".tflite has no form for real values that are normalised in front of the first layer "
+            "yet; what works for it: .npz, .onnx; or int8, whose files take normalised values"
+        )
     form = network.form if isinstance(network, QuantizedNetwork) else None
     if form == FUSED and streaming == "io":
         raise ModelError(
