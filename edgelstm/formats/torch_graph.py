@@ -200,21 +200,15 @@ def _recurrent(
     if len(weights) != n_directions * len(names):
         names.append("weight_hr")
     assert len(weights) == n_directions * len(names)
-    own = [s for s in states if isinstance(s, State)]
-    if any(isinstance(s, Signal) or (s not in own and s.count_nonzero()) for s in states):
-        raise ModelError("starts from a state that is not zero, which is not supported")
-    if own and bidirectional:
-        raise ModelError("starts both directions from inputs; the reverse one begins at zero here")
-    if own:
-        name = " and ".join(dict.fromkeys(f"'{s.name}'" for s in own))
-        note = f"{name} is the state of {counted(n_layers, cell_name)}, which a Session keeps"
-        x = dataclasses.replace(x, notes=(*x.notes, note))
     units = weights[names.index("weight_hr")].shape[1] if "weight_hr" in names else None
-    for state, size in zip(states, (len(weights[1][0]), units or len(weights[1][0])), strict=False):
-        needed = (n_directions, x.shape[1 - batch_first], size)
-        shape = state.places.shape if isinstance(state, State) else tuple(state.shape)
-        if shape != needed:
-            raise ModelError(f"starts from states of shape {shape}; {needed} is needed")
+    batch, given = x.shape[1 - batch_first], len(weights[1][0])
+    needed = [(n_directions, batch, size) for size in (given, units or given)]
+    if _begin_at_inputs(states, needed):
+        if bidirectional:
+            raise ModelError("starts both directions from inputs; the reverse one starts at zero")
+        named = dict.fromkeys(f"'{s.name}'" for s in states if isinstance(s, State))
+        what = f"the state of {counted(n_layers, cell_name)}, which a Session keeps"
+        x = dataclasses.replace(x, notes=(*x.notes, f"{' and '.join(named)} is {what}"))
     finals, steps_axis = [], 1 if batch_first else 0
     found = [
         _of_layer(names, weights[k : k + len(names)]) for k in range(0, len(weights), len(names))
@@ -228,6 +222,18 @@ def _recurrent(
         x = recurrent(x, cell_name, layer, steps_axis, nonlinearity=nonlinearity)
         finals.append(select(x, steps_axis, -1))
     return x, stack(finals, 0)
+
+
+def _begin_at_inputs(states: Sequence[Any], needed: Sequence[tuple[int, ...]]) -> bool:
+    """Whether states are inputs, and not zeros; `ModelError` where neither or of other shapes."""
+    for state in states:
+        if isinstance(state, Signal) or (not isinstance(state, State) and state.count_nonzero()):
+            raise ModelError("starts from a state that is not zero, which is not supported")
+    for state, shape in zip(states, needed, strict=False):
+        have = state.places.shape if isinstance(state, State) else tuple(state.shape)
+        if have != shape:
+            raise ModelError(f"starts from states of shape {have}; {shape} is needed")
+    return any(isinstance(state, State) for state in states)
 
 
 def _of_layer(names: Sequence[str], weights: Sequence[Any]) -> dict[str, Any]:
