@@ -35,6 +35,7 @@ from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import costs, inputs
 from edgelstm.verification.fidelity import check_labels
+from edgelstm.verification.sampling import random_sequences
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 DEFAULT_DEVICE = "stm32u575"
@@ -242,7 +243,10 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     if isinstance(network, QuantizedNetwork) or precision == "float32":
         return Data("none")
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)
+    shape = RANDOM_SHAPE[0], network.fixed_steps or RANDOM_SHAPE[1]
+    x = rng.normal(size=(*shape, network.input_size)).astype(np.float32)
+    if network.indices:
+        x = random_sequences(network, *shape)
     if precision == "hybrid":  # which has nothing to calibrate
         return Data("none", tested=(x,))
     return Data("random", (x,), (x,))

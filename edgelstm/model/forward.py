@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
+from edgelstm.layers.read_steps import check_steps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
@@ -76,6 +77,8 @@ def forward(network: Network, x: NDArray[Any]) -> Doubles:
         (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
     """
     behind = network.behind
+    if network.steps:
+        check_steps(network.layers, x.shape[1])
     return advance(behind, entered(network, x), zero_states(behind, len(x)))[0]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgelstm import arguments
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
+from edgelstm.layers.read_steps import check_steps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import advance, zero_states
 from edgelstm.model.front import entered
@@ -147,6 +148,8 @@ def calibration_sequences(calibration: Any, network: Any) -> list[NDArray[np.flo
     by_length: dict[int, list[NDArray[np.float32]]] = {}
     for k, item in enumerate(_items(calibration)):
         array = _batch(item, network, f"calibration sequence {k}")
+        if array.shape[1] or network.fixed_steps:
+            check_steps(network.layers, array.shape[1])
         by_length.setdefault(array.shape[1], []).append(array)
     batches = [np.concatenate(arrays) for arrays in by_length.values()]
     if not any(b.size for b in batches):

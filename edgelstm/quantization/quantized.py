@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.activation import Activation, LayerNorm
-from edgelstm.layers.directions import agreed_precision, check_names, computing
+from edgelstm.layers.directions import agreed_precision, check_names, computing, parts
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import (
     ReadSteps,
@@ -55,7 +55,7 @@ class QuantizedNetwork:
     input_std: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        if not computing(self.layers):
+        if not parts(self.layers):
             raise ModelError("the network has no layers; at least one is needed")
         check_names(self.layers)
         check_reading(self.layers)
@@ -96,13 +96,15 @@ class QuantizedNetwork:
     @property
     def form(self) -> str | None:
         """`fused` or `composed`: what every integer inside is; None if hybrid."""
-        form: str | None = computing(self.layers)[0].form
+        held = computing(self.layers)
+        form: str | None = held[0].form if held else None
         return form
 
     @property
     def input(self) -> Scale | None:
         """Scale of the network's input; None if hybrid."""
-        scale: Scale | None = computing(self.layers)[0].input
+        held = computing(self.layers)
+        scale: Scale | None = held[0].input if held else None
         return scale
 
     @property

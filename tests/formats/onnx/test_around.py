@@ -14,6 +14,7 @@ from edgelstm.formats.torch import from_torch
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.verifier import verify
 from tests.modules import MODULES, inputs, made, torch
 
 ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
@@ -111,3 +112,15 @@ def test_a_mean_of_integers_is_refused_by_name() -> None:
     x = inputs("mean", 2, 9)[0].numpy()
     with pytest.raises(ModelError, match="layer 'mean': the mean of integers has no form in int8"):
         quantize(network, x)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("name", ["embedding, GRU", "flatten"])
+def test_a_written_file_is_verified_with_its_own_input(
+    name: str, precision: str, tmp_path: Path
+) -> None:
+    network: Any = from_torch(made(name))
+    if precision != "float32":
+        network = quantize(network, inputs(name, 8, 9)[0].numpy(), precision)
+    write(network, tmp_path / "x.onnx")
+    assert verify(tmp_path / "x.onnx", n_sequences=4).passed
