@@ -70,7 +70,7 @@ def quantize(
         (*_table(network, layers), *layers),
         steps=max((b.shape[1] for b in batches), default=None),
         dropped_softmax=chosen.is_integer and _ends_in_softmax(network),
-        assumed=network.assumed,
+        assumed=(*network.assumed, *_left_off(network, chosen)),
         input_mean=network.input_mean,
         input_std=network.input_std,
     )
@@ -89,9 +89,20 @@ def _table(network: Network, layers: tuple[QuantizedLayer, ...]) -> tuple[Embedd
 
 
 def _ends_in_softmax(network: Network) -> bool:
-    """Of integers the last step is left off where it does not change which output is largest."""
+    """Of integers it is left off, as it does not change which output is largest."""
+    if final_activation(network.layers) == "softmax":
+        return True
+    *_, before, last = (None, *network.layers)
+    is_log = isinstance(last, Activation) and last.function in ("softmax", "log_softmax")
+    return is_log and isinstance(before, Dense) and before.activation is None
+
+
+def _left_off(network: Network, precision: Precision) -> tuple[str, ...]:
+    """What to say of a last function that integers lack."""
     last = network.layers[-1]
-    return final_activation(network.layers) == "softmax" or _is_left_off(last)
+    if not precision.is_integer or not isinstance(last, Activation) or not _is_left_off(last):
+        return ()
+    return (f"its final {last.function} is left off at integers",)
 
 
 def _is_left_off(layer: Any) -> bool:

@@ -1,5 +1,6 @@
 """What stands around recurrent layers, in .onnx files of PyTorch's exporters and our own."""
 
+import functools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ PIECES = (
     *("cat(last, mean)", "BatchNorm on the last step", "two heads"),
 )
 EXPORTED = [name for name in PIECES if name not in ("two heads", "proj_size")]
+
+
+@functools.cache
+def network_of(name: str) -> Network:
+    return from_torch(made(name))
 
 
 def exported(name: str, path: Path, *, dynamo: bool) -> Path:
@@ -62,7 +68,7 @@ def in_onnxruntime(path: Path, x: Any) -> Any:
 
 @pytest.mark.parametrize("name", PIECES)
 def test_a_written_file_gives_the_same_and_reads_back(name: str, tmp_path: Path) -> None:
-    network, path = from_torch(made(name)), tmp_path / "x.onnx"
+    network, path = network_of(name), tmp_path / "x.onnx"
     write(network, path)
     for batch, steps in ((1, 7), (3, 4)):
         x = inputs(name, batch, steps)[0].numpy()
@@ -79,7 +85,7 @@ INTEGER = [name for name in PIECES if name not in ("mean", "LayerNorm behind", "
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
 @pytest.mark.parametrize("name", INTEGER)
 def test_integers_are_equal_in_onnxruntime(name: str, precision: str, tmp_path: Path) -> None:
-    network, path = from_torch(made(name)), tmp_path / "x.onnx"
+    network, path = network_of(name), tmp_path / "x.onnx"
     x = inputs(name, 20, 9)[0].numpy()
     try:
         qnetwork = quantize(network, x, precision)
@@ -104,11 +110,11 @@ def test_integers_are_equal_in_onnxruntime(name: str, precision: str, tmp_path: 
 @pytest.mark.parametrize("name", ["mean", "embedding, GRU", "autoencoder with repeat"])
 def test_what_tflite_has_no_form_of_is_refused_by_name(name: str) -> None:
     with pytest.raises(ModelError, match=r"\.tflite has no form for"):
-        encode(from_torch(made(name)), ".tflite")
+        encode(network_of(name), ".tflite")
 
 
 def test_a_mean_of_integers_is_refused_by_name() -> None:
-    network = from_torch(made("mean"))
+    network = network_of("mean")
     x = inputs("mean", 2, 9)[0].numpy()
     with pytest.raises(ModelError, match="layer 'mean': the mean of integers has no form in int8"):
         quantize(network, x)
@@ -119,7 +125,7 @@ def test_a_mean_of_integers_is_refused_by_name() -> None:
 def test_a_written_file_is_verified_with_its_own_input(
     name: str, precision: str, tmp_path: Path
 ) -> None:
-    network: Any = from_torch(made(name))
+    network: Any = network_of(name)
     if precision != "float32":
         network = quantize(network, inputs(name, 8, 9)[0].numpy(), precision)
     write(network, tmp_path / "x.onnx")
