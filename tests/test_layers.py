@@ -12,9 +12,10 @@ ORDER = {
     "": (
         "cells kernels printable runtimes < errors notebook text < arguments files installed "
         "layers < devices model < quantization < cost execution formats < bundled "
-        "verification < tools"
+        "verification < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
+    "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
     "cost": (
         "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
         "boards duty memory < power < energy < inference variants < advice"
@@ -60,10 +61,10 @@ ORDER = {
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use < export_report "
+        "answer assumptions charts completion inputs output < export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
-        "tables < written < export profiler verify < cli"
+        "side_by_side < profile_request verdict < page_charts profile_tables < page "
+        "tables < written < compare export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

@@ -150,6 +150,36 @@ def profile(
 
 
 @_command()
+def compare(
+    model: options.Model = None,
+    device: options.ComparedDevices = None,
+    out: options.Kept = None,
+    calibration: options.Calibration = None,
+    labels: options.Labels = None,
+    steps: options.FileSteps = None,
+    head: options.Head = None,
+    activation: options.Activation = None,
+    order: options.Order = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make every precision and form of a network, and say which file to use on which device."""
+    from edgelstm.tools import compare as command
+    from edgelstm.tools.request import Request
+
+    asked = Request(
+        model=model,
+        calibration=calibration,
+        labels=labels,
+        steps=steps,
+        head=head,
+        activation=activation,
+        order=_names(order),
+    )
+    raise typer.Exit(command.main(asked, device or (), out, as_json=as_json, quiet=quiet))
+
+
+@_command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,
