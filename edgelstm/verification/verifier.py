@@ -116,9 +116,10 @@ def verify(
 
 def _runtimes(path: pathlib.Path, network: AnyNetwork) -> tuple[str, ...]:
     """Those that run such a file; `ModelError` if none does."""
-    precision = network.precision
-    names = SERVES.get((path.suffix.lower(), precision))
-    if precision == "int16x8" and isinstance(network, QuantizedNetwork) and network.form == FUSED:
+    precision, suffix = network.precision, path.suffix.lower()
+    names = SERVES.get((suffix, precision))
+    fused = isinstance(network, QuantizedNetwork) and network.form == FUSED
+    if (suffix, precision) == (".tflite", "int16x8") and fused:
         return FUSED_16X8
     if names is None:
         raise ModelError(
