@@ -30,7 +30,7 @@ STEPS, SEQUENCES = 6, 8
 LETTERS = {"tflm": "M", "litert": "L", "tflite-runtime": "T", "onnxruntime": "O"}
 KINDS = [
     *((name, None) for name in PRECISIONS if not PRECISIONS[name].is_integer),
-    *sorted(FORMS, key=str),
+    *FORMS,
 ]
 NETWORKS: dict[str, Network] = {
     **{name: random_network(name, (4, 7), outputs=3, last_step=True) for name in CELLS},

@@ -38,6 +38,8 @@ def main(
     check_options(request)
     for device in devices:
         check_exportable(read_device(device))
+    if out is not None and out.exists() and not out.is_dir():
+        raise ModelError(f"output folder {out} is a file; give another with -o")
     with output.progress(quiet) as tell, tempfile.TemporaryDirectory() as folder:
         tell("reading the model")
         network, name, data = _read(request)

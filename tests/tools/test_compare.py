@@ -1,7 +1,6 @@
 """`compare`: its figures are those of `export` and `profile`, and each device gets its file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import pytest
 
 import edgelstm
 from edgelstm.cells import CELLS
+from edgelstm.comparison import comparing
+from edgelstm.comparison.measuring import Data
+from edgelstm.comparison.table import Comparison
 from edgelstm.formats import write
-from edgelstm.model.network import Network
 from edgelstm.model.precision import FORMS, PRECISIONS
 from tests.networks import bidirectional_network, random_input, random_network
 from tests.tools.test_cli import run
@@ -25,11 +26,29 @@ ROW_KEYS = (
 DEVICE_KEYS = ("device", "fits", "latency_us", "energy_uj", "basis", "use", "reason")
 
 
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command without kernels that are compiled to be timed."""
+    monkeypatch.setattr(comparing, "_timed", lambda made, data, tell: made)
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without running the files: what they compute is checked elsewhere."""
+    monkeypatch.setattr(comparing, "verified", lambda network, paths, tell: ())
+    monkeypatch.setattr(comparing, "measured_arena", lambda paths, tell: None)
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
+
+
+def lying(folder: Path) -> list[Path]:
+    """What lies in a folder, but what ONNX Runtime keeps of its own in the temporary one."""
+    return sorted(path for path in folder.rglob("*") if path.name != ".ses")
 
 
 def given(cell: str) -> tuple[str, ...]:
@@ -51,6 +70,8 @@ def row_of(table: Any, precision: str, form: str | None) -> Any:
     return row
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("untimed")
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_figures_are_those_of_export_and_profile(cell: str, capsys: Captured) -> None:
     words = given(cell)
@@ -79,13 +100,14 @@ def test_figures_are_those_of_export_and_profile(cell: str, capsys: Captured) ->
             step = {key: one["per_step"][key] for key in ("latency_us", "energy_uj", "basis")}
             assert {key: on[key] for key in step} == step
             file = next(a["path"] for a in one["artifacts"])
-            told = report(capsys, "profile", file, "--device", on["device"])
+            told = report(capsys, "profile", file, *to[:2], "--precision", row["precision"])
             assert {key: told[key] for key in step} == step
             assert told["fit"]["fits"] == on["fits"]
             compared += 1
     assert compared == (11 if cell == "lstm" else 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_each_device_gets_the_file_that_export_writes_for_it(cell: str) -> None:
     network = random_network(cell, (5, 12), outputs=4, last_step=True)
@@ -99,9 +121,16 @@ def test_each_device_gets_the_file_that_export_writes_for_it(cell: str) -> None:
         assert len([use for use in uses if use]) == 1
 
 
-def test_a_form_that_a_cell_has_not_is_a_row_with_the_reason() -> None:
+@pytest.fixture(scope="module")
+def of_a_gru() -> Comparison:
     network = random_network("gru", (5, 12), outputs=4, last_step=True)
-    table = edgelstm.compare(network, random_input(network, 6, 9), measure=False)
+    return edgelstm.compare(network, random_input(network, 6, 9), measure=False)
+
+
+def test_a_form_that_a_cell_has_not_is_a_row_with_the_reason(of_a_gru: Comparison) -> None:
+    table = of_a_gru
+    chosen = [row and row.name for row in map(table.chosen, DEVICES)]
+    assert chosen == ["int8 composed", "hybrid"] and table.failures == ()
     kinds = [(row.precision, row.form) for row in table.rows]
     assert set(kinds) == {(p, None) for p in PRECISIONS} - {(p, None) for p, _ in FORMS} | set(
         FORMS
@@ -114,9 +143,8 @@ def test_a_form_that_a_cell_has_not_is_a_row_with_the_reason() -> None:
             assert row.reason is None and [f.format for f in row.files] == ["tflite", "onnx"]
 
 
-def test_keys_are_those_that_are_agreed() -> None:
-    network = random_network("lstm", (5, 3))
-    table = edgelstm.compare(network, random_input(network, 6, 9), measure=False).to_dict()
+def test_keys_are_those_that_are_agreed(of_a_gru: Comparison) -> None:
+    table = of_a_gru.to_dict()
     assert list(table) == ["model", "rows"]
     for row in table["rows"]:
         assert tuple(row) == ROW_KEYS and row["measured_us_per_step"] is None
@@ -125,19 +153,29 @@ def test_keys_are_those_that_are_agreed() -> None:
     json.dumps(table, allow_nan=False)
 
 
-@pytest.mark.parametrize("network", [random_network("lstm", (5, 3)), bidirectional_network()])
-def test_a_step_is_timed_where_a_network_runs(network: Network) -> None:
+@pytest.mark.slow
+def test_a_step_is_timed_where_a_network_runs() -> None:
+    network = random_network("gru", (5, 3))
     table = edgelstm.compare(network, random_input(network, 2, 5), devices=["rpi-5"])
     for row in table.rows:
         assert (row.measured_us_per_step is not None) == bool(row.files)
         assert row.measured_us_per_step is None or row.measured_us_per_step > 0
 
 
+@pytest.mark.slow
+def test_both_directions_are_timed_as_a_sequence() -> None:
+    network = bidirectional_network()
+    x = random_input(network, 2, 5)
+    assert comparing._call(network, Data("file", (x,), (x,)))[1] == 5
+    assert comparing._call(random_network("lstm", (5, 3)), Data("file", (x,), (x,)))[1] == 1
+
+
+@pytest.mark.usefixtures("untimed", "unchecked")
 def test_nothing_is_written_unless_a_folder_is_named(capsys: Captured, tmp_path: Path) -> None:
     words = given("gru")
-    before = sorted(tmp_path.rglob("*"))
+    before = lying(tmp_path)
     table = report(capsys, "compare", *words)
-    assert sorted(tmp_path.rglob("*")) == before
+    assert lying(tmp_path) == before
     again = report(capsys, "compare", *words, "-o", "out")
     names = {path.name for path in Path("out").iterdir()}
     assert "net_int8.tflite" in names and "net_compare.json" in names
@@ -165,11 +203,11 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_written(
     model, *_ = given("gru")
     np.save("short.npy", np.arange(5) % 4)
     asked = ("--calibration", "x.npy") if "--calibration" not in words else ()
-    before = sorted(tmp_path.rglob("*"))
+    before = lying(tmp_path)
     assert run("compare", model, *asked, *words, "--quiet") == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and told in error
-    assert sorted(tmp_path.rglob("*")) == before
+    assert lying(tmp_path) == before
 
 
 def test_a_quantized_file_is_refused(capsys: Captured) -> None:
@@ -186,9 +224,10 @@ def test_an_interrupt_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     words = given("gru")
     monkeypatch.setattr("edgelstm.comparison.comparing.measure", interrupted)
     assert run("compare", *words, "-o", "out", "--quiet") == 130
-    assert not Path("out").exists() and os.listdir(tmp_path / "temporary") == []
+    assert not Path("out").exists() and lying(tmp_path / "temporary") == []
 
 
+@pytest.mark.usefixtures("untimed", "unchecked")
 def test_what_is_printed_names_the_file_for_each_device(capsys: Captured) -> None:
     assert run("compare", *given("gru")) == 0
     printed = capsys.readouterr()
