@@ -24,7 +24,7 @@ from tests.composed_files import layer, network_of
 from tests.networks import bidirectional_network, random_input, random_network
 
 FOLDER = Path(__file__).parent
-RECORD, README = FOLDER / "golden/runtimes.json", FOLDER.parent / "README.md"
+RECORD, README = FOLDER / "data/runtimes.json", FOLDER.parent / "README.md"
 TABLE = re.compile(r"(?<=<!-- runtimes -->\n).*?(?=<!-- /runtimes -->)", re.DOTALL)
 STEPS, SEQUENCES = 6, 8
 LETTERS = {"tflm": "M", "litert": "L", "tflite-runtime": "T", "onnxruntime": "O"}
