@@ -17,7 +17,7 @@ from edgelstm.cells.spec import CellSpec, sigmoid, tanh, trace
 from edgelstm.cost.count_ops import count
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
-from edgelstm.formats import encode, read, write
+from edgelstm.formats import read, write
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -121,34 +121,18 @@ def test_it_is_counted(cell_name: str, precision: str) -> None:
         assert total.adds == macs - 2 * gates + gates + adds
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 @pytest.mark.parametrize(("cell_name", "precision"), HAS)
-def test_onnx_computes_it_and_gives_it_back(cell_name: str, precision: str, tmp_path: Path) -> None:
+def test_files_compute_it_and_give_it_back(
+    cell_name: str, precision: str, suffix: str, tmp_path: Path
+) -> None:
     network, x = made(cell_name)
     given = network if precision == "float32" else quantize(network, x, precision)
-    path = write(given, tmp_path / "net.onnx")
+    path = write(given, tmp_path / f"net{suffix}", steps=6)
     verified = verify(path, given, n_sequences=8).verified
-    assert [v.status for v in verified] == ["ok"], verified
+    assert {v.status for v in verified} <= {"ok", "skipped"}, verified
     got = read(path)
     assert np.array_equal(run(got, x, engine="reference"), run(given, x, engine="reference"))
-
-
-NEITHER = r"for a {0}, only for an lstm; what works for it: \.npz \({1}\), \.onnx \({1}\)"
-ALL = "float32, int8, int16x8, hybrid"
-REFUSED = [
-    ("ugrnn", "float32", ALL),
-    ("ugrnn", "hybrid", "hybrid"),
-    ("wired", "float32", ALL),
-    ("wired", "hybrid", "hybrid"),
-]
-
-
-@pytest.mark.parametrize(("cell_name", "precision", "works"), REFUSED)
-def test_what_has_no_form_of_it_says_what_works(cell_name: str, precision: str, works: str) -> None:
-    network, x = made(cell_name)
-    given = network if precision == "float32" else quantize(network, x, precision)
-    told = NEITHER.format(cell_name, works)
-    with pytest.raises(ModelError, match=rf"layer '{cell_name}1': .*{told}"):
-        encode(given, ".tflite", steps=2)
 
 
 def test_fused_integers_of_another_scale_are_refused() -> None:

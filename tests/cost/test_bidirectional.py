@@ -88,7 +88,8 @@ def test_advice_rebuilds_both_directions() -> None:
     assert [layer.output_size for layer in again.layers] == [32, 20, 4]
     projected = rebuilt(counts, projection=lambda layer: layer.hidden_size // 2)
     assert [layer.output_size for layer in projected.layers] == [16, 10, 4]
-    techniques = [a.technique for a in advise(Situation(counts, estimate(counts, U575), U575))]
+    energy = estimate(counts, U575, "edgelstm")
+    techniques = [a.technique for a in advise(Situation(counts, energy, U575, "edgelstm"))]
     assert "a projection to half the units" in techniques
 
 
