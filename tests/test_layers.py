@@ -49,8 +49,8 @@ ORDER = {
         "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
-        "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
-        "< __init__"
+        "directions matrix operations weights < dense recurrent_sizes < stacked < recurrent < "
+        "read_steps < __init__"
     ),
     "model": "network precision < plan sizes < forms forward",
     "quantization": (

@@ -23,7 +23,6 @@ from edgelstm.model.network import Network
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import counted
@@ -118,7 +117,7 @@ def _runtimes(path: pathlib.Path, network: AnyNetwork) -> tuple[str, ...]:
     """Those that run such a file; `ModelError` if none does."""
     precision = network.precision
     names = SERVES.get((path.suffix.lower(), precision))
-    if precision == "int16x8" and isinstance(network, QuantizedNetwork) and network.form == FUSED:
+    if (path.suffix.lower(), precision, network.form) == (".tflite", "int16x8", FUSED):
         return FUSED_16X8
     if names is None:
         raise ModelError(
