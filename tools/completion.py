@@ -36,7 +36,7 @@ def formats(incomplete: str) -> list[str]:
     from edgelstm.formats import FORMATS
 
     given = incomplete.rpartition(",")
-    names = [suffix.lstrip(".") for suffix, known in FORMATS.items() if known.writer]
+    names = [suffix.lstrip("._") for suffix, known in FORMATS.items() if known.writer]
     return [f"{given[0]}{given[1]}{name}" for name in names if name.startswith(given[2])]
 
 

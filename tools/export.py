@@ -13,7 +13,14 @@ from edgelstm.cost.memory import Fit
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents, write_contents, write_whole
-from edgelstm.formats import AnyNetwork, encode, target_suffix
+from edgelstm.formats import (
+    FORMATS,
+    AnyNetwork,
+    encode,
+    suffix_named,
+    suffix_of,
+    target_suffix,
+)
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.printable import printable_texts
@@ -152,14 +159,18 @@ def _encoded(
     exported: Exported, request: Request, format_name: str
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
-    path = request.out / f"{exported.name}_{exported.precision}.{format_name}"
+    suffix = suffix_named(format_name)
+    path = request.out / f"{exported.name}_{exported.precision}{suffix}"
+    core = exported.device.core
+    target = core if core in FORMATS[suffix].targets else request.target
     try:
         contents = encode(
             exported.network,
-            path.suffix,
+            suffix,
             steps=exported.steps,
             streaming=request.streaming,
-            target=request.target,
+            target=target,
+            name=path.name,
         )
     except ModelError as error:
         if request.formats or request.target:
@@ -214,7 +225,7 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artif
             float_bytes = _size_bytes(
                 encode(
                     exported.original,
-                    path.suffix,
+                    suffix_of(path),
                     steps=exported.steps,
                     streaming=request.streaming,
                 )
@@ -223,10 +234,10 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artif
             float_bytes = None
     return Artifact(
         str(path),
-        path.suffix.lstrip("."),
+        suffix_of(path).lstrip("._"),
         size_bytes=_size_bytes(read_contents(path)),
         float32_bytes=float_bytes,
-        not_for=None if path.suffix in runs else exported.device.name,
+        not_for=None if suffix_of(path) in runs else exported.device.name,
     )
 
 
@@ -237,7 +248,7 @@ def _size_bytes(contents: Contents) -> int:
 def _verify(exported: Exported, tell: Tell) -> tuple[Verified, ...]:
     found: list[Verified] = []
     for path in exported.paths:
-        if (path.suffix, exported.precision) in SERVES:
+        if (suffix_of(path), exported.precision) in SERVES:
             found += verify(
                 path,
                 exported.network,

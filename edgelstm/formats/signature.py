@@ -17,6 +17,7 @@ class FileFacts:
             gives float32 converts at its ends, with the scales of the network's input and output.
         streaming: One step per call, and the state goes on from call to call.
         has_softmax: It ends in a softmax, which the network read from an int8 file leaves off.
+        core: That a folder of C is written for; None: any.
         initial_states: Of files that take their states as inputs: the name of the input to what
             fills it at the start.
     """
@@ -27,3 +28,4 @@ class FileFacts:
     streaming: bool
     has_softmax: bool = False
     initial_states: Mapping[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
+    core: str | None = None

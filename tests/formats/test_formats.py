@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, LONGEST_CALL, default_steps, encode, facts, read, write
+from edgelstm.formats import FORMATS, encode, facts, read, write
+from edgelstm.formats.steps import LONGEST_CALL, default_steps
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 

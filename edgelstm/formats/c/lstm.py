@@ -1,0 +1,143 @@
+"""The fused int8 LSTM as calls: one kernel for all of a step, its weights as the core reads them.
+
+LAYOUTS says how weights lie and which kernel reads them. A layer that a layout cannot hold exactly
+takes the portable one, and the plan says why.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.formats.c.calls import Call
+from edgelstm.formats.c.integers import rescale_fields, sigmoid_table
+from edgelstm.formats.c.layer import Layer
+from edgelstm.model.forms import is_plain
+from edgelstm.model.precision import FUSED
+from edgelstm.quantization.operations import Clip, Lowered, Mul, Product, Rescale, Table
+
+GATES = ("i", "f", "g", "o")
+Ints = NDArray[np.signedinteger]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Numbers:
+    """What a kernel needs of a lowered LSTM.
+
+    Attributes:
+        products: (side, gate) to operation.
+        forget, input, output: Rescaling of f c, i g, o tanh(c).
+        cell_log2: Of the cell's scale.
+        cell_limit: Of a clip of the cell; None without one.
+        x_zero_point, h_zero_point: Of what comes in and goes out.
+    """
+
+    products: Mapping[tuple[str, str], Product]
+    forget: Rescale
+    input: Rescale
+    output: Rescale
+    cell_log2: int
+    cell_limit: int | None
+    x_zero_point: int
+    h_zero_point: int
+
+    def weights(self, side: str) -> Ints:
+        """(units, columns, gates)."""
+        return np.stack([self.products[side, gate].weight for gate in GATES], 2)
+
+    def bias(self) -> Ints:
+        """(units, gates), int64."""
+        biases = [self.products["ih", gate].bias for gate in GATES]
+        return np.stack([np.zeros(1) if b is None else b for b in biases], 1).astype(np.int64)
+
+    def rescales(self, side: str) -> list[Rescale]:
+        """Gate by gate."""
+        return [self.products[side, gate].rescale for gate in GATES]
+
+    @property
+    def inputs(self) -> int:
+        """Values per step that come in."""
+        return int(self.products["ih", "i"].weight.shape[1])
+
+    @property
+    def units(self) -> int:
+        """Hidden size."""
+        return int(self.products["ih", "i"].weight.shape[0])
+
+
+def is_fused_lstm(part: Any) -> bool:
+    """Whether a quantized part is the LSTM that the kernels compute: int8, fused, plain."""
+    return part.kind == "recurrent" and is_fused(part) and is_plain(part)
+
+
+def is_fused(part: Any) -> bool:
+    """Whether it is int8 in the fused form."""
+    return bool(part.form == FUSED and part.precision == "int8")
+
+
+def numbers_of(lowered: Lowered) -> Numbers:
+    """Of an LSTM's list, whose operations stand in the order of its equations."""
+    products = {(str(op.side), str(op.gate)): op for op in lowered.ops if isinstance(op, Product)}
+    forget, into, output = (op.rescale for op in lowered.ops if isinstance(op, Mul))
+    clips = [op.limits[1] for op in lowered.ops if isinstance(op, Clip)]
+    (cell_log2,) = [op for op in lowered.ops if isinstance(op, Table)][-1].numbers
+    return Numbers(
+        products,
+        forget,
+        into,
+        output,
+        cell_log2,
+        clips[0] if clips else None,
+        lowered.input.zero_point,
+        lowered.output.zero_point,
+    )
+
+
+def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
+    """The calls of one layer; returns the name of its output in the whole network."""
+    for state in lowered.states:
+        layer.keep(state.name)
+    numbers = numbers_of(lowered)
+    refused = REFUSALS[layout](numbers) if layout in REFUSALS else None
+    taken = "columns" if refused else layout
+    layer.part.why = f"{taken}: {refused or WHY[taken]}"
+    LAYOUTS[taken](layer, numbers)
+    return layer.named("h")
+
+
+def own_call(layer: Layer, text: str, work: int, *kernels: str) -> None:
+    """Appends the call of a kernel that has `work` elements of its own, and all states."""
+    x, h, c = (layer.named(value) for value in ("x", "h", "c"))
+    given = layer.named("work")
+    layer.sizes[given] = work
+    for key, value in {"x": x, "h": h, "c": c, "work": given}.items():
+        text = text.replace(f"<{key}>", f"{{{value}}}")
+    layer.part.calls.append(Call(text, (x, h, c), given, kernels=kernels))
+
+
+def lstm_fields(layer: Layer, numbers: Numbers, weight: str) -> tuple[str, ...]:
+    """The initializer of an `edgelstm_lstm`, field by field."""
+    bias = layer.constants.array(f"{layer.part.name}_bias", numbers.bias().astype(np.int32))
+    limit = 32767 if numbers.cell_limit is None else numbers.cell_limit
+    sides = (
+        "{" + ", ".join(map(rescale_fields, numbers.rescales(side))) + "}" for side in ("ih", "hh")
+    )
+    last = map(rescale_fields, (numbers.forget, numbers.input, numbers.output))
+    whole = (numbers.inputs, numbers.units, numbers.cell_log2 + 12, limit)
+    return (weight, bias, sigmoid_table(layer), *map(str, whole), *sides, *last)
+
+
+def _columns(layer: Layer, numbers: Numbers) -> None:
+    name = layer.part.name
+    both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1)
+    weight = layer.constants.array(f"{name}_weight", both.astype(np.int8))
+    called = layer.constants.description("edgelstm_lstm", name, lstm_fields(layer, numbers, weight))
+    text = f"edgelstm_lstm_s8(&{called}, <x>, <h>, <c>, <work>);"
+    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_elementwise.c")
+
+
+LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {"columns": _columns}
+REFUSALS: dict[str, Callable[[Numbers], str | None]] = {}
+WHY = {"columns": "plain C for any core, of each input value the four gates of a unit"}

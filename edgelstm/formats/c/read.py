@@ -1,0 +1,57 @@
+"""A folder of C: the network that it computes, and how it is called."""
+
+import json
+import pathlib
+from typing import Any
+
+from edgelstm.errors import ModelError
+from edgelstm.files.disk import read_bytes
+from edgelstm.formats.asked import Asked, check_stated
+from edgelstm.formats.c.twin import read_twin
+from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.tensors import at
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantized import QuantizedNetwork
+
+NEEDED = "give a folder of C that edgelstm wrote"
+MOST_BYTES = 2**28
+
+
+def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
+    """The network in network.json; the C beside it is not read."""
+    with at(str(path)):
+        network = read_twin(read_bytes(path / "network.json", NEEDED, MOST_BYTES))
+        check_stated(network, asked)
+    return network
+
+
+def facts(path: pathlib.Path) -> FileFacts:
+    """How its functions are called."""
+    plan = read_plan(path)
+    return FileFacts(None, plan["input_type"], plan["output_type"], False, core=plan["core"])
+
+
+def read_plan(path: pathlib.Path) -> dict[str, Any]:
+    """plan.json, its types checked; `ModelError` if it is not what was written."""
+    try:
+        plan = json.loads(read_bytes(path / "plan.json", NEEDED, MOST_BYTES))
+        for key, kind in TYPES.items():
+            if not isinstance(plan[key], kind):
+                raise ValueError(f"'{key}' is {plan[key]!r}")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: plan.json is not what was written ({error}); write the folder again"
+        ) from error
+    return dict(plan)
+
+
+TYPES: dict[str, Any] = {
+    "name": str,
+    "core": str | None,
+    "inputs": int,
+    "outputs": int,
+    "input_type": str,
+    "output_type": str,
+    "last_step": bool,
+    "state_bytes": int,
+}
