@@ -8,14 +8,14 @@ from typing import Any
 
 from numba.core.errors import TypingError
 
-from edgelstm.kernels import float32, fused, hybrid, int8, layer, phases, sums
+from edgelstm.kernels import composed, float32, fused, hybrid, int8, layer, phases, sums
 from edgelstm.kernels.cache import Kernel, Parts, digest
 from edgelstm.kernels.cell_ops import Cell, Listing, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.simd.pointers import STAGE
 from edgelstm.kernels.simd.target import TILE_ROWS
 
-FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM)}
+FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM, composed.FORM)}
 # Kind of kernel to its template, and what is bound in it beside the names of `layer`.
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "step": (layer.one_step, {}),

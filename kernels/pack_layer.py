@@ -102,8 +102,8 @@ class Float32Layer:
 def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
     """A layer in float32."""
     form, hidden_size = float32.FORM, len(given.weights[0]) // len(cell.gates)
-    arrays = _weights(given.weights, hidden_size, form)
-    arrays |= _biases(given.biases, hidden_size, form)
+    arrays = weights_of(given.weights, hidden_size, form)
+    arrays |= biases_of(given.biases, hidden_size, form)
     if has_phases(cell, form):
         del arrays[layer.W_HH]
         arrays |= _phase_weights(cell, given, hidden_size)
@@ -111,7 +111,7 @@ def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
         rows = given.peepholes.reshape(-1, hidden_size)
         arrays[layer.PEEPHOLES] = aligned((len(rows), padded(hidden_size, PAIR)), np.float32)
         arrays[layer.PEEPHOLES][:, :hidden_size] = rows
-    return _packed(cell, form, given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
+    return packed(cell, form, given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
 
 
 def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[int, Array]:
@@ -138,13 +138,13 @@ def pack_hybrid(
 ) -> Packed:
     """A layer with int8 weights; scales: float32 (2 * gates,), of weight_ih, then weight_hh."""
     form, hidden_size = hybrid.FORM, len(weights[1][0])
-    arrays = _weights(weights, hidden_size, form) | _biases(biases, hidden_size, form)
+    arrays = weights_of(weights, hidden_size, form) | biases_of(biases, hidden_size, form)
     sums = [(-OFFSET * w.sum(1, np.int64)).astype(np.int32) for w in weights]
-    offsets = _biases((sums[0], sums[1]), hidden_size, form)
+    offsets = biases_of((sums[0], sums[1]), hidden_size, form)
     arrays[hybrid.OFFSETS_IH] = offsets[layer.BIAS_IH]
     arrays[hybrid.OFFSETS_HH] = offsets[layer.BIAS_HH]
     arrays |= {layer.CLIP: _limit(clip), hybrid.WEIGHT_SCALES: scales.astype(np.float32)}
-    return _packed(cell, form, weights, arrays, {})
+    return packed(cell, form, weights, arrays, {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,12 +182,12 @@ def pack_int8(
         (b - zero * w.astype(np.int64).sum(1)).astype(np.int32)
         for w, b, zero in zip(weights, biases, zeros, strict=True)
     ]
-    arrays = _weights(weights, hidden_size, form)
-    arrays |= _biases((folded[0], folded[1]), hidden_size, form)
+    arrays = weights_of(weights, hidden_size, form)
+    arrays |= biases_of((folded[0], folded[1]), hidden_size, form)
     arrays[int8.TABLES] = packing.activation_tables(scales.sigmoid_table, apart=TABLES_APART)
     numbers = _cell_numbers(scales) | dict(enumerate(slots, int8.IH))
     zero = ((scales.hidden_zero + OFFSET + 128) & 0xFF) - 128
-    return _packed(cell, form, weights, arrays, numbers, h_zero=zero)
+    return packed(cell, form, weights, arrays, numbers, h_zero=zero)
 
 
 def _cell_numbers(scales: Int8Scales) -> dict[int, int]:
@@ -221,7 +221,7 @@ def _slots(
     return out
 
 
-def _weights(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
+def weights_of(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the input, and of h."""
     w_ih, w_hh = weights
     return {
@@ -242,7 +242,8 @@ def _wide(w: Array) -> Array:
     return wide
 
 
-def _biases(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
+def biases_of(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
+    """Of the sums of the input, and of h."""
     order = form.order(LANES)
     return {
         slot: pack(b.reshape(-1, 1), hidden_size, LANES, per_word=1, order=order)
@@ -254,7 +255,7 @@ def _limit(clip: float) -> Array:
     return np.array([clip], np.float32)
 
 
-def _packed(
+def packed(
     cell: Cell,
     form: Form,
     weights: tuple[Array, Array],
@@ -263,6 +264,7 @@ def _packed(
     *,
     h_zero: int = 0,
 ) -> Packed:
+    """The layer with what every format needs; h_zero: what stands for 0 in its h."""
     input_size, output_size = weights[0].shape[1], weights[1].shape[1]
     hidden_size = len(weights[0]) // len(cell.gates)
     per_word = form.per_word

@@ -19,10 +19,20 @@ def every_form(sizes: tuple[int, ...] = (7, 40, 21)) -> list[Any]:
         random_network("gru_reset_before", sizes),
         random_network("lstm_peephole", sizes),
         quantize(random_network("gru", sizes), None, "hybrid"),
+        quantize(random_network("gru", sizes), calibration, "int8"),
     ]
 
 
-FORM_NAMES = ("float32", "int8", "hybrid", "gru", "gru_reset_before", "lstm_peephole", "hybrid gru")
+FORM_NAMES = (
+    "float32",
+    "int8",
+    "hybrid",
+    "gru",
+    "gru_reset_before",
+    "lstm_peephole",
+    "hybrid gru",
+    "int8 gru",
+)
 
 
 LATER = ("gru_reset_before", "lstm_peephole")  # which take longest to compile

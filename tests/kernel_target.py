@@ -25,10 +25,12 @@ HEADS = [(1, 1, None), (13, 33, "relu"), (40, 9, "sigmoid"), (7, 21, "softmax"),
 FEW = [(1, 1), (13, 33), (7, 20, 50)]
 
 
-def integers(sizes: tuple[int, ...], gain: float) -> int:
+def integers(
+    sizes: tuple[int, ...], gain: float, cell_name: str = "lstm", form: str = "fused"
+) -> int:
     """Values of an int8 network that differ from the oracle's, in sequences and in single steps."""
-    network = random_network("lstm", sizes, gain=gain)
-    quantized = quantize(network, random_input(network, 4, 30))
+    network = random_network(cell_name, sizes, gain=gain)
+    quantized = quantize(network, random_input(network, 4, 30), form=form)
     x = np.random.default_rng(3).integers(-128, 128, (2, 30, sizes[0])).astype(np.int8)
     expected = run(quantized, x, engine="reference")
     session = Session(quantized)
@@ -88,6 +90,8 @@ def main() -> None:
     }
     if not given or "int8" in given:
         found["mismatches"] = sum(integers(s, gain) for s in sizes for gain in (1, 12))
+        composed = ("gru", "lstm_peephole")[: 1 if given else 2]
+        found["mismatches"] += sum(integers(s, 6, c, "composed") for s in FEW for c in composed)
         found["mismatches"] += sum(head_integers(*h) for h in HEADS if h[2] != "softmax")
     if not given or "float32" in given:
         found["float32"] = max(floats(cell, s) for cell in cells for s in sizes)

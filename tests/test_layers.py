@@ -16,8 +16,8 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
-        "buffers laws < arena counts < count_ops cycles other_tools traffic < boards duty "
-        "memory < power < energy < inference variants < advice"
+        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
+        "boards duty memory < power < energy < inference variants < advice"
     ),
     "devices": "cores device",
     "execution": (
@@ -27,7 +27,7 @@ ORDER = {
     "files": "archives disk < arrays toml",
     "formats": (
         "asked blocks composed description elsewhere signature stated steps symbolic tensors "
-        "torch_export torch_pickle < integers layers ordering torch_archive < restored tflite < "
+        "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
         "c onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
         "__init__"
     ),
@@ -36,11 +36,12 @@ ORDER = {
         "vector < project read < write"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < float integer operators < hybrid "
-        "read_integer < read write"
+        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
+        "equations integer operators < float < hybrid read_described < read write"
     ),
     "formats.tflite": (
-        "flatbuffer guards < schema < model < layers write < chain < read < __init__"
+        "flatbuffer metadata model < guards schema < fused layers pack rules step unpack < chain "
+        "integer real same < loop < read_composed write < read < __init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
@@ -63,12 +64,12 @@ ORDER = {
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
-    "runtimes.emulated": "__init__",
+    "runtimes.emulated": "__init__ image toolchain < machine",
     "tools": (
-        "answer assumptions charts completion costs inputs output < export_report profile_report "
-        "< cautions count_tables devices doctor options profile_csv request side_by_side "
-        "< measuring profile_request verdict < page_charts profile_tables < page tables "
-        "< export profiler verify < cli"
+        "answer assumptions calling charts completion costs inputs output < export_report "
+        "profile_report < cautions count_tables devices doctor options profile_csv request "
+        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
+        "tables < export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

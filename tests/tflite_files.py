@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked
-from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack, unpack
+from edgelstm.formats.tflite.model import Graph, Operator, Tensor, one_graph
+from edgelstm.formats.tflite.pack import pack
 from edgelstm.formats.tflite.read import read
+from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.formats.tflite.write import encode
 from edgelstm.layers.dense import Dense
 from edgelstm.model.network import Network
@@ -78,11 +80,11 @@ def constant(data: Any, kind: str = "int32", scale: float | None = None) -> Tens
 def chain(*operators: Operator) -> bytes:
     first, last = operators[0].inputs[0], operators[-1].outputs[0]
     assert first is not None and last is not None
-    return pack(Model(first, last, operators, "MLIR Converted."))
+    return pack(one_graph(first, last, operators, "MLIR Converted."))
 
 
-def graph_of(network: AnyNetwork, steps: int = STEPS) -> Model:
-    return unpack(content_of(network, steps))
+def graph_of(network: AnyNetwork, steps: int = STEPS) -> Graph:
+    return unpack(content_of(network, steps)).graphs[0]
 
 
 def edited(op: Operator, place: int, tensor: Tensor | None) -> Operator:

@@ -51,8 +51,8 @@ def _of_spread(measured: Accuracy) -> list[str]:
         most = max((g for g in cut if g.layer == cut[0].layer), key=lambda g: g.sums_cut)
         warnings.append(
             f"calibration reaches {number(spread.largest)}, and {most.sums_cut:.0%} of a gate's "
-            f"sums in layer '{most.layer}' leave +-{most.sums_limit:g}, where gates are flat: it looks larger than the input the "
-            "network was trained on; give it scaled as in training"
+            f"sums in layer '{most.layer}' leave +-{most.sums_limit:g}, where gates are flat: it "
+            "looks larger than the input the network was trained on; give it scaled as in training"
         )
     clipped, snr = spread.snr_db_if_clipped, measured.snr_db
     if clipped is not None and snr is not None and clipped - snr > LOST_DB:

@@ -9,8 +9,9 @@ from edgelstm.cost.laws import side_by_side
 from edgelstm.cost.memory import Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, facts, has_file
+from edgelstm.formats.onnx import Operator, native
 from edgelstm.formats.steps import default_steps
-from edgelstm.model.precision import PRECISIONS
+from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
@@ -27,12 +28,31 @@ RUNTIMES = {
 
 
 def default_precision(network: AnyNetwork, device: Device) -> str:
-    """The network's own; else what runs well on the device: hybrid on a Raspberry Pi, int8."""
+    """The network's own; else what runs well on the device: int8, hybrid on a Raspberry Pi.
+
+    A hybrid .onnx that is a loop over the steps is not chosen: ONNX Runtime's float operators are
+    faster below some 512 units.
+    """
     if isinstance(network, QuantizedNetwork):
         return network.precision
     if device.kind != "sbc":
         return "int8"
-    return "hybrid" if written_for(network, "hybrid", device) else "float32"
+    suffixes, operators = written_for(network, "hybrid", device), _operators(network, "hybrid")
+    runs_well = ".tflite" in suffixes or (suffixes and None not in operators)
+    return "hybrid" if runs_well else "float32"
+
+
+def pays(network: AnyNetwork, precision: str, device: Device) -> bool:
+    """Whether a file of it does what is counted: no loop, and no gates that ONNX has twice."""
+    suffixes, operators = written_for(network, precision, device), _operators(network, precision)
+    as_counted = all(operator and not operator.negated for operator in operators)
+    return ".tflite" in suffixes or (bool(suffixes) and as_counted)
+
+
+def _operators(network: AnyNetwork, precision: str) -> list[Operator | None]:
+    """What each direction is in an .onnx file."""
+    directions = (part for part in parts(network.layers) if part.kind == "recurrent")
+    return [native(direction, precision) for direction in directions]
 
 
 def written_for(network: AnyNetwork, precision: str, device: Device) -> tuple[str, ...]:
@@ -48,12 +68,7 @@ def no_file(network: AnyNetwork, precision: str, device: Device) -> str | None:
     if written_for(network, precision, device):
         return None
     others = [p for p in ("int8", "hybrid", "float32") if written_for(network, p, device)]
-    is_for_boards = any(has_file(network, s, p) for s in BOARD_FORMATS for p in PRECISIONS)
-    works = "an LSTM, or --device rpi-4b" if is_for_boards else "an LSTM without projection"
-    if others:
-        works = f"--precision {others[0]}"
-    elif device.kind == "sbc":
-        works = "an LSTM or a GRU without projection"
+    works = f"--precision {others[0]}" if others else "an LSTM"
     return f"no file yet: none of these cells in {precision} runs on {device.name}; works: {works}"
 
 

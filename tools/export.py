@@ -26,13 +26,14 @@ from edgelstm.model.network import Network
 from edgelstm.printable import printable_texts
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes.arena import smallest_arena
-from edgelstm.tools import costs, measuring, output, tables
+from edgelstm.tools import calling, costs, measuring, output, tables
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.export_report import Artifact, ExportReport
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
+    IO,
     Data,
     Request,
     check_options,
@@ -160,7 +161,8 @@ def _encoded(
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     suffix = suffix_named(format_name)
-    path = request.out / f"{exported.name}_{exported.precision}{suffix}"
+    form = IO if request.streaming == "io" and format_name == "tflite" else ""
+    path = request.out / f"{exported.name}_{exported.precision}{form}{suffix}"
     core = exported.device.core
     target = core if core in FORMATS[suffix].targets else request.target
     try:
@@ -211,6 +213,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         by_kernels=() if request.kernels else costs.by_kernels(counts, device, energy),
         input=network.input,
         output=network.output,
+        called=calling.called(network, exported.paths),
         failures=tuple(_failures(verified, answer, request)),
         version=edgelstm.__version__,
     )

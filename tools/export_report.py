@@ -6,6 +6,7 @@ from typing import Any
 from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
+from edgelstm.tools.calling import Called
 from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.results import Verified
 from edgelstm.verification.spread import InputSpread
@@ -82,6 +83,7 @@ class ExportReport:
 
     Attributes:
         answer: What stands first; its steps are those of a call of a `.tflite` file.
+        form, form_reason: What every integer inside is, and why; None where values are real.
         streaming, target: As asked for.
         assumed: What the file did not say.
         skipped: What was left out, and why.
@@ -91,12 +93,15 @@ class ExportReport:
         macs: Of a step.
         by_kernels: Time and energy with each class of kernels beside the chosen one.
         input, output: What the files' integers stand for; None for real values.
+        called: What code that calls the files must know.
         failures: Each makes the exit code 1.
         version: That made the report.
     """
 
     answer: Answer
-    streaming: bool
+    form: str | None
+    form_reason: str | None
+    streaming: bool | str
     target: str | None
     assumed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -107,6 +112,7 @@ class ExportReport:
     by_kernels: tuple[Energy, ...]
     input: Scale | None
     output: Scale | None
+    called: Called
     failures: tuple[str, ...]
     version: str
 
@@ -117,6 +123,8 @@ class ExportReport:
             "model": answer.model,
             "device": answer.device,
             "precision": answer.precision,
+            "form": self.form,
+            "form_reason": self.form_reason,
             "steps": answer.steps,
             "streaming": self.streaming,
             "target": self.target,
@@ -129,6 +137,7 @@ class ExportReport:
             "per_step": self._per_step_dict(),
             "input": _end_dict(self.input),
             "output": _end_dict(self.output),
+            **self.called.to_dict(),
             "failures": list(self.failures),
             "version": self.version,
         }

@@ -52,6 +52,9 @@ Calibration = Annotated[Path | None, typer.Option(help="Typical input: .npy .npz
 Labels = Annotated[Path | None, typer.Option(help="A class per sequence: .npy")]
 FileSteps = Annotated[int | None, typer.Option(help="Time steps of a .tflite file.")]
 Streaming = Annotated[bool, typer.Option("--streaming", help="One step a call.")]
+StreamingIo = Annotated[
+    bool, typer.Option("--streaming-io", help="The same, states as inputs and outputs.")
+]
 
 # ---- of profile
 

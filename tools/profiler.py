@@ -183,8 +183,8 @@ def _situation(counts: Counts, energy: Energy, device: Device, options: Options)
 
 
 def _has_file(device: Device) -> Callable[[Network, str], bool]:
-    """Whether a file of what is advised can be made for the device."""
-    return lambda other, precision: bool(costs.written_for(other, precision, device))
+    """Whether a file of what is advised can be made for the device, and does what is counted."""
+    return lambda other, precision: costs.pays(other, precision, device)
 
 
 def _memory(given: Given, counts: Counts, device: Device, kernels: str) -> tuple[Part, ...]:

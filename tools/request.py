@@ -39,11 +39,16 @@ from edgelstm.verification.fidelity import check_labels
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 DEFAULT_DEVICE = "stm32u575"
 HYBRID_DEVICE = "rpi-4b"
+IO = "_io"  # in the name of a .tflite file whose states are inputs and outputs
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """The options of the command; None where not given."""
+    """The options of the command; None where not given.
+
+    Attributes:
+        streaming: False, True, or "io": with the states as inputs and outputs.
+    """
 
     model: pathlib.Path | None = None
     device: str | None = None
@@ -54,7 +59,7 @@ class Request:
     calibration: pathlib.Path | None = None
     labels: pathlib.Path | None = None
     steps: int | None = None
-    streaming: bool = False
+    streaming: bool | str = False
     kernels: str | None = None
     head: str | None = None
     activation: str | None = None
@@ -138,13 +143,15 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
     if request.model is None:
         return network, name, request
     is_quantized = isinstance(network, QuantizedNetwork)
-    name = name.removesuffix(f"_{network.precision}") or name
+    is_tflite = request.model.suffix.lower() == ".tflite"
+    name = name.removesuffix(IO).removesuffix(f"_{network.precision}") or name
     if request.steps is not None or request.streaming:
         return network, name, request
-    if request.model.suffix.lower() == ".tflite" or (is_quantized and _runs(request.model)):
+    if is_tflite or (is_quantized and _runs(request.model)):
         fixed = facts(request.model)
         if fixed.streaming:
-            return network, name, dataclasses.replace(request, streaming=True)
+            form = "io" if is_tflite and fixed.initial_states else True
+            return network, name, dataclasses.replace(request, streaming=form)
         if is_quantized or not request.calibration:
             return network, name, dataclasses.replace(request, steps=fixed.steps)
     return network, name, request
@@ -184,8 +191,12 @@ def choose_precision(
     ]
     if not missing or default == "hybrid":
         return default, []
-    what = "no hybrid file" if wanted == "hybrid" else "no integers"
-    return "float32", [f"{wanted}: a {missing[0]} has {what} yet; float32 is written instead"]
+    what = "has no integers yet"
+    if wanted == "hybrid":
+        has_file = costs.written_for(network, "hybrid", device)
+        slower = "is slower in hybrid .onnx below some 512 units"
+        what = slower if has_file else "has no hybrid file yet"
+    return "float32", [f"{wanted}: a {missing[0]} {what}; float32 is written instead"]
 
 
 def default_device(network: AnyNetwork, request: Request) -> str:

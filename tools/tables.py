@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from edgelstm.text import counted
 from edgelstm.tools import verdict
+from edgelstm.tools.calling import Called
 from edgelstm.tools.export_report import Accuracy, Artifact, ExportReport
 from edgelstm.tools.output import print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
@@ -41,9 +42,23 @@ def _told(report: ExportReport) -> Iterator[str]:
     """What is said always: what nobody asked for, and what was not done."""
     yield from (f"assumed: {text}" for text in report.assumed)
     yield from (f"left out: {text}" for text in report.skipped)
+    yield from _called(report.called)
     for artifact in report.artifacts:
         if artifact.not_for:
             yield f"{pathlib.Path(artifact.path).name}: not for {artifact.not_for}"
+
+
+def _called(called: Called) -> Iterator[str]:
+    """Of a `.tflite` file of step graphs that keeps a state: what its caller must do."""
+    if called.resource_variables:
+        yield (
+            f"the .tflite file keeps {counted(called.resource_variables, 'resource variable')}; a "
+            "new sequence begins with the signature 'reset' in LiteRT, with Reset() in TensorFlow "
+            "Lite Micro, which needs MicroResourceVariables for as many"
+        )
+    elif called.operators and called.states:
+        names = ", ".join(state["input"] for state in called.states)
+        yield f"the .tflite file takes its states as inputs: {names}, zeros at the start"
 
 
 def _notes(report: ExportReport) -> Iterator[str]:

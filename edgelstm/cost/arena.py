@@ -1,34 +1,22 @@
 """The arena of TensorFlow Lite Micro, computed: an upper bound where no runtime can measure it.
 
-Its planner places buffers that are needed at the same time side by side, the largest first; that
-is done here with the same buffers. States and what it notes down about each operator come on top.
+Buffers are placed as its planner places them. States and what it notes down about each operator
+come on top.
 """
 
-import bisect
 import dataclasses
-import operator
 from collections.abc import Iterable
 
 from edgelstm.cost.buffers import LayerBuffers
+from edgelstm.cost.loops import loop_arena
+from edgelstm.cost.placing import Buffer, aligned, placed_bytes
 
-ALIGNMENT_BYTES = 16
 EXTRA_OPERATORS = ("sigmoid", "softmax", "tanh")  # activations that are operators of their own
 
 # What TFLM notes down per graph, LSTM, dense layer and other operator, and what planning takes per
 # graph and LSTM before the first call; measured on x86-64, where pointers are twice as wide.
 KEPT_BYTES = {"graph": 736, "lstm": 1280, "dense": 416, "other": 144}
 PLANNING_BYTES = {"graph": 432, "lstm": 1024, "dense": 48, "other": 80}
-
-_START = operator.itemgetter(0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Buffer:
-    """Bytes that hold a value from one operator to another, both included."""
-
-    size_bytes: int
-    first: int
-    last: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +35,10 @@ def arena(layers: Iterable[LayerBuffers], steps: int) -> Arena:
         layers: `Counts.buffers`, in the order in which the layers run.
         steps: Of one call, at least 1.
     """
-    graph = _Graph(tuple(layers), steps)
+    every = tuple(layers)
+    if any(layer.operator == "steps" for layer in every):
+        return Arena(*loop_arena(every, steps))
+    graph = _Graph(every, steps)
     kept, planning = (
         table["graph"] + sum(n * table[kind] for kind, n in graph.operators.items())
         for table in (KEPT_BYTES, PLANNING_BYTES)
@@ -74,13 +65,13 @@ class _Graph:
                 self._both(layer)
             else:
                 self._recurrent(layer)
-        self.buffers.append(Buffer(_aligned(self.x_bytes), self.since, self.now))
+        self.buffers.append(Buffer(aligned(self.x_bytes), self.since, self.now))
 
     def _operator(self, kind: str, y_bytes: int) -> None:
         """Adds an operator that reads what the operator before it gave."""
         self.now += 1
         self.operators[kind] += 1
-        self.buffers.append(Buffer(_aligned(self.x_bytes), self.since, self.now))
+        self.buffers.append(Buffer(aligned(self.x_bytes), self.since, self.now))
         self.x_bytes, self.since = y_bytes, self.now
 
     def _recurrent(self, layer: LayerBuffers) -> None:
@@ -88,19 +79,19 @@ class _Graph:
         self._scratch(layer)
 
     def _scratch(self, layer: LayerBuffers) -> None:
-        self.buffers += [Buffer(_aligned(n), self.now, self.now) for n in layer.scratch_bytes]
-        self.states_bytes += sum(map(_aligned, layer.states_bytes))
+        self.buffers += [Buffer(aligned(n), self.now, self.now) for n in layer.scratch_bytes]
+        self.states_bytes += sum(map(aligned, layer.states_bytes))
 
     def _both(self, layer: LayerBuffers) -> None:
         """Bidirectional: x to y; x reversed to b; b reversed; y and b side by side."""
         x, y = self.x_bytes, self.steps * layer.output_bytes
         there = self.now + 1
         self.buffers += [
-            Buffer(_aligned(x), self.since, there + 1),
-            Buffer(_aligned(y), there, there + 4),
-            Buffer(_aligned(x), there + 1, there + 2),
-            Buffer(_aligned(y), there + 2, there + 3),
-            Buffer(_aligned(y), there + 3, there + 4),
+            Buffer(aligned(x), self.since, there + 1),
+            Buffer(aligned(y), there, there + 4),
+            Buffer(aligned(x), there + 1, there + 2),
+            Buffer(aligned(y), there + 2, there + 3),
+            Buffer(aligned(y), there + 3, there + 4),
         ]
         for self.now in (there, there + 2):
             self._scratch(layer)
@@ -113,31 +104,3 @@ class _Graph:
         self._operator("dense", self.steps * layer.output_bytes)
         if layer.activation in EXTRA_OPERATORS:
             self._operator("other", self.steps * layer.output_bytes)
-
-
-def placed_bytes(buffers: list[Buffer]) -> int:
-    """Height of all buffers when each, the largest first, takes the lowest place that is free.
-
-    Of equal ones the last comes first, as TFLM sorts them.
-
-    >>> placed_bytes([Buffer(16, 0, 1), Buffer(32, 1, 2), Buffer(16, 2, 3)])
-    48
-    """
-    placed: list[tuple[int, int, Buffer]] = []  # start and end, by rising start
-    free: dict[tuple[int, int, int], int] = {}  # below it nothing of this size and time has room
-    for buffer in sorted(reversed(buffers), key=lambda b: -b.size_bytes):
-        size, first, last = kind = buffer.size_bytes, buffer.first, buffer.last
-        at = free.get(kind, 0)
-        for start, end, other in placed[bisect.bisect_left(placed, at, key=_START) :]:
-            if other.first > last or first > other.last:
-                continue
-            if start - at >= size:
-                break
-            at = max(at, end)
-        free[kind] = at + size
-        bisect.insort(placed, (at, at + size, buffer), key=_START)
-    return max(end for _, end, _ in placed)
-
-
-def _aligned(size_bytes: int) -> int:
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

@@ -81,8 +81,9 @@ def count(
                 count_part(layer.parts[0].sizes, name, form).buffers,
                 n_directions=len(layer.parts),
                 once=layer.name in once,
+                read_last=following is not None and following.kind == "read_steps",
             )
-            for layer in network.layers
+            for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True)
             if layer.parts
         ),
     )

@@ -17,13 +17,13 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Part
 from edgelstm.model.plan import LayerPlan, plan_of
-from edgelstm.model.precision import FLOAT32, FUSED, INT8
+from edgelstm.model.precision import COMPOSED, FLOAT32, FUSED, INT8
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import Clip, Mul, Product, Table
 from edgelstm.quantization.quantized import QuantizedPart
 from edgelstm.quantization.quantized_dense import QuantizedDense
-from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
 
 AnyPart = Part | QuantizedPart
 INT8_CELL = "lstm"  # that the int8 kernel computes, in its rounding
@@ -60,6 +60,8 @@ def _pack_direction(layer: Direction | QuantizedDirection) -> Any:
         return _pack_float32(layer)
     from edgelstm.kernels.bind import FORMATS, has_phases
 
+    if layer.form == COMPOSED:
+        return _pack_composed(layer)
     form, cell = _form(layer), _cell(layer, layer.plan)
     if form is None or has_phases(cell, FORMATS[form]):
         return None
@@ -107,13 +109,21 @@ def _form(layer: QuantizedDirection) -> str | None:
     return "int8" if is_known and same_cell(layer.cell_name, INT8_CELL) else None
 
 
-def _cell(layer: Direction | QuantizedDirection, plan: LayerPlan) -> Any:
-    """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
+def _cell(
+    layer: Direction | QuantizedDirection, plan: LayerPlan, roles: tuple[tuple[str, str], ...] = ()
+) -> Any:
+    """The equations and what tracing them gave; a clip is said by a flag, not by an operation.
+
+    roles: What a format wants to know of each value in their place.
+    """
     from edgelstm.kernels.cell_ops import Cell
 
     spec = CELLS[layer.cell_name].using(layer.nonlinearity)
     traced = trace(spec)
     marks = "" if layer.nonlinearity == "tanh" else f"_{layer.nonlinearity}"
+    if roles:  # compiled in
+        given = [*spec.states, *(weight_key("peephole", gate) for gate in spec.peepholes)]
+        marks += "".join(f"_{dict(roles)[value]}" for value in given).replace("-", "m")
     return Cell(
         f"{layer.cell_name}{marks}",
         spec.equations,
@@ -122,7 +132,7 @@ def _cell(layer: Direction | QuantizedDirection, plan: LayerPlan) -> Any:
         spec.states,
         traced.new_states,
         traced.ops,
-        tuple(plan.roles.items()),
+        roles or tuple(plan.roles.items()),
         layer.cell_clip > 0,
         spec.peepholes,
         any(op.side == "hr" for op in plan.ops),
@@ -193,6 +203,33 @@ def _pack_int8(cell: Any, layer: QuantizedDirection) -> Any:
     ih, hh = (np.concatenate([op.weight for op in side]) for side in products)
     bias_ih, bias_hh = (np.concatenate([_bias(op) for op in side]) for side in products)
     return pack_layer.pack_int8(cell, (ih, hh), (bias_ih, bias_hh), numbers)
+
+
+def _pack_composed(layer: QuantizedDirection) -> Any:
+    """Every number from the list of operations; None where the kernel is not written for them."""
+    from edgelstm.kernels.pack_composed import ComposedNumbers, pack_composed
+
+    lowered, plan = lower(layer), layer.plan
+    if (lowered.input.type, lowered.output.type) != ("int8", "int8") or layer.projection_size:
+        return None
+    log2s = {value: scale.log2 for value, scale in layer.scales.items() if value != "x"}
+    for gate in CELLS[layer.cell_name].peepholes:
+        key = weight_key("peephole", gate)
+        log2s[key] = fx.log2(layer.weight_scales[key])
+    cell = _cell(layer, plan, tuple((value, str(log2)) for value, log2 in log2s.items()))
+    made = {(op.side, op.gate): op for op in lowered.ops if isinstance(op, Product)}
+    products = [[made[side, gate] for gate in cell.gates] for side in ("ih", "hh")]
+    clip = next((op for op in lowered.ops if isinstance(op, Clip) and op.limits[0] < 0), None)
+    multipliers = [op.rescale.numbers for side in products for op in side]
+    numbers = ComposedNumbers(
+        tuple((fx.multiplier16(q), shift) for q, shift in multipliers),
+        clip.limits[1] if clip else 0,
+        layer.weight_peephole,
+        fx.SIGMOID_TABLE[:256],
+    )
+    ih, hh = (np.concatenate([op.weight for op in side]) for side in products)
+    bias_ih, bias_hh = (np.concatenate([_bias(op) for op in side]) for side in products)
+    return pack_composed(cell, (ih, hh), (bias_ih, bias_hh), numbers)
 
 
 def _bias(op: Product) -> Any:

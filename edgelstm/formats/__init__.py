@@ -19,7 +19,7 @@ from edgelstm.formats.asked import Asked
 from edgelstm.formats.elsewhere import no_file, way_out
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
-from edgelstm.formats.steps import check_steps, default_steps
+from edgelstm.formats.steps import check_steps, check_streaming, default_steps
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
 from edgelstm.layers.directions import check_whole_sequence, parts
@@ -141,7 +141,7 @@ def write(
     network: AnyNetwork,
     path: str | os.PathLike[str],
     steps: int | None = None,
-    streaming: bool = False,
+    streaming: bool | str = False,
     target: str | None = None,
 ) -> pathlib.Path:
     """Writes a network; the suffix chooses the format. The file, or folder, is whole or as before.
@@ -152,7 +152,7 @@ def write(
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
             sequence, else 100, also where that is longer than `steps.LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
-            (`.onnx`); not for bidirectional layers.
+            (`.onnx`, and `.tflite` with "io"); not for bidirectional layers.
         target: The runtime it is for, whose refusals are then errors, or a folder's core; None:
             any.
 
@@ -175,7 +175,7 @@ def encode(
     suffix: str,
     *,
     steps: int | None = None,
-    streaming: bool = False,
+    streaming: bool | str = False,
     target: str | None = None,
     name: str = "network",
 ) -> Contents:
@@ -193,6 +193,7 @@ def encode(
                 raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
     if isinstance(network, QuantizedNetwork):
         check_integers(network)
+    check_streaming(streaming)
     if streaming:
         check_whole_sequence(network.layers)
     if target is not None and target_suffix(target) != suffix.lower():

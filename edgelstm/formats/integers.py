@@ -90,10 +90,10 @@ def _check_sums(where: str, product: Product) -> None:
 
 def _check_merged(where: str, layer: QuantizedDirection) -> None:
     """A bias that the plan adds elsewhere is zero where it stood: files store one."""
-    biases = {"ih": layer.bias_ih, "hh": layer.bias_hh}
     for op in layer.plan.ops:
-        own = op.side and op.side in layer.plan.biases[op.result]
-        if op.side and not own and biases[op.side][layer.plan.rows(op.gate)].any():
+        if op.side not in layer.biases or op.side in layer.plan.biases[op.result]:
+            continue
+        if layer.biases[op.side][layer.plan.rows(op.gate)].any():
             raise ModelError(
                 f"{where}: bias_{op.side} of gate {op.gate} is not zero, but merged into the other"
             )

@@ -36,19 +36,22 @@ def recurrent(
     steps_axis: int,
     *,
     reverse: Mapping[str, Floats] | None = None,
+    nonlinearity: str = "tanh",
 ) -> Signal:
     """Through a recurrent layer, or a bidirectional one.
 
     Args:
         signal: Two axes for steps and batch, then the features.
         cell_name: Key of `CELLS`.
-        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction.
+        weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction, and
+            weight_peephole of a cell with peepholes.
         steps_axis: 0 or 1.
+        nonlinearity: As in `recurrent.Direction`.
     """
     name = _name(signal, cell_name)
-    directions = [_direction(name, cell_name, weights)]
+    directions = [_direction(name, cell_name, weights, nonlinearity)]
     if reverse is not None:
-        directions.append(_direction(name + REVERSE, cell_name, reverse))
+        directions.append(_direction(name + REVERSE, cell_name, reverse, nonlinearity))
     layer = Recurrent(tuple(directions))
     _check_features(signal, layer)
     if len(signal.axes) != 3:
@@ -95,7 +98,9 @@ def steps_first(signal: Signal) -> Signal:
     return dataclasses.replace(signal, notes=(*signal.notes, *said))
 
 
-def _direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Direction:
+def _direction(
+    name: str, cell_name: str, weights: Mapping[str, Floats], nonlinearity: str
+) -> Direction:
     return Direction(
         name,
         cell_name,
@@ -103,6 +108,8 @@ def _direction(name: str, cell_name: str, weights: Mapping[str, Floats]) -> Dire
         weights["weight_hh"],
         weights["bias_ih"],
         weights["bias_hh"],
+        weight_peephole=weights.get("weight_peephole"),
+        nonlinearity=nonlinearity,
     )
 
 

@@ -59,6 +59,11 @@ class Network:
         return agreed_precision(self.layers)
 
     @property
+    def form(self) -> None:
+        """What the integers inside are: None, as all values are real."""
+        return None
+
+    @property
     def input(self) -> None:
         """Scale of the input's integers: None, as it is real."""
         return None

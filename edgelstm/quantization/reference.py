@@ -195,7 +195,7 @@ def _hybrid_step(part: QuantizedPart, arithmetic: Arithmetic) -> Step:
     affine = affines(plan, part)
     for op in plan.ops:
         before = hybrid.whole_sequence and op.args == ("x",) if plan.states else not hybrid.dense
-        if op.result in affine and not before:
+        if op.side and not before:  # peepholes are real
             affine[op.result] = _rounding(hybrid, affine[op.result])
     return step_of(plan, part, affine)
 

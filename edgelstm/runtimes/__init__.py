@@ -57,7 +57,7 @@ RUNTIMES = {
         distribution="ziglang",
         suffix="_c",
         install='pip install "edgelstm[mcu]"',
-        needs="or any C compiler: cc, gcc, clang",
+        needs="that or another C compiler: cc, gcc, clang",
         programs=("cc", "gcc", "clang"),
     ),
     **{name: _emulated(name, core) for name, core in CORES.items()},

@@ -1,36 +1,48 @@
 """.tflite files in LiteRT, or in its predecessor tflite-runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgelstm.runtimes.runtime import Array, CalledFile
+from edgelstm.runtimes.runtime import Array, CalledFile, initial
+
+RESET = "reset"  # signature of files whose states are resource variables
 
 
 def open_litert(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
     """Opens a file in ai-edge-litert, with its default kernels and one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
-    return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1))
+    return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1), initial_states)
 
 
 def open_tflite_runtime(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
     """Opens a file in tflite-runtime, with its default kernels and one thread."""
     from tflite_runtime.interpreter import Interpreter
 
-    return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1))
+    return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1), initial_states)
 
 
-def _opened(interpreter: Any) -> CalledFile:
-    """Of either package."""
+def _opened(interpreter: Any, initial_states: Mapping[str, Array]) -> CalledFile:
+    """Of either package; a state not given starts at 0."""
     interpreter.allocate_tensors()
-    x = interpreter.get_input_details()[0]["index"]
-    y = interpreter.get_output_details()[0]["index"]
+    inputs = interpreter.get_input_details()
+    outputs = [details["index"] for details in interpreter.get_output_details()]
 
-    def invoke(value: Array) -> Array:
-        interpreter.set_tensor(x, value)
+    def invoke(values: Sequence[Array]) -> list[Array]:
+        for details, value in zip(inputs, values, strict=True):
+            interpreter.set_tensor(details["index"], value)
         interpreter.invoke()
-        result: Array = interpreter.get_tensor(y)
-        return result
+        return [interpreter.get_tensor(index) for index in outputs]
 
-    return CalledFile(invoke, interpreter.reset_all_variables)
+    start = [initial(state, initial_states.get(state["name"], 0)) for state in inputs[1:]]
+    return CalledFile(invoke, _reset(interpreter), start)
+
+
+def _reset(interpreter: Any) -> Callable[[], object]:
+    """Of variable tensors; of resource variables, which that leaves as they are."""
+    if RESET in interpreter.get_signature_list():
+        # A runner that is kept would keep the interpreter from being invoked.
+        return lambda: interpreter.get_signature_runner(RESET)()
+    reset: Callable[[], object] = interpreter.reset_all_variables
+    return reset

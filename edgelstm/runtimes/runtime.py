@@ -4,7 +4,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,15 +36,23 @@ class OpenedFile(Protocol):
 
 
 class CalledFile:
-    """An `OpenedFile` whose state stays inside its interpreter.
+    """An `OpenedFile` of an interpreter that takes and gives arrays.
 
     Args:
-        invoke: One call of the interpreter, batch 1.
-        reset: Returns the interpreter's state to its start.
+        invoke: One call, batch 1: the inputs to the outputs, in the order of the file.
+        reset: Returns the state inside of the interpreter to its start.
+        start: What its inputs behind x are at the start: states, whose new values stand at the same
+            places behind y.
     """
 
-    def __init__(self, invoke: Callable[[Array], Array], reset: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        invoke: Callable[[Sequence[Array]], Sequence[Array]],
+        reset: Callable[[], object],
+        start: Sequence[Array] = (),
+    ) -> None:
         self._invoke, self._reset = invoke, reset
+        self._start = self._now = tuple(start)
 
     def run(self, sequences: Array) -> Array:
         """See `OpenedFile`."""
@@ -52,16 +60,27 @@ class CalledFile:
 
     def _run_one(self, x: Array) -> Array:
         self.reset()
-        y: Array = self._invoke(x[None])[0]
+        y: Array = self._call(x[None])[0]
         return y
 
     def step(self, x_t: Array) -> Array:
         """See `OpenedFile`."""
-        return self._invoke(x_t[None, None]).reshape(-1)
+        return self._call(x_t[None, None]).reshape(-1)
 
     def reset(self) -> None:
         """See `OpenedFile`."""
         self._reset()
+        self._now = self._start
+
+    def _call(self, x: Array) -> Array:
+        y, *now = self._invoke([x, *self._now])
+        self._now = tuple(now)
+        return y
+
+
+def initial(details: Mapping[str, Any], value: Any) -> Array:
+    """A state at its start, of a TensorFlow Lite interpreter's details of that input."""
+    return np.broadcast_to(np.asarray(value, details["dtype"]), tuple(details["shape"])).copy()
 
 
 Opener = Callable[[Path, Mapping[str, Array]], OpenedFile]

@@ -4,24 +4,29 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgelstm.runtimes.runtime import Array, CalledFile
+from edgelstm.runtimes.runtime import Array, CalledFile, initial
 
 # More than any microcontroller has. Pages of it that are not used take no memory.
 LARGE_ARENA_BYTES = 1 << 28
 ALIGNMENT_BYTES = 16
 PROBE_S = 20
+MOST_INPUTS = 1000
 
 
 def open_tflm(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
     """Opens a file with an arena that is always large enough."""
     interpreter = _interpreter(path.read_bytes(), LARGE_ARENA_BYTES)
-    return CalledFile(lambda x: _invoke(interpreter, x), interpreter.reset)
+    start = [
+        initial(details, value)
+        for details, value in zip(_inputs(interpreter)[1:], initial_states.values(), strict=True)
+    ]
+    return CalledFile(lambda values: _invoke(interpreter, values), interpreter.reset, start)
 
 
 def _interpreter(content: bytes, arena_bytes: int) -> Any:
@@ -31,11 +36,23 @@ def _interpreter(content: bytes, arena_bytes: int) -> Any:
     return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
 
 
-def _invoke(interpreter: Any, x: Array) -> Array:
-    interpreter.set_input(x, 0)
+def _inputs(interpreter: Any) -> list[Mapping[str, Any]]:
+    """Details of every input; nothing counts them, and none has a name."""
+    found: list[Mapping[str, Any]] = []
+    while len(found) < MOST_INPUTS:
+        try:
+            found.append(interpreter.get_input_details(len(found)))
+        except Exception:  # behind the last
+            break
+    return found
+
+
+def _invoke(interpreter: Any, values: Sequence[Array]) -> list[Array]:
+    """As many outputs as inputs: behind y stands the new value of each state behind x."""
+    for k, value in enumerate(values):
+        interpreter.set_input(value, k)
     interpreter.invoke()
-    y: Array = interpreter.get_output(0)
-    return y
+    return [interpreter.get_output(k) for k in range(len(values))]
 
 
 def least_arena_bytes(content: bytes) -> int:
@@ -91,7 +108,9 @@ def _allocated_bytes(interpreter: Any) -> int:
 
 
 def _probe(interpreter: Any) -> bytes:
-    """Output for an input that is not constant."""
-    details = interpreter.get_input_details(0)
-    x = np.resize(np.arange(-8, 8), details["shape"])
-    return _invoke(interpreter, x.astype(details["dtype"])).tobytes()
+    """Outputs for inputs that are not constant."""
+    values = [
+        np.resize(np.arange(-8, 8), details["shape"]).astype(details["dtype"])
+        for details in _inputs(interpreter)
+    ]
+    return b"".join(y.tobytes() for y in _invoke(interpreter, values))

@@ -21,8 +21,10 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
+from edgelstm.model.precision import FUSED
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import counted
@@ -42,14 +44,17 @@ Array = NDArray[Any]
 SERVES = {
     (".tflite", "float32"): ("tflm", "litert", "tflite-runtime"),
     (".tflite", "int8"): ("tflm", "litert", "tflite-runtime"),
+    (".tflite", "int16x8"): ("tflm", "litert", "tflite-runtime"),
     (".tflite", "hybrid"): ("litert", "tflite-runtime"),
     (".onnx", "float32"): ("onnxruntime",),
     (".onnx", "int8"): ("onnxruntime",),
+    (".onnx", "int16x8"): ("onnxruntime",),
     (".onnx", "hybrid"): ("onnxruntime",),
     ("_c", "float32"): ("host",),
     ("_c", "int8"): ("host",),
     ("_c", "int16x8"): ("host",),
 }
+FUSED_16X8 = ("tflm",)  # LiteRT and its predecessor refuse that operator
 # Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.
 ORACLES: dict[str, Arithmetic] = {
     "tflm": TFLM,
@@ -94,7 +99,7 @@ def verify(
         check_whole(steps, "steps", most=MOST_STEPS)
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
-    names, about = _runtimes(path, twin.precision), facts(path)
+    names, about = _runtimes(path, twin), facts(path)
     names += (about.core,) if about.core else ()
     n_steps = _steps(path, about, steps)
     n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
@@ -108,13 +113,21 @@ def verify(
     for name in names:
         if tell:
             tell(path.name, name)
-        results.append(_verify_in(name, path, twin, (about, x)))
+        if name in about.refused_by:
+            told = f"{name} {about.refused_by[name]}"
+            results.append(_not_run(path, name, "skipped", told))
+        else:
+            results.append(_verify_in(name, path, twin, (about, x)))
     return Verification(tuple(results))
 
 
-def _runtimes(path: pathlib.Path, precision: str) -> tuple[str, ...]:
+def _runtimes(path: pathlib.Path, network: AnyNetwork) -> tuple[str, ...]:
     """Those that run such a file; `ModelError` if none does."""
-    names = SERVES.get((suffix_of(path), precision))
+    precision, suffix = network.precision, suffix_of(path)
+    names = SERVES.get((suffix, precision))
+    fused = isinstance(network, QuantizedNetwork) and network.form == FUSED
+    if precision == "int16x8" and fused and suffix == ".tflite":
+        return FUSED_16X8
     if names is None:
         raise ModelError(
             f"{path}: no runtime runs a {precision} file '{path.suffix}'; "

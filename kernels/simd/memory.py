@@ -87,7 +87,7 @@ def _store(vec):
     return store
 
 
-load_f32, load_i8, load_words = (_load(v) for v in (f32v, i8v, words))
+load_f32, load_i8, load_words, load_octets = (_load(v) for v in (f32v, i8v, words, octets))
 store_f32, store_i8, store_words, store_octets = (_store(v) for v in (f32v, i8v, words, octets))
 
 

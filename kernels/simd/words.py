@@ -123,6 +123,7 @@ abs_words = unary(
     words, lambda b, x: call(b, f"llvm.abs.v{PAIR}i16", x.type, [x, ir.Constant(I1, 0)])
 )
 words_to_octets = unary(words, lambda b, x: b.trunc(x, octets.llvm), octets)
+octets_to_words = unary(octets, lambda b, x: b.sext(x, words.llvm), words)
 flip_octets = unary(octets, lambda b, x: b.xor(x, constant(x.type, -128)))
 
 

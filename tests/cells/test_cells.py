@@ -153,14 +153,12 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 @pytest.mark.parametrize(("cell_name", "projection"), ODD)
-def test_a_cell_without_an_operator_is_not_written(
-    suffix: str, cell_name: str, projection: int
-) -> None:
+def test_a_cell_without_an_operator_is_not_written(cell_name: str, projection: int) -> None:
     network = one(random_layer(cell_name, projection=projection))
-    with pytest.raises(ModelError, match=r"layer 'layer': .*; what works for it: \.npz \(float32"):
-        encode(network, suffix, steps=1)
+    told = r"layer 'layer': .*; what works for it: \.npz \(float32.*, \.onnx \(float32"
+    with pytest.raises(ModelError, match=told):
+        encode(network, ".tflite", steps=1)
 
 
 @pytest.mark.parametrize(("cell_name", "projection"), ODD)

@@ -21,6 +21,7 @@ from edgelstm.formats import encode, read, write
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.verifier import verify
 from tests.networks import random_input, random_network
 
 X, H = 3, 5  # inputs, units
@@ -120,23 +121,34 @@ def test_it_is_counted(cell_name: str, precision: str) -> None:
         assert total.adds == macs - 2 * gates + gates + adds
 
 
-ALL = r"; what works for it: \.npz \(float32, int8, int16x8, hybrid\)"
+@pytest.mark.parametrize(("cell_name", "precision"), HAS)
+def test_onnx_computes_it_and_gives_it_back(cell_name: str, precision: str, tmp_path: Path) -> None:
+    network, x = made(cell_name)
+    given = network if precision == "float32" else quantize(network, x, precision)
+    path = write(given, tmp_path / "net.onnx")
+    verified = verify(path, given, n_sequences=8).verified
+    assert [v.status for v in verified] == ["ok"], verified
+    got = read(path)
+    assert np.array_equal(run(got, x, engine="reference"), run(given, x, engine="reference"))
+
+
+NEITHER = r"for a {0}, only for an lstm; what works for it: \.npz \({1}\), \.onnx \({1}\)"
+ALL = "float32, int8, int16x8, hybrid"
 REFUSED = [
-    ("ugrnn", ".onnx", "float32", rf"ONNX has no operator for a ugrnn{ALL}"),
-    ("ugrnn", ".onnx", "hybrid", r"int8 weights for a ugrnn, only for an lstm; .*\(hybrid\)"),
-    ("ugrnn", ".tflite", "float32", rf"for a ugrnn, only for an lstm{ALL}"),
-    ("wired", ".onnx", "float32", rf"ONNX has no operator for a wired{ALL}"),
+    ("ugrnn", "float32", ALL),
+    ("ugrnn", "hybrid", "hybrid"),
+    ("wired", "float32", ALL),
+    ("wired", "hybrid", "hybrid"),
 ]
 
 
-@pytest.mark.parametrize(("cell_name", "suffix", "precision", "told"), REFUSED)
-def test_what_has_no_form_of_it_says_what_works(
-    cell_name: str, suffix: str, precision: str, told: str
-) -> None:
+@pytest.mark.parametrize(("cell_name", "precision", "works"), REFUSED)
+def test_what_has_no_form_of_it_says_what_works(cell_name: str, precision: str, works: str) -> None:
     network, x = made(cell_name)
     given = network if precision == "float32" else quantize(network, x, precision)
+    told = NEITHER.format(cell_name, works)
     with pytest.raises(ModelError, match=rf"layer '{cell_name}1': .*{told}"):
-        encode(given, suffix, steps=2)
+        encode(given, ".tflite", steps=2)
 
 
 def test_fused_integers_of_another_scale_are_refused() -> None:

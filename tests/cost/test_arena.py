@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from edgelstm.cost.arena import Buffer, arena, placed_bytes
+from edgelstm.cost.arena import arena
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.placing import Buffer, placed_bytes
 from edgelstm.formats import write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -66,6 +67,37 @@ def test_the_bound_is_never_below_the_measured_arena_and_at_most_30_percent_abov
     total = bound.states_bytes + bound.values_bytes + bound.notes_bytes
     assert measured is not None
     assert measured <= total <= 1.3 * measured
+
+
+# Cells without an operator of their own: both directions, head over the last step.
+COMPOSED = {
+    "each step": (("gru", (40, 64)), False, False),
+    "last step": (("gru", (12, 32)), False, True),
+    "peepholes": (("lstm_peephole", (12, 32)), False, True),
+    "two layers": (("mgu", (12, 32, 16)), False, False),
+    "both directions": (("rnn", (6, 20)), True, False),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
+@pytest.mark.parametrize("name", COMPOSED)
+def test_the_bound_of_step_graphs_is_never_below_and_at_most_50_percent_above(
+    name: str, precision: str, tmp_path: pathlib.Path
+) -> None:
+    skip_without("tflm")
+    asked, both, last = COMPOSED[name]
+    network = (bidirectional_network if both else random_network)(*asked, last_step=last)
+    written: Network | QuantizedNetwork = network
+    if precision != "float32":
+        written = quantize(network, random_input(network, 2, 5), precision)
+    for steps, streaming in ((100, False), (20, False), *([] if both else [(1, True)])):
+        path = write(written, tmp_path / "net.tflite", steps=steps, streaming=streaming)
+        measured = smallest_arena(path)
+        bound = arena(count(written, precision=precision).buffers, steps)
+        total = bound.states_bytes + bound.values_bytes + bound.notes_bytes
+        assert measured is not None
+        assert measured <= total <= 1.6 * measured, (steps, measured, total)
 
 
 # int8, 3 -> 2, one step, each value in 16 B: h and c; x, y and four gates.

@@ -15,7 +15,7 @@ from edgelstm.arguments import MOST_STEPS, check_whole
 from edgelstm.errors import ModelError
 from edgelstm.formats import facts, read, write
 from edgelstm.formats.stated import real, whole, whole_text
-from edgelstm.formats.tflite import model
+from edgelstm.formats.tflite.unpack import unpack
 from tests.networks import random_input, random_network
 
 NETWORK = random_network("lstm", (3, 5), outputs=2)
@@ -138,11 +138,12 @@ def test_the_longest_file_that_is_written_is_read(tmp_path: Path) -> None:
 
 def test_shapes_beyond_all_memory_cost_nothing(tmp_path: Path) -> None:
     path = write(INTEGERS, tmp_path / "net.tflite")
-    huge = dataclasses.replace(model.unpack(path.read_bytes()).input, shape=(1, 2**31 - 1, 2**31))
+    (x,) = unpack(path.read_bytes()).graphs[0].inputs
+    huge = dataclasses.replace(x, shape=(1, 2**31 - 1, 2**31))
     with pytest.raises(ModelError, match="steps; at most"):
         from edgelstm.formats.tflite import read as reader
 
-        reader._steps(model.Model(huge, huge, ()))
+        reader._steps(huge)
 
 
 def test_counts_end_where_float64_cannot_tell_them_apart() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from edgelstm.cost.energy import Energy
 from edgelstm.cost.memory import Fit
 from edgelstm.tools.answer import Answer
+from edgelstm.tools.calling import Called
 from edgelstm.tools.export_report import Accuracy, ExportReport
 
 UNKNOWN = Answer(
@@ -32,6 +33,7 @@ NOTHING = ExportReport(
     by_kernels=(),
     input=None,
     output=None,
+    called=Called(),
     failures=(),
     version="",
 )

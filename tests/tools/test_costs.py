@@ -33,7 +33,7 @@ COMMON = ("latency_us", "energy_uj", "energy_net_uj", "latency_reason", "kernels
 def made(name: str) -> Network:
     if name == "bidirectional":
         return bidirectional_network("lstm", (9, 8), outputs=3, last_step=True)
-    shape = SHAPES[name]
+    shape = SHAPES.get(name) or Shape(name, 12, 16)
     assert shape.cell and shape.input and shape.hidden
     sizes = (shape.input, *([shape.hidden] * (shape.layers or 1)))
     outputs = shape.outputs or 0
@@ -84,9 +84,11 @@ def test_one_network_has_one_answer(
 
 
 @pytest.mark.parametrize("cell_name", ["rnn", "mgu", "lstm_coupled"])
-def test_a_cell_without_any_file_is_not_sent_to_a_board(cell_name: str) -> None:
-    told = costs.no_file(random_network(cell_name), "int8", read_device("stm32u575"))
-    assert told and told.endswith("; works: an LSTM without projection")
+def test_a_cell_without_a_file_for_a_microcontroller_is_sent_to_a_board(cell_name: str) -> None:
+    network = random_network(cell_name)
+    told = costs.no_file(network, "int8", read_device("stm32u575"))
+    assert told and told.endswith("; works: an LSTM, or --device rpi-4b")
+    assert costs.no_file(network, "float32", read_device("rpi-4b")) is None
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -119,7 +121,9 @@ def test_advice_for_a_microcontroller_leads_to_no_wall(capsys: pytest.CaptureFix
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("name", "expected"), [("lstm", "hybrid"), ("gru", "float32")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("lstm", "hybrid"), ("gru", "float32"), ("lstm_coupled", "hybrid")]
+)
 def test_a_raspberry_pi_gets_what_a_user_should_run_there(
     name: str, expected: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Float layers as ONNX's own operators: LSTM, GRU, MatMul."""
+"""Float layers as ONNX's own operators: LSTM, GRU, RNN, MatMul; other cells as a loop."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,41 +6,35 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS
-from edgelstm.formats.onnx import native, to_onnx
+from edgelstm.formats.onnx import equations, native, to_onnx
 from edgelstm.formats.onnx.graph import Graph
+from edgelstm.formats.onnx.loop import Ends, stack_names
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.plan import LayerPlan
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 
 Directions = Sequence[Direction] | Sequence[QuantizedDirection]
-ACTIVATIONS: dict[str, tuple[str, dict[str, int]]] = {
-    "relu": ("Relu", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "softmax": ("Softmax", {"axis": -1}),
-}
 
 
-def recurrent(
-    graph: Graph, layer: Recurrent[Direction], x: str, states: Sequence[str]
-) -> tuple[str, list[str]]:
-    """Adds an LSTM or GRU.
+def recurrent(graph: Graph, layer: Recurrent[Direction], x: str, states: Sequence[str]) -> Ends:
+    """Adds the operator that computes a layer, or a loop over the steps.
 
     Args:
         graph: Takes the nodes.
         layer: Float weights.
         x: Name of the input (steps, batch, input_size).
-        states: Names of the states before the first step (batch, hidden_size); none: zeros.
+        states: Names of the states before the first step (batch, its size); none: zeros.
 
     Returns:
         Names of the output (steps, batch, output_size) and of the states after the last step; none
         of a bidirectional layer.
     """
+    operator = native(layer.forward, layer.forward.precision)
+    if operator is None:
+        return equations.recurrent(graph, layer, x, states, _product)
     directions = layer.directions
-    found = native(layer.cell_name)
-    assert found is not None, f"{layer.cell_name} is refused"
-    operator, _, attributes = found
     weights = [
         graph.constant(
             np.stack([to_onnx(d.arrays[key], d.cell_name) for d in directions]),
@@ -48,8 +42,30 @@ def recurrent(
         )
         for letter, key in (("W", "weight_ih"), ("R", "weight_hh"))
     ]
-    inputs = [x, *weights, biases(graph, directions)]
-    return run_operator(graph, directions, inputs, states, operator=operator, attributes=attributes)
+    return run_operator(
+        graph,
+        directions,
+        [x, *weights, biases(graph, directions)],
+        states,
+        operator=operator.name,
+        attributes=operator.attributes,
+    )
+
+
+def _product(
+    graph: Graph, direction: Direction, plan: LayerPlan, group: equations.Group, value: str
+) -> str:
+    """See `equations.Product`. Both biases of a gate are kept, as they are."""
+    scope, (weight_name, bias_name) = (
+        f"{plan.name}/{group[0].result}",
+        stack_names(plan.name, group),
+    )
+    weight = graph.constant(equations.stacked(direction, group).T, weight_name)
+    sums = graph("MatMul", value, weight, scope=scope)
+    if group[0].side not in direction.biases:
+        return sums
+    bias = graph.constant(equations.stacked_bias(direction, plan, group), bias_name)
+    return graph("Add", sums, bias, scope=scope)
 
 
 def biases(graph: Graph, directions: Directions) -> str:
@@ -70,8 +86,8 @@ def run_operator(
     operator: str,
     attributes: Mapping[str, Any],
     scales: Sequence[str] = (),
-) -> tuple[str, list[str]]:
-    """Adds a node in the form of ONNX's LSTM and GRU; result as in `recurrent`.
+) -> Ends:
+    """Adds a node in the form of ONNX's LSTM, GRU and RNN; result as in `recurrent`.
 
     Args:
         graph: Takes the nodes.
@@ -80,23 +96,32 @@ def run_operator(
         states: As in `recurrent`.
         operator: Its name.
         attributes: Of the operator, beside hidden_size.
-        scales: Names of the inputs behind the LSTM's eight.
+        scales: Names of the inputs behind the LSTM's eight, of which P is the last.
     """
     layer, name = directions[0], directions[0].name
     first, second = graph.constant([0]), graph.constant([1])
     names = [*inputs]
     if states:
         names += ["", *(graph("Unsqueeze", s, first, scope=name) for s in states)]
-    if scales:
-        names += [""] * (8 - len(names)) + [*scales]
+    peepholes = _peepholes(graph, directions)
+    if peepholes or scales:
+        names += [""] * (7 - len(names)) + (peepholes or [""]) + [*scales]
     outputs = [f"{name}/Y", *(f"{name}/Y_{s}" for s in CELLS[layer.cell_name].states)]
     options = {"hidden_size": layer.hidden_size, **attributes}
     if len(directions) == 2:
+        options |= {k: 2 * v for k, v in options.items() if isinstance(v, list)}
         graph.add(operator, names, outputs[:1], name=name, direction="bidirectional", **options)
         return _side_by_side(graph, outputs[0], layer), []
     graph.add(operator, names, outputs, name=name, **options)
     y = graph("Squeeze", outputs[0], second, scope=name)
     return y, [graph("Squeeze", end, first, scope=name) for end in outputs[1:]]
+
+
+def _peepholes(graph: Graph, directions: Directions) -> list[str]:
+    """P (directions, n_peepholes * hidden_size), or nothing."""
+    given = [(d.arrays.get("weight_peephole"), d.cell_name) for d in directions]
+    rows = [to_onnx(w, cell_name, "peepholes") for w, cell_name in given if w is not None]
+    return [graph.constant(np.stack(rows), f"{directions[0].name}/P")] if rows else []
 
 
 def _side_by_side(graph: Graph, y: str, layer: Direction | QuantizedDirection) -> str:
@@ -118,5 +143,5 @@ def linear(graph: Graph, layer: Dense | QuantizedDense, x: str, weight: str) -> 
     y = graph("Add", product, bias, scope=layer.name)
     if layer.activation is None:
         return y
-    operator, attributes = ACTIVATIONS[layer.activation]
+    operator, attributes = equations.OPERATORS[layer.activation]
     return graph(operator, y, scope=layer.name, **attributes)

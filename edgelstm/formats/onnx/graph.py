@@ -93,7 +93,7 @@ def _needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProt
     for node in reversed(nodes):
         if wanted & set(node.output):
             kept.append(node)
-            wanted = wanted | set(node.input)
+            wanted = wanted | set(_read([node]))
     return kept[::-1]
 
 

@@ -1,38 +1,40 @@
 """Integer layers in standard ONNX operators, bit for bit: a loop over the steps of the traced list.
 
 The body of the Scan is written from what `lower` lists; between its operations integers are int64.
-Sigmoid and tanh are tables over all int16 values, which a negative index reads from their end.
+Sigmoid and tanh are tables over all int16 values, which a negative index reads from their end. What
+is multiplied by weights is int8, or int16: then in float64, which holds every sum exactly.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgelstm.cells.spec import Op
-from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned, value_info
-from edgelstm.layers.directions import is_bidirectional
+from edgelstm.formats.onnx.graph import WEIGHT_ZERO_POINT, Graph, onnx_type, unsigned
+from edgelstm.formats.onnx.loop import Ends, add_loop, each_direction, groups, stack_names
+from edgelstm.formats.onnx.rounding import limited, rescaled
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import (
+    HEADROOM,
     Add,
     Clip,
-    Limits,
+    Constant,
     Lowered,
     Mul,
+    Narrow,
     Product,
-    Rescale,
+    Sum,
     Table,
+    Widen,
 )
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import ONNXRUNTIME
-
-if TYPE_CHECKING:
-    import onnx
 
 
 def recurrent(
@@ -40,110 +42,63 @@ def recurrent(
     layer: Recurrent[QuantizedDirection],
     x: str,
     states: Sequence[str],
-) -> tuple[str, list[str]]:
-    """Adds a loop over the steps, or one in each direction.
+) -> Ends:
+    """Adds a loop over the steps, or one in each direction; see `loop.each_direction`.
 
     Args:
         graph: Takes the nodes.
         layer: Integers, and one scale per value.
-        x: Name of the input (steps, batch, input_size) int8.
-        states: Names of the states before the first step (batch, hidden_size); none: zeros.
-
-    Returns:
-        Names of the output (steps, batch, output_size) and of the states after the last step; none
-        of a bidirectional layer.
+        x: Name of the input (steps, batch, input_size), integers.
+        states: Names of the states before the first step (batch, its size); none: zeros.
     """
-    if not is_bidirectional(layer):
-        return _loop(graph, layer.forward, x, states)
-    forward, backward = layer.directions
-    there, _ = _loop(graph, forward, x, ())
-    back, _ = _loop(graph, backward, x, (), reverse=True)
-    return graph("Concat", there, back, scope=layer.name, axis=2), []
 
+    def loop(direction: QuantizedDirection, given: Sequence[str], reverse: bool) -> Ends:
+        lowered = lower(direction, ONNXRUNTIME)
+        return add_loop(
+            graph,
+            lowered.name,
+            lowered.states,
+            {x: lowered.input},
+            lambda body: _step(graph, body, lowered),
+            given=given,
+            reverse=reverse,
+        )
 
-def _loop(
-    graph: Graph,
-    layer: QuantizedDirection,
-    x: str,
-    states: Sequence[str],
-    *,
-    reverse: bool = False,
-) -> tuple[str, list[str]]:
-    lowered = lower(layer, ONNXRUNTIME)
-    backwards = {"scan_input_directions": [1], "scan_output_directions": [1]}
-    outputs = [*(f"{layer.name}/{state.name}_end" for state in lowered.states), f"{layer.name}/Y"]
-    graph.add(
-        "Scan",
-        [*(states or _zeros(graph, lowered, x)), x],
-        outputs,
-        name=layer.name,
-        body=_body(graph.body(), lowered),
-        num_scan_inputs=1,
-        **(backwards if reverse else {}),
-    )
-    return outputs[-1], outputs[:-1]
+    return each_direction(graph, layer, states, loop)
 
 
 def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
-    """Adds a dense layer on int8 values and returns its result's name."""
-    lowered, name = lower(layer, ONNXRUNTIME), layer.name
-    product, *tables = lowered.ops
-    assert isinstance(product, Product)
-    operands = [x, graph.constant(unsigned(product.weight.T), f"{name}/weight")]
-    if product.bias is not None:
-        operands.append(graph.constant(product.bias, f"{name}/bias"))
-    sums = _product(graph, name, operands, product)
-    y = _requantize(graph, name, sums, product.rescale.numbers, product.rescale)
-    for table in tables:
-        assert isinstance(table, Table)
-        y = graph("Gather", _table(graph, table), y, scope=name)
-    return y if tables else graph("Cast", y, scope=name, to=onnx_type(lowered.output.type))
-
-
-Affine = TypeVar("Affine", Op, Product)
-
-
-def groups(affines: Iterable[Affine]) -> list[tuple[Affine, ...]]:
-    """Together those that multiply one value by one matrix."""
-    together: dict[object, list[Affine]] = {}
-    for op in affines:
-        together.setdefault((op.side, op.args), []).append(op)
-    return [tuple(ops) for ops in together.values()]
-
-
-def stack_names(layer: str, group: Sequence[Op] | Sequence[Product]) -> tuple[str, str]:
-    """What a group's stacked weights and biases are called: ``lstm1/W_ifgo``, ``lstm1/Wb_ifgo``."""
-    letter, gates = {"ih": "W", "hh": "R"}[str(group[0].side)], [str(op.gate) for op in group]
-    return f"{layer}/{letter}_{''.join(gates)}", f"{layer}/{letter}b_{''.join(gates)}"
-
-
-def _zeros(graph: Graph, lowered: Lowered, x: str) -> list[str]:
-    """Every state at its zero point, for as many sequences as x holds."""
-    from onnx.numpy_helper import from_array
-
-    name, states = lowered.name, lowered.states
-    batch = graph("Shape", x, scope=name, start=1, end=2)
-    shapes = {
-        size: graph("Concat", batch, graph.constant([size]), scope=name, axis=0)
-        for size in dict.fromkeys(s.size for s in states)
-    }
-    starts = [from_array(np.array([s.zero_point], s.type)) for s in states]
-    return [
-        graph("ConstantOfShape", shapes[state.size], scope=name, value=start)
-        for state, start in zip(states, starts, strict=True)
-    ]
+    """Adds a dense layer on integers and returns its result's name."""
+    lowered = lower(layer, ONNXRUNTIME)
+    step = _Step(graph, graph, lowered, {("x", lowered.input.type): x})
+    *ops, last = lowered.ops
+    for op in ops:
+        _add_operation(step, op)
+    if isinstance(last, Table):  # which holds what goes out in its type
+        return _looked_up(step, last)
+    _add_operation(step, last)
+    return step.read(last.result, lowered.output.type)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """The body of a layer's loop; `names` says what a value is called there, in which type."""
+    """A layer's operations on their way into a graph.
 
+    Attributes:
+        around: The graph that holds the constants, `graph` itself or that around the loop.
+        graph: Takes the nodes.
+        layer: The list.
+        names: Value and type to what it is called there.
+    """
+
+    around: Graph
     graph: Graph
-    layer: str
+    layer: Lowered
     names: dict[tuple[str, str], str]
 
     def scope(self, value: str) -> str:
-        return f"{self.layer}/{value}"
+        """In front of the names of a value's nodes; a dense layer is small enough for one."""
+        return f"{self.layer.name}/{value}" if self.layer.states else self.layer.name
 
     def read(self, value: str, type_name: str = "int64") -> str:
         """The value's name in a type, cast if it is not there yet."""
@@ -154,123 +109,135 @@ class _Step:
         return self.names[value, type_name]
 
 
-def _body(graph: Graph, lowered: Lowered) -> onnx.GraphProto:
+def _step(around: Graph, body: Graph, lowered: Lowered) -> list[str]:
+    """Adds the operations of a loop; names of the new states."""
     name, kept = lowered.name, (*lowered.states, lowered.input)
-    step = _Step(graph, name, {(v.name, v.type): f"{name}/{v.name}" for v in kept})
+    step = _Step(around, body, lowered, {(v.name, v.type): f"{name}/{v.name}" for v in kept})
     stacked = groups(op for op in lowered.ops if isinstance(op, Product))
     begins = {group[0].result: group for group in stacked}
     for op in lowered.ops:
         if not isinstance(op, Product):
-            step.names[op.result, "int64"] = OPERATIONS[type(op)](step, op)
+            _add_operation(step, op)
         elif op.result in begins:
             _add_products(step, begins[op.result])
-    ends = [*zip(lowered.states, lowered.new_states, strict=True)]
-    new = [step.read(value, state.type) for state, value in ends]
-    y = graph("Identity", new[0], scope=name)  # an output of a body stands there once
-    infos = {v.name: (v.type, ("batch", v.size)) for v in kept}
-    results = [*zip((v.name for v in lowered.states), new, strict=True)]
-    results.append((lowered.states[0].name, y))
-    return graph.proto(
-        f"{name}/step",
-        [value_info(f"{name}/{v}", *info) for v, info in infos.items()],
-        [value_info(end, *infos[state]) for state, end in results],
-        constants=False,
-    )
+    ends = zip(lowered.states, lowered.new_states, strict=True)
+    return [step.read(value, state.type) for state, value in ends]
+
+
+def _add_operation(step: _Step, op: Any) -> None:
+    step.names[op.result, "int64"] = OPERATIONS[type(op)](step, op)
 
 
 def _add_products(step: _Step, group: Sequence[Product]) -> None:
     """One product for the gates of a group, (batch, gates, rows of a gate) until it is rescaled."""
     graph, first = step.graph, group[0]
     scope, rows = step.scope(first.result), len(first.weight)
-    operands = [step.read(first.args[0], first.type)]
-    weight_name, bias_name = stack_names(step.layer, group)
     weight = np.concatenate([op.weight for op in group])
-    operands.append(graph.constant(unsigned(weight.T), weight_name))
-    if any(op.bias is not None for op in group):
-        none = np.zeros(rows, np.int32)
-        biases = [none if op.bias is None else op.bias for op in group]
-        operands.append(graph.constant(np.concatenate(biases), bias_name))
-    sums = _product(graph, scope, operands, first)
+    given = [op.bias for op in group if op.bias is not None]
+    bias = None
+    if given:
+        none = np.zeros(rows, given[0].dtype)
+        bias = np.concatenate([none if op.bias is None else op.bias for op in group])
+    sums = _sums(step, first, stack_names(step.layer.name, group), weight, bias)
     sums = graph("Reshape", sums, graph.constant([0, len(group), rows]), scope=scope)
     numbers = [[op.rescale.numbers] for op in group]
-    gates = _requantize(graph, scope, sums, numbers, first.rescale)
+    gates = rescaled(graph, scope, sums, numbers, first.rescale)
     for k, op in enumerate(group):
         gate = graph("Gather", gates, graph.constant(k), scope=step.scope(op.result), axis=1)
         step.names[op.result, "int64"] = gate
 
 
-def _product(graph: Graph, scope: str, operands: Sequence[str], op: Product) -> str:
-    """``(v - zero point) @ weight + bias`` from the names of v, weight and perhaps bias."""
-    value, weight, *bias = operands
-    zero_point = graph.constant(np.array(op.zero_point, op.type))
-    weight_zero_point = graph.constant(WEIGHT_ZERO_POINT)
-    sums = graph("MatMulInteger", value, weight, zero_point, weight_zero_point, scope=scope)
-    if bias:
-        sums = graph("Add", sums, *bias, scope=scope)
-    return graph("Cast", sums, scope=scope, to=onnx_type("int64"))
+def _dense_product(step: _Step, op: Product) -> str:
+    name, scope = step.layer.name, step.scope(op.result)
+    sums = _sums(step, op, (f"{name}/weight", f"{name}/bias"), op.weight, op.bias)
+    return rescaled(step.graph, scope, sums, op.rescale.numbers, op.rescale)
+
+
+def _sums(
+    step: _Step,
+    op: Product,
+    names: tuple[str, str],
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+) -> str:
+    """``(v - zero point) @ weight + bias``, int64; `names` are those of weight and bias."""
+    graph, scope, value = step.graph, step.scope(op.result), step.read(op.args[0], op.type)
+    stored = graph.constant(unsigned(weight.T), names[0])
+    constants = [] if bias is None else [graph.constant(bias, names[1])]
+    if op.type == "int8":
+        zero_points = graph.constant(np.array(op.zero_point, op.type)), WEIGHT_ZERO_POINT
+        operands = value, stored, zero_points[0], graph.constant(zero_points[1])
+        sums = graph("MatMulInteger", *operands, scope=scope)
+        if constants:
+            sums = graph("Add", sums, *constants, scope=scope)
+        return graph("Cast", sums, scope=scope, to=onnx_type("int64"))
+    assert op.zero_point == 0, "int16 has none"
+    double = onnx_type("float64")
+    zero_point = graph.constant(np.float64(WEIGHT_ZERO_POINT))
+    wide = step.around("Cast", stored, scope=names[0], to=double)
+    wide = step.around("Sub", wide, zero_point, scope=names[0])
+    product = graph("MatMul", graph("Cast", value, scope=scope, to=double), wide, scope=scope)
+    sums = graph("Cast", product, scope=scope, to=onnx_type("int64"))
+    return graph("Add", sums, *constants, scope=scope) if constants else sums
 
 
 def _add(step: _Step, op: Add) -> str:
     args, scope = [step.read(a) for a in op.args], step.scope(op.result)
-    return _limited(step.graph, scope, step.graph("Add", *args, scope=scope), op.limits)
+    return limited(step.graph, scope, step.graph("Add", *args, scope=scope), op.limits)
+
+
+def _sum(step: _Step, op: Sum) -> str:
+    graph, scope = step.graph, step.scope(op.result)
+    headroom = graph.constant(2**HEADROOM)
+    sides = [
+        rescaled(graph, scope, graph("Mul", step.read(a), headroom, scope=scope), by.numbers, by)
+        for a, by in zip(op.args, (op.left, op.right), strict=True)
+    ]
+    total = graph("Add" if op.sign > 0 else "Sub", *sides, scope=scope)
+    return rescaled(graph, scope, total, op.rescale.numbers, op.rescale)
 
 
 def _mul(step: _Step, op: Mul) -> str:
     args, scope = [step.read(a) for a in op.args], step.scope(op.result)
     product = step.graph("Mul", *args, scope=scope)
-    return _requantize(step.graph, scope, product, op.rescale.numbers, op.rescale)
+    return rescaled(step.graph, scope, product, op.rescale.numbers, op.rescale)
 
 
 def _look_up(step: _Step, op: Table) -> str:
-    arg, scope = step.read(op.args[0]), step.scope(op.result)
-    value = step.graph("Gather", _table(step.graph, op), arg, scope=scope)
-    return step.graph("Cast", value, scope=scope, to=onnx_type("int64"))
+    value = _looked_up(step, op)
+    return step.graph("Cast", value, scope=step.scope(op.result), to=onnx_type("int64"))
+
+
+def _looked_up(step: _Step, op: Table) -> str:
+    """From a table that stands in the file once for all layers, the values of 0 and above first."""
+    values = op.values.astype(op.type)
+    table = step.graph.constant(np.roll(values, len(values) // 2), op.name)
+    return step.graph("Gather", table, step.read(op.args[0]), scope=step.scope(op.result))
 
 
 def _clip(step: _Step, op: Clip) -> str:
-    return _limited(step.graph, step.scope(op.result), step.read(op.args[0]), op.limits)
+    return limited(step.graph, step.scope(op.result), step.read(op.args[0]), op.limits)
+
+
+def _constant(step: _Step, op: Constant) -> str:
+    """Under the name of its value, by which peepholes are read back."""
+    name = step.graph.constant(op.values, step.scope(op.result))
+    return step.graph("Cast", name, scope=step.scope(op.result), to=onnx_type("int64"))
+
+
+def _narrow(step: _Step, op: Narrow) -> str:
+    value, scope = step.read(op.args[0]), step.scope(op.result)
+    return rescaled(step.graph, scope, value, op.rescale.numbers, op.rescale)
 
 
 OPERATIONS: dict[type, Callable[[_Step, Any], str]] = {
+    Product: _dense_product,
     Add: _add,
+    Sum: _sum,
     Mul: _mul,
     Table: _look_up,
     Clip: _clip,
+    Constant: _constant,
+    Widen: lambda step, op: step.read(op.args[0]),
+    Narrow: _narrow,
 }
-
-
-def _table(graph: Graph, op: Table) -> str:
-    """Adds a table under its name, once for all layers: first the values of 0 and above."""
-    values = op.values.astype(op.type)
-    return graph.constant(np.roll(values, len(values) // 2), op.name)
-
-
-def _requantize(graph: Graph, scope: str, x: str, numbers: Any, to: Rescale) -> str:
-    """`fixedpoint.requantize` by each multiplier and shift, as `to` says behind it.
-
-    x is int64, and no value leaves int32, shifted left neither: quantization guards that.
-    """
-    assert to.rounding == "requantize" and to.limits, "files have TFLM's arithmetic"
-    q, shift = np.moveaxis(np.array(numbers, np.int64), -1, 0)
-    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    if left.any():
-        x = graph("Mul", x, graph.constant(np.int64(1) << left), scope=scope)
-    # (x q + 2^30) >> 31: Div truncates, so 2^62 keeps the sum positive and is taken off behind it
-    product = graph("Mul", x, graph.constant(q), scope=scope)
-    raised = graph("Add", product, graph.constant(2**62 + 2**30), scope=scope)
-    quotient = graph("Div", raised, graph.constant(2**31), scope=scope)
-    x = graph("Sub", quotient, graph.constant(2**31), scope=scope)
-    if right.any():
-        # ties away from zero: half of the divisor, with the sign of x, before Div truncates
-        half = graph.constant((np.int64(1) << right) >> 1)
-        signed = graph("Mul", graph("Sign", x, scope=scope), half, scope=scope)
-        x = graph("Add", x, signed, scope=scope)
-        x = graph("Div", x, graph.constant(np.int64(1) << right), scope=scope)
-    if to.zero_point:
-        x = graph("Add", x, graph.constant(to.zero_point), scope=scope)
-    return _limited(graph, scope, x, to.limits)
-
-
-def _limited(graph: Graph, scope: str, x: str, limits: Limits) -> str:
-    low, high = (graph.constant(limit) for limit in limits)
-    return graph("Clip", x, low, high, scope=scope)

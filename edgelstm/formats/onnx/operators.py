@@ -1,5 +1,6 @@
 """ONNX operators on tensors that depend on the input: OPERATORS, each as moves of a `Signal`."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import UNREAD_FINALS, activate, add_bias, dense, recurrent
-from edgelstm.formats.onnx import NATIVE, from_onnx
-from edgelstm.formats.onnx.folding import axes_of, distinct, integers, slice_bounds, target_shape
+from edgelstm.formats.layers import activate, add_bias, dense
+from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
 from edgelstm.formats.symbolic import (
     Signal,
     Unread,
     cut,
-    directions_apart,
     permute,
     reshape,
     select,
@@ -28,124 +27,6 @@ from edgelstm.formats.tensors import FLOAT_TYPES, float32
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
-
-# What a recurrent node may say, and what it says by being silent
-SILENT: dict[str, dict[str, Any]] = {
-    "LSTM": {"activations": ["Sigmoid", "Tanh", "Tanh"], "input_forget": 0},
-    "GRU": {"activations": ["Sigmoid", "Tanh"]},
-}
-INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
-
-
-def _recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, ...]:
-    """Y (steps, directions, batch, hidden_size), Y_h (directions, batch, hidden_size) and Y_c."""
-    inputs = dict(zip(INPUTS, (*given, *[None] * len(INPUTS)), strict=False))
-    _check_attributes(operator, attributes)
-    _check_inputs(inputs)
-    cell_name = next(
-        name
-        for name, (native, _, options) in NATIVE.items()
-        if native == operator and all(attributes.get(k, 0) == v for k, v in options.items())
-    )
-    both = attributes.get("direction") == "bidirectional"
-    weights = _weights(inputs, cell_name, 2 if both else 1)
-    _check_states(inputs, weights)
-    if attributes.get("hidden_size", inputs["R"].shape[2]) != inputs["R"].shape[2]:
-        raise ModelError(
-            f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
-        )
-    x, c = _signal(inputs["X"]), Unread("the final cell state Y_c, which no network here gives")
-    if both:
-        y = recurrent(x, cell_name, weights[0], steps_axis=0, reverse=weights[1])
-        return directions_apart(y), Unread(f"the final states Y_h {UNREAD_FINALS}"), c
-    y = recurrent(x, cell_name, weights[0], steps_axis=0)
-    return unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0]), c
-
-
-def _check_attributes(operator: str, attributes: Attributes) -> None:
-    both = attributes.get("direction") == "bidirectional"
-    silent = {**SILENT[operator], "direction": "forward", "layout": 0}
-    silent |= (
-        {"activations": silent["activations"] * 2, "direction": "bidirectional"} if both else {}
-    )
-    # what a known attribute says wrongly is the cause of others: HardSigmoid of activation_alpha
-    for name, value in sorted(attributes.items(), key=lambda item: item[0] not in silent):
-        if name == "hidden_size" or (name == "linear_before_reset" and value in (0, 1)):
-            continue
-        if name in ("activation_alpha", "activation_beta"):
-            raise ModelError(
-                f"has {name}={value}, which sigmoid and tanh do not take; leave it out"
-            )
-        if name not in silent:
-            raise ModelError(f"has {name}={value}, which no target supports; export it without")
-        if value != silent[name]:
-            also = " or bidirectional" if name == "direction" else ""
-            raise ModelError(
-                f"has {name}={value}; only {silent[name]}{also} is supported: train and export it "
-                "so"
-            )
-
-
-def _check_inputs(inputs: Mapping[str, Any]) -> None:
-    for name in ("W", "R", "B"):
-        if not (isinstance(inputs[name], np.ndarray) or (name == "B" and inputs[name] is None)):
-            raise ModelError(f"its weights {name} are not a constant")
-    for name, what in (("sequence_lens", "lengths per sequence"), ("P", "peepholes")):
-        if inputs[name] is not None:
-            raise ModelError(f"has {what} ({name}), which are not supported; export it without")
-    for name in ("initial_h", "initial_c"):
-        state = inputs[name]
-        if state is not None and (not isinstance(state, np.ndarray) or np.any(distinct(state))):
-            raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
-
-
-def _check_states(inputs: Mapping[str, Any], weights: Sequence[Mapping[str, Any]]) -> None:
-    """Their batch may be that of the exporter's example, as zeros are the same for any batch."""
-    size = weights[0]["weight_hh"].shape[1]
-    for name in ("initial_h", "initial_c"):
-        state = inputs[name]
-        if state is None:
-            continue
-        if state.ndim != 3 or (len(state), state.shape[2]) != (len(weights), size):
-            raise ModelError(
-                f"has {name} of shape {state.shape}; ({len(weights)}, batch, {size}) is needed; "
-                "if the model has a projection (proj_size), torch.onnx.export(dynamo=True) loses "
-                "it: no file holds it, build the layer without"
-            )
-
-
-def _weights(inputs: Mapping[str, Any], cell_name: str, directions: int) -> list[dict[str, Any]]:
-    """Those of each direction."""
-    w, r = (float32(inputs[name], name) for name in ("W", "R"))
-    n_gates = len(CELLS[cell_name].gates)
-    if (
-        r.ndim != 3
-        or len(r) != directions
-        or r.shape[1] != n_gates * r.shape[2]
-        or w.shape[:2] != r.shape[:2]
-    ):
-        raise ModelError(
-            f"has W of shape {w.shape} and R of shape {r.shape}; ({directions}, {n_gates} * "
-            f"hidden_size, input_size) and ({directions}, {n_gates} * hidden_size, hidden_size) "
-            "are needed"
-        )
-    rows = r.shape[1]
-    b = inputs["B"]
-    b = np.zeros((directions, 2 * rows), np.float32) if b is None else float32(b, "B")
-    if b.shape != (directions, 2 * rows):
-        raise ModelError(f"has B of shape {b.shape}; {(directions, 2 * rows)} is needed")
-    arrays = zip(w, r, b[:, :rows], b[:, rows:], strict=True)
-    names = "weight_ih", "weight_hh", "bias_ih", "bias_hh"
-    return [
-        {name: from_onnx(array, cell_name) for name, array in zip(names, own, strict=True)}
-        for own in arrays
-    ]
-
-
-def _signal(value: Any) -> Signal:
-    if not isinstance(value, Signal):
-        raise ModelError("its input does not depend on the graph's input")
-    return value
 
 
 def _constant(value: Any) -> Array:
@@ -159,12 +40,12 @@ def _gemm(attributes: Attributes, a: Any, b: Any, c: Any = None) -> Signal:
         if attributes.get(name, needed) != needed:
             raise ModelError(f"has {name}={attributes[name]}; {needed} is needed")
     weight = _matrix(b)
-    y = dense(_signal(a), weight if attributes.get("transB", 0) else _turned(weight), None)
+    y = dense(signal(a), weight if attributes.get("transB", 0) else _turned(weight), None)
     return y if c is None else add_bias(y, float32(_constant(c), "C"))
 
 
 def _matmul(_: Attributes, a: Any, b: Any) -> Signal:
-    return dense(_signal(a), _turned(_matrix(b)), None)
+    return dense(signal(a), _turned(_matrix(b)), None)
 
 
 def _matrix(value: Any) -> Any:
@@ -179,8 +60,8 @@ def _turned(weight: Array) -> Any:
 
 
 def _add(_: Attributes, a: Any, b: Any) -> Signal:
-    signal, bias = (a, b) if isinstance(a, Signal) else (b, a)
-    return add_bias(_signal(signal), float32(_constant(bias), "of a bias"))
+    x, bias = (a, b) if isinstance(a, Signal) else (b, a)
+    return add_bias(signal(x), float32(_constant(bias), "of a bias"))
 
 
 def _cast(attributes: Attributes, x: Signal) -> Signal:
@@ -219,14 +100,14 @@ def _gather(attributes: Attributes, x: Any, indices: Any) -> Signal:
     axis, index = attributes.get("axis", 0), integers(_constant(indices))
     if len(index) != 1 or indices.ndim > 1:
         raise ModelError(f"selects {len(index)} entries of axis {axis}; one is needed")
-    one = select(_signal(x), axis, index[0])
+    one = select(signal(x), axis, index[0])
     return unsqueeze(one, [axis % len(x.axes)]) if indices.ndim else one
 
 
 def _concat(attributes: Attributes, *parts: Any) -> Signal:
     """Final states of several layers; all else would mix features."""
     axis = attributes["axis"]
-    return stack([squeeze(_signal(part), [axis]) for part in parts], axis)
+    return stack([squeeze(signal(part), [axis]) for part in parts], axis)
 
 
 def _transpose(attributes: Attributes, x: Signal) -> Signal:
@@ -246,8 +127,9 @@ def _softmax(attributes: Attributes, x: Signal) -> Signal:
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "LSTM": lambda attributes, *inputs: _recurrent("LSTM", attributes, *inputs),
-    "GRU": lambda attributes, *inputs: _recurrent("GRU", attributes, *inputs),
+    "LSTM": functools.partial(recurrent, "LSTM"),
+    "GRU": functools.partial(recurrent, "GRU"),
+    "RNN": functools.partial(recurrent, "RNN"),
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Add": _add,
@@ -268,7 +150,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Gather": _gather,
     "Concat": _concat,
 }
-WEIGHTED = ("LSTM", "GRU", "Gemm", "MatMul")
+WEIGHTED = ("LSTM", "GRU", "RNN", "Gemm", "MatMul")
 
 
 def apply(operator: str, inputs: Sequence[Any], attributes: Attributes) -> Any:
@@ -278,7 +160,7 @@ def apply(operator: str, inputs: Sequence[Any], attributes: Attributes) -> Any:
             raise ModelError(f"reads {value.what}")
     if operator not in OPERATORS:
         raise ModelError(
-            f"operator {operator} is not supported; LSTM, GRU, Gemm, MatMul and Add, Relu, Sigmoid "
-            "and Softmax are, and what moves axes between them; export the part without it"
+            f"operator {operator} is not supported; LSTM, GRU, RNN, Gemm, MatMul and Add, Relu, "
+            "Sigmoid and Softmax are, and what moves axes between them; export the part without it"
         )
     return OPERATORS[operator](attributes, *inputs)

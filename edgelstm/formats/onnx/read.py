@@ -1,4 +1,4 @@
-"""ONNX files from any program: LSTM, GRU and dense layers, found by following the graph."""
+"""ONNX files from any program: recurrent and dense layers, found by following the graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.layers import SIZES, follow
-from edgelstm.formats.onnx import read_integer
+from edgelstm.formats.onnx import read_described
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
@@ -52,7 +52,7 @@ class _Graph:
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
-    """The network of an `.onnx` file; one that edgelstm quantized with its integers.
+    """The network of an `.onnx` file; one that edgelstm describes in it with its integers.
 
     Args:
         path: The file; tensors outside of it are read from its folder alone.
@@ -63,10 +63,10 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """
     with at(path.name):
         model = _load(path)
-        if any(entry.key == read_integer.KEY for entry in model.metadata_props):
-            quantized = read_integer.read(model)
-            check_stated(quantized, asked)
-            return quantized
+        if any(entry.key == read_described.KEY for entry in model.metadata_props):
+            described = read_described.read(model)
+            check_stated(described, asked)
+            return described
         graph = _graph(model, path.parent)
         network = _at_any_size(graph)
         check_stated(network, asked)

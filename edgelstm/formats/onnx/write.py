@@ -7,13 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgelstm.cells import CELLS
 from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import float as float32
-from edgelstm.formats.onnx import hybrid, integer
+from edgelstm.formats.onnx import hybrid, integer, native
 from edgelstm.formats.onnx.graph import Graph, value_info
-from edgelstm.formats.onnx.read_integer import KEY
+from edgelstm.formats.onnx.read_described import KEY
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -23,7 +22,12 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime reads them since 1.15
-BY_PRECISION: dict[str, Any] = {"float32": float32, "hybrid": hybrid, "int8": integer}
+BY_PRECISION: dict[str, Any] = {
+    "float32": float32,
+    "hybrid": hybrid,
+    "int8": integer,
+    "int16x8": integer,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +49,12 @@ def encode(
     """The .onnx file of a network: ``x (batch, steps, input_size)`` -> ``y``.
 
     y is (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
-    A streaming file has one step. Behind x it takes the states ``h0 c0 h1 ...`` (batch,
-    hidden_size), numbered by recurrent layer, and behind y it returns them as ``h0_out ...``;
-    at `int8` they start at the zero points that the metadata name.
+    A streaming file has one step. Behind x it takes the states ``h0 c0 h1 ...`` (batch, its size),
+    numbered by recurrent layer, and behind y it returns them as ``h0_out ...``; of integers they
+    start at the zero points that the metadata name.
 
     Args:
-        network: Float32, hybrid or int8.
+        network: In any precision.
         steps: Of no effect: batch and steps are symbolic.
         streaming: One step per call; the caller keeps the states.
         target: Of no effect: one runtime reads the format.
@@ -80,9 +84,10 @@ def _states(network: Network | QuantizedNetwork) -> dict[str, list[_End]]:
     for layer in network.layers:
         if isinstance(layer, Recurrent):
             forward, n = layer.forward, len(states)
+            listed = forward.sizes.operations
             states[layer.name] = [
-                _End(f"{s}{n}", ("batch", forward.hidden_size), forward.scales.get(s))
-                for s in CELLS[layer.cell_name].states
+                _End(f"{s}{n}", ("batch", listed.sizes[s]), forward.scales.get(s))
+                for s in listed.states
             ]
     return states
 
@@ -152,9 +157,17 @@ def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> 
         if end.scale:
             metadata[f"{KEY}.{name}_scale"] = repr(end.scale.scale)
             metadata[f"{KEY}.{name}_zero_point"] = repr(end.scale.zero_point)
-    if isinstance(network, QuantizedNetwork):
+    if _needs_description(network):
         metadata[KEY] = json.dumps(describe(network))
     return metadata
+
+
+def _needs_description(network: Network | QuantizedNetwork) -> bool:
+    """Whether the operators do not say all of it: scales, or what a loop computes."""
+    return isinstance(network, QuantizedNetwork) or any(
+        isinstance(layer, Recurrent) and native(layer.forward, "float32") is None
+        for layer in network.layers
+    )
 
 
 def _model(

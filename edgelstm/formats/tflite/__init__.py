@@ -1,23 +1,20 @@
-"""The .tflite format: one fused operator per LSTM layer."""
+"""The .tflite format: one fused operator per LSTM layer, step graphs for all other cells."""
 
 import pathlib
 
-from edgelstm.cells import same_cell
 from edgelstm.formats.signature import FileFacts
 from edgelstm.layers.recurrent import AnyDirection
-from edgelstm.model.forms import precision_for
-from edgelstm.model.precision import COMPOSED
+from edgelstm.model.forms import is_plain
+from edgelstm.model.precision import FUSED
 
 
 def refusal(direction: AnyDirection, precision: str) -> str | None:
-    """Why .tflite has no form for a direction, at any precision; None if it has one."""
-    cell = direction.cell_name
-    if COMPOSED in (direction.form, precision_for((direction,), precision).form):
-        return "composed integers have no .tflite yet"
-    if not same_cell(cell, "lstm"):
-        return f"TensorFlow Lite has no fused operator for a {cell}, only for an lstm"
-    if direction.projection_size:
-        return "TensorFlow Lite's fused operator is written without a projection"
+    """Why .tflite has no form for a direction at a precision; None if it has one."""
+    if direction.form == FUSED and not is_plain(direction):
+        return (
+            f"TensorFlow Lite has no fused operator for a {direction.cell_name}, only for a plain "
+            "lstm; quantize(..., form='composed') gives integers that it has"
+        )
     return None
 
 

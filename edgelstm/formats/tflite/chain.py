@@ -12,7 +12,8 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
-from edgelstm.formats.tflite.model import MOST_AXES, Operator, Tensor
+from edgelstm.formats.tflite.model import Operator, Tensor
+from edgelstm.formats.tflite.unpack import MOST_AXES
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Recurrent

@@ -10,7 +10,10 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
-from edgelstm.formats.tflite.model import Model, unpack
+from edgelstm.formats.tflite.metadata import KEY
+from edgelstm.formats.tflite.model import Graph, Tensor, operator_names
+from edgelstm.formats.tflite.read_composed import Composed, read_composed
+from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Recurrent
@@ -24,7 +27,8 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of a .tflite file.
 
     Args:
-        path: Fused LSTMs (float32, hybrid or int8) and dense layers, batch 1.
+        path: Fused LSTMs (float32, hybrid or int8) and dense layers, batch 1; or step graphs
+            as edgelstm writes them.
         asked: What the caller knows of the file, which states all of it itself.
 
     Returns:
@@ -36,21 +40,36 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """
     data = path.read_bytes()
     with _named(path.name):
-        network = _network(unpack(data), MOST_SHARING * len(data))
+        model = unpack(data)
+        if KEY in model.metadata:
+            network = _composed(data).network
+        else:
+            network = _network(model.graphs[0], MOST_SHARING * len(data))
         check_stated(network, asked)
     return network
 
 
 def read_facts(path: pathlib.Path) -> FileFacts:
-    """What a file is fixed to, from its input and output."""
+    """What a file is fixed to, from its inputs and outputs."""
     data = path.read_bytes()
     with _named(path.name):
         model = unpack(data)
-        steps = _steps(model)
-        ends = model.input.type, model.output.type
-        names = {op.name for op in model.operators}
+        if KEY in model.metadata:
+            return _composed(data).facts
+        x, y = _ends(model.graphs[0])
+        steps, names = _steps(x), operator_names(model)
         streaming = steps == 1 and "REVERSE_V2" not in names
-        return FileFacts(steps, *ends, streaming=streaming, has_softmax="SOFTMAX" in names)
+        has_softmax = "SOFTMAX" in names
+        return FileFacts(steps, x.type, y.type, streaming, has_softmax, operators=names)
+
+
+def _composed(data: bytes) -> Composed:
+    """Of a file of step graphs."""
+    model = unpack(data, every_graph=True)
+    inputs = model.graphs[0].inputs
+    if not inputs:
+        raise ModelError("it has no input")
+    return read_composed(model, _steps(inputs[0]), MOST_SHARING * len(data))
 
 
 @contextlib.contextmanager
@@ -62,13 +81,22 @@ def _named(where: str) -> Iterator[None]:
         raise ModelError(f"{where}: {error}") from None
 
 
-def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
-    steps = _steps(model)
-    chain = Chain(model.input, steps, steps, model.input.shape[-1])
+def _ends(graph: Graph) -> tuple[Tensor, Tensor]:
+    """Input and output, one each."""
+    for end, found in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(found) != 1:
+            raise ModelError(f"it has {len(found)} {end}; a network with one is supported")
+    return graph.inputs[0], graph.outputs[0]
+
+
+def _network(graph: Graph, most_bytes: int) -> Network | QuantizedNetwork:
+    x, y = _ends(graph)
+    steps = _steps(x)
+    chain = Chain(x, steps, steps, x.shape[-1])
     k = 0
-    while k < len(model.operators):
-        directions = directions_at(model.operators[k : k + 5], chain.value)
-        link = directions or model.operators[k : k + 1]
+    while k < len(graph.operators):
+        directions = directions_at(graph.operators[k : k + 5], chain.value)
+        link = directions or graph.operators[k : k + 1]
         inputs = [t for op in link for t in op.inputs if t is not None]
         most_bytes -= sum(t.data.nbytes for t in inputs if t.data is not None)
         with _named(f"operator {k} ({link[0].name})"):
@@ -79,25 +107,24 @@ def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
             else:
                 append(chain, link[0])
         k += len(link)
-    if chain.value is not model.output:
+    if chain.value is not y:
         raise ModelError(
-            f"the result is tensor '{model.output.name}', "
-            "which is not what the last operator computes"
+            f"the result is tensor '{y.name}', which is not what the last operator computes"
         )
     return _assembled(chain)
 
 
-def _steps(model: Model) -> int:
-    shape = model.input.shape
+def _steps(x: Tensor) -> int:
+    shape = x.shape
     if len(shape) not in (2, 3) or shape[0] != 1 or min(shape) < 1:
         raise ModelError(
-            f"its input '{model.input.name}' has shape {shape}; (1, steps, values) is read: "
+            f"its input '{x.name}' has shape {shape}; (1, steps, values) is read: "
             "convert it with batch 1"
         )
     steps = math.prod(shape[:-1])
     if steps > MOST_STEPS:
         raise ModelError(
-            f"its input '{model.input.name}' has {steps:,} steps; at most {MOST_STEPS:,} are read: "
+            f"its input '{x.name}' has {steps:,} steps; at most {MOST_STEPS:,} are read: "
             "convert it with fewer"
         )
     return steps

@@ -43,11 +43,17 @@ OPERATORS = tuple(_OPERATORS.split())  # an operator's code is its place
 LARGEST_INT8_CODE = 127  # larger codes stand in a second field, added when 127 were used up
 
 OPTIONS = {  # operator -> (tag in the union of option tables, name of the table)
+    "ADD": (11, "AddOptions"),
+    "CALL_ONCE": (103, "CallOnceOptions"),
     "CONCATENATION": (10, "ConcatenationOptions"),
     "FULLY_CONNECTED": (8, "FullyConnectedOptions"),
+    "MUL": (21, "MulOptions"),
     "SOFTMAX": (9, "SoftmaxOptions"),
     "STRIDED_SLICE": (32, "StridedSliceOptions"),
+    "SUB": (28, "SubOptions"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (71, "LstmOptions"),
+    "VAR_HANDLE": (111, "VarHandleOptions"),
+    "WHILE": (93, "WhileOptions"),
 }
 
 SCHEMA = {
@@ -104,6 +110,11 @@ SCHEMA = {
         "subgraph_index": Field(4, "uint32"),
     },
     "TensorMap": {"name": Field(0, "string"), "tensor_index": Field(1, "uint32")},
+    "AddOptions": {
+        "activation": Field(0, "int8"),
+        "pot_scale_int16": Field(1, "bool", True),
+    },
+    "CallOnceOptions": {"init_graph": Field(0, "int32")},
     "ConcatenationOptions": {
         "axis": Field(0, "int32"),
         "activation": Field(1, "int8"),
@@ -113,6 +124,7 @@ SCHEMA = {
         "weights_format": Field(1, "int8"),
         "keep_num_dims": Field(2, "bool"),
     },
+    "MulOptions": {"activation": Field(0, "int8")},
     "SoftmaxOptions": {"beta": Field(0, "float32")},
     "StridedSliceOptions": {
         "begin_mask": Field(0, "int32"),
@@ -122,6 +134,10 @@ SCHEMA = {
         "shrink_axis_mask": Field(4, "int32"),
         "offset": Field(5, "bool"),
     },
+    "SubOptions": {
+        "activation": Field(0, "int8"),
+        "pot_scale_int16": Field(1, "bool", True),
+    },
     "LstmOptions": {
         "activation": Field(0, "int8"),
         "cell_clip": Field(1, "float32"),
@@ -130,4 +146,6 @@ SCHEMA = {
         "asymmetric_quantize_inputs": Field(4, "bool"),
         "diagonal_recurrent_tensors": Field(5, "bool"),
     },
+    "VarHandleOptions": {"container": Field(0, "string"), "shared_name": Field(1, "string")},
+    "WhileOptions": {"condition_graph": Field(0, "int32"), "body_graph": Field(1, "int32")},
 }

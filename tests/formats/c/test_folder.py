@@ -136,3 +136,17 @@ def test_a_stream_goes_on_where_it_stopped(tmp_path: pathlib.Path) -> None:
     first = np.array([opened.step(x_t) for x_t in x])
     np.testing.assert_array_equal(first, expected)
     np.testing.assert_array_equal(opened.run(x[None])[0], expected)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "net_c"
+    for kind, told in (("absent", "does not exist"), ("file", "is a file, not a folder")):
+        if kind == "file":
+            path.write_bytes(b"")
+        with pytest.raises(ModelError, match=told):
+            edgelstm.read(path)
+    path.unlink()
+    path.mkdir()
+    for use in (edgelstm.read, edgelstm.verify):
+        with pytest.raises(ModelError, match="network.json does not exist"):
+            use(path)

@@ -197,6 +197,36 @@ def test_both_forms_of_the_gru_are_read(
     assert_matches_onnxruntime(got, path)
 
 
+@pytest.mark.parametrize("biases", [["B"], []])
+def test_the_plain_recurrent_operator_is_read(biases: list[str], tmp_path: Path) -> None:
+    nodes = [
+        make_node("RNN", ["x", "W", "R", *biases], ["Y"], hidden_size=HIDDEN),
+        node("Squeeze", "Y one"),
+    ]
+    path = save(tmp_path / "net.onnx", nodes, constants(1))
+    got = read_float(path)
+    assert [layer.name for layer in got.layers] == ["rnn1"]
+    assert_matches_onnxruntime(got, path)
+
+
+def test_peepholes_are_read_and_a_gate_that_is_its_negative_is_not_stored(tmp_path: Path) -> None:
+    arrays = constants() | {"P": np.linspace(-1, 1, 3 * HIDDEN, dtype=np.float32)[None]}
+    nodes = [lstm("", "", "", "P"), node("Squeeze", "Y one")]
+    path = save(tmp_path / "net.onnx", nodes, arrays)
+    [layer] = parts(read_float(path).layers)
+    assert layer.cell_name == "lstm_peephole"
+    assert_matches_onnxruntime(read_float(path), path)
+    i, f = slice(0, HIDDEN), slice(2 * HIDDEN, 3 * HIDDEN)  # of i o f c
+    for name in "WRP":
+        arrays[name][:, i] = -arrays[name][:, f]
+    assert parts(read_float(save(path, nodes, arrays)).layers)[0].cell_name == "lstm_peephole"
+    for b in np.split(arrays["B"], 2, axis=1):
+        b[:, i] = -b[:, f]
+    coupled = read_float(save(path, nodes, arrays))
+    assert parts(coupled.layers)[0].cell_name == "lstm_coupled_peephole"
+    assert_matches_onnxruntime(coupled, path)
+
+
 def test_axes_and_slices_of_older_opsets_are_attributes(tmp_path: Path) -> None:
     nodes = [
         lstm(),

@@ -38,7 +38,16 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "lengths": ([lstm("one")], "has lengths per sequence (sequence_lens)"),
     "start": ([lstm("", "ones")], "starts from a state (initial_h) that is not zero"),
     "start from x": ([lstm("", "", "x")], "starts from a state (initial_c) that is not zero"),
-    "peepholes": ([lstm("", "", "", "P")], "has peepholes (P), which are not supported"),
+    "short peepholes": ([lstm("", "", "", "C")], "has P of shape (3,); (1, 12) is needed"),
+    "peepholes from x": ([lstm("", "", "", "x")], "its weights P are not a constant"),
+    "peepholes of a gru": (
+        [make_node("GRU", ["x", "W3", "R3", "", "", "", "", "P"], ["Y"], "g")],
+        "node 'g' (GRU): has peepholes (P), which no GRU has",
+    ),
+    "sigmoid alone": (
+        [make_node("RNN", ["x", "W1", "R1"], ["Y"], "r", activations=["Sigmoid"])],
+        "node 'r' (RNN): has activations=['Sigmoid']; only ['Tanh'] or ['Relu'] is supported",
+    ),
     "hidden_size": ([lstm(hidden_size=9)], "has hidden_size=9, but R of shape (1, 16, 4)"),
     "weights of x": (
         [make_node("LSTM", ["x", "x", "R"], ["Y"], "a")],
@@ -134,6 +143,10 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
 EXTRA = {
     "ones": np.ones((1, 2, HIDDEN), np.float32),
     "P": np.ones((1, 3 * HIDDEN), np.float32),
+    "W3": np.ones((1, 3 * HIDDEN, INPUTS), np.float32),
+    "R3": np.ones((1, 3 * HIDDEN, HIDDEN), np.float32),
+    "W1": np.ones((1, HIDDEN, INPUTS), np.float32),
+    "R1": np.ones((1, HIDDEN, HIDDEN), np.float32),
     "two": np.array([0, 1]),
     "one_more": np.ones((2, 3), np.float32),
     "half": np.array(0.5, np.float32),

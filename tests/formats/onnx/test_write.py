@@ -8,8 +8,6 @@ import onnx
 import pytest
 from onnx.numpy_helper import to_array
 
-from edgelstm import formats
-from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import NATIVE
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
@@ -90,7 +88,7 @@ def test_gru_with_the_reset_before_the_product_matches_its_equations(gain: float
     )
 
 
-@pytest.mark.parametrize("cell_name", NATIVE)
+@pytest.mark.parametrize("cell_name", sorted({entry.cell for entry in NATIVE}))
 @pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "softmax"])
 @pytest.mark.parametrize("last_step", [False, True])
 def test_dense_layers_before_and_behind_match_forward(
@@ -109,15 +107,31 @@ def test_dense_layers_before_and_behind_match_forward(
     np.testing.assert_allclose(stream(network, x), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell_name", NATIVE)
-def test_both_biases_stand_in_the_file(cell_name: str) -> None:
+@pytest.mark.parametrize(
+    ("cell_name", "order"), [("lstm", "iofg"), ("gru", "zrn"), ("gru_reset_before", "zrn")]
+)
+def test_both_biases_stand_in_the_file(cell_name: str, order: str) -> None:
     network = random_network(cell_name, (2, 3))
     [layer] = parts(network.layers)
     tensors = {t.name: to_array(t) for t in model(network).graph.initializer}
-    order = {"lstm": "iofg"}.get(cell_name, "zrn")
     places = [layer.spec.gates.index(gate) for gate in order]
     expected = [b.reshape(-1, 3)[places].ravel() for b in (layer.bias_ih, layer.bias_hh)]
     np.testing.assert_array_equal(tensors[f"{layer.name}/B"], [np.concatenate(expected)])
+
+
+def test_coupled_gates_are_an_lstm_with_negated_weights() -> None:
+    network = random_network("lstm_coupled_peephole", (2, 3))
+    [layer] = parts(network.layers)
+    tensors = {t.name.split("/")[-1]: to_array(t)[0] for t in model(network).graph.initializer}
+    f, g, o = np.split(layer.weight_ih, 3)
+    np.testing.assert_array_equal(tensors["W"], np.concatenate([-f, o, f, g]))
+    f, o = np.split(layer.weight_peephole, 2)
+    np.testing.assert_array_equal(tensors["P"], np.concatenate([-f, o, f]))
+    kinds = [node.op_type for node in model(network).graph.node]
+    assert "LSTM" in kinds and "Scan" not in kinds
+    [node] = [node for node in model(network).graph.node if node.op_type == "LSTM"]
+    # ONNX Runtime's input_forget is f = 1 - i, and its clip cuts the sums of gates
+    assert {a.name for a in node.attribute} == {"hidden_size"}
 
 
 # ---- hybrid
@@ -169,12 +183,3 @@ def test_files_say_what_they_take_and_who_wrote_them(precision: str, streaming: 
         assert ends["x"].elem_type == ends["y"].elem_type == onnx.TensorProto.INT8
         assert float(metadata["edgelstm.input_scale"]) == network.input_scale
         assert int(metadata["edgelstm.output_zero_point"]) == network.output_zero_point
-
-
-@pytest.mark.parametrize("precision", ["float32", "hybrid"])
-def test_a_cell_clip_that_onnx_has_no_operator_for_is_named(precision: str) -> None:
-    floats = random_network("lstm", (2, 3), cell_clip=3.0)
-    network = floats if precision == "float32" else quantize(floats, None, precision)
-    told = "layer 'lstm1': cell_clip is 3.0; .* works for it: .*tflite"
-    with pytest.raises(ModelError, match=told):
-        formats.encode(network, ".onnx")

@@ -7,7 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
+from edgelstm.formats.tflite.model import Operator, Tensor, one_graph
+from edgelstm.formats.tflite.pack import pack
 from tests.networks import golden_lstm, random_network
 from tests.tflite_files import (
     NETWORKS,
@@ -89,7 +90,7 @@ def test_unsupported_operator_is_named_with_its_place(
 
 def test_scales_per_channel_are_refused(tmp_path: pathlib.Path) -> None:
     model = graph_of(int8(NETWORKS["dense alone"]))
-    content = bytearray(pack(model))
+    content = bytearray(chain(*model.operators))
     weight = model.operators[0].inputs[1]
     assert weight is not None
     one = struct.pack("<If", 1, weight.scale)
@@ -162,9 +163,9 @@ def test_graph_that_is_no_chain_of_steps_is_refused(tmp_path: pathlib.Path) -> N
             fed(lstm, batch, (2, STEPS, 5))
         ),
         "the result is tensor 'lstm1/output'": pack(
-            Model(model.input, result_of(lstm), (lstm, cut))
+            one_graph(model.inputs[0], result_of(lstm), (lstm, cut), "")
         ),
-        "the network has no layers": pack(Model(model.input, model.input, ())),
+        "the network has no layers": pack(one_graph(model.inputs[0], model.inputs[0], (), "")),
     }
     for told, content in cases.items():
         assert refusal(content, tmp_path).startswith(told)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.tflite.model import Model, Operator, Tensor, pack
+from edgelstm.formats.tflite.model import Operator, Tensor, one_graph
+from edgelstm.formats.tflite.pack import pack
 from tests.networks import random_network
 from tests.tflite_files import (
     STEPS,
@@ -80,9 +81,9 @@ def test_graph_of_very_many_operators_is_refused(
     x = Tensor("x", (1, 1, 2), "float32")
     again = Operator("RESHAPE", (x,), (x,))
     with monkeypatch.context() as patch:
-        patch.setattr("edgelstm.formats.tflite.model.MOST_OPERATORS", 1001)
-        content = pack(Model(x, x, (again,) * 1001))
+        patch.setattr("edgelstm.formats.tflite.pack.MOST_OPERATORS", 1001)
+        content = pack(one_graph(x, x, (again,) * 1001, ""))
     with pytest.raises(ModelError, match="need 1001 operators; at most 1000 are read"):
-        pack(Model(x, x, (again,) * 1001))
+        pack(one_graph(x, x, (again,) * 1001, ""))
     told = refusal(content, tmp_path)
     assert told.startswith("it has 1001 operators, at most 1000 are read; a recurrent layer that")

@@ -34,15 +34,6 @@ def with_scale(qnetwork: QuantizedNetwork, value: str, scale: Scale) -> Quantize
     return dataclasses.replace(qnetwork, layers=(Recurrent((layer,)),))
 
 
-@pytest.mark.parametrize("cell_name", ["gru", "gru_reset_before"])
-def test_gru_is_refused_and_onnx_named(cell_name: str) -> None:
-    told = refusal(random_network(cell_name))
-    assert told == (
-        f"layer 'gru1': TensorFlow Lite has no fused operator for a {cell_name}, only for an lstm; "
-        "what works for it: .npz (float32, hybrid), .onnx (float32)"
-    )
-
-
 @pytest.mark.parametrize("target", ["tflm", "cmsis-nn"])
 def test_hybrid_is_refused_for_microcontrollers(target: str) -> None:
     told = refusal(quantize(random_network(), None, "hybrid"), target=target)

@@ -91,10 +91,22 @@ def test_file_that_was_read_is_written_with_equal_bytes(
 def test_facts_of_a_file_are_its_steps_and_the_types_of_its_ends(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(content_of(NETWORKS["relu"]))
-    assert facts(path) == FileFacts(STEPS, "float32", "float32", streaming=False)
+    assert facts(path) == FileFacts(
+        STEPS,
+        "float32",
+        "float32",
+        streaming=False,
+        operators=("UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE", "FULLY_CONNECTED"),
+    )
     assert not facts(path).streaming
     path.write_bytes(content_of(int8(NETWORKS["relu"]), 1))
-    assert facts(path) == FileFacts(1, "int8", "int8", streaming=True)
+    assert facts(path) == FileFacts(
+        1,
+        "int8",
+        "int8",
+        streaming=True,
+        operators=("UNIDIRECTIONAL_SEQUENCE_LSTM", "STRIDED_SLICE", "FULLY_CONNECTED"),
+    )
     assert facts(path).streaming
     path.write_bytes(b"no model")
     with pytest.raises(ModelError, match="net.tflite: bytes 4 to 8 are b'odel'"):

@@ -1,7 +1,8 @@
-"""Quantized .onnx files of our own, whole and damaged, read back."""
+"""Files of our own that describe their network, whole and damaged, read back."""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import onnx
 import pytest
 from onnx.numpy_helper import from_array
 
+from edgelstm import formats
 from edgelstm.errors import ModelError
 from edgelstm.formats.description import describe, named_arrays
-from edgelstm.formats.onnx.read_integer import read
+from edgelstm.formats.onnx.read_described import read
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 from tests.onnx_files import Array, around, int8, model
@@ -93,3 +95,60 @@ def test_damaged_files_are_model_errors(damage: Callable[[onnx.ModelProto], None
     damage(parsed)
     with pytest.raises(ModelError):
         read(parsed)
+
+
+def with_text(text: str) -> Callable[[onnx.ModelProto], None]:
+    def edit(parsed: onnx.ModelProto) -> None:
+        [entry] = [e for e in parsed.metadata_props if e.key == "edgelstm"]
+        entry.value = text
+
+    return edit
+
+
+FLOATS = np.zeros((5, 6), np.float32)
+OF_A_LOOP = [
+    without("mgu1/W_fn"),
+    without("mgu1/Rb_n"),  # its biases would be none
+    without("mgu1/R_n"),
+    replaced("mgu1/W_fn", FLOATS.astype(np.uint8)),
+    replaced("mgu1/W_fn", FLOATS.astype(np.float64)),
+    replaced("mgu1/W_fn", FLOATS[:, :5]),
+    replaced("mgu1/W_fn", FLOATS[0, 0]),
+    replaced("mgu1/R_f", np.full((3, 3), np.nan, np.float32)),
+    replaced("mgu1/Wb_fn", np.zeros(7, np.float32)),
+    layer_with(cell="gru"),
+    layer_with(cell="lstm_peephole"),
+    layer_with(cell="rnn"),
+    layer_with(cell=None),
+    layer_with(cell=["mgu"]),
+    layer_with(name="mgu2"),
+    layer_with(name=5),
+    layer_with(cell_clip=1.0),
+    layer_with(cell_clip="x"),
+    layer_with(reverse=True),
+    described(lambda d: {**d, "precision": "hybrid"}),
+    described(lambda d: {**d, "precision": "int8"}),
+    described(lambda d: {**d, "precision": ["float32"]}),
+    described(lambda d: {**d, "version": 10**12}),
+    described(lambda d: {**d, "layers": {}}),
+    described(lambda d: {**d, "layers": []}),
+    described(lambda d: {**d, "layers": 2 * d["layers"]}),
+    described(lambda d: {**d, "assumed": 3}),
+    described(lambda d: {k: v for k, v in d.items() if k != "last_step"}),
+    with_text(""),
+    with_text("[" * 100_000),
+    with_text('{"version": 1, "precision": "float32", "layers": [1e999]}'),
+]
+
+
+@pytest.mark.parametrize("damage", OF_A_LOOP)
+def test_damaged_files_of_a_loop_are_one_model_error(
+    damage: Callable[[onnx.ModelProto], None], tmp_path: Path
+) -> None:
+    parsed = model(random_network("mgu", (5, 3)))
+    damage(parsed)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(parsed.SerializeToString())
+    with pytest.raises(ModelError, match="^net.onnx: ") as caught:
+        formats.read(path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,306 @@
+"""From a network to a .tflite file of step graphs, in each of three forms of time.
+
+A whole sequence is a WHILE loop whose body holds all layers up to the last recurrent one. A stream
+is one step: its states are resource variables, or inputs and outputs. Every value of a step has the
+shape (1, 1, size), so that no operator has to change shapes between steps.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgelstm.formats.tflite.fused import described
+from edgelstm.formats.tflite.integer import integer_step
+from edgelstm.formats.tflite.metadata import KEY, encode_stated
+from edgelstm.formats.tflite.model import RESET, SERVING, Graph, Model, Operator, Signature, Tensor
+from edgelstm.formats.tflite.real import real_step
+from edgelstm.formats.tflite.rules import check_rules
+from edgelstm.formats.tflite.step import Block, Step, values_tensor
+from edgelstm.layers.directions import REVERSE, is_bidirectional
+from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network, layer_names
+from edgelstm.quantization.quantized import QuantizedNetwork
+
+AnyNetwork = Network | QuantizedNetwork
+COUNTER = Tensor("t", (1,), "int32")
+FILLED = {"int16": "int8"}
+SLICE_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
+
+
+def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Model:
+    """A network as step graphs.
+
+    Args:
+        network: Of real values, or of integers in the composed form.
+        steps: Of a call: x is (1, steps, input_size).
+        streaming: False, True (states in resource variables, which the signature `reset` sets to
+            their start) or "io" (states as the inputs `h0`, ... and the outputs `h0_out`, ..., all
+            of them (1, 1, size)).
+    """
+    writer = _Writer(labelled(network))
+    x = values_tensor("x", (1, steps, network.input_size), network.input)
+    inputs, outputs = {"x": x}, {}
+    if streaming == "io":
+        states = {name: state for name, _, state in numbered_states(writer.steps.values())}
+        y, new = writer.one_step(network, x, tuple(states.values()))
+        # CompiledModel fills one buffer alone where one tensor is two outputs.
+        outputs["y"] = writer.reshaped(y, "y", y.shape) if any(y is h for h in new) else y
+        inputs |= states
+        outputs |= {f"{name}_out": state for name, state in zip(states, new, strict=True)}
+    elif streaming:
+        outputs["y"] = writer.with_variables(network, x)
+    else:
+        outputs["y"] = writer.whole(network, x)
+    main = Graph(tuple(inputs.values()), tuple(outputs.values()), tuple(writer.main.operators))
+    signatures = [Signature(SERVING, 0, inputs, outputs), *writer.signatures]
+    metadata = {KEY: encode_stated(network, streaming)}
+    graphs = (main, *writer.graphs)
+    model = Model(graphs, tuple(signatures), described(network, steps), metadata)
+    if network.input is not None:
+        check_rules(model)
+    return model
+
+
+def labelled(network: AnyNetwork) -> dict[str, Step]:
+    """Every part by its own name, with a label for its tensors: as `layer_names` counts them."""
+    made = real_step if network.input is None else integer_step
+    layers = [layer for layer in network.layers if layer.parts]
+    kinds = (layer.cell_name if isinstance(layer, Recurrent) else layer.kind for layer in layers)
+    return {
+        part.name: made(label + REVERSE * place, part)
+        for label, layer in zip(layer_names(kinds), layers, strict=True)
+        for place, part in enumerate(layer.parts)
+    }
+
+
+def numbered_states(steps: Iterable[Step]) -> list[tuple[str, Step, Tensor]]:
+    """Every state as an input, `h0`, `c0`, `h1`, ..., numbered by recurrent layer as in .onnx."""
+    recurrent = [step for step in steps if step.states]
+    return [
+        (f"{name}{k}", step, dataclasses.replace(state, name=f"{name}{k}"))
+        for k, step in enumerate(recurrent)
+        for name, state in zip(step.state_sizes, step.states, strict=True)
+    ]
+
+
+class _Writer:
+    """Adds layers to the graphs of a file.
+
+    Attributes:
+        steps: Name of a part to its operators.
+        main: The graph that is called.
+        graphs, signatures: Beside that.
+    """
+
+    def __init__(self, steps: dict[str, Step]) -> None:
+        self.steps = steps
+        self.main = Block({})
+        self.graphs: list[Graph] = []
+        self.signatures: list[Signature] = []
+
+    def _block(self) -> Block:
+        """Of another graph."""
+        return Block(self.main.constants)
+
+    def _integers(self, name: str, *values: int) -> Tensor:
+        return self.main.constant(name, np.array(values, np.int32))
+
+    # ---- one step
+
+    def one_step(
+        self, network: AnyNetwork, x: Tensor, states: Sequence[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """All layers on one step; gives the result and the new states."""
+        y, left = x, list(states)
+        after: list[Tensor] = []
+        for layer in network.layers:
+            if isinstance(layer, ReadSteps):
+                y = self._without_time(layer, y)
+                continue
+            step = self.steps[layer.name]
+            now, left = left[: len(step.states)], left[len(step.states) :]
+            y, new = step.add(self.main, y, now)
+            after += new
+        return y, tuple(after)
+
+    def _without_time(self, layer: ReadSteps, y: Tensor) -> Tensor:
+        """(1, 1, size) to (1, size)."""
+        return self.reshaped(y, layer.name, (1, y.shape[-1]))
+
+    def reshaped(self, y: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+        """RESHAPE: the same values as another tensor."""
+        result = dataclasses.replace(y, name=f"{name}/output", shape=shape)
+        return self.main.add("RESHAPE", [y, self._integers(f"{name}/shape", *shape)], result)
+
+    def with_variables(self, network: AnyNetwork, x: Tensor) -> Tensor:
+        """One step, whose states stay in resource variables from call to call.
+
+        CALL_ONCE sets them to their start before the first call; so does the signature `reset`,
+        whose one output is there because a signature needs one.
+        """
+        held = [(step, state) for step in self.steps.values() for state in step.states]
+        self.main.operators.append(Operator("CALL_ONCE", (), (), {"init_graph": 1}))
+        states = [
+            self.main.add("READ_VARIABLE", [_variable(self.main, state)], state)
+            for _, state in held
+        ]
+        y, new = self.one_step(network, x, states)
+        for (_, state), value in zip(held, new, strict=True):
+            _assign(self.main, state, value)
+        starts = [start for step in self.steps.values() for start in step.start(self.main)]
+        for name, outputs in (("start", ()), (RESET, tuple(starts[:1]))):
+            block = self._block()
+            for (_, state), start in zip(held, starts, strict=True):
+                _assign(block, state, start)
+            self.graphs.append(Graph((), outputs, tuple(block.operators), name))
+        done = {start.name: start for start in starts[:1]}
+        self.signatures.append(Signature(RESET, len(self.graphs), {}, done))
+        return y
+
+    # ---- whole sequences
+
+    def whole(self, network: AnyNetwork, x: Tensor) -> Tensor:
+        """All layers on a whole sequence, from states at their start."""
+        stages, y = _stages(network.layers), x
+        for stage, following in zip(stages, (*stages[1:], ()), strict=True):
+            every = not any(isinstance(layer, ReadSteps) for layer in following)
+            layer = stage[0]
+            if isinstance(layer, ReadSteps):
+                y = self._without_time(layer, y)
+            elif is_bidirectional(layer):
+                y = self._both(layer, y, every=every)
+            elif any(isinstance(layer, Recurrent) for layer in stage):
+                y = self._loop([self.steps[layer.name] for layer in stage], y, every=every)
+            else:
+                y, _ = self.steps[layer.name].add(self.main, y)
+        return y
+
+    def _both(self, layer: Recurrent[Any], x: Tensor, *, every: bool) -> Tensor:
+        """Each direction a loop, the backward one between two REVERSE_V2, and a CONCATENATION.
+
+        At the last step the backward direction has seen that step alone.
+        """
+        forward, backward = (self.steps[part.name] for part in layer.directions)
+        outputs = [self._loop([forward], x, every=every)]
+        if every:
+            turned = self._reversed(x, f"{backward.label}/x")
+            back = self._loop([backward], turned, every=True)
+            outputs.append(self._reversed(back, f"{backward.label}/out"))
+        else:
+            last = self._integers(f"{backward.label}/last", 0, x.shape[1] - 1, 0)
+            row = self._row(self.main, x, last)
+            outputs.append(backward.add(self.main, row, backward.start(self.main))[0])
+        size = sum(y.shape[-1] for y in outputs)
+        joined = dataclasses.replace(
+            outputs[0], name=f"{forward.label}/both", shape=(*outputs[0].shape[:-1], size)
+        )
+        version = 1 if joined.scale is None else 2
+        return self.main.add("CONCATENATION", outputs, joined, {"axis": 2}, version)
+
+    def _reversed(self, values: Tensor, name: str) -> Tensor:
+        """REVERSE_V2 of the steps."""
+        inputs = values, self._integers("steps_axis", 1)
+        return self.main.add(
+            "REVERSE_V2", inputs, dataclasses.replace(values, name=name), version=3
+        )
+
+    def _loop(self, steps: Sequence[Step], x: Tensor, *, every: bool) -> Tensor:
+        """WHILE over the steps of x; gives the last layer's output at each step, or the last.
+
+        Variables of the loop are the step's number, all of x, every state and, for each step, the
+        array of outputs.
+        """
+        output = steps[-1].output((1, x.shape[1]))
+        array = (dataclasses.replace(output, name="out"),) if every else ()
+        variables = (COUNTER, x, *(state for step in steps for state in step.states), *array)
+        starts = [self._integers("zero", 0), x]
+        starts += [start for step in steps for start in step.start(self.main)]
+        starts += [self._filled(tensor) for tensor in array]
+        number = len(self.graphs) + 1
+        ends = _copies(variables, f"loop{number}/")
+        graphs = {"condition_graph": number, "body_graph": number + 1}
+        self.main.operators.append(Operator("WHILE", tuple(starts), ends, graphs))
+        self.graphs += [self._condition(variables), self._body(steps, variables, every=every)]
+        return ends[-1 if every else -len(steps[-1].states)]
+
+    def _filled(self, array: Tensor) -> Tensor:
+        """FILL with zeros, which then need no flash."""
+        shape = self._integers(f"{array.name}_{'_'.join(map(str, array.shape))}", *array.shape)
+        # TFLM fills no int16: bytes are filled, and made wide.
+        narrow = dataclasses.replace(array, name="filled", type=FILLED.get(array.type, array.type))
+        name = f"nothing_{narrow.type}_{array.scale}"
+        nothing = self.main.constant(name, np.zeros((), narrow.type), array.scale)
+        filled = self.main.add("FILL", [shape, nothing], narrow)
+        if narrow.type == array.type:
+            return filled
+        return self.main.add("CAST", [filled], dataclasses.replace(array, name="filled_wide"))
+
+    def _condition(self, variables: Sequence[Tensor]) -> Graph:
+        inputs, block = _copies(variables), self._block()
+        steps = variables[1].shape[1]
+        limit = self._integers(f"steps_{steps}", steps)
+        goes_on = block.add("LESS", [inputs[0], limit], Tensor("goes_on", (1,), "bool"))
+        return Graph(inputs, (goes_on,), tuple(block.operators), "condition")
+
+    def _body(self, steps: Sequence[Step], variables: Sequence[Tensor], *, every: bool) -> Graph:
+        inputs, block = _copies(variables), self._block()
+        t, x, *left = inputs
+        place = Tensor("place", (3,), COUNTER.type)
+        zero = self._integers("zero", 0)
+        block.add("CONCATENATION", [zero, t, zero], place, {"axis": 0})
+        y = self._row(block, x, place)
+        after: list[Tensor] = []
+        for step in steps:
+            now, left = left[: len(step.states)], left[len(step.states) :]
+            y, new = step.add(block, y, now)
+            after += new
+        if every:
+            written = dataclasses.replace(left[0], name="out_next")
+            after.append(block.add("DYNAMIC_UPDATE_SLICE", [left[0], y, place], written))
+        later = dataclasses.replace(COUNTER, name="t_next")
+        block.add("ADD", [t, self._integers("one", 1)], later)
+        return Graph(inputs, (later, x, *after), tuple(block.operators), "body")
+
+    def _row(self, block: Block, x: Tensor, place: Tensor) -> Tensor:
+        """SLICE of one step of x."""
+        size = x.shape[-1]
+        row = dataclasses.replace(x, name="row", shape=(1, 1, size))
+        inputs = x, place, self._integers(f"row_{size}", 1, 1, size)
+        return block.add("SLICE", inputs, row, version=SLICE_VERSIONS[x.type])
+
+
+def _stages(layers: Sequence[Any]) -> list[list[Any]]:
+    """Layers of one loop each: one direction, up to the last recurrent one. All others alone."""
+    stages: list[list[Any]] = []
+    run: list[Any] = []
+    for layer in layers:
+        run.append(layer)
+        if isinstance(layer, ReadSteps) or is_bidirectional(layer):
+            stages += [*_split(run[:-1]), [layer]]
+            run = []
+    return stages + _split(run)
+
+
+def _split(run: list[Any]) -> list[list[Any]]:
+    """Up to the last recurrent layer; each of the others."""
+    at = max((k + 1 for k, layer in enumerate(run) if isinstance(layer, Recurrent)), default=0)
+    return [run[:at]] * (at > 0) + [[layer] for layer in run[at:]]
+
+
+def _copies(tensors: Iterable[Tensor], before: str = "") -> tuple[Tensor, ...]:
+    """The same as tensors of another graph."""
+    return tuple(dataclasses.replace(t, name=before + t.name) for t in tensors)
+
+
+def _variable(block: Block, state: Tensor) -> Tensor:
+    """VAR_HANDLE of a state."""
+    handle = Tensor(f"{state.name}_variable", (), "resource")
+    return block.add("VAR_HANDLE", [], handle, {"container": "", "shared_name": state.name})
+
+
+def _assign(block: Block, state: Tensor, value: Tensor) -> None:
+    handle = _variable(block, state)
+    block.operators.append(Operator("ASSIGN_VARIABLE", (handle, value), ()))
