@@ -43,7 +43,10 @@ def _chains(kind: Any) -> Any:
                 builder,
                 args[0],
                 initial,
-                lambda i, acc: [kind.multiply_add(builder, a, x, x) for a in acc],
+                # Weights that never change would let LLVM form their products before the loop.
+                lambda i, acc: [
+                    kind.multiply_add(builder, a, x, builder.bitcast(a, kind.stream)) for a in acc
+                ],
             )
             total = made[0]
             for a in made[1:]:

@@ -24,6 +24,7 @@ from edgelstm.kernels.layer import (
     W_IH,
     WORD_BYTES,
     WORDS,
+    X_LACKS,
 )
 from edgelstm.kernels.simd.memory import store_rows
 from edgelstm.kernels.simd.pointers import STAGE
@@ -39,6 +40,7 @@ Y_BYTES: Any = None  # of one value of y
 START: Any = None  # slot: where the sums begin
 product: Any = None  # product_f32, or product_i8
 load_sums: Any = None  # loads rows of sums
+whole: Any = None  # (P, slot, row, apart, sums, rows) -> the sums, with what their products lack
 input_rows: Any = None  # (P, source, n, row) -> address of n rows of x, ready for the product
 finish: Any = None  # (P, sums, row, y, first, count): from the sums of a row to values of y
 activate: Any = None  # (P, y, n): the activation of n rows of y, in place
@@ -113,6 +115,7 @@ def tile(P, rows, row, y, first):
         made = product(start, w, source, words, words, ROWS, AHEAD_BYTES)
     else:
         made = product(start, w, source, words, words, ROWS, 0)
+    made = whole(P, X_LACKS, row, 1, made, ROWS)
     store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
     count = min(VECTORS * LANES, P[OUTPUTS] - first)
     for r in range(ROWS):
@@ -141,9 +144,7 @@ def bound_names(form: DenseForm, mark: str) -> dict[str, Any]:
         names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
     for name, vectors in (("wide_outputs", 2 * WIDE), ("narrow_outputs", 2)):
         names["tile_row"] = parts.called(tile, VECTORS=vectors, ROWS=1)
-        names["tile_rows"] = names["tile_row"]
-        if TILE_ROWS > 1:
-            names["tile_rows"] = parts.called(tile, VECTORS=vectors, ROWS=TILE_ROWS)
+        names["tile_rows"] = parts.called(tile, VECTORS=vectors, ROWS=TILE_ROWS)
         names[name] = parts.called(outputs, VECTORS=vectors)
     names["rows_at_addresses"] = parts.called(rows_at_addresses)
     return names

@@ -211,6 +211,7 @@ FLOAT32 = DenseForm(
     parts={
         "START": BIAS_IH,
         "product": product_f32,
+        **sums.OF_FLOATS,
         "load_sums": load_rows_f32,
         "input_rows": rows_or_copy,
         "finish": finish_float32,
@@ -225,6 +226,7 @@ HYBRID = DenseForm(
     parts={
         "START": hybrid.OFFSETS_IH,
         "product": product_i8,
+        **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "read_row": hybrid.read_row,
         "input_rows": sums.copied_rows,
@@ -240,6 +242,7 @@ INT8 = DenseForm(
     parts={
         "START": BIAS_IH,
         "product": product_i8,
+        **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "read_row": int8.read_row,
         "input_rows": sums.copied_rows,

@@ -251,6 +251,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "INPUT_SUMS": SCRATCH,
         "H_ROWS": 2,
         "product": product_f32,
+        **sums.OF_FLOATS,
         "load_sums": load_rows_f32,
         "load_kept": load_rows_f32,
         "sums_at": sums.among_groups,

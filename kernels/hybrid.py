@@ -11,6 +11,7 @@ from edgelstm.kernels.form import Array, Form
 from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
+    H_LACKS,
     H_WORDS,
     INPUTS,
     KEPT_ROWS,
@@ -18,6 +19,7 @@ from edgelstm.kernels.layer import (
     SCRATCH,
     WORD_BYTES,
     WORDS,
+    X_LACKS,
     X_ROWS,
 )
 from edgelstm.kernels.simd.memory import (
@@ -44,6 +46,7 @@ from edgelstm.kernels.simd.vectors import (
     round_f32,
     splat_i32,
 )
+from edgelstm.kernels.sums import note_lacks
 
 (
     WEIGHT_SCALES,  # address of float32 (2 * gates,): of weight_ih, then of weight_hh
@@ -112,12 +115,15 @@ def read_row(P, source, row):
     """Rounds a row of x, float32 (INPUTS,) at `source`, to int8 in row `row` of X_ROWS."""
     out = P[X_ROWS] + row * P[WORDS] * WORD_BYTES
     store_scalar(P[X_SCALES], row, round_row(source, P[INPUTS], out))
+    note_lacks(P, X_LACKS, row, out, P[INPUTS])
 
 
 def prepare(P, h, row):
     """Rounds h, float32 (4 * H_WORDS,) at address h, to row `row` of ROUNDED."""
-    size = round_row(h, P[H_WORDS] * 4, P[ROUNDED] + row * P[H_WORDS] * WORD_BYTES)
-    store_scalar(P[H_SCALES], row, size)
+    count = P[H_WORDS] * WORD_BYTES
+    out = P[ROUNDED] + row * count
+    store_scalar(P[H_SCALES], row, round_row(h, count, out))
+    note_lacks(P, H_LACKS, row, out, count)
 
 
 def given_in(P, t, row):
@@ -154,6 +160,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "INPUT_SUMS": SCRATCH,
         "H_ROWS": 1,
         "product": product_i8,
+        **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "load_kept": load_rows_i32,
         "sums_at": sums.among_groups,

@@ -12,7 +12,7 @@ from numba.core.errors import TypingError
 
 from edgelstm.kernels import packing, sums
 from edgelstm.kernels.cell_ops import Listing
-from edgelstm.kernels.float32 import given_in, prepare
+from edgelstm.kernels.float32 import given_in
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
 from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, N_SLOTS, OPERATIONS, jit, narrow
@@ -20,12 +20,15 @@ from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
     GROUPS,
+    H_LACKS,
+    H_WORDS,
     INPUTS,
     OUTPUTS,
     SCRATCH,
     TILE,
     WORD_BYTES,
     WORDS,
+    X_LACKS,
     X_ROWS,
 )
 from edgelstm.kernels.simd.memory import (
@@ -41,6 +44,7 @@ from edgelstm.kernels.simd.memory import (
 from edgelstm.kernels.simd.products import product_i8
 from edgelstm.kernels.simd.target import OFFSET, PAIR
 from edgelstm.kernels.simd.words import flip_octets, words_to_octets
+from edgelstm.kernels.sums import note_lacks
 
 # Bound by bind.py.
 made_rows: Any = None
@@ -67,7 +71,14 @@ def copy_row(source, count, out):
 
 def read_row(P, source, row):
     """Copies a row of x, int8 (INPUTS,) at `source`, to row `row` of X_ROWS."""
-    copy_row(source, P[INPUTS], P[X_ROWS] + row * P[WORDS] * WORD_BYTES)
+    out = P[X_ROWS] + row * P[WORDS] * WORD_BYTES
+    copy_row(source, P[INPUTS], out)
+    note_lacks(P, X_LACKS, row, out, P[INPUTS])
+
+
+def prepare(P, h, row):
+    """The product reads h itself, int8 (4 * H_WORDS,) at address h."""
+    note_lacks(P, H_LACKS, row, h, P[H_WORDS] * WORD_BYTES)
 
 
 def narrow_inputs(P, sums_of_x):
@@ -131,6 +142,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "INPUT_SUMS": TILE,
         "H_ROWS": 2,
         "product": product_i8,
+        **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "load_kept": load_rows_words,
         "sums_at": sums.of_one_group,

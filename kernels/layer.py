@@ -40,8 +40,10 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     PREFETCH,  # whether weights are asked for ahead of their use
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
+    X_LACKS,  # int32 (KEPT_ROWS,): what the int8 products of each row of x lack, see sums.py
+    H_LACKS,  # int32 (TILE_ROWS,): what those of h do
     OWN,  # first slot that a format uses for itself
-) = range(23)
+) = range(25)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
@@ -58,7 +60,7 @@ tile_rows: Any = None  # (P, rows, words apart, out, rows apart, group): product
 tile_row: Any = None  # (P, rows, words apart, out, rows apart, group): of one
 narrow_tile: Any = None  # (P, first, steps, group): from TILE to SCRATCH
 load_terms: Any = None  # (P, row, group) -> the stored input products
-input_terms: Any = None  # (P, row, group) -> those of one row, not stored
+input_terms: Any = None  # (P, rows, row, group) -> those of one row, not stored
 prepare: Any = None  # (P, h, row): makes h ready for its product
 given_in: Any = None  # (P, step, row) -> what `finish` needs in this step
 recurrent: Any = None  # (P, terms, group, h) -> products of h of one sequence
@@ -109,10 +111,7 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
     given, groups = given_in(P, t, 0), P[GROUPS]
     for k in range(groups):
         g = groups - 1 - k if backwards else k
-        if hoisted:
-            terms = load_terms(P, t, g)
-        else:
-            terms = input_terms(P, rows + t * P[WORDS] * WORD_BYTES, g)
+        terms = load_terms(P, t, g) if hoisted else input_terms(P, rows, t, g)
         both = finish(P, terms, recurrent(P, terms, g, h), g, given)
         advance(P, both, g * PAIR, h, h_next, y_row, P[CELL])
 

@@ -135,7 +135,7 @@ def _stage(link: Link, target: int) -> list[int]:
 def sets_of(batch: int, worker: int, workers: int) -> list[tuple[int, int]]:
     """First sequence and number of each set of one worker: TILE_ROWS, or one alone."""
     start, end = (batch * k // workers for k in (worker, worker + 1))
-    together = 0 if TILE_ROWS == 1 else (end - start) // TILE_ROWS
+    together = (end - start) // TILE_ROWS
     alone = start + together * TILE_ROWS
     return [(start + k * TILE_ROWS, TILE_ROWS) for k in range(together)] + [
         (b, 1) for b in range(alone, end)

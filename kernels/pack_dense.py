@@ -197,5 +197,6 @@ def _new_scratch(packed: PackedDense) -> dict[int, Array]:
     return {
         layer.TILE: aligned((TILE_ROWS, 2 * dense.WIDE * LANES), np.int32),
         layer.X_ROWS: aligned((rows * row_bytes + 4 * LANES,), np.int8),
+        layer.X_LACKS: aligned((rows,), np.int32),
         hybrid.X_SCALES: aligned((rows,), np.float32),
     }

@@ -8,10 +8,14 @@ layer.py; other arguments are int64: addresses, counts, and `g`, the number of a
 
 from typing import Any
 
+import numba
+
+from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     CHUNK,
     GROUPS,
+    H_LACKS,
     H_WORDS,
     INPUTS,
     PREFETCH,
@@ -21,10 +25,15 @@ from edgelstm.kernels.layer import (
     W_IH,
     WORD_BYTES,
     WORDS,
+    X_LACKS,
     X_ROWS,
 )
-from edgelstm.kernels.simd.memory import store_rows
-from edgelstm.kernels.simd.target import LANES
+from edgelstm.kernels.simd.memory import bytes_at, load_i8, store_integer, store_rows
+from edgelstm.kernels.simd.target import LACKS, LANES
+from edgelstm.kernels.simd.tuples import raised
+from edgelstm.kernels.simd.vectors import magnitude_below_zero, splat_i32, total_i32
+
+jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
 VECTORS: Any = None  # of the sums of a group
@@ -44,6 +53,7 @@ begin: Any = None  # (P, terms, offset, literal rows) -> where the sums of h beg
 hidden: Any = None  # (P, h) -> address of h as the product reads it
 read_row: Any = None  # (P, source, row): a row of x to that row of X_ROWS
 input_rows: Any = None  # copied_rows
+whole: Any = None  # (P, slot, row, apart, sums, rows) -> the sums, with what their products lack
 
 
 # ---- rows of x that are copied for the product
@@ -71,6 +81,35 @@ def copied_row(P, source):
 def copied_words(P, apart):
     """Words from a sequence's first copied row to the next sequence's: a chunk of rows."""
     return P[CHUNK] * P[WORDS]
+
+
+# ---- what int8 products lack, see `simd.dot4`
+
+
+@jit
+def note_lacks(P, slot, row, x, count):
+    """The sum of |x| over the negative of int8 (count,) at an address, to int32 `slot`[row]."""
+    if LACKS:
+        values = numba.carray(bytes_at(x), count)
+        vectors, k = splat_i32(0), 0
+        while k + LANES <= count:
+            vectors = vectors + magnitude_below_zero(load_i8(x, k))
+            k += LANES
+        total = total_i32(vectors)
+        while k < count:
+            total += 256 - values[k] if values[k] > 127 else 0
+            k += 1
+        store_integer(P[slot], row, total)
+
+
+def with_lacks(P, slot, row, apart, made, rows):
+    """int32 sums of rows (literal), with what lies at `slot`[row], [row + apart], and so on."""
+    return raised(made, P[slot], row, apart, rows)
+
+
+def whole_already(P, slot, row, apart, made, rows):
+    """Sums that lack nothing."""
+    return made
 
 
 # ---- products of x
@@ -101,17 +140,19 @@ def tile_at(P, rows, apart, out, out_apart, g):
     k, at, place = P[WORDS], g * VECTORS * LANES, sums_at(P, out, g)
     start = load_sums(P[START_IH], at, 0, VECTORS, ROWS)
     made = product(start, P[W_IH] + WORD_BYTES * at * k, rows, apart, k, ROWS, 0)
+    made = whole(P, X_LACKS, out, out_apart, made, ROWS)
     store_rows(P[INPUT_SUMS], place, made, sums_at(P, out_apart, g) - sums_at(P, 0, g), ROWS)
 
 
-def input_terms(P, row, g):
-    """Input terms of one group, formed in the step that uses them.
+def input_terms(P, rows, row, g):
+    """Input terms of one group and row, formed in the step that uses them.
 
-    row: address of a row of WORDS words; START_IH and W_IH: as `tile_at` reads them.
+    rows: address of (row + 1 or more, WORDS) words; START_IH and W_IH: as `tile_at` reads them.
     """
-    at = g * VECTORS * LANES
+    at, source = g * VECTORS * LANES, rows + row * P[WORDS] * WORD_BYTES
     start, w = load_sums(P[START_IH], at, 0, VECTORS, 1), P[W_IH] + WORD_BYTES * at * P[WORDS]
-    return rescaled(P, product(start, w, row, 0, P[WORDS], 1, 0))
+    made = product(start, w, source, 0, P[WORDS], 1, 0)
+    return rescaled(P, whole(P, X_LACKS, row, 0, made, 1))
 
 
 def load_terms(P, row, g):
@@ -134,8 +175,10 @@ def recurrent(P, terms, g, h):
     at = g * VECTORS * LANES
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, 1)
     if P[PREFETCH]:
-        return product(start, w, hidden(P, h), 0, P[H_WORDS], 1, AHEAD_BYTES)
-    return product(start, w, hidden(P, h), 0, P[H_WORDS], 1, 0)
+        made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, AHEAD_BYTES)
+    else:
+        made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, 0)
+    return whole(P, H_LACKS, 0, 0, made, 1)
 
 
 def recurrent_rows(P, t, g, h):
@@ -149,6 +192,7 @@ def recurrent_rows(P, t, g, h):
     terms = load_kept(P[SCRATCH], t * stride + at, P[CHUNK] * stride, TERMS, ROWS)
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, ROWS)
     made = product(start, w, hidden(P, h), H_ROWS * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    made = whole(P, H_LACKS, 0, 1, made, ROWS)
     store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
 
 
@@ -175,3 +219,5 @@ PRODUCTS = {
     "made_rows": made_rows,
 }
 COPIED = {"input_rows": copied_rows, "input_row": copied_row, "x_words": copied_words}
+OF_INTEGERS = {"whole": with_lacks if LACKS else whole_already}
+OF_FLOATS = {"whole": whole_already}

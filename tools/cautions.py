@@ -3,6 +3,7 @@
 from edgelstm.model.precision import FUSED
 from edgelstm.text import counted, number
 from edgelstm.tools.export_report import Accuracy, ExportReport
+from edgelstm.tools.forms import LOSES_STATE
 from edgelstm.verification.spread import is_beyond_training
 
 LOW_SNR_DB = 20.0
@@ -28,6 +29,8 @@ def cautions(report: ExportReport) -> list[str]:
                 f"layer '{gate.layer}', gate {gate.gate}: {gate.recurrent_cut:.2%} of the "
                 f"recurrent parts left +-{gate.recurrent_limit:g} in calibration; {there}"
             )
+    if report.form == FUSED and report.streaming and report.answer.device_kind == "mcu":
+        warnings.append(LOSES_STATE)
     warnings += _of_spread(measured)
     snr = measured.snr_db
     if snr is not None and snr < LOW_SNR_DB:

@@ -17,6 +17,13 @@ def precisions() -> Iterable[str]:
     return PRECISIONS
 
 
+def forms() -> list[str]:
+    """What integers inside a network are."""
+    from edgelstm.model.precision import COMPOSED, FUSED
+
+    return [FUSED, COMPOSED]
+
+
 def cells() -> Iterable[str]:
     """Keys of `CELLS`."""
     from edgelstm.cells import CELLS

@@ -7,6 +7,7 @@ from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
 from edgelstm.tools.calling import Called
+from edgelstm.tools.use import Use
 from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.results import Verified
 from edgelstm.verification.spread import InputSpread
@@ -20,13 +21,14 @@ class Artifact:
         path, format: Where, and what it is.
         size_bytes: Of a folder the sum of its files.
         float32_bytes: The same of the float network; None where there is none.
-        not_for: The device on which nothing runs it; None if something does.
+        is_for, not_for: What it is for, and what it is not; None: nothing to say.
     """
 
     path: str
     format: str
     size_bytes: int
     float32_bytes: int | None
+    is_for: str
     not_for: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,6 +38,7 @@ class Artifact:
             "format": self.format,
             "bytes": self.size_bytes,
             "float32_bytes": self.float32_bytes,
+            "for": self.is_for,
             "not_for": self.not_for,
         }
 
@@ -94,6 +97,7 @@ class ExportReport:
         by_kernels: Time and energy with each class of kernels beside the chosen one.
         input, output: What the files' integers stand for; None for real values.
         called: What code that calls the files must know.
+        use: The file for each kind of device.
         failures: Each makes the exit code 1.
         version: That made the report.
     """
@@ -113,6 +117,7 @@ class ExportReport:
     input: Scale | None
     output: Scale | None
     called: Called
+    use: tuple[Use, ...]
     failures: tuple[str, ...]
     version: str
 
@@ -138,6 +143,7 @@ class ExportReport:
             "input": _end_dict(self.input),
             "output": _end_dict(self.output),
             **self.called.to_dict(),
+            "use": [use.to_dict() for use in self.use],
             "failures": list(self.failures),
             "version": self.version,
         }

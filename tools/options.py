@@ -21,9 +21,14 @@ Kernels = Annotated[
 Precision = Annotated[
     str | None,
     typer.Option(
-        help="int8, hybrid, float32; by device and cell if absent.",
+        help="int8, int16x8, hybrid, float32; by device and cell if absent.",
         autocompletion=completion.precisions,
     ),
+]
+
+Form = Annotated[
+    str | None,
+    typer.Option(help="Of integers: fused or composed.", autocompletion=completion.forms),
 ]
 
 Explain = Annotated[bool, typer.Option("--explain", help="Also what the figures stand on.")]

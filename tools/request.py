@@ -30,7 +30,7 @@ from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.network import Network
-from edgelstm.model.precision import find_precision
+from edgelstm.model.precision import COMPOSED, FUSED, find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import costs, inputs
@@ -60,6 +60,7 @@ class Request:
     labels: pathlib.Path | None = None
     steps: int | None = None
     streaming: bool | str = False
+    form: str | None = None
     kernels: str | None = None
     head: str | None = None
     activation: str | None = None
@@ -96,6 +97,8 @@ def check_options(request: Request) -> None:
     Asked(request.head, request.activation, request.order)
     if request.precision:
         find_precision(request.precision)
+    if request.form and request.form not in (FUSED, COMPOSED):
+        raise ModelError(f"form '{request.form}' is unknown; known: {FUSED}, {COMPOSED}")
     check_kernels(request.kernels)
     Asked(request.head, request.activation, request.order)
     if request.target:
@@ -144,7 +147,8 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
         return network, name, request
     is_quantized = isinstance(network, QuantizedNetwork)
     is_tflite = request.model.suffix.lower() == ".tflite"
-    name = name.removesuffix(IO).removesuffix(f"_{network.precision}") or name
+    name = name.removesuffix(IO).removesuffix(f"_{network.form}")
+    name = name.removesuffix(f"_{network.precision}") or request.model.stem
     if request.steps is not None or request.streaming:
         return network, name, request
     if is_tflite or (is_quantized and _runs(request.model)):

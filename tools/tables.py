@@ -9,6 +9,7 @@ from edgelstm.tools.calling import Called
 from edgelstm.tools.export_report import Accuracy, Artifact, ExportReport
 from edgelstm.tools.output import print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
+from edgelstm.tools.use import Use
 from edgelstm.verification.results import Verified
 
 
@@ -36,6 +37,17 @@ def print_export(report: ExportReport, path: pathlib.Path, *, explain: bool) -> 
     if not explain:
         verdict.print_explain()
     print_line(f"report: {path}", whole=True)
+    for use in report.use:
+        print_line(_use(use), whole=True)
+
+
+def _use(use: Use) -> str:
+    where = {"mcu": "for a microcontroller", "sbc": "for a Raspberry Pi"}[use.device_kind]
+    if use.artifact is None:
+        return f"{where}: none of these files; {use.reason}"
+    does = {"mcu": "flash", "sbc": "run"}[use.device_kind]
+    name = pathlib.Path(use.artifact).name
+    return f"{where}: {does} {name} (runtime: {use.runtime}, {use.reason})"
 
 
 def _told(report: ExportReport) -> Iterator[str]:

@@ -206,6 +206,19 @@ def store_scalar(typingctx, base, offset, value):
 
 
 @intrinsic
+def store_integer(typingctx, base, offset, value):
+    """One int32 to memory."""
+
+    def codegen(context, builder, sig, args):
+        start = builder.inttoptr(args[0], I32.as_pointer())
+        at = builder.gep(start, [args[1]])
+        builder.store(context.cast(builder, args[2], sig.args[2], types.int32), at)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, value), codegen
+
+
+@intrinsic
 def scalar_of_bits(typingctx, bits):
     """The float32 of an int32's bits."""
     return types.float32(types.int32), lambda context, builder, sig, args: builder.bitcast(

@@ -12,13 +12,12 @@ from numba.core import cgutils, types
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
+from edgelstm.kernels.simd.dot4 import BYTES, emit_dot4
 from edgelstm.kernels.simd.memory import load_at, prefetch
-from edgelstm.kernels.simd.target import DOT4, LANES, NEON
+from edgelstm.kernels.simd.target import ACCUMULATORS, DOT4, LANES, NEON
 from edgelstm.kernels.simd.vectors import (
     F32,
-    I1,
     I8,
-    I16,
     I32,
     I64,
     Vec,
@@ -35,69 +34,6 @@ from edgelstm.kernels.simd.vectors import (
 VECTOR_BYTES = 4 * LANES
 CACHE_LINE = 64
 INDEPENDENT_SUMS = 8  # latency times throughput of a float32 product and sum
-BYTES = ir.VectorType(I8, VECTOR_BYTES)
-
-
-# ---- four int8 products per int32 lane: (acc, x, w) -> acc, x the same in every lane
-
-
-def _vnni(builder, acc, x, w):
-    """x unsigned: stored as value + 128. Wraps in 32 bits, never saturates."""
-    return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * LANES}", acc.type, [acc, x, w])
-
-
-def _pairs(builder, acc, x, w):
-    """|x|, unsigned, times w with x's sign: exact, as w is never -128 (2 * 128 * 127 < 2^15)."""
-    bits, half = 32 * LANES, ir.VectorType(I16, 2 * LANES)
-    size = call(builder, f"llvm.abs.v{4 * LANES}i8", x.type, [x, ir.Constant(I1, 0)])
-    if bits == 512:
-        zero = constant(x.type, 0)
-        negative = builder.icmp_signed("<", x, zero)
-        signed = builder.select(negative, builder.sub(zero, w), w)
-    else:
-        name = {256: "llvm.x86.avx2.psign.b", 128: "llvm.x86.ssse3.psign.b.128"}[bits]
-        signed = call(builder, name, x.type, [w, x])
-    by_two, by_four = {
-        512: ("avx512.pmaddubs.w.512", "avx512.pmaddw.d.512"),
-        256: ("avx2.pmadd.ub.sw", "avx2.pmadd.wd"),
-        128: ("ssse3.pmadd.ub.sw.128", "sse2.pmadd.wd"),
-    }[bits]
-    pairs = call(builder, f"llvm.x86.{by_two}", half, [size, signed])
-    return builder.add(
-        acc, call(builder, f"llvm.x86.{by_four}", acc.type, [pairs, constant(half, 1)])
-    )
-
-
-def _sdot(builder, acc, x, w):
-    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, [acc, w, x])
-
-
-def _smull(builder, acc, x, w):
-    """Products of 16 bits, added in pairs: exact, as w is never -128 (2 * 128 * 127 < 2^15)."""
-    half = ir.VectorType(I16, 8)
-    quarters = [
-        builder.mul(*(builder.sext(shuffle(builder, v, v, lanes), half) for v in (x, w)))
-        for lanes in (range(8), range(8, 16))
-    ]
-    pairs = call(builder, "llvm.aarch64.neon.addp.v8i16", half, quarters)
-    name = "llvm.aarch64.neon.saddlp.v4i32.v8i16"
-    return builder.add(acc, call(builder, name, acc.type, [pairs]))
-
-
-def _shifts(builder, acc, x, w):
-    """Any target: byte k of each lane by shifts."""
-    x, w = (builder.bitcast(v, acc.type) for v in (x, w))
-    down = constant(acc.type, 24)
-    for k in range(4):
-        up = constant(acc.type, 24 - 8 * k)
-        parts = (builder.ashr(builder.shl(v, up), down) for v in (x, w))
-        acc = builder.add(acc, builder.mul(*parts))
-    return acc
-
-
-emit_dot4 = {"vnni": _vnni, "pairs": _pairs, "sdot": _sdot, "smull": _smull, "shifts": _shifts}[
-    DOT4
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,15 +111,31 @@ def _ways(vectors):
     return max(1, INDEPENDENT_SUMS // vectors)
 
 
-def _emit_rows(builder, kind, vectors, ahead, weights):
+def _tiles(kind, rows, vectors):
+    """Rows, and vectors of each, whose sums are formed in one loop, tile after tile.
+
+    What one word is multiplied with is read once for all rows of a tile. An int8 product of several
+    instructions hides a read per row, and needs registers of its own.
+    """
+    several = kind is INT8 and DOT4 not in ("vnni", "sdot")
+    passes = -(-rows * vectors * _ways(vectors) // ACCUMULATORS)
+    if rows == 1 or several or (passes > 1 and _ways(vectors) > 1):
+        return [(range(m, m + 1), range(vectors)) for m in range(rows)]
+    wide = -(-vectors // passes)
+    starts = range(0, vectors, wide)
+    return [(range(rows), range(j, min(j + wide, vectors))) for j in starts]
+
+
+def _emit_rows(builder, kind, vectors, ahead, weights, *, pitch):
     """(number of a word, the word of each row, sums) -> sums with its products.
 
-    `vectors` sums for each row. Each weight vector is used once per row: 3 x 8 accumulators, 3
-    broadcasts and 1 weight vector fit 32 registers; the other order spills.
+    `vectors` sums for each row, of the `pitch` vectors that a word is multiplied with. Each weight
+    vector is used once per row: 3 x 8 accumulators, 3 broadcasts and 1 weight vector fit 32
+    registers; the other order spills.
     """
 
     def add_words(i, words, sums):
-        row = builder.gep(weights, [builder.mul(i, const64(vectors * VECTOR_BYTES))])
+        row = builder.gep(weights, [builder.mul(i, const64(pitch * VECTOR_BYTES))])
         out = list(sums)
         for j in range(vectors):
             at = j * VECTOR_BYTES
@@ -198,10 +150,10 @@ def _emit_rows(builder, kind, vectors, ahead, weights):
     return add_words
 
 
-def _emit_sums(builder, kind, n, start, *, weights, x_rows, ahead):
+def _emit_sums(builder, kind, n, start, *, weights, x_rows, ahead, pitch):
     """The sums of rows of x that share what is loaded of w."""
-    vectors = len(start) // len(x_rows)
-    add_words, ways = _emit_rows(builder, kind, vectors, ahead, weights), _ways(vectors)
+    vectors, ways = len(start) // len(x_rows), _ways(pitch)
+    add_words = _emit_rows(builder, kind, vectors, ahead, weights, pitch=pitch)
 
     def add_word(i, sums):
         return add_words(i, [_broadcast(builder, kind, x_row, i) for x_row in x_rows], sums)
@@ -272,20 +224,21 @@ def _product(kind):
             x_rows = [
                 builder.gep(inputs, [builder.mul(args[3], const64(m))]) for m in range(n_rows)
             ]
-            initial = [builder.extract_value(args[0], j) for j in range(start.count)]
-            # Products by SMULL need two more registers than 3 rows leave: row after row.
-            together = 1 if kind is INT8 and DOT4 == "smull" else n_rows
-            sums = []
-            for m in range(0, n_rows, together):
-                sums += _emit_sums(
+            sums = [builder.extract_value(args[0], j) for j in range(start.count)]
+            for of_rows, of_vectors in _tiles(kind, n_rows, vectors):
+                places = [m * vectors + j for m in of_rows for j in of_vectors]
+                made = _emit_sums(
                     builder,
                     kind,
                     args[4],
-                    initial[m * vectors : (m + together) * vectors],
-                    weights=weights,
-                    x_rows=x_rows[m : m + together],
+                    [sums[k] for k in places],
+                    weights=builder.gep(weights, [const64(of_vectors[0] * VECTOR_BYTES)]),
+                    x_rows=[x_rows[m] for m in of_rows],
                     ahead=ahead,
+                    pitch=vectors,
                 )
+                for k, value in zip(places, made, strict=True):
+                    sums[k] = value
             return cgutils.pack_array(builder, sums)
 
         return start(start, *[types.intp] * 4, rows, ahead_bytes), codegen

@@ -101,7 +101,7 @@ def _lanes(features: frozenset[str]) -> int:
 
 
 def _dot4(triple: str, features: frozenset[str], lanes: int) -> str:
-    """How four int8 products are added to each int32 lane; see products.py."""
+    """How four int8 products are added to each int32 lane; see dot4.py."""
     if "avx512vnni" in features and (lanes == 16 or "avx512vl" in features):
         return "vnni"
     if "avxvnni" in features and lanes == 8:
@@ -122,10 +122,14 @@ DOT4 = _dot4(TRIPLE, FEATURES, LANES)
 # vpdpbusd multiplies unsigned by signed: activations are stored as value + 128 there.
 OFFSET = 128 if DOT4 == "vnni" else 0
 # Two products are added in int16 there.
-SMALLEST_WEIGHT = -127 if DOT4 in ("pairs", "smull") else -128
-# Rows whose products are formed together, steps of a sequence or sequences side by side: 3 rows of
-# 8 accumulators need 32 registers.
-TILE_ROWS = 3 if LANES == 16 or NEON else 1
+SMALLEST_WEIGHT = -127 if DOT4 == "smull" else -128
+# Rows whose products are formed together, steps of a sequence or sequences side by side.
+TILE_ROWS = 3
+# Vectors of sums that one loop adds to, beside what it reads: 3 rows of 8 in 32 registers, or of 4
+# in 16.
+ACCUMULATORS = 24 if LANES == 16 or NEON else 12
+# There the products of a row lack the sum of its negative values' magnitudes.
+LACKS = DOT4 == "pairs"
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 
 

@@ -5,7 +5,7 @@ from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
 from edgelstm.kernels.simd.memory import load_at, pointer
-from edgelstm.kernels.simd.vectors import F32, I8, const64, emit_fmadd, f32v, splat
+from edgelstm.kernels.simd.vectors import F32, I8, I32, const64, emit_fmadd, f32v, splat
 
 
 @intrinsic
@@ -32,6 +32,30 @@ def join(typingctx, sums, base, offset, joined):
         return cgutils.pack_array(builder, out)
 
     return sums(sums, types.intp, types.intp, joined), codegen
+
+
+@intrinsic
+def raised(typingctx, sums, base, offset, stride, rows):
+    """A tuple of `rows` (literal) rows of int32 vectors, each row plus an int32 from memory.
+
+    base, offset: address, and element, of the first; the next lies `stride` elements behind it.
+    """
+    if not isinstance(rows, types.Literal):
+        raise RequireLiteralValue("rows")
+    per_row = sums.count // rows.literal_value
+
+    def codegen(context, builder, sig, args):
+        start = builder.inttoptr(args[1], I32.as_pointer())
+        out = []
+        for k in range(sums.count):
+            row, j = divmod(k, per_row)
+            if j == 0:
+                at = builder.add(args[2], builder.mul(args[3], const64(row)))
+                more = splat(builder, builder.load(builder.gep(start, [at])), sums.dtype.lanes)
+            out.append(builder.add(builder.extract_value(args[0], k), more))
+        return cgutils.pack_array(builder, out)
+
+    return sums(sums, *[types.intp] * 3, rows), codegen
 
 
 @intrinsic

@@ -117,15 +117,15 @@ SPLATS = {f32v: splat_f32, i32v: splat_i32, words: splat_words}
 # ---- operators, also of a vector with a scalar
 
 
-def _emitter(name, vec):
-    # "contract" lets LLVM make one instruction of a float product and the sum it goes into.
-    flags = ("contract",) if vec == f32v else ()
-    return lambda builder, x, y: getattr(builder, name)(x, y, flags=flags)
+def _emitter(name):
+    # Without "contract": which product of f * c + i * g LLVM takes into the sum depends on what
+    # stands around it, and a batch has to give the bits of one sequence. `fmadd` says it itself.
+    return lambda builder, x, y: getattr(builder, name)(x, y)
 
 
 def _operator(op, float_name, int_name):
     names = {f32v: float_name, i32v: int_name, words: int_name}
-    forms = {vec: binary(vec, _emitter(name, vec)) for vec, name in names.items() if name}
+    forms = {vec: binary(vec, _emitter(name)) for vec, name in names.items() if name}
 
     @overload(op)
     def vector_operator(a, b):
@@ -167,6 +167,19 @@ abs_i32 = unary(
 f32_to_i32 = unary(f32v, lambda b, x: b.fptosi(x, i32v.llvm), i32v)
 bits_as_f32 = unary(i32v, lambda b, x: b.bitcast(x, f32v.llvm), f32v)
 bits_as_i32 = unary(f32v, lambda b, x: b.bitcast(x, i32v.llvm), i32v)
+magnitude_below_zero = unary(  # -v of an int8 vector where it is negative, else 0, as int32
+    i8v,
+    lambda b, x: b.sub(
+        constant(i32v.llvm, 0),
+        call(
+            b,
+            f"llvm.smin.v{LANES}i32",
+            i32v.llvm,
+            [b.sext(x, i32v.llvm), constant(i32v.llvm, 0)],
+        ),
+    ),
+    i32v,
+)
 i32_to_i8 = unary(i32v, lambda b, x: b.trunc(x, i8v.llvm), i8v)
 largest_i32 = unary(
     i32v, lambda b, x: call(b, f"llvm.vector.reduce.smax.v{LANES}i32", I32, [x]), types.int32

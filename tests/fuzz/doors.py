@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import edgelstm
+from edgelstm.formats import encode
 from edgelstm.layers.directions import parts
 from tests.fuzz import mutations, using
 from tests.fuzz.mutations import Mutate
@@ -79,6 +80,7 @@ def onnx_files(suffix: str) -> Iterator[bytes]:
     from tests.foreign_onnx import lstm, node, save
 
     yield from written(suffix)
+    yield from (encode(network, suffix)[""] for network in looped())
     squeezed = node("Squeeze", "Y_h zero", "last")
     graphs = {
         "y": [lstm(), squeezed, node("Gemm", "last M C")],
@@ -90,6 +92,15 @@ def onnx_files(suffix: str) -> Iterator[bytes]:
         for output, nodes in graphs.items():
             path = save(pathlib.Path(folder) / "net.onnx", nodes, output=output)
             yield path.read_bytes()
+
+
+def looped() -> Iterator[Any]:
+    """What .onnx says with a loop and a description, and with operators that have P or are one."""
+    for cell_name in ("mgu", "lstm_coupled_peephole", "rnn"):
+        yield random_network(cell_name, (SIZE, 3), outputs=2)
+    network = random_network("lstm_peephole", (SIZE, 3), cell_clip=0.5)
+    for precision in ("int8", "int16x8"):
+        yield edgelstm.quantize(network, random_input(network, 4, 9), precision)
 
 
 def state_dicts() -> Iterator[dict[str, Any]]:

@@ -22,6 +22,8 @@ UNKNOWN = Answer(
 )
 NOTHING = ExportReport(
     UNKNOWN,
+    form=None,
+    form_reason=None,
     streaming=False,
     target=None,
     assumed=(),
@@ -34,6 +36,7 @@ NOTHING = ExportReport(
     input=None,
     output=None,
     called=Called(),
+    use=(),
     failures=(),
     version="",
 )
