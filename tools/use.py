@@ -82,7 +82,7 @@ def _for_mcu(
     folder, path = by_suffix.get("_c"), by_suffix.get(".tflite")
     if folder is not None:
         why = "no runtime, one state in RAM, the same bits on every core"
-        return Use("mcu", str(folder), None, why)
+        return Use("mcu", str(folder), "C", why)
     if network.precision == "hybrid":
         return Use("mcu", None, None, "no runtime there runs hybrid; --precision int8")
     if path is None:

@@ -14,7 +14,7 @@ from edgelstm.runtimes.host import open_host
 from tests.formats.c.networks import AnyNetwork, every_cell
 from tests.networks import bidirectional_network, golden_lstm, random_input, random_network
 
-NETWORKS = dict(every_cell()) | {"golden": golden_lstm(), "wide": golden_lstm(wide=True)}
+NETWORKS = dict(every_cell()) | {"golden": golden_lstm()}
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
