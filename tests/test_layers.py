@@ -32,8 +32,8 @@ ORDER = {
         "__init__"
     ),
     "formats.c": (
-        "__init__ calls names < layer places < integers reals < lstm < build < source twin "
-        "vector < project read < write"
+        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
+        "source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
@@ -65,7 +65,7 @@ ORDER = {
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
-    "runtimes.emulated": "__init__ image toolchain < machine",
+    "runtimes.emulated": "__init__ image toolchain < machine < counting",
     "tools": (
         "answer assumptions calling charts completion costs inputs output use < export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "

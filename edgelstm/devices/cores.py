@@ -46,6 +46,7 @@ CORES = {
         f"{_FLOAT}fpv4-sp-d16 -mcpu=cortex-m4",
         "ARM_CORTEX_M4",
         "mps2-an386",
+        "dsp",
         wait_states=5,
     ),
     "cortex-m7": Core(
@@ -54,6 +55,7 @@ CORES = {
         f"{_FLOAT}fpv5-d16 -mcpu=cortex-m7",
         "ARM_CORTEX_M7",
         "mps2-an500",
+        "dsp",
     ),
     "cortex-m33": Core(
         _HARD,
@@ -61,6 +63,7 @@ CORES = {
         f"{_FLOAT}fpv5-sp-d16 -mcpu=cortex-m33",
         "ARM_CORTEX_M33",
         "mps2-an505",
+        "dsp",
     ),
     "cortex-m55": Core(
         _HARD, "cortex_m55+mve_fp", "-mthumb -mfloat-abi=hard -mcpu=cortex-m55", None, "mps3-an547"

@@ -9,7 +9,8 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.c.calls import Call, Constants, Part
 from edgelstm.formats.c.integers import append_integers
 from edgelstm.formats.c.layer import Layer
-from edgelstm.formats.c.lstm import append_lstm, is_fused_lstm
+from edgelstm.formats.c.layouts import append_lstm
+from edgelstm.formats.c.lstm import is_fused_lstm
 from edgelstm.formats.c.names import distinct
 from edgelstm.formats.c.places import Buffer, place
 from edgelstm.formats.c.reals import append_reals

@@ -1,11 +1,7 @@
-"""The fused int8 LSTM as calls: one kernel for all of a step, its weights as the core reads them.
-
-LAYOUTS says how weights lie and which kernel reads them. A layer that a layout cannot hold exactly
-takes the portable one, and the plan says why.
-"""
+"""The fused int8 LSTM: what a kernel that computes all of a step needs of the lowered list."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -95,18 +91,6 @@ def numbers_of(lowered: Lowered) -> Numbers:
     )
 
 
-def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
-    """The calls of one layer; returns the name of its output in the whole network."""
-    for state in lowered.states:
-        layer.keep(state.name)
-    numbers = numbers_of(lowered)
-    refused = REFUSALS[layout](numbers) if layout in REFUSALS else None
-    taken = "columns" if refused else layout
-    layer.part.why = f"{taken}: {refused or WHY[taken]}"
-    LAYOUTS[taken](layer, numbers)
-    return layer.named("h")
-
-
 def own_call(layer: Layer, text: str, work: int, *kernels: str) -> None:
     """Appends the call of a kernel that has `work` elements of its own, and all states."""
     x, h, c = (layer.named(value) for value in ("x", "h", "c"))
@@ -127,17 +111,3 @@ def lstm_fields(layer: Layer, numbers: Numbers, weight: str) -> tuple[str, ...]:
     last = map(rescale_fields, (numbers.forget, numbers.input, numbers.output))
     whole = (numbers.inputs, numbers.units, numbers.cell_log2 + 12, limit)
     return (weight, bias, sigmoid_table(layer), *map(str, whole), *sides, *last)
-
-
-def _columns(layer: Layer, numbers: Numbers) -> None:
-    name = layer.part.name
-    both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1)
-    weight = layer.constants.array(f"{name}_weight", both.astype(np.int8))
-    called = layer.constants.description("edgelstm_lstm", name, lstm_fields(layer, numbers, weight))
-    text = f"edgelstm_lstm_s8(&{called}, <x>, <h>, <c>, <work>);"
-    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_elementwise.c")
-
-
-LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {"columns": _columns}
-REFUSALS: dict[str, Callable[[Numbers], str | None]] = {}
-WHY = {"columns": "plain C for any core, of each input value the four gates of a unit"}

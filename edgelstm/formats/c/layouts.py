@@ -1,0 +1,44 @@
+"""LAYOUTS: how the weights of a fused int8 LSTM lie, and the kernel that reads them.
+
+A layer that a layout cannot hold exactly takes the portable one, and the plan says why.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
+from edgelstm.formats.c.layer import Layer
+from edgelstm.formats.c.lstm import Numbers, lstm_fields, numbers_of, own_call
+from edgelstm.quantization.operations import Lowered
+
+PORTABLE = "columns"
+
+
+def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
+    """The calls of one layer; returns the name of its output in the whole network."""
+    for state in lowered.states:
+        layer.keep(state.name)
+    numbers = numbers_of(lowered)
+    refused = REFUSALS[layout](numbers) if layout in REFUSALS else None
+    taken = PORTABLE if refused else layout
+    layer.part.why = f"{taken}: {refused or WHY[taken]}"
+    LAYOUTS[taken](layer, numbers)
+    return layer.named("h")
+
+
+def _columns(layer: Layer, numbers: Numbers) -> None:
+    name = layer.part.name
+    both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1)
+    weight = layer.constants.array(f"{name}_weight", both.astype(np.int8))
+    called = layer.constants.description("edgelstm_lstm", name, lstm_fields(layer, numbers, weight))
+    text = f"edgelstm_lstm_s8(&{called}, <x>, <h>, <c>, <work>);"
+    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_elementwise.c")
+
+
+LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {PORTABLE: _columns, "dsp": append_dsp}
+REFUSALS: dict[str, Callable[[Numbers], str | None]] = {"dsp": dsp_refusal}
+WHY = {
+    PORTABLE: "plain C for any core, of each input value the four gates of a unit",
+    "dsp": "three instructions for four products, in assembly",
+}
