@@ -42,7 +42,7 @@ CORES = {
     "cortex-m3": Core(_SOFT, "cortex_m3", "-mthumb -mcpu=cortex-m3", "ARM_CORTEX_M3", "mps2-an385"),
     "cortex-m4": Core(
         _HARD,
-        "cortex_m4",
+        "cortex_m4+vfp4d16sp",
         f"{_FLOAT}fpv4-sp-d16 -mcpu=cortex-m4",
         "ARM_CORTEX_M4",
         "mps2-an386",
@@ -51,7 +51,7 @@ CORES = {
     ),
     "cortex-m7": Core(
         _HARD,
-        "cortex_m7",
+        "cortex_m7+fp_armv8d16",
         f"{_FLOAT}fpv5-d16 -mcpu=cortex-m7",
         "ARM_CORTEX_M7",
         "mps2-an500",
@@ -59,7 +59,7 @@ CORES = {
     ),
     "cortex-m33": Core(
         _HARD,
-        "cortex_m33+dsp",
+        "cortex_m33+dsp+fp_armv8d16sp",
         f"{_FLOAT}fpv5-sp-d16 -mcpu=cortex-m33",
         "ARM_CORTEX_M33",
         "mps2-an505",

@@ -25,14 +25,6 @@ void edgelstm_enter_s16(const int16_t *x, int32_t n, int32_t zero_point, int16_t
 
 void edgelstm_leave_s8(const int16_t *v, int32_t n, int32_t zero_point, int8_t *y)
 {
-    for (; n >= 4; n -= 4) {
-        y[0] = (int8_t)(v[0] + zero_point);
-        y[1] = (int8_t)(v[1] + zero_point);
-        y[2] = (int8_t)(v[2] + zero_point);
-        y[3] = (int8_t)(v[3] + zero_point);
-        v += 4;
-        y += 4;
-    }
     for (int32_t k = 0; k < n; k++) {
         y[k] = (int8_t)(v[k] + zero_point);
     }
