@@ -37,9 +37,16 @@ _FLOAT = "-mthumb -mfloat-abi=hard -mfpu="
 # cortex_m33 without +dsp, and cortex_m55 without +mve_fp, compile plain C without a word.
 CORES = {
     "cortex-m0plus": Core(
-        _SOFT, "cortex_m0plus", "-mthumb -mcpu=cortex-m0plus", "ARM_CORTEX_M0", "microbit"
+        _SOFT,
+        "cortex_m0plus",
+        "-mthumb -mcpu=cortex-m0plus",
+        "ARM_CORTEX_M0",
+        "microbit",
+        "words128",
     ),
-    "cortex-m3": Core(_SOFT, "cortex_m3", "-mthumb -mcpu=cortex-m3", "ARM_CORTEX_M3", "mps2-an385"),
+    "cortex-m3": Core(
+        _SOFT, "cortex_m3", "-mthumb -mcpu=cortex-m3", "ARM_CORTEX_M3", "mps2-an385", "words"
+    ),
     "cortex-m4": Core(
         _HARD,
         "cortex_m4+vfp4d16sp",
@@ -74,6 +81,7 @@ CORES = {
         "generic_rv32+m+c",
         "-march=rv32imc -mabi=ilp32",
         "RISCV32_ANY",
+        layout="words",
     ),
     "cortex-a53": Core(_A64, "cortex_a53", "-mcpu=cortex-a53", "ARM64_A53"),
     "cortex-a72": Core(_A64, "cortex_a72", "-mcpu=cortex-a72", "ARM64_A72"),

@@ -15,11 +15,32 @@ static inline int16_t edgelstm_clamp16(int32_t v)
     return (int16_t)edgelstm_clamp(v, INT16_MIN, INT16_MAX);
 }
 
+/* (v * multiplier + 2^30) >> 31 */
+EDGELSTM_INLINE int32_t edgelstm_high(int32_t v, int32_t multiplier)
+{
+#if defined(EDGELSTM_ARMV6M)
+    /* No long product there: four short ones. */
+    const uint32_t lower = (uint32_t)v & 0xFFFFU, low = (uint32_t)multiplier & 0xFFFFU;
+    const int32_t upper = v >> 16, high = multiplier >> 16;
+    const uint32_t first = lower * low;
+    const int32_t second = upper * (int32_t)low + (int32_t)(first >> 16);
+    const uint32_t third = lower * (uint32_t)high + ((uint32_t)second & 0xFFFFU);
+    const int32_t fourth = upper * high + (second >> 16) + (int32_t)(third >> 16);
+    return (int32_t)((uint32_t)fourth << 1) + (int32_t)((((third >> 14) & 3U) + 1U) >> 1);
+#elif defined(EDGELSTM_RV32)
+    /* By twice the multiplier: one instruction gives the upper word, the lower word's first bit rounds it. */
+    const int64_t product = (int64_t)v * (int64_t)(uint64_t)((uint32_t)multiplier << 1);
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#else
+    return (int32_t)(((int64_t)v * multiplier + (1 << 30)) >> 31);
+#endif
+}
+
 /* Rounded twice: to 32 bits, then half away from zero; without a sum that could overflow. */
 static inline int32_t edgelstm_requantize(int32_t v, int32_t multiplier, int32_t shift)
 {
     const int32_t left = shift > 0 ? (int32_t)((uint32_t)v << shift) : v;
-    const int32_t high = (int32_t)(((int64_t)left * multiplier + (1 << 30)) >> 31);
+    const int32_t high = edgelstm_high(left, multiplier);
     if (shift >= 0) {
         return high;
     }

@@ -18,9 +18,26 @@
 #define EDGELSTM_DSP 1
 #elif defined(__ARM_ARCH_6M__)
 #define EDGELSTM_ARMV6M 1
+#elif defined(__ARM_ARCH_7M__)
+#define EDGELSTM_ARMV7M 1
 #elif defined(__riscv) && __riscv_xlen == 32 && !defined(__riscv_32e)
 #define EDGELSTM_RV32 1
 #endif
+#endif
+
+#if defined(__GNUC__)
+#define EDGELSTM_INLINE static inline __attribute__((always_inline))
+#define EDGELSTM_KEEP(a, b) __asm__("" : "+r"(a), "+r"(b))
+#else
+#define EDGELSTM_INLINE static inline
+#define EDGELSTM_KEEP(a, b) ((void)0)
+#endif
+
+/* Called where registers are few, else inlined. */
+#if defined(EDGELSTM_ARMV6M)
+#define EDGELSTM_SMALL static __attribute__((noinline, unused))
+#else
+#define EDGELSTM_SMALL static inline
 #endif
 
 #ifdef __cplusplus
@@ -92,24 +109,34 @@ void edgelstm_tanh_s16(const uint16_t *table, int32_t shift, const int16_t *v, i
 
 /* ---- the int8 LSTM of TensorFlow Lite Micro, all of a step; gates in the order i f g o */
 
+/* round(sum * multiplier * 2^(-right - 31)); half: of 2^right, or 0 where nothing is shifted to the right */
+typedef struct {
+    int32_t multiplier, right, half;
+} edgelstm_scaling;
+
 /* weight: [unit], of each unit [inputs][gate] then [units][gate]; bias: [unit][gate], of both sides.
- * table as above; cell_shift: log2 of the cell's scale, plus 12; cell_limit: of a clip of the cell, else 32767 */
+ * table as above; cell_shift: log2 of the cell's scale, plus 12; cell_low, cell_high: to which the cell is cut;
+ * input_right: shift of i g, a half of it taken off; low, high: limits of h */
 typedef struct {
     const int8_t *weight;
     const int32_t *bias;
     const uint16_t *table;
-    int32_t inputs, units, cell_shift, cell_limit;
-    edgelstm_rescale ih[4], hh[4], forget, input, output;
+    int32_t inputs, units, cell_shift, cell_low, cell_high, input_right;
+    edgelstm_scaling ih[4], hh[4], output;
+    int32_t low, high;
 } edgelstm_lstm;
 
 /* x: [inputs]; h, c: [units], old in and new out; work: [units] */
 void edgelstm_lstm_s8(const edgelstm_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work);
-/* The same for cores that multiply words; weight: uint8_t, plus 128 where `offset` is 128; work: [inputs + units] */
+/* The same for cores that multiply words; lstm.weight: none; weight: as there, plus 128 for words128;
+ * work: [inputs + units] */
 typedef struct {
     edgelstm_lstm lstm;
-    int32_t offset;
+    const uint8_t *weight;
 } edgelstm_words_lstm;
 void edgelstm_words_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
+void edgelstm_words128_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c,
+                               int32_t *work);
 
 /* For Armv7E-M, see edgelstm_dsp_lstm.inc; its assembly reads the first sixteen words by their place. */
 typedef struct {

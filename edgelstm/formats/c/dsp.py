@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from edgelstm.formats.c.calls import Call
 from edgelstm.formats.c.layer import Layer
-from edgelstm.formats.c.lstm import GATES, Numbers
+from edgelstm.formats.c.lstm import GATES, Numbers, largest_sum
 from edgelstm.quantization.fixedpoint import SIGMOID_TABLE
-from edgelstm.quantization.operations import Product, Rescale
+from edgelstm.quantization.operations import Rescale
 
 Int64s = NDArray[np.int64]
 GROUP = 4  # columns of a word
@@ -26,18 +26,12 @@ def dsp_refusal(numbers: Numbers) -> str | None:
         return "its cell is clipped"
     if numbers.units > MOST_UNITS:
         return f"it has {numbers.units} units, and {MOST_UNITS} are the most"
-    if any(_largest_sum(op) >= LARGEST_SUM for op in numbers.products.values()):
+    if any(largest_sum(op) >= LARGEST_SUM for op in numbers.products.values()):
         return "its sums reach 2**30"
     rescales = (numbers.forget, numbers.input, numbers.output)
     if any(by.numbers[1] >= 0 for by in rescales):
         return "a scale leads to a factor above 1"
     return None
-
-
-def _largest_sum(op: Product) -> int:
-    bias = np.zeros(len(op.weight)) if op.bias is None else np.abs(op.bias.astype(np.int64))
-    largest = int((255 * np.abs(op.weight.astype(np.int64)).sum(1) + bias).max())
-    return largest << max(op.rescale.numbers[1], 0)
 
 
 def append_dsp(layer: Layer, numbers: Numbers) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.formats.c.calls import Call
-from edgelstm.formats.c.integers import rescale_fields, sigmoid_table
+from edgelstm.formats.c.integers import sigmoid_table
 from edgelstm.formats.c.layer import Layer
 from edgelstm.model.forms import is_plain
 from edgelstm.model.precision import FUSED
@@ -98,16 +98,49 @@ def own_call(layer: Layer, text: str, work: int, *kernels: str) -> None:
     layer.sizes[given] = work
     for key, value in {"x": x, "h": h, "c": c, "work": given}.items():
         text = text.replace(f"<{key}>", f"{{{value}}}")
+        text = text.replace(f"<words {key}>", f"{{words {value}}}")
     layer.part.calls.append(Call(text, (x, h, c), given, kernels=kernels))
 
 
 def lstm_fields(layer: Layer, numbers: Numbers, weight: str) -> tuple[str, ...]:
     """The initializer of an `edgelstm_lstm`, field by field."""
     bias = layer.constants.array(f"{layer.part.name}_bias", numbers.bias().astype(np.int32))
-    limit = 32767 if numbers.cell_limit is None else numbers.cell_limit
-    sides = (
-        "{" + ", ".join(map(rescale_fields, numbers.rescales(side))) + "}" for side in ("ih", "hh")
-    )
-    last = map(rescale_fields, (numbers.forget, numbers.input, numbers.output))
-    whole = (numbers.inputs, numbers.units, numbers.cell_log2 + 12, limit)
-    return (weight, bias, sigmoid_table(layer), *map(str, whole), *sides, *last)
+    limit = numbers.cell_limit
+    cell = (-32768, 32767) if limit is None else (-limit, limit)
+    sides = ("{" + ", ".join(map(_scaling, numbers.rescales(s))) + "}" for s in ("ih", "hh"))
+    right = -int(numbers.input.numbers[1])
+    whole = (numbers.inputs, numbers.units, numbers.cell_log2 + 12, *cell, right)
+    low, high = numbers.output.limits or (0, 0)
+    limits = (low - numbers.h_zero_point, high - numbers.h_zero_point)
+    ends = (_scaling(numbers.output), *map(str, limits))
+    return (weight, bias, sigmoid_table(layer), *map(str, whole), *sides, *ends)
+
+
+def _scaling(by: Rescale) -> str:
+    """The initializer of an `edgelstm_scaling`."""
+    q, shift = by.numbers
+    return f"{{{q}, {-shift}, {_half(by)}}}"
+
+
+def lstm_refusal(numbers: Numbers) -> str | None:
+    """Why a layer is not exact in the kernels; None if it is."""
+    cell = (numbers.forget.numbers, numbers.input.numbers)
+    if cell[0] != (2**30, -14) or cell[1][0] != 2**30 or cell[1][1] >= 0:
+        return "a scale of its cell is no power of two"
+    rescales = [*(op.rescale for op in numbers.products.values()), numbers.output]
+    sums = [*map(largest_sum, numbers.products.values()), 2**30]
+    if any(s + _half(by) >= 2**31 for s, by in zip(sums, rescales, strict=True)):
+        return "its sums nearly reach 2**31"
+    return None
+
+
+def largest_sum(op: Product) -> int:
+    """What a sum can be, shifted to the left where its factor is above 1."""
+    bias = np.zeros(len(op.weight)) if op.bias is None else np.abs(op.bias.astype(np.int64))
+    largest = int((255 * np.abs(op.weight.astype(np.int64)).sum(1) + bias).max())
+    return int(largest << max(op.rescale.numbers[1], 0))
+
+
+def _half(by: Rescale) -> int:
+    right = -int(by.numbers[1])
+    return 1 << (right - 1) if right > 0 else 0

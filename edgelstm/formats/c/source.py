@@ -120,8 +120,15 @@ def call_text(built: Built, call: Call) -> str:
     """A call with every value's place in it."""
     text = call.text
     for value in {*call.reads, call.result or ""}:
-        text = text.replace(f"{{{value}}}", built.places.get(value, ""))
+        place = built.places.get(value, "")
+        text = text.replace(f"{{{value}}}", place).replace(f"{{words {value}}}", _as_words(place))
     return text
+
+
+def _as_words(place: str) -> str:
+    """Of 16-bit scratch memory, which begins at words."""
+    base, _, offset = place.replace(".values", ".words").partition(" + ")
+    return f"{base} + {int(offset) // 2}" if offset else base
 
 
 def _zeros(built: Built) -> Iterable[str]:
