@@ -89,6 +89,7 @@ def _direction(
     square, line = np.zeros((4 * hidden, hidden), np.float32), np.zeros(4 * hidden, np.float32)
     plan = plan_of(Direction(name, "lstm", zeros, square, line, line, case.clip), INT8)
     weights = [rng.integers(-127, 128, (4 * hidden, n)).astype(np.int8) for n in sizes]
+    weight_ih, weight_hh = weights
     bias = rng.integers(-3000, 3000, 4 * hidden)
     if case.special == "zeros":
         weights[0][:hidden] = 0
@@ -111,7 +112,8 @@ def _direction(
     }
     return QuantizedDirection(
         plan,
-        *weights,
+        weight_ih,
+        weight_hh,
         bias.astype(np.int32),
         np.zeros(4 * hidden, np.int32),
         weight_scales,

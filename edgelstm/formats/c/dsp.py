@@ -85,7 +85,7 @@ def stream_of(numbers: Numbers, *, raw: bool) -> NDArray[np.int32]:
 def _less_correction(weights: Int64s, bias: Int64s) -> Int64s:
     """The bias less sum w0 w1, which the inner product adds: (units, gates)."""
     even = np.pad(weights, ((0, 0), (0, weights.shape[1] % 2), (0, 0)))
-    return bias - (even[:, 0::2] * even[:, 1::2]).sum(1)
+    return np.asarray(bias - (even[:, 0::2] * even[:, 1::2]).sum(1), np.int64)
 
 
 def _words(weights: Int64s) -> Int64s:

@@ -3,12 +3,16 @@
 import pathlib
 import subprocess
 from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
 
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.formats.c.names import network_name
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
+from tests.integer_lstms import lstm_of, random_case
 from tests.networks import random_input, random_network
 
 AnyNetwork = Network | QuantizedNetwork
@@ -38,14 +42,26 @@ def every_head() -> Iterator[tuple[str, AnyNetwork]]:
             yield f"{name}_int", edgelstm.quantize(network, random_input(network, 8, 20))
 
 
+def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
+    """Random integer LSTMs with the weights of each core, whose plain C reads them here."""
+    rng = np.random.default_rng(3)
+    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4"):
+        for k in range(12):
+            network = lstm_of(random_case(rng), rng)
+            yield f"{core.replace('-', '')}_{k}", network, core
+
+
 def in_one_program(
-    folder: pathlib.Path, networks: Iterable[tuple[str, AnyNetwork]], words: Iterable[str]
+    folder: pathlib.Path, networks: Iterable[tuple[Any, ...]], words: Iterable[str]
 ) -> str:
-    """What the tests of all these folders print, compiled together; `words` call the compiler."""
+    """What the tests of all these folders print, compiled together; `words` call the compiler.
+
+    `networks`: name, network, and a core if it is for one.
+    """
     sources: dict[str, pathlib.Path] = {}
     includes, mains = [], []
-    for name, network in networks:
-        path = edgelstm.write(network, folder / f"{name}_c")
+    for name, network, *core in networks:
+        path = edgelstm.write(network, folder / f"{name}_c", target=core[0] if core else None)
         called = network_name(path.name, network.precision)
         sources |= {file.name: file for file in (path / "src").glob("*.c")}
         includes.append(f"-I{path / 'src'}")

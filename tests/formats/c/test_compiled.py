@@ -13,6 +13,7 @@ from tests.formats.c.networks import (
     WARNINGS,
     every_cell,
     every_head,
+    every_layout,
     in_one_program,
 )
 from tests.networks import random_input, random_network
@@ -36,6 +37,15 @@ def test_every_head_is_the_reference_under_sanitizers(
 ) -> None:
     said = in_one_program(tmp_path, every_head(), [compiler, *WARNINGS, *SANITIZED])
     assert set(said.splitlines()) == {"0 of 80 values differ"}
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_weights_of_each_core_are_read_here_with_the_same_bits(
+    tmp_path: pathlib.Path, compiler: str
+) -> None:
+    said = in_one_program(tmp_path, every_layout(), [compiler, *WARNINGS, *SANITIZED])
+    assert len(said.splitlines()) == 36
+    assert all(line.startswith("0 of ") for line in said.splitlines())
 
 
 @needs_make
