@@ -13,10 +13,10 @@ from edgelstm.kernels import composed_arithmetic as arithmetic
 from edgelstm.kernels import packing, sums
 from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.composed_arithmetic import HH, IH, N_SLOTS, jit
-from edgelstm.kernels.float32 import given_in, prepare, three_weights, two_weights
+from edgelstm.kernels.float32 import given_in, three_weights, two_weights
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.int8 import read_row
+from edgelstm.kernels.int8 import prepare, read_row
 from edgelstm.kernels.layer import BIAS_HH, BIAS_IH, GROUPS, OUTPUTS, SCRATCH, TILE
 from edgelstm.kernels.simd.memory import (
     load_octets,
@@ -149,6 +149,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "INPUT_SUMS": TILE,
         "H_ROWS": 2,
         "product": product_i8,
+        **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "load_kept": load_rows_words,
         "sums_at": sums.of_one_group,

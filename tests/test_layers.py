@@ -40,8 +40,8 @@ ORDER = {
         "equations integer operators < float < hybrid read_described < read write"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model < guards schema < fused layers pack rules step unpack < chain "
-        "integer real same < loop < read_composed write < read < __init__"
+        "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "
+        "chain integer real same < loop < read_composed write < read < __init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "

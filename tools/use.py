@@ -89,7 +89,8 @@ def _for_mcu(
         return Use("mcu", None, None, "no .tflite file was written; --formats tflite")
     operators, arena = costs
     told = [counted(len(operators), "operator")] * bool(operators)
-    told += [f"arena {arena:,} B"] * (arena is not None)
+    if arena is not None:
+        told.append(f"arena {arena:,} B")
     return Use("mcu", str(path), "TFLM", ", ".join(told) or "one file, no operating system")
 
 

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         lambda net, x: torch.log_softmax(net.fc(net.lstm(x)[0]), -1),
         "aten.log_softmax.int (node 'log_softmax'",
     ),
-    "tanh": (lambda net, x: torch.tanh(net.fc(net.lstm(x)[0])), "aten.tanh.default"),
+    "elu": (lambda net, x: nn.functional.elu(net.fc(net.lstm(x)[0])), "aten.elu.default"),
     "relu": (
         lambda net, x: net.fc(torch.relu(net.lstm(x)[0])),
         "relu stands directly behind a lstm; it is supported behind a dense layer",

@@ -116,7 +116,7 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: With(nn.MaxPool1d(2), lambda m, x: m.other(m.rnn(x)[0].transpose(1, 2))),
         "holds the MaxPool1d 'other'; pooling is not supported",
     ),
-    "tanh": (lambda: nn.Sequential(net(), nn.Tanh()), "holds the Tanh '1'; .*use relu"),
+    "elu": (lambda: nn.Sequential(net(), nn.ELU()), "holds the ELU '1'; .*use relu"),
     "function": (
         lambda: With(None, lambda m, x: nn.functional.elu(m.rnn(x)[0])),
         "aten.elu.default .*this operator is not supported; lstm, gru, linear",

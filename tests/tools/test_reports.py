@@ -19,6 +19,8 @@ EXPORT_KEYS = [
     "model",
     "device",
     "precision",
+    "form",
+    "form_reason",
     "steps",
     "streaming",
     "target",
