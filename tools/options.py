@@ -47,7 +47,9 @@ Device = Annotated[
 Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Formats = Annotated[
     str | None,
-    typer.Option(help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats),
+    typer.Option(
+        help="tflite,onnx,npz,c; the first two if absent.", autocompletion=completion.formats
+    ),
 ]
 Target = Annotated[
     str | None,
