@@ -16,8 +16,8 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
-        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
-        "boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
+        "traffic < boards duty memory < power < energy < inference variants < advice"
     ),
     "devices": "cores device",
     "execution": (
@@ -65,12 +65,12 @@ ORDER = {
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
-    "runtimes.emulated": "__init__ image toolchain < machine < counting",
+    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
         "answer assumptions calling charts completion costs inputs output use < export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
         "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
-        "tables < written < export profiler verify < cli"
+        "tables < written < bench export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

@@ -54,6 +54,13 @@ def targets() -> list[str]:
     return [name for known in FORMATS.values() for name in known.targets]
 
 
+def cores() -> Iterable[str]:
+    """Cores that are emulated."""
+    from edgelstm.devices.cores import CORES
+
+    return [name for name, core in CORES.items() if core.emulator]
+
+
 def sleeps() -> Iterable[str]:
     """Ways of waiting."""
     from edgelstm.cost.duty import SLEEPS

@@ -63,6 +63,13 @@ StreamingIo = Annotated[
     bool, typer.Option("--streaming-io", help="The same, states as inputs and outputs.")
 ]
 
+# ---- of bench
+
+EmulatedCores = Annotated[
+    list[str] | None,
+    typer.Option("--core", help="cortex-m4, rv32imc, ...", autocompletion=completion.cores),
+]
+
 # ---- of profile
 
 Models = Annotated[

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import edgelstm
+from edgelstm.cost.instructions import dsp_network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.runtimes.emulated.counting import Counted, count
+from edgelstm.runtimes.emulated.cycles import cycles
 from edgelstm.runtimes.emulated.image import Image
 from edgelstm.runtimes.emulated.machine import APART, BUFFERS, PAGE, EmulatedFile, Machine
 from edgelstm.runtimes.emulated.toolchain import image_of
@@ -114,6 +116,31 @@ def test_weight_bytes_are_those_of_the_layout(
     # columns are padded to an even number; four biases of each side
     padded = sum(-(-n // 2) * 2 for n in sizes)
     assert got.read_by_array["net_lstm1_stream"] == units * (4 * padded + 32)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(8, 16), (64, 128), (5, 32), (12, 48), (40, 32), (24, 24), (300, 20), (40, 64)]
+)
+def test_the_closed_form_is_what_is_counted(tmp_path: pathlib.Path, sizes: tuple[int, int]) -> None:
+    got = counted(tmp_path, quantized(sizes), "cortex-m4").instructions
+    assert dsp_network([sizes]) == pytest.approx(got, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("core", "most", "most_with_waiting"),
+    [("cortex-m4", 44_500, 56_500), ("cortex-m0plus", 205_000, None)],
+)
+def test_cycles_by_the_manual(
+    tmp_path: pathlib.Path, core: str, most: int, most_with_waiting: int | None
+) -> None:
+    pytest.importorskip("capstone", reason='pip install "edgelstm[mcu]"')
+    folder = open_folder(edgelstm.write(quantized((40, 64)), tmp_path / "net_c", target=core))
+    image = Image(image_of(folder, core))
+    found = count(folder, core, image, np.zeros((2, 40), np.int8))
+    got = cycles(found, image, core)
+    assert found.instructions < got <= most
+    if most_with_waiting and found.flash_lines:
+        assert got + 5 * found.flash_lines <= most_with_waiting
 
 
 def test_other_scales_cost_little_more(tmp_path: pathlib.Path) -> None:

@@ -4,9 +4,11 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from edgelstm.devices.cores import CORES
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import BUFFERS, EmulatedFile, Machine
+from edgelstm.runtimes.emulated.machine import BUFFERS, Crashed, EmulatedFile, Machine
 from edgelstm.runtimes.folder import Folder
 from edgelstm.runtimes.runtime import Array
 
@@ -20,10 +22,11 @@ class Counted:
     Attributes:
         instructions: Executed.
         by_function: The same, by function or named part of one.
-        loads, stores: Accesses of memory.
-        bytes_read, bytes_written: By them.
-        read_by_array: Bytes read of each constant.
-        flash_lines: Changes of the 16-byte line among reads of constants.
+        loads, stores: Accesses of memory; None where the emulator computes something else while it
+            tells of reads, as Unicorn 2.1 does on some compiled code.
+        bytes_read, bytes_written: By them, or None.
+        read_by_array: Bytes read of each constant, or nothing.
+        flash_lines: Changes of the 16-byte line among reads of constants, or None.
         taken_branches: Blocks that do not follow the one before them.
         blocks: (address, bytes) to executions.
         stack_bytes: The most that was in use.
@@ -31,12 +34,12 @@ class Counted:
 
     instructions: int
     by_function: dict[str, int]
-    loads: int
-    stores: int
-    bytes_read: int
-    bytes_written: int
+    loads: int | None
+    stores: int | None
+    bytes_read: int | None
+    bytes_written: int | None
     read_by_array: dict[str, int]
-    flash_lines: int
+    flash_lines: int | None
     taken_branches: int
     blocks: dict[tuple[int, int], int]
     stack_bytes: int
@@ -55,21 +58,21 @@ def count(folder: Folder, core: str, image: Image, x: Array) -> Counted:
     by_block, by_access = _Watch(core, image), _Watch(core, image)
     by_block.hook(memory=False)
     by_access.hook(memory=True)
-    for watch in (by_block, by_access):
-        file = EmulatedFile(folder, watch.machine)
-        for x_t in x:
-            watch.forget()
-            file.step(x_t)
+    told = np.array_equal(by_block.run(folder, x), by_access.run(folder, x))
     functions = by_block.by_function()
+
+    def seen(key: str) -> int | None:
+        return by_access.n[key] if told else None
+
     return Counted(
         sum(functions.values()),
         functions,
-        by_access.n["load"],
-        by_access.n["store"],
-        by_access.n["read"],
-        by_access.n["written"],
-        dict(by_access.arrays),
-        by_access.n["lines"],
+        seen("load"),
+        seen("store"),
+        seen("read"),
+        seen("written"),
+        dict(by_access.arrays) if told else {},
+        seen("lines"),
         by_block.n["taken"],
         dict(by_block.blocks),
         by_block.machine.stack_bytes,
@@ -89,6 +92,17 @@ class _Watch:
         self.n: Counter[str] = Counter()
         self.arrays: Counter[str] = Counter()
         self._line = self._end = -1
+
+    def run(self, folder: Folder, x: Array) -> Array | None:
+        """Steps, of which the last is counted, and its result; None if the emulator fails."""
+        try:
+            file = EmulatedFile(folder, self.machine)
+            for x_t in x:
+                self.forget()
+                y = file.step(x_t)
+        except Crashed:
+            return None
+        return y
 
     def hook(self, *, memory: bool) -> None:
         """Asks the emulator to tell."""
