@@ -31,7 +31,8 @@ WRONG = {
     "export net.pt --device gap9-065v": "listed for comparison only",
     "export net.pt --target tflm2": "target 'tflm2' is unknown; known: onnxruntime, tflm",
     "export net.pt --formats tflite,h5": "files of type '.h5' are not written",
-    "export net.pt --precision int4": "precision 'int4' is unknown; known: float32, int8, hybrid",
+    "export net.pt --precision int4": "precision 'int4' is unknown; known: float32, int8, "
+    "int16x8, hybrid",
     "export net.pt --steps 0": "steps is 0; it must be from 1 to 100,000",
     "export net.pt --steps 5 --streaming": "steps is 5; it must be 1, or left out",
     "export net.pt --head first": "head is 'first'; last or each is needed",

@@ -17,7 +17,7 @@ LINES = {
     "export --device stm32u3": ["stm32u385"],
     "profile --device rpi-5 --device rpi-z": ["rpi-zero-2w"],
     "devices nrf54": ["nrf54l15"],
-    "export --precision ": ["float32", "int8", "hybrid"],
+    "export --precision ": ["float32", "int8", "int16x8", "hybrid"],
     "profile --precision h": ["hybrid"],
     "profile --cell ": list(CELLS),
     "profile --kernels tflm": ["tflm", "tflm-unrolled"],

@@ -33,6 +33,11 @@ EXPORT_KEYS = [
     "per_step",
     "input",
     "output",
+    "operators",
+    "states",
+    "resource_variables",
+    "reset",
+    "use",
     "failures",
     "version",
 ]
