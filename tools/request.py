@@ -19,7 +19,6 @@ from edgelstm.formats import (
     check_suffix,
     facts,
     read,
-    suffix_named,
     suffix_of,
     target_suffix,
 )
@@ -114,6 +113,15 @@ def check_options(request: Request) -> None:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
         check_steps(request.steps, request.streaming)
+
+
+def suffix_named(name: str) -> str:
+    """The suffix of a format by its name on the command line.
+
+    >>> suffix_named("onnx"), suffix_named("c"), suffix_named("h5")
+    ('.onnx', '_c', '.h5')
+    """
+    return next((suffix for suffix in FORMATS if suffix.lstrip("._") == name), f".{name}")
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:

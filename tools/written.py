@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, write_contents
-from edgelstm.formats import FORMATS, AnyNetwork, encode, suffix_named, target_suffix
+from edgelstm.formats import (
+    FORMATS,
+    AnyNetwork,
+    check_replaced,
+    encode,
+    target_suffix,
+)
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -25,6 +31,7 @@ from edgelstm.tools.request import (
     file_steps,
     quantizable,
     read_data,
+    suffix_named,
 )
 
 WRITTEN = ("tflite", "onnx")
@@ -92,6 +99,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
     for path, contents in encoded:
         check_source(request, path, contents)
+        check_replaced(path)
     _make_folder(request.out)
     for path, contents in encoded:
         tell(f"writing {path.name}")

@@ -41,7 +41,7 @@ class Format:
     has no form for it, or None; every writer has one. `facts` is ``f(path) -> FileFacts``, of
     formats that a runtime runs. `targets`: the runtimes that a file can be written for.
     `is_folder`: whether it is one, and not a file; its writer also takes ``name``, that of the
-    folder.
+    folder, and `own` is ``f(path)``, a `ModelError` where one of others would be replaced.
     """
 
     reader: str | None = None
@@ -50,6 +50,7 @@ class Format:
     facts: str | None = None
     targets: tuple[str, ...] = ()
     is_folder: bool = False
+    own: str | None = None
 
     def __post_init__(self) -> None:
         assert self.writer is None or self.refusal, "what a writer cannot hold would be lost"
@@ -75,7 +76,13 @@ FORMATS = {
         ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
     ),
     "_c": Format(
-        "c.read:read", "c.write:encode", "c:refusal", "c.read:facts", tuple(CORES), is_folder=True
+        "c.read:read",
+        "c.write:encode",
+        "c:refusal",
+        "c.read:facts",
+        tuple(CORES),
+        is_folder=True,
+        own="c.read:check_own",
     ),
 }
 
@@ -121,15 +128,6 @@ def suffix_of(path: pathlib.Path) -> str:
     return next(ends, path.suffix.lower())
 
 
-def suffix_named(name: str) -> str:
-    """The suffix of a format by its name on the command line.
-
-    >>> suffix_named("onnx"), suffix_named("c"), suffix_named("h5")
-    ('.onnx', '_c', '.h5')
-    """
-    return next((suffix for suffix in FORMATS if suffix.lstrip("._") == name), f".{name}")
-
-
 def facts(path: str | os.PathLike[str]) -> FileFacts:
     """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
     path = as_path(path)
@@ -166,8 +164,15 @@ def write(
     with at(str(path)):
         asked: Any = {"steps": steps, "streaming": streaming, "target": target}
         contents = encode(network, suffix_of(path), name=path.name, **asked)
+    check_replaced(path)
     write_contents(path, contents)
     return path
+
+
+def check_replaced(path: pathlib.Path) -> None:
+    """`ModelError` if a folder stands there that holds files of others."""
+    if (own := FORMATS[suffix_of(path)].own) and path.is_dir():
+        _loaded(own)(path)
 
 
 def encode(
@@ -179,10 +184,7 @@ def encode(
     target: str | None = None,
     name: str = "network",
 ) -> Contents:
-    """What `write` writes: content by path inside the folder, of a single file by the path "".
-
-    A folder's `name` is what its functions are called after.
-    """
+    """What `write` writes; a folder's `name` is what its functions are called after."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:

@@ -45,6 +45,22 @@ def read_plan(path: pathlib.Path) -> dict[str, Any]:
     return dict(plan)
 
 
+def check_own(path: pathlib.Path) -> None:
+    """`ModelError` if a folder that is to be replaced holds what was not written into it.
+
+    What `make test` leaves may be there.
+    """
+    found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    plan = read_plan(path) if "plan.json" in found else {"files": [], "name": ""}
+    others = sorted(found - set(plan.get("files", [])) - {f"test_{plan['name']}"})
+    if others:
+        named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+        raise ModelError(
+            f"{path} holds files that were not written with it: {named}; "
+            "move them, or give another folder"
+        )
+
+
 TYPES: dict[str, Any] = {
     "name": str,
     "core": str | None,

@@ -15,7 +15,7 @@ from edgelstm.formats.c.vector import vector_header
 from edgelstm.layers.directions import check_whole_sequence
 
 KINDS = (*COMPUTED, "read_steps")
-VERSION = 1  # of plan.json
+VERSION, PLAN = 1, "plan.json"
 
 
 def encode(
@@ -43,8 +43,9 @@ def encode(
     files |= {f"src/{path}": content for path, content in kernel_files(built.kernels).items()}
     files |= project_files(built, network, target, f"{VERSION}.0.0")
     files["test/test_vector.h"] = vector_header(built, network).encode()
-    files["plan.json"] = (json.dumps(_plan(built, network, target), indent=1) + "\n").encode()
     files["network.json"] = twin_text(network).encode()
+    plan = _plan(built, network, target) | {"files": sorted([*files, PLAN])}
+    files[PLAN] = (json.dumps(plan, indent=1) + "\n").encode()
     return dict(sorted(files.items()))
 
 

@@ -150,3 +150,20 @@ def test_a_folder_that_is_none_is_refused(tmp_path: pathlib.Path) -> None:
     for use in (edgelstm.read, edgelstm.verify):
         with pytest.raises(ModelError, match="network.json does not exist"):
             use(path)
+
+
+def test_a_folder_with_files_of_others_is_kept(tmp_path: pathlib.Path) -> None:
+    network = NETWORKS["lstm_int8x"]
+    path = edgelstm.write(network, tmp_path / "net_c")
+    (path / "test_net").write_bytes(b"what make test leaves")
+    edgelstm.write(network, path)
+    assert not (path / "test_net").exists()
+    (path / "src" / "mine.c").write_text("int mine;")
+    with pytest.raises(ModelError, match="holds files that were not written with it: src/mine.c"):
+        edgelstm.write(network, path)
+    assert (path / "src" / "mine.c").exists()
+    other = tmp_path / "other_c"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="notes.txt"):
+        edgelstm.write(network, other)
