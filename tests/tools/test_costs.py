@@ -94,7 +94,7 @@ def test_every_cell_has_a_file_for_a_microcontroller_but_in_hybrid(cell_name: st
     assert told and told.endswith("; works: --precision int8")
 
 
-@pytest.mark.parametrize("device", ["stm32u575", "rpi-4b"])
+@pytest.mark.parametrize("device", ["rpi-4b", "rpi-5"])
 def test_advice_of_another_cell_leads_to_no_wall(
     device: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
