@@ -45,6 +45,11 @@ def read_plan(path: pathlib.Path) -> dict[str, Any]:
     return dict(plan)
 
 
+def kernels_of(path: pathlib.Path) -> dict[str, str]:
+    """Layer to its kernel and why it has that one, in the order of the layers."""
+    return {str(layer["name"]): str(layer["why"]) for layer in read_plan(path)["layers"]}
+
+
 def check_own(path: pathlib.Path) -> None:
     """`ModelError` if a folder that is to be replaced holds what was not written into it.
 
@@ -70,4 +75,5 @@ TYPES: dict[str, Any] = {
     "output_type": str,
     "last_step": bool,
     "state_bytes": int,
+    "layers": list,
 }
