@@ -120,7 +120,8 @@ def ends_of(precision: Precision, seen: Range) -> Scale:
     """Of what comes in or goes out: int8 with a zero point, int16 without."""
     if precision.formats["output"].type == "int8":
         return asymmetric8(*seen.ends)
-    return Scale(short_scale(max(seen.largest / 32767, 2.0**-100)), 0, "int16")
+    largest = seen.largest or 1.0  # of nothing but zeros any
+    return Scale(short_scale(max(largest / 32767, 2.0**-100)), 0, "int16")
 
 
 def asymmetric8(low: float, high: float) -> Scale:
