@@ -68,8 +68,8 @@ ORDER = {
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
         "answer assumptions bench_report calling charts completion costs inputs output use < "
-        "export_report profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
+        "export_report profile_report request < forms < cautions count_tables devices doctor "
+        "options profile_csv side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
         "tables < written < bench export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
