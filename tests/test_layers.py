@@ -69,8 +69,8 @@ ORDER = {
     "tools": (
         "answer assumptions bench_report calling charts completion costs inputs output use < "
         "export_report profile_report request < forms < cautions count_tables devices doctor "
-        "options profile_csv side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
-        "tables < written < bench export profiler verify < cli"
+        "options profile_csv side_by_side < measuring profile_request verdict < page_charts "
+        "profile_tables < page tables < written < bench export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
