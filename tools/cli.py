@@ -150,6 +150,33 @@ def profile(
 
 
 @_command()
+def bench(
+    model: options.Model = None,
+    core: options.EmulatedCores = None,
+    precision: options.Precision = None,
+    calibration: options.Calibration = None,
+    head: options.Head = None,
+    activation: options.Activation = None,
+    order: options.Order = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Count what a step of the C folder costs on emulated cores."""
+    from edgelstm.tools import bench as command
+    from edgelstm.tools.request import Request
+
+    asked = Request(
+        model=model,
+        precision=precision,
+        calibration=calibration,
+        head=head,
+        activation=activation,
+        order=_names(order),
+    )
+    raise typer.Exit(command.main(asked, tuple(core or ()), as_json=as_json, quiet=quiet))
+
+
+@_command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,
