@@ -10,27 +10,31 @@ MOST_ROOMS = 24
 # Folder to what is in it, lowest first; names between two signs do not know each other.
 ORDER = {
     "": (
-        "cells kernels printable runtimes < errors notebook text < arguments files installed "
-        "layers < devices model < quantization < cost execution formats < bundled "
+        "cells kernels printable < errors notebook text < arguments files installed "
+        "layers < devices model < quantization runtimes < cost execution formats < bundled "
         "verification < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
     "cost": (
-        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
-        "boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
+        "traffic < boards duty memory < power < energy < inference variants < advice"
     ),
-    "devices": "device",
+    "devices": "cores device",
     "execution": (
         "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
     ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere signature stated symbolic tensors "
+        "asked blocks composed description elsewhere signature stated steps symbolic tensors "
         "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
-        "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
+        "c onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
         "__init__"
+    ),
+    "formats.c": (
+        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
+        "source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
@@ -50,8 +54,8 @@ ORDER = {
         "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
-        "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
-        "< __init__"
+        "directions matrix operations weights < dense recurrent_sizes < stacked < recurrent < "
+        "read_steps < __init__"
     ),
     "model": "network precision < plan sizes < forms forward",
     "quantization": (
@@ -59,12 +63,15 @@ ORDER = {
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
         "quantize_fused < quantize_composed reference < quantizer"
     ),
-    "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
+    "runtimes": (
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
+    ),
+    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions charts completion inputs output < export_report "
+        "answer assumptions bench_report charts completion inputs output < export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
         "side_by_side < profile_request verdict < page_charts profile_tables < page "
-        "tables < written < compare export profiler verify < cli"
+        "tables < written < bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

@@ -14,7 +14,7 @@ from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents, write_whole
-from edgelstm.formats import encode
+from edgelstm.formats import encode, suffix_of
 from edgelstm.printable import printable_texts
 from edgelstm.tools import output, tables
 from edgelstm.tools.answer import Answer
@@ -98,14 +98,14 @@ def _answer(exported: Exported, counts: Counts, energy: Energy, fit: Fit) -> Ans
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artifact:
     """Size of the file and of the same in float32, and what it is for."""
-    is_for, not_for = purpose(exported.network, path.suffix)
+    is_for, not_for = purpose(exported.network, suffix_of(path))
     float_bytes = None
     if exported.original and exported.precision != "float32":
         try:
             float_bytes = _size_bytes(
                 encode(
                     exported.original,
-                    path.suffix,
+                    suffix_of(path),
                     steps=exported.steps,
                     streaming=request.streaming,
                 )
@@ -114,7 +114,7 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artif
             float_bytes = None
     return Artifact(
         str(path),
-        path.suffix.lstrip("."),
+        suffix_of(path).lstrip("._"),
         size_bytes=_size_bytes(read_contents(path)),
         float32_bytes=float_bytes,
         is_for=is_for,

@@ -47,7 +47,9 @@ Device = Annotated[
 Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Formats = Annotated[
     str | None,
-    typer.Option(help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats),
+    typer.Option(
+        help="tflite,onnx,npz,c; the first two if absent.", autocompletion=completion.formats
+    ),
 ]
 Target = Annotated[
     str | None,
@@ -71,6 +73,13 @@ ComparedDevices = Annotated[
     typer.Option(
         help="Several allowed; stm32u575 and rpi-5 if absent.", autocompletion=completion.devices
     ),
+]
+
+# ---- of bench
+
+EmulatedCores = Annotated[
+    list[str] | None,
+    typer.Option("--core", help="cortex-m4, rv32imc, ...", autocompletion=completion.cores),
 ]
 
 # ---- of profile

@@ -17,15 +17,14 @@ from edgelstm.files.disk import Contents, read_contents
 from edgelstm.formats import (
     FORMATS,
     AnyNetwork,
-    calibrated_steps,
-    check_steps,
     check_suffix,
-    default_steps,
     facts,
     read,
+    suffix_of,
     target_suffix,
 )
 from edgelstm.formats.asked import Asked
+from edgelstm.formats.steps import calibrated_steps, check_steps, default_steps
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
@@ -83,8 +82,8 @@ def check_options(request: Request) -> None:
     if request.target:
         target_suffix(request.target)
     for format_name in request.formats or ():
-        check_suffix(f".{format_name}", "writer")
-        if request.target and target_suffix(request.target) != f".{format_name}":
+        check_suffix(suffix_named(format_name), "writer")
+        if request.target and target_suffix(request.target) != suffix_named(format_name):
             raise ModelError(
                 f"--formats {format_name} does not go with --target {request.target}, which reads "
                 f"{target_suffix(request.target)}; leave one of them out"
@@ -93,6 +92,15 @@ def check_options(request: Request) -> None:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
         check_steps(request.steps, request.streaming)
+
+
+def suffix_named(name: str) -> str:
+    """The suffix of a format by its name on the command line.
+
+    >>> suffix_named("onnx"), suffix_named("c"), suffix_named("h5")
+    ('.onnx', '_c', '.h5')
+    """
+    return next((suffix for suffix in FORMATS if suffix.lstrip("._") == name), f".{name}")
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
@@ -141,7 +149,7 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
 
 
 def _runs(path: pathlib.Path) -> bool:
-    return FORMATS[path.suffix.lower()].facts is not None
+    return FORMATS[suffix_of(path)].facts is not None
 
 
 def check_source(request: Request, path: pathlib.Path, contents: Contents) -> None:

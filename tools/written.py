@@ -9,7 +9,13 @@ from edgelstm.comparison.use import file_stem
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, write_contents
-from edgelstm.formats import AnyNetwork, encode, target_suffix
+from edgelstm.formats import (
+    FORMATS,
+    AnyNetwork,
+    check_replaced,
+    encode,
+    target_suffix,
+)
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -26,6 +32,7 @@ from edgelstm.tools.request import (
     file_steps,
     quantizable,
     read_data,
+    suffix_named,
 )
 
 WRITTEN = ("tflite", "onnx")
@@ -93,6 +100,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
     for path, contents in encoded:
         check_source(request, path, contents)
+        check_replaced(path)
     make_folder(request.out)
     for path, contents in encoded:
         tell(f"writing {path.name}")
@@ -127,14 +135,17 @@ def _encoded(
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     form = IO if request.streaming == "io" and format_name == "tflite" else ""
-    path = request.out / f"{file_stem(exported.name, exported.network)}{form}.{format_name}"
+    suffix = suffix_named(format_name)
+    path = request.out / f"{file_stem(exported.name, exported.network)}{form}{suffix}"
+    core = exported.device.core
     try:
         contents = encode(
             exported.network,
-            path.suffix,
+            suffix,
             steps=exported.steps,
             streaming=request.streaming,
-            target=request.target,
+            target=core if core in FORMATS[suffix].targets else request.target,
+            name=path.name,
         )
     except ModelError as error:
         if request.formats or request.target:

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 from edgelstm.comparison.measuring import Tell
-from edgelstm.formats import AnyNetwork
+from edgelstm.formats import AnyNetwork, suffix_of
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.verification.results import Verified
 from edgelstm.verification.verifier import SERVES, verify
@@ -16,7 +16,7 @@ def verified(
     """Each file of the network in each runtime that it is for."""
     found: list[Verified] = []
     for path in paths:
-        if (path.suffix, network.precision) in SERVES:
+        if (suffix_of(path), network.precision) in SERVES:
             found += verify(
                 path, network, tell=lambda file, runtime: tell(f"checking {file} in {runtime}")
             ).verified

@@ -24,7 +24,8 @@ from edgelstm.errors import ModelError
 from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.session import Session, run
 from edgelstm.files.disk import write_contents
-from edgelstm.formats import AnyNetwork, calibrated_steps, encode
+from edgelstm.formats import AnyNetwork, encode
+from edgelstm.formats.steps import calibrated_steps
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FORMS, PRECISIONS

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgelstm.formats import AnyNetwork
+from edgelstm.formats import AnyNetwork, suffix_of
 from edgelstm.formats.onnx import native
 from edgelstm.layers.directions import parts
 from edgelstm.model.forms import precision_for
@@ -62,6 +62,8 @@ def purpose(network: AnyNetwork, suffix: str) -> tuple[str, str | None]:
         return "microcontrollers", slow if network.form == COMPOSED else None
     if suffix == ".tflite":
         return "microcontrollers with a floating-point unit, Raspberry Pis and PCs", None
+    if suffix == "_c":
+        return "microcontrollers, without a runtime", None
     return "keeping the network", None
 
 
@@ -79,7 +81,7 @@ def uses(
         operators: Of the `.tflite` file.
         arena: Bytes that TensorFlow Lite Micro needs for it, where that is known.
     """
-    by_suffix = {path.suffix: path for path in paths}
+    by_suffix = {suffix_of(path): path for path in paths}
     return tuple(made(network, by_suffix, (operators, arena)) for made in KINDS.values())
 
 
@@ -88,7 +90,10 @@ def _for_mcu(
     by_suffix: dict[str, pathlib.Path],
     costs: tuple[Sequence[str], int | None],
 ) -> Use:
-    path = by_suffix.get(".tflite")
+    folder, path = by_suffix.get("_c"), by_suffix.get(".tflite")
+    if folder is not None:
+        why = "no runtime, one state in RAM, the same bits on every core"
+        return Use("mcu", str(folder), "C", why)
     if network.precision == "hybrid":
         return Use("mcu", None, None, "no runtime there runs hybrid; --precision int8")
     if path is None:

@@ -187,7 +187,7 @@ def test_a_device_that_has_no_file_is_asked_for_none() -> None:
     network = made("lstm")
     assert costs.written_for(network, "hybrid", read_device("stm32u575")) == ()
     assert costs.written_for(network, "hybrid", read_device("rpi-5")) == (".tflite", ".onnx")
-    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite",)
+    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite", "_c")
 
 
 @pytest.mark.usefixtures("unchecked")
