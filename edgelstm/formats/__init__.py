@@ -280,7 +280,7 @@ def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     if refused := no_file(path):
         raise ModelError(f"{path} {refused}")
     with at(str(path)):
-        found = _function(suffix, role)
+        found = _function(suffix if known else path.suffix, role)
     if refused := obstacle(path):
         raise ModelError(f"{path} {refused}; {NEEDED}")
     return found
