@@ -168,7 +168,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "cli", "export"), ("tools", "cli", "profile")}
+LONG = {("tools", "commands", "export"), ("tools", "commands", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
