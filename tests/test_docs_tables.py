@@ -77,6 +77,14 @@ def test_keys_of_export_are_those_that_are_listed(printed: Printed) -> None:
     assert first_column(told) - got == set()
 
 
+def test_keys_of_compare_are_those_that_are_listed() -> None:
+    network = random_network("gru", (5, 12))
+    found = edgelstm.compare(network, random_input(network, 6, 9), devices=["rpi-5"], measure=False)
+    got, told = set(keys(found.to_dict())), part("compare --json")
+    assert got - OF_THE_WHOLE <= listed(told)
+    assert first_column(told) - got == set()
+
+
 def test_keys_of_device_files_are_those_that_are_listed() -> None:
     text = (DOCS / "devices.md").read_text("utf-8")
     for key, meaning in {**TEXTS, **FIGURES}.items():

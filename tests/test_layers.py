@@ -12,9 +12,10 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < tools"
+        "verification < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
+    "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
     "cost": (
         "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
         "traffic < boards duty memory < power < energy < inference variants < advice"
@@ -67,10 +68,10 @@ ORDER = {
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions bench_report calling charts completion costs inputs output use < "
-        "export_report profile_report request < forms < cautions count_tables devices doctor "
-        "options profile_csv side_by_side < measuring profile_request verdict < page_charts "
-        "profile_tables < page tables < written < bench export profiler verify < cli"
+        "answer assumptions bench_report charts completion inputs output < export_report "
+        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
+        "side_by_side < profile_request verdict < page_charts profile_tables < page "
+        "tables < written < bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -167,7 +168,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "cli", "export"), ("tools", "cli", "profile")}
+LONG = {("tools", "commands", "export"), ("tools", "commands", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -63,6 +63,18 @@ StreamingIo = Annotated[
     bool, typer.Option("--streaming-io", help="The same, states as inputs and outputs.")
 ]
 
+# ---- of compare
+
+Kept = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Keep the files there; none are kept if absent.")
+]
+ComparedDevices = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Several allowed; stm32u575 and rpi-5 if absent.", autocompletion=completion.devices
+    ),
+]
+
 # ---- of bench
 
 EmulatedCores = Annotated[

@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import bundled
 from edgelstm.arguments import float32
+from edgelstm.comparison import costs
+from edgelstm.comparison.measuring import Data
 from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
@@ -32,7 +33,7 @@ from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED, find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
-from edgelstm.tools import costs, inputs
+from edgelstm.tools import inputs
 from edgelstm.verification.fidelity import check_labels
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
@@ -65,28 +66,6 @@ class Request:
     activation: str | None = None
     order: tuple[str, ...] | None = None
     explain: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Data:
-    """Input for calibration, and for measuring accuracy where labels exist.
-
-    Attributes:
-        source: `file`, `bundled`, `random` or `none`.
-        calibration: Arrays (n, steps, input_size).
-        tested: What accuracy and SNR are measured on.
-        labels: A class for each sequence of `tested`, or None.
-    """
-
-    source: str
-    calibration: tuple[NDArray[np.float32], ...] = ()
-    tested: tuple[NDArray[np.float32], ...] = ()
-    labels: NDArray[Any] | None = None
-
-    @property
-    def steps(self) -> int | None:
-        """Of the longest calibration sequence."""
-        return max((x.shape[1] for x in self.calibration), default=None)
 
 
 def check_options(request: Request) -> None:

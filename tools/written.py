@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+from edgelstm.comparison.measuring import Data
+from edgelstm.comparison.use import file_stem
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, write_contents
@@ -18,12 +20,11 @@ from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output
-from edgelstm.tools.forms import choose_form, in_name
+from edgelstm.tools.forms import choose_form
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
     IO,
-    Data,
     Request,
     check_source,
     choose_precision,
@@ -100,7 +101,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
     for path, contents in encoded:
         check_source(request, path, contents)
         check_replaced(path)
-    _make_folder(request.out)
+    make_folder(request.out)
     for path, contents in encoded:
         tell(f"writing {path.name}")
         write_contents(path, contents)
@@ -119,7 +120,8 @@ def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
     return (only,)
 
 
-def _make_folder(folder: pathlib.Path) -> None:
+def make_folder(folder: pathlib.Path) -> None:
+    """The folder, with those above it; `ModelError` if it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,18 +130,13 @@ def _make_folder(folder: pathlib.Path) -> None:
         ) from error
 
 
-def stem(exported: Exported) -> str:
-    """Of the names of files: a form only where it is not the usual one."""
-    return f"{exported.name}_{exported.precision}{in_name(exported.network)}"
-
-
 def _encoded(
     exported: Exported, request: Request, format_name: str
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     form = IO if request.streaming == "io" and format_name == "tflite" else ""
     suffix = suffix_named(format_name)
-    path = request.out / f"{stem(exported)}{form}{suffix}"
+    path = request.out / f"{file_stem(exported.name, exported.network)}{form}{suffix}"
     core = exported.device.core
     try:
         contents = encode(

@@ -118,7 +118,7 @@ def _unlike(plan: LayerPlan) -> str | None:
             return f"operation '{op.kind}' {does} {', '.join(sorted(narrow))}, which is not int16"
         if op.kind in ("add", "clip") and {roles[a] for a in op.args} != {roles[op.result]}:
             return f"operation '{op.kind}' has no integer form for values of different scales"
-        if op.kind in ("sigmoid", "tanh") and roles[op.result] != "activation":
+        if op.kind in ("sigmoid", "tanh", "relu") and roles[op.result] != "activation":
             return f"the result of '{op.kind}' is the new {roles[op.result]}, of another scale"
     for state, new in zip(plan.states, plan.new_states, strict=True):
         if roles[state] != roles[new]:

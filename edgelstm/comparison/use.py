@@ -8,7 +8,9 @@ from typing import Any
 from edgelstm.formats import AnyNetwork, suffix_of
 from edgelstm.formats.onnx import native
 from edgelstm.layers.directions import parts
+from edgelstm.model.forms import precision_for
 from edgelstm.model.precision import COMPOSED
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.text import counted
 
 TWIN = "checking, as the exact twin"
@@ -33,6 +35,15 @@ class Use:
     def to_dict(self) -> dict[str, Any]:
         """An object of `use`."""
         return dataclasses.asdict(self)
+
+
+def file_stem(name: str, network: AnyNetwork) -> str:
+    """Of the names of files: a form only where it is not the usual one."""
+    stem = f"{name}_{network.precision}"
+    if not isinstance(network, QuantizedNetwork) or network.form is None:
+        return stem
+    usual = precision_for(parts(network.layers), network.precision).form
+    return stem if network.form == usual else f"{stem}_{network.form}"
 
 
 def purpose(network: AnyNetwork, suffix: str) -> tuple[str, str | None]:
