@@ -25,8 +25,9 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from benchmarks import against, report, rounds  # noqa: E402
+from benchmarks import against, machine, report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
+from edgelstm.comparison import rounds  # noqa: E402
 from edgelstm.execution.session import run  # noqa: E402
 from edgelstm.model.forward import forward  # noqa: E402
 
@@ -135,7 +136,7 @@ def main() -> int:
         with_peers = not (args.no_peers or args.ci)
         n_rounds = args.rounds or ROUNDS
         results.append(measure_size(SIZES[k], n_rounds=n_rounds, with_peers=with_peers))
-    found = {"machine": rounds.machine(), "results": results}
+    found = {"machine": machine.machine(), "results": results}
     print(report.tables(found))
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")

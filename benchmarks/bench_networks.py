@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import against, network_report, rounds
+from benchmarks import against, machine, network_report
 from benchmarks.networks import CASES, Case, two_layers
 from benchmarks.road import OURS, Road, ours
 from benchmarks.road_litert import litert
 from benchmarks.road_onnxruntime import onnxruntime
 from benchmarks.road_torch import torch
+from edgelstm.comparison import rounds
 from edgelstm.execution.backends import open_engine
 
 ROUNDS, QUICK_ROUNDS = 41, 3
@@ -208,7 +209,7 @@ def main() -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         results[name] = measure(CASES[name](), args.rounds)
     found = {
-        "machine": rounds.machine() | {"versions": _versions()},
+        "machine": machine.machine() | {"versions": _versions()},
         "rounds": args.rounds,
         "results": results,
         "two_layers": measure_two_layers(args.rounds),

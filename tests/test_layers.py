@@ -10,28 +10,33 @@ MOST_ROOMS = 24
 # Folder to what is in it, lowest first; names between two signs do not know each other.
 ORDER = {
     "": (
-        "cells kernels printable runtimes < errors notebook text < arguments files installed "
-        "layers < devices model < quantization < cost execution formats < bundled "
-        "verification < tools"
+        "cells kernels printable < errors notebook text < arguments files installed "
+        "layers < devices model < quantization runtimes < cost execution formats < bundled "
+        "verification < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
+    "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
     "cost": (
-        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
-        "boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
+        "traffic < boards duty memory < power < energy < inference variants < advice"
     ),
-    "devices": "device",
+    "devices": "cores device",
     "execution": (
         "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
     ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere following signature stated tensors "
+        "asked blocks composed description elsewhere following signature stated steps tensors "
         "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
-        "tflite onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
+    "formats.c": (
+        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
+        "source twin vector < project read < write"
+    ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
         "equations integer operators_around < around float operators < hybrid read_described < "
@@ -52,7 +57,7 @@ ORDER = {
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "
-        "recurrent < read_steps < __init__"
+        "stacked < recurrent < read_steps < __init__"
     ),
     "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
@@ -60,12 +65,15 @@ ORDER = {
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
         "quantize_fused < quantize_composed reference < quantizer"
     ),
-    "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
+    "runtimes": (
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
+    ),
+    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use < export_report "
+        "answer assumptions bench_report charts completion inputs output < export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
-        "tables < written < export profiler verify < cli"
+        "side_by_side < profile_request verdict < page_charts profile_tables < page "
+        "tables < written < bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -162,7 +170,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "cli", "export"), ("tools", "cli", "profile")}
+LONG = {("tools", "commands", "export"), ("tools", "commands", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -43,7 +43,7 @@ def formats(incomplete: str) -> list[str]:
     from edgelstm.formats import FORMATS
 
     given = incomplete.rpartition(",")
-    names = [suffix.lstrip(".") for suffix, known in FORMATS.items() if known.writer]
+    names = [suffix.lstrip("._") for suffix, known in FORMATS.items() if known.writer]
     return [f"{given[0]}{given[1]}{name}" for name in names if name.startswith(given[2])]
 
 
@@ -52,6 +52,13 @@ def targets() -> list[str]:
     from edgelstm.formats import FORMATS
 
     return [name for known in FORMATS.values() for name in known.targets]
+
+
+def cores() -> Iterable[str]:
+    """Cores that are emulated."""
+    from edgelstm.devices.cores import CORES
+
+    return [name for name, core in CORES.items() if core.emulator]
 
 
 def sleeps() -> Iterable[str]:

@@ -42,11 +42,3 @@ def choose_form(
         return COMPOSED, f"a fused {precision} LSTM runs in TensorFlow Lite Micro alone"
     what = f"a {other.cell_name}" + " with a projection" * bool(other.projection_size)
     return COMPOSED, f"no runtime has {what} of integers as one operator"
-
-
-def in_name(network: AnyNetwork) -> str:
-    """What a file's name says of the form: nothing where it is the usual one."""
-    if not isinstance(network, QuantizedNetwork) or network.form is None:
-        return ""
-    usual = precision_for(computing(network.layers), network.precision).form
-    return "" if network.form == usual else f"_{network.form}"

@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import bundled
 from edgelstm.arguments import float32
+from edgelstm.comparison import costs
+from edgelstm.comparison.measuring import Data
 from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
@@ -16,15 +17,14 @@ from edgelstm.files.disk import Contents, read_contents
 from edgelstm.formats import (
     FORMATS,
     AnyNetwork,
-    calibrated_steps,
-    check_steps,
     check_suffix,
-    default_steps,
     facts,
     read,
+    suffix_of,
     target_suffix,
 )
 from edgelstm.formats.asked import Asked
+from edgelstm.formats.steps import calibrated_steps, check_steps, default_steps
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
@@ -33,7 +33,7 @@ from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED, find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
-from edgelstm.tools import costs, inputs
+from edgelstm.tools import inputs
 from edgelstm.verification.fidelity import check_labels
 from edgelstm.verification.sampling import random_sequences
 
@@ -69,28 +69,6 @@ class Request:
     explain: bool = False
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Data:
-    """Input for calibration, and for measuring accuracy where labels exist.
-
-    Attributes:
-        source: `file`, `bundled`, `random` or `none`.
-        calibration: Arrays (n, steps, input_size).
-        tested: What accuracy and SNR are measured on.
-        labels: A class for each sequence of `tested`, or None.
-    """
-
-    source: str
-    calibration: tuple[NDArray[np.float32], ...] = ()
-    tested: tuple[NDArray[np.float32], ...] = ()
-    labels: NDArray[Any] | None = None
-
-    @property
-    def steps(self) -> int | None:
-        """Of the longest calibration sequence."""
-        return max((x.shape[1] for x in self.calibration), default=None)
-
-
 def check_options(request: Request) -> None:
     """What is wrong whatever the network is: said before anything is read."""
     if request.device:
@@ -105,8 +83,8 @@ def check_options(request: Request) -> None:
     if request.target:
         target_suffix(request.target)
     for format_name in request.formats or ():
-        check_suffix(f".{format_name}", "writer")
-        if request.target and target_suffix(request.target) != f".{format_name}":
+        check_suffix(suffix_named(format_name), "writer")
+        if request.target and target_suffix(request.target) != suffix_named(format_name):
             raise ModelError(
                 f"--formats {format_name} does not go with --target {request.target}, which reads "
                 f"{target_suffix(request.target)}; leave one of them out"
@@ -115,6 +93,15 @@ def check_options(request: Request) -> None:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
         check_steps(request.steps, request.streaming)
+
+
+def suffix_named(name: str) -> str:
+    """The suffix of a format by its name on the command line.
+
+    >>> suffix_named("onnx"), suffix_named("c"), suffix_named("h5")
+    ('.onnx', '_c', '.h5')
+    """
+    return next((suffix for suffix in FORMATS if suffix.lstrip("._") == name), f".{name}")
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
@@ -163,7 +150,7 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
 
 
 def _runs(path: pathlib.Path) -> bool:
-    return FORMATS[path.suffix.lower()].facts is not None
+    return FORMATS[suffix_of(path)].facts is not None
 
 
 def check_source(request: Request, path: pathlib.Path, contents: Contents) -> None:

@@ -4,7 +4,7 @@ An engine owns the running state of `batch` sequences. `numba` runs the compiled
 `reference` the oracles in NumPy; at integer precisions both give the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -182,3 +182,11 @@ def check_target() -> None:
             f"NUMBA_CPU_NAME or NUMBA_CPU_FEATURES ask for {', '.join(target.LACKING)}, which this "
             "processor does not have; unset them, or use engine='reference'"
         )
+
+
+def compile_kernels(kernels: Iterable[Any], tell: Callable[[str], None]) -> None:
+    """Compiles those that are not in the cache yet, and counts them."""
+    missing = [k for k in {k.name: k for k in kernels}.values() if not k.is_compiled]
+    for done, kernel in enumerate(missing, 1):
+        tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
+        assert kernel.function

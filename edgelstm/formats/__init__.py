@@ -11,13 +11,15 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgelstm.arguments import MOST_STEPS, check_type, is_whole
+from edgelstm.arguments import check_type
+from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, as_path, obstacle, write_contents
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.elsewhere import no_file, way_out
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.steps import check_steps, check_streaming, default_steps
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
 from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
@@ -38,7 +40,8 @@ class Format:
     a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
     has no form for it, or None; every writer has one. `facts` is ``f(path) -> FileFacts``, of
     formats that a runtime runs. `targets`: the runtimes that a file can be written for.
-    `is_folder`: whether it is one, and not a file.
+    `is_folder`: whether it is one, and not a file; its writer also takes ``name``, that of the
+    folder, and `own` is ``f(path)``, a `ModelError` where one of others would be replaced.
     """
 
     reader: str | None = None
@@ -47,12 +50,11 @@ class Format:
     facts: str | None = None
     targets: tuple[str, ...] = ()
     is_folder: bool = False
+    own: str | None = None
 
     def __post_init__(self) -> None:
         assert self.writer is None or self.refusal, "what a writer cannot hold would be lost"
 
-
-LONGEST_CALL = 5_000  # beyond, a calibration sequence is a recording, and not what a call gets
 
 FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),
@@ -73,6 +75,15 @@ FORMATS = {
         "tflite:facts",
         ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
     ),
+    "_c": Format(
+        "c.read:read",
+        "c.write:encode",
+        "c:refusal",
+        "c.read:facts",
+        tuple(CORES),
+        is_folder=True,
+        own="c.read:check_own",
+    ),
 }
 
 
@@ -85,7 +96,7 @@ def read(
     """A network from a file; the suffix chooses the format.
 
     Args:
-        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`.
+        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`; a folder of C, `NAME_c`.
         head: For files of weights alone, as are the others: whether the dense head reads the
             `last` step or `each`; None: the last.
         activation: Of a single dense layer, or of each but the last of several, which need it;
@@ -107,6 +118,16 @@ def read(
     return network
 
 
+def suffix_of(path: pathlib.Path) -> str:
+    """What chooses the format: the suffix, or the end of a folder's name.
+
+    >>> suffix_of(pathlib.Path("net.ONNX")), suffix_of(pathlib.Path("out/speech_int8_c"))
+    ('.onnx', '_c')
+    """
+    ends = (end for end, known in FORMATS.items() if known.is_folder and path.name.endswith(end))
+    return next(ends, path.suffix.lower())
+
+
 def facts(path: str | os.PathLike[str]) -> FileFacts:
     """How a written file is called; `ModelError` if it is broken or of a format without runtime."""
     path = as_path(path)
@@ -125,12 +146,13 @@ def write(
 
     Args:
         network: Float or quantized.
-        path: `.tflite`, `.onnx` or `.npz`.
+        path: `.tflite`, `.onnx` or `.npz`; a name that ends in `_c` becomes a folder of C.
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
-            sequence, else 100, also where that is longer than `LONGEST_CALL`.
+            sequence, else 100, also where that is longer than `steps.LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
             (`.onnx`, and `.tflite` with "io"); not for bidirectional layers.
-        target: The runtime it is for, whose refusals are then errors; None: any runtime.
+        target: The runtime it is for, whose refusals are then errors, or a folder's core; None:
+            any.
 
     Returns:
         The path.
@@ -140,9 +162,17 @@ def write(
     """
     path = as_path(path)
     with at(str(path)):
-        contents = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
+        asked: Any = {"steps": steps, "streaming": streaming, "target": target}
+        contents = encode(network, suffix_of(path), name=path.name, **asked)
+    check_replaced(path)
     write_contents(path, contents)
     return path
+
+
+def check_replaced(path: pathlib.Path) -> None:
+    """`ModelError` if a folder stands there that holds files of others."""
+    if (own := FORMATS[suffix_of(path)].own) and path.is_dir():
+        _loaded(own)(path)
 
 
 def encode(
@@ -152,8 +182,9 @@ def encode(
     steps: int | None = None,
     streaming: bool | str = False,
     target: str | None = None,
+    name: str = "network",
 ) -> Contents:
-    """What `write` writes: content by path inside the folder, of a single file by the path ""."""
+    """What `write` writes; a folder's `name` is what its functions are called after."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
@@ -171,21 +202,9 @@ def encode(
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
     check_steps(steps, streaming)
-    made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target)
+    more = {"name": name} if FORMATS[suffix.lower()].is_folder else {}
+    made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target, **more)
     return made
-
-
-def check_streaming(streaming: object) -> None:
-    """`ModelError` unless it is one of the forms of time that `write` takes."""
-    if not isinstance(streaming, bool) and streaming != "io":
-        raise ModelError(f"streaming is {streaming!r:.100}; False, True or 'io' is needed")
-
-
-def check_steps(steps: int, streaming: bool | str) -> None:
-    """`ModelError` unless a file can have so many steps a call."""
-    if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
-        needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
-        raise ModelError(f"steps is {steps}; it must be {needed}")
 
 
 def check_suffix(suffix: str, role: str) -> str:
@@ -260,27 +279,18 @@ def _written_instead(part: Any) -> str:
     return f"; what works for it: {', '.join(works)}"
 
 
-def default_steps(network: AnyNetwork, streaming: bool | str) -> int:
-    """Steps of a file when none are asked for."""
-    return 1 if streaming else calibrated_steps(network.steps)
-
-
-def calibrated_steps(longest: int | None) -> int:
-    """Steps of a calibrated file: those of the longest sequence, unless it is a long recording."""
-    return longest if longest and longest <= LONGEST_CALL else 100
-
-
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     """What reads a file, if there is one to read."""
-    known = FORMATS.get(path.suffix.lower())
+    suffix = suffix_of(path)
+    known = FORMATS.get(suffix)
     if known and known.is_folder and path.exists():
         if path.is_dir():
-            return _function(path.suffix, role)
+            return _function(suffix, role)
         raise ModelError(f"{path} is a file, not a folder; give the folder that was written")
     if refused := no_file(path):
         raise ModelError(f"{path} {refused}")
     with at(str(path)):
-        found = _function(path.suffix, role)
+        found = _function(suffix if known else path.suffix, role)
     if refused := obstacle(path):
         raise ModelError(f"{path} {refused}; {NEEDED}")
     return found

@@ -1,7 +1,7 @@
 """From float layers to the fused form: a scale per role, as runtimes' LSTM operators have it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import ReadSteps, Repeat
-from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import Precision
 from edgelstm.quantization.calibration import Range, Ranges
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.quantization.lower_fused import TABLES
-from edgelstm.quantization.quantized import QuantizedLayer
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import TFLM
@@ -30,17 +28,12 @@ from edgelstm.quantization.weights import (
     Floats,
     check_clip,
     fits_int64,
+    kinds_of,
     quantized_direction,
 )
 
 CELL_LOG2 = (-15, -9)  # LiteRT computes other values outside, without an error
 LARGEST_BIAS = {"int32": 2**30, "int64": 2**46}  # sums with it stay in the range of the rescaling
-
-
-def _integer_recurrent(
-    layer: Recurrent[Direction], into: Scale, ranges: Ranges, precision: Precision, is_final: bool
-) -> Recurrent[QuantizedDirection]:
-    return Recurrent(tuple(_direction(d, into, ranges, precision) for d in layer.directions))
 
 
 def _direction(
@@ -89,29 +82,7 @@ def _integer_dense(
     )
 
 
-def read_steps(
-    layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
-) -> ReadSteps | Repeat:
-    """As it is: integers that are chosen, compared or copied keep their scale.
-
-    Raises:
-        ModelError: The mean, which is rounded.
-    """
-    if isinstance(layer, ReadSteps) and "mean" in layer.reads:
-        raise ModelError(
-            f"layer '{layer.name}': the mean of integers has no form in {precision.name} yet; what "
-            "works for it: float32, hybrid; or train with the last step or the max"
-        )
-    return layer
-
-
-# Kind of a layer to its integers: (layer, scale of its input, ranges, precision, is it the last).
-KINDS: dict[str, Callable[[Any, Scale, Ranges, Precision, bool], QuantizedLayer]] = {
-    "recurrent": _integer_recurrent,
-    "dense": _integer_dense,
-    "read_steps": read_steps,
-    "repeat": read_steps,
-}
+KINDS = kinds_of(_direction, _integer_dense)
 
 
 # ---- scales

@@ -82,12 +82,12 @@ JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "arena": aren
 
 
 def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:
-    module, name = opener.split(":")
+    module, name, *words = opener.split(":")
     function: Opener = getattr(importlib.import_module(module), name)
     states = {
         key.removeprefix("state "): value for key, value in arrays.items() if key != "sequences"
     }
-    return function(Path(path), states)
+    return function(Path(path), states, *words)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,15 +91,17 @@ class Runtime:
     """One runtime.
 
     Attributes:
-        opener: ``module:function`` of the `Opener`, called in a child process alone. Its second
-            argument holds initial states by the names of the file's inputs; files that keep their
-            state inside need none.
+        opener: ``module:function`` of the `Opener`, called in a child process alone; words behind
+            a further colon are its last arguments. Its second argument holds initial states by the
+            names of the file's inputs; files that keep their state inside need none.
         package: What is imported.
         distribution: What pip calls it.
         suffix: Of the files it runs.
         install: The line that installs it.
         needs: What its packages are built for, if that is not everything.
         numpy_below: Major version of numpy that it does not work with any more, or None.
+        programs: Of which any does in the package's place.
+        absent: Why it runs nowhere here, or None.
     """
 
     opener: str
@@ -108,6 +111,8 @@ class Runtime:
     install: str
     needs: str | None = None
     numpy_below: int | None = None
+    programs: tuple[str, ...] = ()
+    absent: str | None = None
 
     @property
     def version(self) -> str | None:
@@ -120,6 +125,8 @@ class Runtime:
     @property
     def obstacle(self) -> str | None:
         """Why it does not run here, with the line that installs it; None if it does."""
+        if self.absent or any(map(shutil.which, self.programs)):
+            return self.absent
         needs = f" (needs {self.needs})" if self.needs else ""
         if importlib.util.find_spec(self.package) is None:
             return f"{self.distribution} is not installed: {self.install}{needs}"

@@ -27,8 +27,14 @@ NETWORK = random_network("lstm", (3, 4), outputs=2)
 
 
 def encode(
-    network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
+    network: Network | QuantizedNetwork,
+    *,
+    steps: int,
+    streaming: bool,
+    target: str | None,
+    name: str,
 ) -> Contents:
+    assert name.endswith(".parts")
     from edgelstm.formats.onnx.write import encode as one
 
     graph = one(network, steps=steps, streaming=streaming, target=target)[""]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.formats import read, write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import isolation
 from edgelstm.tools import cautions, doctor, output, tables
-from edgelstm.tools.export_report import Accuracy
 from edgelstm.verification.results import Verified
 from tests.networks import random_network
 from tests.tools.reports import answer, export_report

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgelstm.bundled import demo, demo_data
+from edgelstm.execution.backends import compile_kernels
 from edgelstm.formats import facts, read, write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, request
@@ -62,6 +63,7 @@ def test_a_wrong_option_is_named_before_anything_is_read(
 
 FRESH = """
 import sys
+from edgelstm.execution.backends import compile_kernels
 from edgelstm.tools import cli
 sys.argv = ["edgelstm", "export", "--formats", "tflite", "--quiet"]
 print(cli._run(), "numba" in sys.modules)
@@ -122,7 +124,7 @@ class Slow:
 def test_what_is_compiled_is_counted() -> None:
     told: list[str] = []
     a, b, c = (Slow(name, is_compiled=name == "b") for name in "abc")
-    output.compile_kernels([a, b, a, c], told.append)
+    compile_kernels([a, b, a, c], told.append)
     words = "compiling kernels for this processor, once"
     assert told == [f"{words}: 1 of 2", f"{words}: 2 of 2"]
     assert a.is_compiled and c.is_compiled

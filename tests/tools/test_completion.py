@@ -22,7 +22,7 @@ LINES = {
     "profile --cell ": list(CELLS),
     "profile --kernels tflm": ["tflm", "tflm-unrolled"],
     "export --kernels cms": ["cmsis-nn"],
-    "export --formats ": ["npz", "onnx", "tflite"],
+    "export --formats ": ["npz", "onnx", "tflite", "c"],
     "export --formats onnx,t": ["onnx,tflite"],
     "export --target tfl": ["tflm", "tflite-runtime"],
     "profile --sleep ": ["deep", "clocks-on"],

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from edgelstm.cells import CELLS
+from edgelstm.comparison import costs, measuring
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.devices.device import read_device
 from edgelstm.errors import ModelError
 from edgelstm.formats import encode, has_file, read, write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.tools import costs, export, measuring
-from edgelstm.tools.export_report import Accuracy
+from edgelstm.tools import export
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
@@ -52,9 +53,9 @@ def answers(report: Any) -> dict[str, Any]:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without running the files: what they compute is checked elsewhere."""
-    monkeypatch.setattr(export, "_verify", lambda exported, tell: ())
+    monkeypatch.setattr(export, "verified", lambda network, paths, tell: ())
     monkeypatch.setattr(measuring, "measure", lambda *given: Accuracy("none"))
-    monkeypatch.setattr(export, "smallest_arena", lambda path: None)
+    monkeypatch.setattr(export, "measured_arena", lambda paths, tell: None)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -186,7 +187,7 @@ def test_a_device_that_has_no_file_is_asked_for_none() -> None:
     network = made("lstm")
     assert costs.written_for(network, "hybrid", read_device("stm32u575")) == ()
     assert costs.written_for(network, "hybrid", read_device("rpi-5")) == (".tflite", ".onnx")
-    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite",)
+    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite", "_c")
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -10,6 +10,7 @@ from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forms import is_plain
+from edgelstm.model.front import check_enters_as_it_is
 from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -40,11 +41,7 @@ def encode(
     Raises:
         ModelError: A file that the target, or any runtime, would load and compute wrongly.
     """
-    if network.input_mean is not None and network.input is None:
-        raise ModelError(
-            ".tflite has no form for real values that are normalised in front of the first layer "
-            "yet; what works for it: .npz, .onnx; or int8, whose files take normalised values"
-        )
+    check_enters_as_it_is(network, ".tflite")
     form = network.form if isinstance(network, QuantizedNetwork) else None
     if form == FUSED and streaming == "io":
         raise ModelError(

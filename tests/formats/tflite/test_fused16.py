@@ -1,5 +1,6 @@
 """Fused 16x8 files: TensorFlow Lite Micro's bits, and read back as they were written."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import encode, read, write
+from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.verifier import verify
@@ -62,3 +65,22 @@ def test_heads_whose_tables_differ_are_refused(activation: str) -> None:
     network = random_network("lstm", outputs=2, activation=activation)
     with pytest.raises(ModelError, match=f"no {activation} of free int16 scales"):
         quantize(network, random_input(network, 2, 9), "int16x8", "fused")
+
+
+def test_an_onnx_file_of_it_is_for_onnx_runtime(tmp_path: Path) -> None:
+    qnetwork, _ = wide("one layer")
+    path = write(qnetwork, tmp_path / "net.onnx")
+    (found,) = verify(path, qnetwork, n_sequences=8).verified
+    if found.status == "skipped":
+        pytest.skip(str(found.reason))
+    assert (found.runtime, found.status, found.mismatches) == ("onnxruntime", "ok", 0)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+def test_a_fused_relu_cell_is_refused(precision: str) -> None:
+    network = random_network("rnn")
+    (layer,) = network.layers[0].parts
+    assert isinstance(layer, Direction)
+    relu = Network((Recurrent((dataclasses.replace(layer, nonlinearity="relu"),)),))
+    with pytest.raises(ModelError, match=f"a rnn has no fused {precision} form"):
+        quantize(relu, random_input(network, 2, 9), precision, "fused")

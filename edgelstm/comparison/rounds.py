@@ -1,9 +1,6 @@
-"""CPU time of several calls, in turns, on the machine that is named."""
+"""CPU time of several calls, in turns."""
 
 import gc
-import os
-import pathlib
-import platform
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,19 +49,3 @@ def _count(call: Callable[[], Any], batch_seconds: float) -> int:
     call()
     seconds = max(time.perf_counter() - start, 1e-7)
     return int(min(MOST_CALLS, max(2, batch_seconds / seconds)))
-
-
-def machine() -> dict[str, Any]:
-    """What the figures belong to."""
-    from edgelstm.kernels.simd import target
-
-    cpu = pathlib.Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    model = next((v.split(": ")[1] for v in lines if v.startswith("model name")), "")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {
-        "cpu": model or platform.processor(),
-        "code_for": target.CPU,
-        "instruction_set": target.describe(),
-        "load": load,
-    }

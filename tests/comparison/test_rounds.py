@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks import rounds
+from edgelstm.comparison import rounds
 
 
 def test_each_round_gives_each_call_a_turn_in_another_order() -> None:
@@ -19,9 +19,3 @@ def test_each_round_gives_each_call_a_turn_in_another_order() -> None:
     turns = order[len(names) :]  # behind those that count how many calls a turn takes
     assert len({tuple(turns[k : k + 3]) for k in range(0, len(turns), 3)}) > 1
     assert {turns.count(name) for name in names} <= {5, 6}  # two turns in a row are seen as one
-
-
-def test_the_machine_is_named() -> None:
-    found = rounds.machine()
-    assert set(found) == {"cpu", "code_for", "instruction_set", "load"}
-    assert found["code_for"] and found["instruction_set"]
