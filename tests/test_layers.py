@@ -29,7 +29,7 @@ ORDER = {
     "formats": (
         "asked blocks composed description elsewhere following signature stated steps tensors "
         "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
-        "tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "table tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",

@@ -14,17 +14,10 @@ from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents
-from edgelstm.formats import (
-    FORMATS,
-    AnyNetwork,
-    check_suffix,
-    facts,
-    read,
-    suffix_of,
-    target_suffix,
-)
+from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.steps import calibrated_steps, check_steps, default_steps
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction

@@ -5,8 +5,9 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgelstm.formats import AnyNetwork, suffix_of
+from edgelstm.formats import AnyNetwork
 from edgelstm.formats.onnx import native
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.directions import computing, parts
 from edgelstm.model.forms import precision_for
 from edgelstm.model.precision import COMPOSED

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from edgelstm.arguments import MOST_STEPS, check_type, check_whole
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, facts, read, suffix_of
+from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
 from edgelstm.model.front import entered

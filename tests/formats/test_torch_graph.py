@@ -207,8 +207,6 @@ class Sine(Net):
     "module, said",
     [
         (None, "from_torch takes a torch.nn.Module; a NoneType came"),
-        (nn.LSTM(4, 8, proj_size=2), "LSTM: proj_size=2 is not supported yet"),
-        (nn.Sequential(nn.LSTM(4, 8), nn.ReLU()), "module '1' (ReLU): relu stands directly"),
         (
             nn.Sequential(nn.LSTM(4, 8), nn.Linear(9, 3)),
             "'dense1' takes 9 values, but is given 8",
@@ -217,8 +215,6 @@ class Sine(Net):
         (nn.Sequential(nn.Linear(4, 8), nn.Softmax()), "module '1' (Softmax): its dim is None"),
         (nn.Sequential(nn.ReLU()), "holds no layer with weights"),
         (nn.Conv1d(3, 4, 5), "Conv1d: holds the Conv1d; convolutions are not supported"),
-        (nn.RNN(4, 8), "(aten.rnn_tanh.input"),
-        (Calls(lambda net, x: net.more(x)[0], more=nn.LSTM(4, 8, proj_size=2)), "a projection"),
         (Calls(lambda net, x: net.fc(net.more(x)), more=nn.Conv1d(5, 5, 1)), "aten.conv1d"),
         (
             Calls(lambda net, x: net.more(net.lstm(x)[0])[0], more=nn.LSTM(HIDDEN, 3)),
@@ -226,7 +222,7 @@ class Sine(Net):
         ),
         (
             Calls(lambda net, x: net.more(net.lstm(x)[0].flatten(1)), more=nn.Linear(40, 3)),
-            "takes steps x features as the features of layer 'dense1'",
+            "say which: from_torch(module, example=x)",
         ),
     ],
 )
