@@ -1,5 +1,9 @@
-"""Random integer LSTMs of any size, scale and zero point, on every core: no value differs."""
+"""Random integer LSTMs of any size, scale and zero point, on every core: no value differs.
 
+`EDGELSTM_SWEEP=200 pytest tests/runtimes/test_sweep.py` takes so many networks a core.
+"""
+
+import os
 import pathlib
 
 import numpy as np
@@ -29,6 +33,6 @@ def test_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("core", EMULATED)
-def test_a_hundred_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
-    compared, wrong = differ(tmp_path, core, 100, 1)
-    assert wrong == 0 and compared > 5_000
+def test_more_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    compared, wrong = differ(tmp_path, core, int(os.environ.get("EDGELSTM_SWEEP", "20")), 1)
+    assert wrong == 0 and compared > 1_000
