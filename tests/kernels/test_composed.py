@@ -1,8 +1,8 @@
 """The kernel of the composed form: its arithmetic on every int16, networks against the oracle."""
 
-from typing import os
+import os
+from typing import Any
 
-import Any
 import numpy as np
 import pytest
 
