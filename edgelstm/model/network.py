@@ -21,7 +21,7 @@ from edgelstm.layers.read_steps import (
     reads_last,
 )
 from edgelstm.layers.recurrent import Direction, Recurrent
-from edgelstm.model.front import check_front, takes_indices, without_front
+from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.text import counted, network_text
 
 Part = Direction | Dense | Activation | LayerNorm | Embedding
@@ -106,9 +106,13 @@ class Network:
         """Whether x is indices: the first layer is an embedding."""
         return takes_indices(self)
 
-    @functools.cached_property
+    @property
     def behind(self) -> "Network":
         """The network behind the embedding or the normalisation in front of it."""
+        return self._behind if has_front(self) else self
+
+    @functools.cached_property
+    def _behind(self) -> "Network":
         return without_front(self)
 
     @property

@@ -18,7 +18,7 @@ from edgelstm.layers.read_steps import (
     reads_last,
 )
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.model.front import check_front, takes_indices, without_front
+from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
@@ -83,9 +83,13 @@ class QuantizedNetwork:
         """Whether x is indices: the first layer is an embedding."""
         return takes_indices(self)
 
-    @functools.cached_property
+    @property
     def behind(self) -> "QuantizedNetwork":
         """The network behind the embedding or the normalisation in front of it."""
+        return self._behind if has_front(self) else self
+
+    @functools.cached_property
+    def _behind(self) -> "QuantizedNetwork":
         return without_front(self)
 
     @property
