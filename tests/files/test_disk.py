@@ -45,7 +45,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    **dict.fromkeys(FORMATS, read),
+    **dict.fromkeys((suffix for suffix, f in FORMATS.items() if not f.is_folder), read),
     "labels.npy": read_labels,
     ".npy": lambda path: read_sequences(path, 5),
     ".csv": lambda path: read_sequences(path, 5),
