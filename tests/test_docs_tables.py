@@ -12,7 +12,8 @@ import pytest
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.devices.device import ENERGY_ANSWERS, FIGURES, TEXTS
-from edgelstm.formats import FORMATS, suffix_of, write
+from edgelstm.formats import write
+from edgelstm.formats.table import FORMATS, suffix_of
 from edgelstm.installed import is_installed
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS

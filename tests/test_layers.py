@@ -27,18 +27,20 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere signature stated steps symbolic tensors "
-        "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
-        "c onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
-        "__init__"
+        "asked blocks composed description elsewhere following signature stated steps tensors "
+        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
+        "table tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "torch_inputs < torch_module < torch < __init__"
     ),
+    "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.c": (
         "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
         "source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators < float < hybrid read_described < read write"
+        "equations integer operators_around < around float operators < hybrid read_described < "
+        "read write"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "
@@ -54,10 +56,10 @@ ORDER = {
         "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
-        "directions matrix operations weights < dense recurrent_sizes < stacked < recurrent < "
-        "read_steps < __init__"
+        "directions matrix operations weights < activation dense embedding recurrent_sizes < "
+        "stacked < recurrent < read_steps < __init__"
     ),
-    "model": "network precision < plan sizes < forms forward",
+    "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
         "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "

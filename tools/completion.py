@@ -40,7 +40,7 @@ def kernels() -> Iterable[str]:
 
 def formats(incomplete: str) -> list[str]:
     """Formats that are written, behind those that stand before the last comma."""
-    from edgelstm.formats import FORMATS
+    from edgelstm.formats.table import FORMATS
 
     given = incomplete.rpartition(",")
     names = [suffix.lstrip("._") for suffix, known in FORMATS.items() if known.writer]
@@ -49,7 +49,7 @@ def formats(incomplete: str) -> list[str]:
 
 def targets() -> list[str]:
     """Runtimes that a file is written for."""
-    from edgelstm.formats import FORMATS
+    from edgelstm.formats.table import FORMATS
 
     return [name for known in FORMATS.values() for name in known.targets]
 

@@ -14,7 +14,8 @@ from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents, write_whole
-from edgelstm.formats import encode, suffix_of
+from edgelstm.formats import encode
+from edgelstm.formats.table import suffix_of
 from edgelstm.printable import printable_texts
 from edgelstm.tools import output, tables
 from edgelstm.tools.answer import Answer

@@ -14,17 +14,10 @@ from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents
-from edgelstm.formats import (
-    FORMATS,
-    AnyNetwork,
-    check_suffix,
-    facts,
-    read,
-    suffix_of,
-    target_suffix,
-)
+from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.steps import calibrated_steps, check_steps, default_steps
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
@@ -35,6 +28,7 @@ from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import inputs
 from edgelstm.verification.fidelity import check_labels
+from edgelstm.verification.sampling import random_sequences
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 DEFAULT_DEVICE = "stm32u575"
@@ -216,7 +210,7 @@ def file_steps(network: AnyNetwork, request: Request, data: Data, skipped: list[
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     """Calibration and test data, from the command's files or the bundled ones."""
     if request.calibration:
-        batches = _from_file(request.calibration, network.input_size)
+        batches = _from_file(request.calibration, network)
         labels = None
         if request.labels:
             labels = inputs.read_labels(request.labels)
@@ -229,17 +223,20 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     if isinstance(network, QuantizedNetwork) or precision == "float32":
         return Data("none")
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)
+    shape = RANDOM_SHAPE[0], network.fixed_steps or RANDOM_SHAPE[1]
+    x = rng.normal(size=(*shape, network.input_size)).astype(np.float32)
+    if network.indices:
+        x = random_sequences(network, *shape)
     if precision == "hybrid":  # which has nothing to calibrate
         return Data("none", tested=(x,))
     return Data("random", (x,), (x,))
 
 
-def _from_file(path: pathlib.Path, input_size: int) -> tuple[NDArray[np.float32], ...]:
+def _from_file(path: pathlib.Path, network: AnyNetwork) -> tuple[NDArray[np.float32], ...]:
     """The arrays of a file in its order, each a batch."""
-    arrays = inputs.read_sequences(path, input_size)
+    arrays = inputs.read_sequences(path, network.input_size)
     with at(str(path)):
-        calibration_sequences(arrays, input_size)  # for what it refuses
+        calibration_sequences(arrays, network)  # for what it refuses
     return tuple(float32(array if array.ndim == 3 else array[None]) for array in arrays)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, check_suffix, read, suffix_of, write
+from edgelstm.formats import read, write
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of
 from edgelstm.formats.tensors import at
 from edgelstm.installed import is_installed
 from edgelstm.printable import printable_texts

@@ -9,13 +9,8 @@ from edgelstm.comparison.use import file_stem
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, write_contents
-from edgelstm.formats import (
-    FORMATS,
-    AnyNetwork,
-    check_replaced,
-    encode,
-    target_suffix,
-)
+from edgelstm.formats import AnyNetwork, check_replaced, encode
+from edgelstm.formats.table import FORMATS, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
@@ -87,8 +82,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         with at(str(request.model or name)):
             network = quantize(to_quantize, calibration, precision, form, tell=told)
     steps = file_steps(network, request, data, skipped)
-    if network.dropped_softmax:
-        skipped.append("softmax: the results are logits, with the same largest class")
+    skipped += _left_to_the_caller(network)
     about = device, form_reason, steps, data
     exported = Exported(name, original, network, precision, *about, skipped, paths=[])
     encoded = [
@@ -107,6 +101,14 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         write_contents(path, contents)
         exported.paths.append(path)
     return exported
+
+
+def _left_to_the_caller(network: AnyNetwork) -> Iterator[str]:
+    """What the network did that no file of its integers does."""
+    if network.dropped_softmax:
+        yield "softmax: the results are logits, with the same largest class"
+    if network.input_mean is not None and network.input is not None:
+        yield "normalisation: files take integers of (x - input_mean) / input_std"
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ import pathlib
 from collections.abc import Sequence
 
 from edgelstm.comparison.measuring import Tell
-from edgelstm.formats import AnyNetwork, suffix_of
+from edgelstm.formats import AnyNetwork
+from edgelstm.formats.table import suffix_of
 from edgelstm.runtimes.arena import smallest_arena
 from edgelstm.verification.results import Verified
 from edgelstm.verification.verifier import SERVES, verify

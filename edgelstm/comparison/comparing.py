@@ -60,11 +60,15 @@ def compare(
         steps: Of a call of a `.tflite` file; None: those of the longest calibration sequence.
 
     Raises:
-        ModelError: Calibration or labels that do not fit the network, or one that is quantized.
+        ModelError: Calibration or labels that do not fit the network, or one that is quantized or
+            takes indices.
         DeviceError: A device that is not known.
     """
     check_type(network, Network, "network", "the float32 network is needed")
-    batches = tuple(calibration_sequences(calibration, network.input_size))
+    if network.indices:
+        raise ModelError("compare takes networks of real input; this one takes indices: use export")
+    # As they are given: what normalises them in front is part of each network that is compared.
+    batches = tuple(calibration_sequences(calibration, network.behind))
     if labels is not None:
         check_labels(network, batches, np.asarray(labels))
     data = Data("file", batches, batches, None if labels is None else np.asarray(labels))

@@ -15,6 +15,7 @@ from edgelstm.errors import ModelError
 from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.execution.stages import UNFIT, Call, States
 from edgelstm.installed import install_line, is_installed
+from edgelstm.layers.read_steps import result_steps
 from edgelstm.model import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization import reference
@@ -77,7 +78,7 @@ class ReferenceEngine:
         def call(x: Any, y: Any) -> int:
             if not (_is_of(x, x_type) and x.ndim == axes and x.shape[-1] == network.input_size):
                 return UNFIT
-            steps = () if is_step or network.last_step else x.shape[-2:-1]
+            steps = () if is_step else result_steps(network.layers, x.shape[-2:-1])
             shape = (*self._lead, *steps, network.output_size)
             if x.shape[: len(self._lead)] != self._lead or not _is_of(y, y_type):
                 return UNFIT

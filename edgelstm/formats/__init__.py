@@ -1,10 +1,5 @@
-"""FORMATS: which file formats are read and written, by suffix.
+"""Reading and writing networks; which formats there are stands in `table`."""
 
-A new one is a file here and a line in this table. The module of a writer also holds `KINDS`: the
-kinds of layers that it writes.
-"""
-
-import dataclasses
 import importlib
 import os
 import pathlib
@@ -12,79 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgelstm.arguments import check_type
-from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, as_path, obstacle, write_contents
 from edgelstm.formats.asked import Asked
-from edgelstm.formats.elsewhere import no_file, way_out
+from edgelstm.formats.elsewhere import no_file
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.steps import check_steps, check_streaming, default_steps
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
-
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """Where a suffix is read and written: ``module:function``, loaded when it is needed.
-
-    A reader is ``f(path, asked) -> AnyNetwork``; a writer is
-    ``f(network, steps, streaming, target) -> Contents``: the path inside its folder to content, of
-    a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
-    has no form for it, or None; every writer has one. `facts` is ``f(path) -> FileFacts``, of
-    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
-    `is_folder`: whether it is one, and not a file; its writer also takes ``name``, that of the
-    folder, and `own` is ``f(path)``, a `ModelError` where one of others would be replaced.
-    """
-
-    reader: str | None = None
-    writer: str | None = None
-    refusal: str | None = None
-    facts: str | None = None
-    targets: tuple[str, ...] = ()
-    is_folder: bool = False
-    own: str | None = None
-
-    def __post_init__(self) -> None:
-        assert self.writer is None or self.refusal, "what a writer cannot hold would be lost"
-
-
-FORMATS = {
-    ".safetensors": Format(reader="torch:read_safetensors"),
-    ".pt": Format(reader="torch:read_pt"),
-    ".pth": Format(reader="torch:read_pt"),
-    ".npz": Format(reader="npz:read", writer="npz:encode", refusal="npz:refusal"),
-    ".onnx": Format(
-        "onnx.read:read",
-        "onnx.write:encode",
-        "onnx:refusal",
-        "onnx.signature:facts",
-        ("onnxruntime",),
-    ),
-    ".tflite": Format(
-        "tflite.read:read",
-        "tflite.write:encode",
-        "tflite:refusal",
-        "tflite:facts",
-        ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
-    ),
-    "_c": Format(
-        "c.read:read",
-        "c.write:encode",
-        "c:refusal",
-        "c.read:facts",
-        tuple(CORES),
-        is_folder=True,
-        own="c.read:check_own",
-    ),
-}
 
 
 def read(
@@ -116,16 +55,6 @@ def read(
     reader = _reader(path, "reader")
     network: AnyNetwork = reader(path, asked)
     return network
-
-
-def suffix_of(path: pathlib.Path) -> str:
-    """What chooses the format: the suffix, or the end of a folder's name.
-
-    >>> suffix_of(pathlib.Path("net.ONNX")), suffix_of(pathlib.Path("out/speech_int8_c"))
-    ('.onnx', '_c')
-    """
-    ends = (end for end, known in FORMATS.items() if known.is_folder and path.name.endswith(end))
-    return next(ends, path.suffix.lower())
 
 
 def facts(path: str | os.PathLike[str]) -> FileFacts:
@@ -188,7 +117,7 @@ def encode(
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
-        if told := _unknown_kind(layer.kind, suffix):
+        if told := _layer_refused(layer, suffix):
             raise ModelError(f"layer '{layer.name}': {told}")
         for part in layer.parts:
             if told := refusal(part, suffix, part.precision):
@@ -207,26 +136,6 @@ def encode(
     return made
 
 
-def check_suffix(suffix: str, role: str) -> str:
-    """What reads or writes a suffix: ``module:function``; `ModelError` if nothing does."""
-    place: str | None = getattr(FORMATS.get(suffix.lower()), role, None)
-    if place is None:
-        known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
-        verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
-        other = way_out(suffix) if role == "reader" else ""
-        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}{other}")
-    return place
-
-
-def target_suffix(target: str) -> str:
-    """The suffix of the files that a target reads; an unknown target is a `ModelError`."""
-    for suffix, known in FORMATS.items():
-        if target in known.targets:
-            return suffix
-    names = [name for known in FORMATS.values() for name in known.targets]
-    raise ModelError(f"target '{target}' is unknown; known: {', '.join(names)}")
-
-
 def refusal(part: Any, suffix: str, precision: str) -> str | None:
     """Why files of a format have no form for a part of a network at a precision; None: they have.
 
@@ -237,7 +146,7 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
         precision: Key of `PRECISIONS`.
     """
     told = _unknown_kind(part.kind, suffix)
-    if told is None and part.precision == "float32":
+    if told is None and part.precision == "float32" and part.kind not in NEUTRAL:
         told = forms.refusal(part, forms.precision_for((part,), precision))
     if told or part.kind != "recurrent":
         return told
@@ -254,8 +163,18 @@ def _unknown_kind(kind: str, suffix: str) -> str | None:
     return f"{suffix} has no form for a layer of the kind '{kind}'; written are {', '.join(kinds)}"
 
 
+def _layer_refused(layer: Any, suffix: str) -> str | None:
+    """Why a format has no form for a layer, or for what of its kind this layer does, or None."""
+    module = str(FORMATS[suffix.lower()].writer).split(":")[0]
+    asked = getattr(importlib.import_module(f"edgelstm.formats.{module}"), "layer_refusal", None)
+    told: str | None = asked(layer) if asked else None
+    return _unknown_kind(layer.kind, suffix) or told
+
+
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
     """Whether `encode` has a form for these layers at a precision; their sizes do not matter."""
+    if any(_layer_refused(layer, suffix) for layer in network.layers):
+        return False
     return not any(refusal(part, suffix, precision) for part in parts(network.layers))
 
 

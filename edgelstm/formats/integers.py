@@ -6,7 +6,7 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.composed import check_composed
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import REVERSE, computing
 from edgelstm.model.precision import COMPOSED, HYBRID
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.lower_fused import WIDE_SUMS
@@ -21,7 +21,7 @@ from edgelstm.quantization.weights import fits_int64
 
 def check_integers(network: QuantizedNetwork) -> None:
     """`ModelError` if some format or runtime would make another network of a quantized one."""
-    for part in parts(network.layers):
+    for part in computing(network.layers):
         where = f"layer '{part.name}'"
         is_dense = isinstance(part, QuantizedDense)
         own = [part.input, part.linear] if is_dense else [part.scales or None]
@@ -119,7 +119,8 @@ def _check_roles(where: str, layer: QuantizedDirection) -> None:
 
 def _check_joints(network: QuantizedNetwork) -> None:
     """What goes into a layer is what comes out of the one before it."""
-    layers = [layer.parts[0] for layer in network.layers if layer.parts]
+    layers = computing(network.layers)
+    layers = [part for part in layers if not part.name.endswith(REVERSE)]
     for before, layer in zip(layers, layers[1:], strict=False):
         if layer.input is not None and layer.input != before.output:
             raise ModelError(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.plan import LayerPlan
 from edgelstm.model.precision import Precision
@@ -111,8 +112,25 @@ def kinds_of(
     return {
         "recurrent": recurrent,
         "dense": dense,
-        "read_steps": lambda layer, into, ranges, precision, is_final: layer,
+        "read_steps": _copied,
+        "repeat": _copied,
     }
+
+
+def _copied(
+    layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
+) -> ReadSteps | Repeat:
+    """As it is: integers that are chosen, compared or copied keep their scale.
+
+    Raises:
+        ModelError: The mean, which is rounded.
+    """
+    if isinstance(layer, ReadSteps) and "mean" in layer.reads:
+        raise ModelError(
+            f"layer '{layer.name}': the mean of integers has no form in {precision.name} yet; what "
+            "works for it: float32, hybrid; or train with the last step or the max"
+        )
+    return layer
 
 
 def check_clip(layer: Direction, scales: Mapping[str, Scale]) -> None:

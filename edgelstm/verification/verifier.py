@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from edgelstm.arguments import MOST_STEPS, check_type, check_whole
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, facts, read, suffix_of
+from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization import reference
@@ -99,6 +101,8 @@ def verify(
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
     names, about = _runtimes(path, twin), facts(path)
+    if twin.fixed_steps:
+        about = dataclasses.replace(about, steps=twin.fixed_steps)
     names += (about.core,) if about.core else ()
     n_steps = _steps(path, about, steps)
     n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
@@ -166,7 +170,8 @@ def _verify_in(
         )
         return _not_run(path, runtime, "skipped", reason)
     scales = _end_scales(network)
-    sent = _as_file_takes(x, scales and scales[0], about.input_type)
+    into = None if network.indices else scales and scales[0]
+    sent = _as_file_takes(x, into, about.input_type)
     done = execute(
         runtime, path, sent, streaming=about.streaming, initial_states=about.initial_states
     )
@@ -205,6 +210,10 @@ def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step:
         network = at_each_step(network)
     if isinstance(network, Network):
         return forward(network, x)
+    x, network = entered(network, x), network.behind
+    if x.dtype == np.float32 and network.input is not None:  # rows of a table
+        scale = network.input
+        x = quantize_reals(x, scale.scale, scale.zero_point, scale.limits)
     arithmetic = ORACLES[runtime]
     if every_step:  # a call sees one step
         hybrid = dataclasses.replace(arithmetic.hybrid, whole_sequence=False)

@@ -13,7 +13,8 @@ from edgelstm.devices.device import read_device
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.execution.session import Session
 from edgelstm.files.disk import LARGEST_BYTES, obstacle, read_bytes
-from edgelstm.formats import FORMATS, read, write
+from edgelstm.formats import read, write
+from edgelstm.formats.table import FORMATS
 from edgelstm.tools.inputs import read_labels, read_sequences
 from edgelstm.verification.verifier import verify
 from tests.networks import random_network

@@ -11,10 +11,10 @@ import pytest
 import edgelstm
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
-from edgelstm.formats import FORMATS, Format
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.onnx.write import KINDS
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.table import FORMATS, Format
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.runtimes import isolation

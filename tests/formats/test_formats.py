@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, encode, facts, read, write
+from edgelstm.formats import encode, facts, read, write
 from edgelstm.formats.steps import LONGEST_CALL, default_steps
+from edgelstm.formats.table import FORMATS
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 

@@ -11,9 +11,10 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.files.disk import write_contents
-from edgelstm.formats import FORMATS, AnyNetwork, encode, read
+from edgelstm.formats import AnyNetwork, encode, read
 from edgelstm.formats.description import describe, named_arrays
 from edgelstm.formats.restored import restore
+from edgelstm.formats.table import FORMATS
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Recurrent

@@ -13,6 +13,7 @@ from edgelstm.formats.c.source import constants_header, constants_source
 from edgelstm.formats.c.twin import twin_text
 from edgelstm.formats.c.vector import vector_header
 from edgelstm.layers.directions import check_whole_sequence
+from edgelstm.model.front import check_enters_as_it_is
 
 KINDS = (*COMPUTED, "read_steps")
 VERSION, PLAN = 1, "plan.json"
@@ -31,6 +32,7 @@ def encode(
     """
     check_target(target)
     check_whole_sequence(network.layers)
+    check_enters_as_it_is(network, "C")
     layout = CORES[target].layout if target else "columns"
     called = network_name(name, network.precision)
     built = build(network, called, layout)
