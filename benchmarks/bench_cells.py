@@ -11,43 +11,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 import edgelstm
 from benchmarks.bench_calls import shortest_us
-from edgelstm import cells
+from benchmarks.networks import STEPS, random_input, random_network
 from edgelstm.formats import AnyNetwork
-from edgelstm.layers.recurrent import Direction, Recurrent
-from edgelstm.model.network import Network
 
-STEPS = 100
 SIZES = ((12, 48), (40, 64), (64, 128), (128, 256))
 FILE_SIZES = ((40, 64), (64, 128), (128, 256), (256, 512))
 CELLS = ("lstm", "gru", "lstm_coupled", "rnn")  # of one phase, so they have a kernel
 
 
-def random_layer(cell: str, sizes: tuple[int, int]) -> Network:
-    """A layer as PyTorch initialises it."""
-    inputs, hidden = sizes
-    rng, n_rows = np.random.default_rng(0), len(cells.CELLS[cell].gates) * hidden
-
-    def uniform(*shape: int) -> Any:
-        return rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(np.sqrt(hidden))
-
-    weights = uniform(n_rows, inputs), uniform(n_rows, hidden), uniform(n_rows), uniform(n_rows)
-    return Network((Recurrent((Direction(cell, cell, *weights),)),))
-
-
-def values(network: AnyNetwork) -> Any:
-    """A sequence of normal values."""
-    shape = STEPS, network.input_size
-    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
-
-
 def int8_call(cell: str, sizes: tuple[int, int]) -> Callable[[], Any]:
     """A sequence of its integers, with the kernels made."""
-    network = random_layer(cell, sizes)
-    x = values(network)
+    network, x = random_network(cell, sizes), random_input(sizes[0])
     return partial(edgelstm.Session(edgelstm.quantize(network, x)).run, x)
 
 
@@ -76,8 +52,7 @@ def report_files() -> None:
     print(f"{'GRU.onnx, us a step':20s}" + " ".join(f"{head:>10s}" for head in heads))
     with tempfile.TemporaryDirectory() as folder:
         for sizes in FILE_SIZES:
-            network = random_layer("gru", sizes)
-            x = values(network)
+            network, x = random_network("gru", sizes), random_input(sizes[0])
             kinds: list[AnyNetwork] = [network, edgelstm.quantize(network, x, "hybrid")]
             paths = [edgelstm.write(n, f"{folder}/{n.precision}.onnx") for n in kinds]
             times = shortest_us([file_call(path, x) for path in paths])

@@ -17,8 +17,9 @@ from edgelstm.runtimes.emulated.toolchain import image_of
 from edgelstm.runtimes.folder import open_folder
 from tests.integer_lstms import Case, lstm_of
 from tests.networks import random_input, random_network
+from tests.present import skip_without
 
-pytest.importorskip("unicorn", reason='pip install "edgelstm[mcu]"')
+skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 
 # Of a step of an int8 LSTM as torch initialises it, 40 -> 64 and 12 -> 48. Counts of C hang on the

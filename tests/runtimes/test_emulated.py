@@ -12,8 +12,9 @@ from edgelstm.runtimes.emulated.machine import Crashed, EmulatedFile, Machine
 from edgelstm.runtimes.emulated.toolchain import image_of
 from edgelstm.runtimes.folder import open_folder
 from tests.networks import random_input, random_network
+from tests.present import skip_without
 
-pytest.importorskip("unicorn", reason='pip install "edgelstm[mcu]"')
+skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 EMULATED = [name for name, core in CORES.items() if core.emulator]
 FLOAT = random_network("lstm_peephole", (5, 8), outputs=3, activation="softmax")

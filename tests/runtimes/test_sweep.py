@@ -11,9 +11,10 @@ import pytest
 
 from edgelstm.devices.cores import CORES
 from tests.integer_lstms import lstm_of, random_case
+from tests.present import skip_without
 from tests.runtimes.sweep import values_that_differ
 
-pytest.importorskip("unicorn", reason='pip install "edgelstm[mcu]"')
+skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 EMULATED = [name for name, core in CORES.items() if core.emulator]
 QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imc")

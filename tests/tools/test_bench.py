@@ -7,9 +7,10 @@ import pytest
 
 import edgelstm
 from tests.networks import random_network
+from tests.present import skip_without
 from tests.tools.test_cli import Captured, run
 
-pytest.importorskip("unicorn", reason='pip install "edgelstm[mcu]"')
+skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 KEYS = {
     *("core", "instructions_per_step", "predicted_instructions_per_step", "gates", "padding_bytes"),
