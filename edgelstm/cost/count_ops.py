@@ -15,7 +15,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import computing, parts
+from edgelstm.layers.directions import computing
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
 from edgelstm.model.forms import precision_for
@@ -75,12 +75,19 @@ def count(
         check_whole(steps, "steps", most=MOST_COUNTED)
     chosen = _precision(network, precision)
     name, form = chosen.name, chosen.form
-    found = [(part, count_part(part.sizes, name, form)) for part in parts(network.layers)]
-    layers = tuple(dataclasses.replace(kept.counts, name=part.name) for part, kept in found)
+    found = [
+        (part.name, direction > 0, count_part(part.sizes, name, form))
+        for layer in network.layers
+        for direction, part in enumerate(layer.parts)
+    ]
+    layers = tuple(
+        dataclasses.replace(kept.counts, name=label, reverse=reverse)
+        for label, reverse, kept in found
+    )
     once = _once(network)
     return Counts(
         name,
-        sum(kept.parameters for _, kept in found),
+        sum(kept.parameters for *_, kept in found),
         layers,
         _total(layer.total for layer in layers),
         _sequence(layers, once, steps) if steps else None,

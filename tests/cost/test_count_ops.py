@@ -237,7 +237,8 @@ def test_dictionary_has_the_promised_keys() -> None:
     row = ["name", *COLUMNS]
     layer = got["layers"][0]
     assert list(layer) == [
-        *("name", "kind", "cell_name", "input_size", "hidden_size", "gates", "cell", "total")
+        *("name", "kind", "cell_name", "input_size", "hidden_size", "gates", "cell", "total"),
+        "reverse",
     ]
     assert list(layer["cell"]) == list(layer["gates"][0]) == list(got["total"]) == row
     assert list(got["sequence"]) == ["steps", "layers", "total"]
