@@ -115,7 +115,7 @@ def _network(graph: Graph, most_bytes: int) -> Network | QuantizedNetwork:
 
 
 def _steps(x: Tensor) -> int:
-    shape = x.shape
+    shape = (*x.shape, 1) if x.type == "int32" else x.shape  # indices have no axis of values
     if len(shape) not in (2, 3) or shape[0] != 1 or min(shape) < 1:
         raise ModelError(
             f"its input '{x.name}' has shape {shape}; (1, steps, values) is read: "

@@ -1,0 +1,180 @@
+"""What stands around recurrent layers, as .tflite files in LiteRT and TensorFlow Lite Micro."""
+
+import functools
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelstm.errors import ModelError
+from edgelstm.formats import encode, facts, has_file, read, write
+from edgelstm.formats.torch import from_torch
+from edgelstm.layers.activation import Activation
+from edgelstm.layers.directions import parts
+from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.model.forward import forward
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.verifier import verify
+from tests.modules import inputs, made
+from tests.networks import bidirectional_network, random_input, random_network, random_recurrent
+from tests.tflite_files import Litert, Tflm
+
+STEPS = 6
+PIECES = (
+    *("bidirectional h_n", "mean", "max", "embedding, GRU", "LayerNorm behind", "flatten"),
+    *("BatchNorm on the input", "(x - mean)/std", "log-softmax head", "relu on the output"),
+    *("leaky relu", "relu and L2 norm", "autoencoder with repeat", "cat(last, mean)"),
+)
+STREAMED = ("embedding, GRU", "LayerNorm behind", "(x - mean)/std", "relu and L2 norm")
+
+
+@functools.cache
+def network_of(name: str) -> Network:
+    return from_torch(made(name))
+
+
+def given(name: str, n: int) -> Any:
+    x = inputs(name, n, STEPS)[0].numpy()
+    return x.astype(np.int32) if network_of(name).indices else x
+
+
+def read_back(network: Any, path: pathlib.Path) -> Any:
+    again = read(path)
+    for one, other in zip(parts(again.layers), parts(network.layers), strict=True):
+        for kind, array in other.arrays.items():
+            np.testing.assert_array_equal(one.arrays[kind], array)
+    for name in ("input_mean", "input_std"):
+        expected = getattr(network, name)
+        if expected is not None:
+            np.testing.assert_array_equal(getattr(again, name), expected)
+    kinds = [[(layer.kind, layer.output_size) for layer in n.layers] for n in (again, network)]
+    assert kinds[0] == kinds[1]
+    return again
+
+
+def check(network: Network, x: Any, folder: pathlib.Path) -> None:
+    """Both runtimes give the equations, and the file reads back as the network."""
+    path = write(network, folder / "net.tflite", steps=x.shape[1])
+    again = read_back(network, path)
+    expected = forward(network, x)
+    np.testing.assert_array_equal(forward(again, x), expected)
+    for runtime in (Litert, Tflm):
+        got = np.concatenate([runtime(path.read_bytes()).run(row[None]) for row in x])
+        # Sums in another order, and another tanh.
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5, err_msg=runtime.__name__)
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_a_whole_sequence_gives_the_equations_and_reads_back(
+    name: str, tmp_path: pathlib.Path
+) -> None:
+    check(network_of(name), given(name, 3), tmp_path)
+
+
+@pytest.mark.parametrize("streaming", [True, "io"])
+@pytest.mark.parametrize("name", STREAMED)
+def test_a_stream_gives_the_equations_step_by_step(
+    name: str, streaming: bool | str, tmp_path: pathlib.Path
+) -> None:
+    from edgelstm.runtimes.litert import open_litert
+    from edgelstm.runtimes.tflm import open_tflm
+
+    network, (x,) = network_of(name), given(name, 1)
+    path = write(network, tmp_path / "net.tflite", streaming=streaming)
+    read_back(network, path)
+    starts = facts(path).initial_states
+    for opener in (open_litert, open_tflm):
+        opened = opener(path, starts)
+        opened.reset()
+        for t, x_t in enumerate(x):
+            got, expected = opened.step(x_t), forward(network, x[None, : t + 1])[0]
+            expected = expected if network.last_step else expected[-1]
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+
+
+FUNCTIONS: dict[str, tuple[float, ...]] = {
+    "relu": (),
+    "sigmoid": (),
+    "tanh": (),
+    "softmax": (),
+    "log_softmax": (),
+    "leaky_relu": (1.5,),
+    "elu": (0.7,),
+    "clamp": (-0.1, float("inf")),
+    "hard_sigmoid": (0.2, 0.5),
+    "l2_norm": (1e-3,),
+}
+
+
+def test_every_function_stands_in_a_loop_and_behind_it(tmp_path: pathlib.Path) -> None:
+    gru = random_recurrent("gru", 3, 5, np.random.default_rng(0), name="gru1")
+    rnn = random_recurrent("rnn", 5, 4, np.random.default_rng(1), name="rnn1")
+    layers: list[Any] = [gru]
+    layers += [Activation(f"inside{k}", 5, f, n) for k, (f, n) in enumerate(FUNCTIONS.items())]
+    layers += [rnn]
+    layers += [Activation(f"behind{k}", 4, f, n) for k, (f, n) in enumerate(FUNCTIONS.items())]
+    layers += [Activation("elu", 4, "elu", (1.0,)), ReadSteps(4)]  # not directly behind the loop
+    network = Network(tuple(layers))
+    check(network, random_input(network, 2, STEPS), tmp_path)
+
+
+READS = (("last", "max"), ("finals", "mean"), ("mean",), ("max",), ("finals",), ("flatten",))
+
+
+@pytest.mark.parametrize("reads", READS)
+def test_all_that_is_read_of_both_directions(
+    reads: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    (both,) = bidirectional_network("gru", (3, 5)).layers
+    steps = STEPS if "flatten" in reads else None
+    network = Network((both, ReadSteps(10, reads, steps)))
+    check(network, random_input(network, 2, STEPS), tmp_path)
+    if steps:
+        with pytest.raises(ModelError, match="takes 6"):
+            encode(network, ".tflite", steps=7)
+
+
+def test_what_is_read_twice_is_read_as_it_stands(tmp_path: pathlib.Path) -> None:
+    """Two readings of unlike sizes, and one step."""
+    gru = random_recurrent("gru", 3, 5, np.random.default_rng(0), name="gru1")
+    other = random_recurrent("lstm", 5, 4, np.random.default_rng(1), name="lstm1")
+    network = Network((gru, ReadSteps(5), Repeat(5, 4), other, ReadSteps(4)))
+    for steps in (1, STEPS):
+        check(network, random_input(network, 2, steps), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mean", "embedding, GRU"])
+def test_int8_weights_and_real_values_go_through_verification(
+    name: str, tmp_path: pathlib.Path
+) -> None:
+    hybrid = quantize(network_of(name), None, "hybrid")
+    path = write(hybrid, tmp_path / "net.tflite", steps=STEPS)
+    read_back(hybrid, path)
+    assert verify(path, n_sequences=4).passed
+
+
+def test_fused_integers_say_which_form_holds_the_rest(tmp_path: pathlib.Path) -> None:
+    lstm, dense = random_network("lstm", (3, 5), outputs=2).layers
+    network = Network((lstm, ReadSteps(5, ("max",)), dense))
+    x = random_input(network, 8, STEPS)
+    assert not has_file(network, ".tflite", "int8")
+    with pytest.raises(ModelError, match="the max of the steps behind fused int8 LSTMs; .*compos"):
+        encode(quantize(network, x), ".tflite")
+    assert has_file(network, ".tflite", "float32") and has_file(network, ".tflite", "hybrid")
+
+
+def test_more_repetitions_than_an_operator_has_inputs_are_refused() -> None:
+    gru = random_recurrent("gru", 3, 5, np.random.default_rng(0), name="gru1")
+    network = Network((gru, ReadSteps(5), Repeat(5, 1001)))
+    with pytest.raises(ModelError, match="repeats 1001 times; an operator of .tflite takes 1000"):
+        encode(network, ".tflite", steps=3)
+
+
+def test_the_smallest_arena_of_a_file_of_indices_is_found() -> None:
+    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
+    from edgelstm.runtimes.tflm import least_arena_bytes
+
+    content = encode(network_of("embedding, GRU"), ".tflite", steps=STEPS)[""]
+    assert 0 < least_arena_bytes(content) < 2**15
