@@ -1,7 +1,7 @@
 """What stands around recurrent layers, as TensorFlow Lite's operators, of real values and integers.
 
-A sequence is (1, steps, size), what is read of it (1, size). All of it copies, compares or looks
-up, so that integers keep their scale; a mean is of real values alone.
+A sequence is (1, steps, size), what is read of it (1, size). Integers keep their scale: all of it
+copies, compares, looks up or averages.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from edgelstm.formats.tflite.unpack import MOST_INPUTS
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
 from edgelstm.quantization.fixedpoint import quantize_reals
+from edgelstm.quantization.reading import MEAN_WEIGHT, mean_scale
 
 SLICE_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
 REAL_OR_INTEGERS = {"float32": 1, "int8": 2, "int16": 2}  # versions of CONCATENATION, REDUCE_MAX
@@ -132,7 +133,25 @@ def _finals(block: Block, y: Tensor, name: str) -> Tensor:
 
 
 def _mean(block: Block, y: Tensor, name: str) -> Tensor:
-    return _reduced(block, y, name, "MEAN")
+    """MEAN; of integers a product with one row of weights, see `quantization.reading`."""
+    if y.scale is None:
+        return _reduced(block, y, name, "MEAN")
+    _, steps, size = y.shape
+    wide = dataclasses.replace(y, name=f"{name}/wide", type="int16")
+    x = block.add("CAST", [y], wide) if y.type == "int8" else y
+    turned = dataclasses.replace(x, name=f"{name}/turned", shape=(1, size, steps))
+    order = integers(block, "steps_last", 0, 2, 1)
+    x = block.add("TRANSPOSE", [x, order], turned, version=4)
+    scale = mean_scale(steps)
+    weights = np.full((1, steps), MEAN_WEIGHT, np.int8)
+    row = block.constant(f"mean_{steps}", weights, scale)
+    zero = block.constant(f"zero_{steps}_{y.scale}", np.zeros(1, np.int64), scale * y.scale)
+    means = dataclasses.replace(x, name=f"{name}/means", shape=(1, size, 1))
+    means = block.add("FULLY_CONNECTED", [x, row, zero], means, {"keep_num_dims": True}, 7)
+    if y.type == "int8":
+        narrow = dataclasses.replace(means, name=f"{name}/narrow", type="int8")
+        means = block.add("QUANTIZE", [means], narrow, version=2)
+    return reshaped(block, means, name, (1, size))
 
 
 def _max(block: Block, y: Tensor, name: str) -> Tensor:

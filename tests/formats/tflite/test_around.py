@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
+from edgelstm.execution.session import run
 from edgelstm.formats import encode, facts, has_file, read, write
 from edgelstm.formats.torch import from_torch
 from edgelstm.layers.activation import Activation
@@ -16,7 +17,10 @@ from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
+from edgelstm.quantization.reading import integer_mean
+from edgelstm.quantization.reference import run_integers
 from edgelstm.verification.verifier import verify
+from tests.composed_files import dense
 from tests.modules import inputs, made
 from tests.networks import bidirectional_network, random_input, random_network, random_recurrent
 from tests.tflite_files import Litert, Tflm
@@ -153,6 +157,86 @@ def test_int8_weights_and_real_values_go_through_verification(
     path = write(hybrid, tmp_path / "net.tflite", steps=STEPS)
     read_back(hybrid, path)
     assert verify(path, n_sequences=4).passed
+
+
+def recurrent(cell_name: str, hidden: int) -> Any:
+    rng = np.random.default_rng(hidden)
+    return random_recurrent(cell_name, 3, hidden, rng, name=f"{cell_name}1")
+
+
+INTEGER = {
+    "both directions": bidirectional_network("gru", (3, 5)).layers[0],
+    "one direction": recurrent("gru", 33),
+    "a plain LSTM": recurrent("lstm", 16),
+    "one unit": recurrent("rnn", 1),
+}
+INTEGER_READS = (("mean",), ("max",), ("flatten",), ("last", "max"))
+
+
+@pytest.mark.parametrize("precision", ["int8", "int16x8"])
+@pytest.mark.parametrize("name", INTEGER)
+def test_integers_that_are_read_are_equal_everywhere(
+    name: str, precision: str, tmp_path: pathlib.Path
+) -> None:
+    layer = INTEGER[name]
+    for reads, steps in zip(INTEGER_READS, (29, 7, 5, 1), strict=True):
+        read_of = ReadSteps(layer.output_size, reads, steps if "flatten" in reads else None)
+        head = dense("dense1", read_of.output_size, 4)
+        check_integers(Network((layer, read_of, head)), precision, steps, tmp_path)
+
+
+def check_integers(network: Network, precision: str, steps: int, folder: pathlib.Path) -> None:
+    calibration = random_input(network, 8, steps)
+    qnetwork = quantize(network, calibration, precision, form="composed")
+    path = write(qnetwork, folder / "net.tflite", steps=steps)
+    assert qnetwork.input is not None
+    read_back(qnetwork, path)
+    limits, kind = qnetwork.input.limits, qnetwork.input.type
+    x = np.random.default_rng(1).integers(*limits, (20, steps, network.input_size)).astype(kind)
+    expected = run_integers(qnetwork, x)
+    np.testing.assert_array_equal(run(qnetwork, x, engine="reference"), expected)
+    for runtime in (Litert, Tflm):
+        opened = runtime(path.read_bytes())
+        got = np.concatenate([opened.run(row[None]) for row in x])
+        np.testing.assert_array_equal(got, expected, err_msg=runtime.__name__)
+
+
+@pytest.mark.parametrize("name", ["embedding, GRU", "autoencoder with repeat", "bidirectional h_n"])
+def test_modules_of_integers_are_verified(name: str, tmp_path: pathlib.Path) -> None:
+    qnetwork = quantize(network_of(name), given(name, 8), "int8", form="composed")
+    path = write(qnetwork, tmp_path / "net.tflite", steps=STEPS)
+    read_back(qnetwork, path)
+    assert verify(path, n_sequences=16).passed
+
+
+def test_the_mean_of_integers_is_near_the_mean_and_compiled_alike() -> None:
+    rng = np.random.default_rng(0)
+    for steps in (1, 2, 3, 29, 1000):
+        y = rng.integers(-32768, 32768, (4, steps, 50))
+        # The row's scale is rounded up to an odd mantissa of 15 bits: 2**-13 of itself at most.
+        assert np.abs(integer_mean(y) - y.mean(1)).max() <= 0.5 + 32768 * 2**-13
+        y = rng.integers(-128, 128, (4, steps, 50)).astype(np.int8)
+        assert np.abs(integer_mean(y) - y.mean(1)).max() <= 0.51
+    network = Network((recurrent("gru", 5), ReadSteps(5, ("mean",))))
+    x = random_input(network, 4, 9)
+    gru = quantize(network, x)
+    compiled, expected = (run(gru, x, engine=engine) for engine in ("numba", "reference"))
+    np.testing.assert_array_equal(compiled, expected)
+    ends = np.full((1, 9, 2), [-128, 127], np.int8)
+    assert integer_mean(ends).tolist() == [[-128, 127]]
+
+
+def test_what_has_no_form_of_integers_says_which_file_has() -> None:
+    gru = random_recurrent("gru", 3, 5, np.random.default_rng(0), name="gru1")
+    network = Network((gru, ReadSteps(5, ("mean",))))
+    qnetwork = quantize(network, random_input(network, 4, STEPS))
+    with pytest.raises(ModelError, match="the mean of integers is rounded by the number of steps"):
+        encode(qnetwork, ".onnx")
+    words = network_of("embedding, GRU")
+    qnetwork = quantize(words, given("embedding, GRU", 4), "int16x8")
+    with pytest.raises(ModelError, match="looks up no rows of int16"):
+        encode(qnetwork, ".tflite")
+    assert not has_file(words, ".tflite", "int16x8") and has_file(words, ".tflite", "int8")
 
 
 def test_fused_integers_say_which_form_holds_the_rest(tmp_path: pathlib.Path) -> None:
