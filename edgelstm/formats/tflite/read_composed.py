@@ -93,6 +93,8 @@ def read_composed(model: Model, steps: int, most_bytes: int) -> Composed:
             f"metadata '{KEY}' do not describe a network ({type(error).__name__}: {error})"
         ) from None
     network = restore(described, arrays)
+    if network.fixed_steps not in (None, steps):
+        raise ModelError(f"it has {steps} steps, but its layers read {network.fixed_steps}")
     if told := difference(composed_model(network, steps, streaming), model):
         raise ModelError(f"its graphs are not those of the network in its metadata: {told}")
     return Composed(network, streaming, model)
@@ -170,7 +172,9 @@ class _Weights:
     def _activation(
         self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
     ) -> tuple[dict[str, Any], Stated]:
-        return dict(item) | {"cell": None, "numbers": item.get("numbers", [])}, into
+        numbers = item.get("numbers", [])
+        self._spend(4 * int(item["size"]) * len(numbers))  # rows that it is written with
+        return dict(item) | {"cell": None, "numbers": numbers}, into
 
     def _layer_norm(
         self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
@@ -255,10 +259,13 @@ class _Weights:
         """A copy of a constant."""
         if tensor.data is None:
             raise ModelError(f"tensor '{tensor.name}' is no constant of a type that is read")
-        self._left -= tensor.data.nbytes
+        self._spend(tensor.data.nbytes)
+        return np.array(tensor.data, tensor.type, order="C")
+
+    def _spend(self, n_bytes: int) -> None:
+        self._left -= n_bytes
         if self._left < 0:
             raise ModelError("its layers name the same constants again and again")
-        return np.array(tensor.data, tensor.type, order="C")
 
     def _bias(self, name: str, shape: tuple[int, ...], into: Stated) -> NDArray[Any]:
         """One that is not stored is zero."""

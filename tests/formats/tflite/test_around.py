@@ -1,6 +1,8 @@
 """What stands around recurrent layers, as .tflite files in LiteRT and TensorFlow Lite Micro."""
 
+import dataclasses
 import functools
+import json
 import pathlib
 from typing import Any
 
@@ -10,6 +12,9 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import encode, facts, has_file, read, write
+from edgelstm.formats.tflite.loop import composed_model
+from edgelstm.formats.tflite.metadata import KEY
+from edgelstm.formats.tflite.pack import pack
 from edgelstm.formats.torch import from_torch
 from edgelstm.layers.activation import Activation
 from edgelstm.layers.directions import parts
@@ -254,6 +259,36 @@ def test_more_repetitions_than_an_operator_has_inputs_are_refused() -> None:
     network = Network((gru, ReadSteps(5), Repeat(5, 1001)))
     with pytest.raises(ModelError, match="repeats 1001 times; an operator of .tflite takes 1000"):
         encode(network, ".tflite", steps=3)
+
+
+def test_metadata_that_do_not_fit_are_refused(tmp_path: pathlib.Path) -> None:
+    gru = recurrent("gru", 5)
+    network = Network((gru, ReadSteps(5, ("flatten",), 6), Activation("a", 30, "clamp", (0, 1))))
+    model = composed_model(network, 6, streaming=False)
+    stated = json.loads(model.metadata[KEY])
+    huge = {
+        "name": "b",
+        "kind": "activation",
+        "size": 2**20,
+        "function": "clamp",
+        "numbers": [0, 1],
+    }
+    cases: dict[str, dict[str, Any]] = {
+        "has 6 steps, but its layers read 7": {"between": [[1, "read", ["flatten"], 7]]},
+        "again and again": {"layers": [huge] * 2000},
+        "do not describe a network": {"layers": [{"name": "b", "kind": "mirror"}]},
+        "is read of the steps; known are": {"between": [[1, "read", ["middle"], None]]},
+        "does not fit the arrays": {"between": [[9, "read", ["max"], None]]},
+    }
+    for told, changes in cases.items():
+        if "steps, but" in told:
+            changes["layers"] = [stated["layers"][0], stated["layers"][1] | {"size": 35}]
+        metadata = {KEY: json.dumps(stated | changes).encode()}
+        path = tmp_path / "net.tflite"
+        path.write_bytes(pack(dataclasses.replace(model, metadata=metadata)))
+        with pytest.raises(ModelError) as caught:
+            read(path)
+        assert told in str(caught.value)
 
 
 def test_the_smallest_arena_of_a_file_of_indices_is_found() -> None:
