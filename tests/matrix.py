@@ -43,7 +43,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 def is_possible(case: Case) -> bool:
     """A reverse direction begins at the last step."""
-    return case["time"] == "whole" or case["cell"][1] != "bidirectional"
+    _, option = case["cell"]
+    return bool(case["time"] == "whole" or option != "bidirectional")
 
 
 def cases() -> list[Case]:
