@@ -23,7 +23,7 @@ KINDS = (*fused.KINDS, "repeat", "activation", "layer_norm", "embedding")
 
 def layer_refusal(layer: Any, precision: Precision) -> str | None:
     """Why .tflite has no form for a layer at a precision; None if it has one."""
-    if precision.form == FUSED and not _is_fused(layer):
+    if precision.form == FUSED and (not _is_fused(layer) or "mean" in getattr(layer, "reads", ())):
         what = layer.kind
         if isinstance(layer, ReadSteps):
             what = f"the {' and the '.join(layer.reads)} of the steps"
@@ -40,8 +40,13 @@ def layer_refusal(layer: Any, precision: Precision) -> str | None:
 
 
 def _is_fused(layer: Any) -> bool:
-    """Whether operators in a row, as those of others are, hold a layer."""
-    return layer.kind in fused.KINDS and getattr(layer, "reads", ("last",)) == ("last",)
+    """Whether operators in a row, as those of others are, hold a layer.
+
+    All steps of one are read back as that step.
+    """
+    if isinstance(layer, ReadSteps):
+        return layer.reads in fused.READS and layer.steps != 1
+    return layer.kind in fused.KINDS
 
 
 def encode(
