@@ -1,18 +1,17 @@
 """CPU time of several calls, in turns, on the machine that is named."""
 
-import gc
 import os
 import pathlib
 import platform
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.measurement import clocks, turns
+
 BATCH_SECONDS = 0.01
-MOST_CALLS = 20_000
 
 
 def microseconds(
@@ -20,38 +19,12 @@ def microseconds(
 ) -> NDArray[np.float64]:
     """(rounds, calls): CPU time of one call, all threads of the process together.
 
-    In each round each call has a turn of about `batch_seconds`, in random order and after one more
-    that is not counted.
+    In each round each call has a turn of about `batch_seconds`, in random order.
     """
-    counts = [_count(call, batch_seconds) for call in calls]
-    times = np.empty((rounds, len(calls)))
-    rng = np.random.default_rng(0)
-    gc.collect()
-    gc.disable()
-    try:
-        for k in range(rounds):
-            for at in rng.permutation(len(calls)):
-                times[k, at] = _turn(calls[at], counts[at])
-    finally:
-        gc.enable()
-    return times
-
-
-def _turn(call: Callable[[], Any], count: int) -> float:
-    call()
-    start = time.process_time_ns()
-    for _ in range(count):
-        call()
-    return (time.process_time_ns() - start) / count / 1e3
-
-
-def _count(call: Callable[[], Any], batch_seconds: float) -> int:
-    for _ in range(3):
-        call()
-    start = time.perf_counter()
-    call()
-    seconds = max(time.perf_counter() - start, 1e-7)
-    return int(min(MOST_CALLS, max(2, batch_seconds / seconds)))
+    counts = [clocks.batch_size(call, batch_seconds * 1e9) for call in calls]
+    with turns.no_collection():
+        each = turns.rounds(calls, counts, np.random.default_rng(0))
+        return np.array([next(each)[0] for _ in range(rounds)])
 
 
 def machine() -> dict[str, Any]:

@@ -12,7 +12,7 @@ ORDER = {
     "": (
         "cells kernels printable runtimes < errors notebook text < arguments files installed "
         "layers < devices model < quantization < cost execution formats < bundled "
-        "verification < tools"
+        "verification < measurement < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "cost": (
@@ -58,12 +58,18 @@ ORDER = {
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
         "quantize_fused < quantize_composed reference < quantizer"
     ),
+    "measurement": (
+        "clocks energies engines own plain ratios reference_loops torch_calls < job results < "
+        "advice entrants machine paced predicting stored turns < child session < summing_up < "
+        "measuring"
+    ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use < export_report "
+        "answer assumptions calling charts completion costs inputs output use < bench_tables "
+        "export_report "
         "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
         "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
-        "tables < written < export profiler verify < cli"
+        "tables < written < bench export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -160,7 +166,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "cli", "export"), ("tools", "cli", "profile")}
+LONG = {("tools", "cli", name) for name in ("bench", "export", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -150,6 +150,57 @@ def profile(
 
 
 @_command()
+def bench(
+    model: options.Model = None,
+    cell: options.Cell = None,
+    input_size: options.InputSize = None,
+    hidden: options.Hidden = None,
+    layers: options.Layers = None,
+    projection: options.Projection = None,
+    outputs: options.Outputs = None,
+    engines: options.Engines = None,
+    precision: options.Precisions = None,
+    seconds: options.Seconds = 60.0,
+    period_ms: options.PeriodMs = None,
+    calibration: options.Calibration = None,
+    steps: options.SequenceSteps = None,
+    head: options.Head = None,
+    activation: options.Activation = None,
+    order: options.Order = None,
+    cpu: options.Cpu = None,
+    threads: options.Threads = 1,
+    seed: options.Seed = 0,
+    device: options.OwnDevice = None,
+    as_csv: options.AsCsv = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a network on this machine: every engine takes turns, beside the prediction."""
+    from edgelstm.tools import bench as command
+    from edgelstm.tools.profile_request import Shape
+
+    asked = command.BenchOptions(
+        model=model,
+        shape=Shape(cell, input_size, hidden, layers, projection, outputs),
+        engines=_names(engines),
+        precisions=_names(precision),
+        seconds=seconds,
+        period_ms=period_ms,
+        calibration=calibration,
+        steps=steps,
+        head=head,
+        activation=activation,
+        order=_names(order),
+        cpu=cpu,
+        threads=threads,
+        seed=seed,
+        device=device,
+        csv=as_csv,
+    )
+    raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
+
+
+@_command()
 def verify(
     files: Annotated[list[Path] | None, typer.Argument(help="Written files.")] = None,
     sequences: Annotated[int | None, typer.Option(help="Random sequences per file.")] = None,

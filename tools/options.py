@@ -1,4 +1,4 @@
-"""Options of `export` and `profile`, each declared once; nothing heavy is imported here."""
+"""Options of commands, each declared once; nothing heavy is imported here."""
 
 from pathlib import Path
 from typing import Annotated
@@ -100,3 +100,24 @@ CompareCounters = Annotated[
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="A table on standard output.")]
 Html = Annotated[Path | None, typer.Option(help="Write one page that works offline.")]
+
+# ---- of bench
+
+Engines = Annotated[str | None, typer.Option(help="numba,litert,...; all installed if absent.")]
+Precisions = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", help="int8,float32,...; all if absent.", autocompletion=completion.precisions
+    ),
+]
+Seconds = Annotated[float, typer.Option(help="For turns and paced steps together.")]
+SequenceSteps = Annotated[int | None, typer.Option("--steps", help="Of a sequence.")]
+Cpu = Annotated[int | None, typer.Option(help="Which core; the last allowed one if absent.")]
+Threads = Annotated[int, typer.Option(help="Of each engine.")]
+Seed = Annotated[int, typer.Option(help="Of the order of turns.")]
+OwnDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="Predictions are of; by board.", autocompletion=completion.devices
+    ),
+]

@@ -125,6 +125,7 @@ class Device:
         n_cores: Equal cores that can share the work.
         figures: Key of `FIGURES`, with its unit, to the figure; unknown ones are absent.
         texts: Key of `TEXTS` to its text; unknown ones are absent.
+        board_models: How the model begins that a board's firmware tells of itself.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Device:
     n_cores: int
     figures: Mapping[str, Figure]
     texts: Mapping[str, str]
+    board_models: tuple[str, ...] = ()
 
     def figure(self, key: str) -> Figure | None:
         """The figure of a key of `FIGURES`, or None where it is not known."""
@@ -215,13 +217,16 @@ def check_exportable(device: Device) -> None:
 def _device(text: str, file: str) -> Device:
     """A device from its TOML text; `file` is how errors call it."""
     values = toml.parse(text, file)
-    n_cores = values.pop("cores", 1)
+    n_cores, models = values.pop("cores", 1), values.pop("board_models", [])
     _check_keys(values, file)
     texts = {k: _text_value(k, v, file) for k, v in values.items() if k in TEXTS}
     figures = {k: _figure(v, f"{file}: {k}") for k, v in values.items() if k in FIGURES}
     if not isinstance(n_cores, int) or n_cores < 1 or isinstance(n_cores, bool):
         raise DeviceError(f"{file}: cores is {shown(n_cores)}; a whole number from 1 is needed")
-    return Device(texts.pop("name"), texts.pop("kind"), texts.pop("core"), n_cores, figures, texts)
+    if not isinstance(models, list) or not all(isinstance(m, str) and m for m in models):
+        raise DeviceError(f"{file}: board_models is {shown(models)}; a list of texts is needed")
+    name, kind, core = (texts.pop(key) for key in ("name", "kind", "core"))
+    return Device(name, kind, core, n_cores, figures, texts, tuple(models))
 
 
 def _check_keys(values: Mapping[str, Any], file: str) -> None:

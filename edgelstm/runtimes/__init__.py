@@ -9,6 +9,7 @@ from edgelstm.runtimes.runtime import Runtime
 RUNTIMES = {
     "tflm": Runtime(
         opener="edgelstm.runtimes.tflm:open_tflm",
+        preparer="edgelstm.runtimes.tflm:prepare_tflm",
         package="tflite_micro",
         distribution="tflite-micro",
         suffix=".tflite",
@@ -17,6 +18,7 @@ RUNTIMES = {
     ),
     "litert": Runtime(
         opener="edgelstm.runtimes.litert:open_litert",
+        preparer="edgelstm.runtimes.litert:prepare_litert",
         package="ai_edge_litert",
         distribution="ai-edge-litert",
         suffix=".tflite",
@@ -24,6 +26,7 @@ RUNTIMES = {
     ),
     "onnxruntime": Runtime(
         opener="edgelstm.runtimes.ort:open_onnx",
+        preparer="edgelstm.runtimes.ort:prepare_onnx",
         package="onnxruntime",
         distribution="onnxruntime",
         suffix=".onnx",
@@ -31,6 +34,7 @@ RUNTIMES = {
     ),
     "tflite-runtime": Runtime(
         opener="edgelstm.runtimes.litert:open_tflite_runtime",
+        preparer="edgelstm.runtimes.litert:prepare_tflite_runtime",
         package="tflite_runtime",
         distribution="tflite-runtime",
         suffix=".tflite",

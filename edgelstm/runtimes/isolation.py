@@ -72,6 +72,49 @@ def execute(
     )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Called:
+    """A file that is called as it will be measured.
+
+    Attributes:
+        preparer: ``module:function`` of its `Preparer`.
+        path: The file.
+        sequences: What each call is given, one after the other.
+        initial_states: As for `execute`.
+    """
+
+    preparer: str
+    path: str
+    sequences: Array
+    initial_states: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
+
+
+def call_all(files: Sequence[Called], *, timeout_s: float) -> list[Execution]:
+    """Calls several files in one process; where that crashes, each in its own.
+
+    Args:
+        files: Each has its outputs stacked, or refuses by itself.
+        timeout_s: For each process.
+    """
+    arrays = {f"{k} sequences": file.sequences for k, file in enumerate(files)}
+    for k, file in enumerate(files):
+        for name, value in file.initial_states.items():
+            arrays[f"{k} state {name}"] = np.asarray(value)
+    job = ["calls", *(word for file in files for word in (file.preparer, file.path))]
+    done = run_child(job, arrays, timeout_s=timeout_s)
+    if done.outputs is None:
+        if len(files) == 1 or done.status != "crashed":
+            return [done] * len(files)
+        return [call_all([file], timeout_s=timeout_s)[0] for file in files]
+    with np.load(io.BytesIO(done.outputs.tobytes())) as found:
+        return [
+            Execution("ok", outputs=found[f"{k} outputs"])
+            if f"{k} outputs" in found
+            else Execution("refused", _line([str(found[f"{k} refused"])]))
+            for k in range(len(files))
+        ]
+
+
 def run_child(job: Sequence[str], arrays: Mapping[str, Any], *, timeout_s: float) -> Execution:
     """Does a job of `edgelstm.runtimes.child` in a process of its own.
 
@@ -93,7 +136,7 @@ def run_child(job: Sequence[str], arrays: Mapping[str, Any], *, timeout_s: float
         answer = exchanged.read()
         if code == 0 and answer:
             return Execution("ok", outputs=np.load(io.BytesIO(answer)))
-        return _failure(code, answer, _last_words(stderr))
+        return _failure(code, answer, last_words(stderr))
 
 
 def _start(job: Sequence[str], exchanged: IO[bytes], stderr: IO[bytes], timeout_s: float) -> int:
@@ -119,8 +162,13 @@ def _failure(code: int, answer: bytes, said: list[str]) -> Execution:
     if code in (REFUSED, UNUSABLE) and answer:
         status = "refused" if code == REFUSED else "skipped"
         return Execution(status, _line([*said, answer.decode("utf-8", "replace")]))
+    return Execution("crashed", how_it_ended(code, said))
+
+
+def how_it_ended(code: int, said: list[str]) -> str:
+    """One line on a process that ended before it answered, with its last words."""
     end = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return Execution("crashed", _line([f"its process ended {end}", *said]))
+    return _line([f"its process ended {end}", *said])
 
 
 def _line(parts: Iterable[str]) -> str:
@@ -129,7 +177,7 @@ def _line(parts: Iterable[str]) -> str:
     return " ".join(text.split())[:REASON_CHARACTERS]
 
 
-def _last_words(stderr: IO[bytes]) -> list[str]:
+def last_words(stderr: IO[bytes]) -> list[str]:
     """The last line on standard error that names a place in the source, or the last but notes."""
     stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - STDERR_BYTES))
     text = stderr.read().decode("utf-8", "replace")

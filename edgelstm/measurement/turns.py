@@ -1,0 +1,53 @@
+"""Turns: a batch of every call per round, in random order. Gets callables, gives arrays."""
+
+import contextlib
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.measurement.clocks import Clock, cpu_clock, wall_clock
+
+Times = NDArray[np.float64]
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """The garbage collector stays off."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def rounds(
+    calls: Sequence[Callable[[], Any]],
+    counts: Sequence[int],
+    rng: np.random.Generator,
+    clocks: tuple[Clock, Clock] = (cpu_clock, wall_clock),
+) -> Iterator[Times]:
+    """Microseconds of one call, (2, calls), by each of two clocks; a round for each `next`.
+
+    Args:
+        calls: Which take turns.
+        counts: How often each is called in a turn.
+        rng: Chooses the order of each round.
+        clocks: Of CPU time, which is read closest to the calls, and of wall time.
+    """
+    cpu, wall = clocks
+    while True:
+        times = np.empty((2, len(calls)))
+        for k in rng.permutation(len(calls)):
+            call, count = calls[k], counts[k]
+            each = range(count)
+            wall_start = wall()
+            start = cpu()
+            for _ in each:
+                call()
+            end = cpu()
+            times[:, k] = (end - start) / count, (wall() - wall_start) / count
+        yield times / 1e3

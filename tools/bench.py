@@ -1,0 +1,128 @@
+"""`edgelstm bench`: how long a step takes on this machine, per engine and precision."""
+
+import dataclasses
+import hashlib
+import pathlib
+import shlex
+import sys
+
+import numpy as np
+
+from edgelstm import bundled
+from edgelstm.errors import ModelError
+from edgelstm.formats import AnyNetwork
+from edgelstm.measurement import measuring
+from edgelstm.measurement.results import Run
+from edgelstm.model.network import Network
+from edgelstm.model.sizes import with_random_weights
+from edgelstm.printable import printable_texts
+from edgelstm.tools import bench_tables, inputs, output
+from edgelstm.tools.profile_request import Options, Shape, read_given
+from edgelstm.tools.request import Request, read_network
+from edgelstm.verification.results import FAILED
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchOptions:
+    """The options of the command; None where not given."""
+
+    model: pathlib.Path | None = None
+    shape: Shape = Shape()
+    engines: tuple[str, ...] | None = None
+    precisions: tuple[str, ...] | None = None
+    seconds: float = 60.0
+    period_ms: float | None = None
+    calibration: pathlib.Path | None = None
+    steps: int | None = None
+    head: str | None = None
+    activation: str | None = None
+    order: tuple[str, ...] | None = None
+    cpu: int | None = None
+    threads: int = 1
+    seed: int = 0
+    device: str | None = None
+    csv: bool = False
+
+
+def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
+    """Runs the command; returns its exit code: 1 if an engine differs or crashed."""
+    if as_json and options.csv:
+        raise ModelError("--json and --csv both write to standard output; give one of them")
+    asked = _asked(options)
+    measuring.check(asked)
+    network, name = _network(options)
+    asked = _with_input(options, dataclasses.replace(asked, model=name), network)
+    with output.progress(quiet) as tell:
+        run = measuring.run(network, asked, tell)
+    _print(run, options, as_json=as_json, quiet=quiet)
+    if run.interrupted:
+        return 130
+    return output.exit_code(_failures(run))
+
+
+def _print(run: Run, options: BenchOptions, *, as_json: bool, quiet: bool) -> None:
+    shown = printable_texts(run)
+    if as_json:
+        output.print_json(run.to_dict())
+    elif options.csv:
+        output.print_lines(bench_tables.render_csv(shown))
+    elif not quiet:
+        bench_tables.print_run(shown)
+
+
+def _failures(run: Run) -> list[str]:
+    return [
+        f"{one.engine} {one.precision or ''} {one.mode or ''}: {one.status}: {one.reason}"
+        for one in run.skipped
+        if one.status in FAILED
+    ]
+
+
+def _asked(options: BenchOptions) -> measuring.Asked:
+    """Without what needs the network."""
+    digest = None
+    if options.model is not None and options.model.is_file():
+        digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
+    return measuring.Asked(
+        engines=options.engines,
+        precisions=options.precisions,
+        seconds=options.seconds,
+        period_ms=options.period_ms,
+        steps=options.steps,
+        cpu=options.cpu,
+        threads=options.threads,
+        seed=options.seed,
+        device=options.device,
+        model_sha256=digest,
+        command=shlex.join(["edgelstm", *sys.argv[1:]]),
+    )
+
+
+def _network(options: BenchOptions) -> tuple[AnyNetwork, str]:
+    """Of a file, of sizes with random weights, or the bundled one."""
+    if options.shape != Shape():
+        models = (options.model,) if options.model else ()
+        rest = {name: getattr(options, name) for name in ("head", "activation", "order")}
+        (given,) = read_given(Options(models=models, shape=options.shape, **rest))
+        assert isinstance(given.network, Network)
+        return with_random_weights(given.network), given.name
+    request = Request(
+        model=options.model,
+        head=options.head,
+        activation=options.activation,
+        order=options.order,
+    )
+    return read_network(request)
+
+
+def _with_input(
+    options: BenchOptions, asked: measuring.Asked, network: AnyNetwork
+) -> measuring.Asked:
+    if options.calibration:
+        arrays = inputs.read_sequences(options.calibration, network.input_size)
+        return dataclasses.replace(asked, calibration=arrays)
+    if options.model is None and options.shape == Shape():
+        data = bundled.demo_data()
+        given = [np.asarray(data.calibration)]
+        return dataclasses.replace(asked, calibration=given)
+    return asked
