@@ -60,14 +60,14 @@ ORDER = {
     ),
     "measurement": (
         "clocks energies engines own plain ratios reference_loops torch_calls < job results < "
-        "advice entrants machine paced predicting stored turns < child session < summing_up < "
+        "advice comparing entrants machine paced predicting stored turns < child history session < "
+        "summing_up < "
         "measuring"
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use < bench_tables "
-        "export_report "
-        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
+        "answer assumptions calling charts completion costs inputs output use words < bench_stored "
+        "bench_tables export_report profile_report request < forms < cautions count_tables devices doctor options profile_csv "
         "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
         "tables < written < bench export profiler verify < cli"
     ),

@@ -12,11 +12,12 @@ from edgelstm import bundled
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork
 from edgelstm.measurement import measuring
+from edgelstm.measurement.history import save
 from edgelstm.measurement.results import Run
 from edgelstm.model.network import Network
 from edgelstm.model.sizes import with_random_weights
 from edgelstm.printable import printable_texts
-from edgelstm.tools import bench_tables, inputs, output
+from edgelstm.tools import bench_stored, bench_tables, inputs, output
 from edgelstm.tools.profile_request import Options, Shape, read_given
 from edgelstm.tools.request import Request, read_network
 from edgelstm.verification.results import FAILED
@@ -42,19 +43,31 @@ class BenchOptions:
     seed: int = 0
     device: str | None = None
     csv: bool = False
+    save: bool = False
+    history: bool = False
+    compare: tuple[pathlib.Path, pathlib.Path] | None = None
+    tolerance: float = 5.0
 
 
 def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if an engine differs or crashed."""
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
+    if options.compare:
+        tolerance = options.tolerance
+        return bench_stored.main_compare(options.compare, tolerance, as_json=as_json, quiet=quiet)
+    if options.history:
+        return bench_stored.main_history(as_json=as_json, quiet=quiet)
     asked = _asked(options)
     measuring.check(asked)
     network, name = _network(options)
     asked = _with_input(options, dataclasses.replace(asked, model=name), network)
     with output.progress(quiet) as tell:
         run = measuring.run(network, asked, tell)
+    path = save(run) if options.save else None
     _print(run, options, as_json=as_json, quiet=quiet)
+    if path and not (as_json or options.csv or quiet):
+        output.print_line(f"kept: {path}", whole=True)
     if run.interrupted:
         return 130
     return output.exit_code(_failures(run))

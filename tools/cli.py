@@ -3,13 +3,12 @@
 import functools
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.tools import completion, options, output
+from edgelstm.tools import completion, options, output, words
 
 app = typer.Typer(
     name="edgelstm",
@@ -20,20 +19,7 @@ app = typer.Typer(
 )
 
 
-class _Command(TyperCommand):
-    """A command that takes an option twice only if it keeps both values."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Of options given twice the parser itself would keep the last one, silently."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        for option in given:
-            single = not (option.multiple or getattr(option, "is_flag", False))
-            if option.param_type_name == "option" and single and given.count(option) > 1:
-                raise ModelError(f"{option.opts[-1]} is given twice; it takes one value: give one")
-        return super().parse_args(ctx, args)
-
-
-_command = functools.partial(app.command, cls=_Command)
+_command = functools.partial(app.command, cls=words.Command)
 
 
 @app.callback(invoke_without_command=True)
@@ -171,6 +157,10 @@ def bench(
     threads: options.Threads = 1,
     seed: options.Seed = 0,
     device: options.OwnDevice = None,
+    save: options.Save = False,
+    history: options.History = False,
+    compare: options.Compare = None,
+    tolerance: options.Tolerance = 5.0,
     as_csv: options.AsCsv = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -196,6 +186,10 @@ def bench(
         seed=seed,
         device=device,
         csv=as_csv,
+        save=save,
+        history=history,
+        compare=compare,
+        tolerance=tolerance,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 
@@ -258,7 +252,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        _check_words(sys.argv[1:])
+        words.check_words(sys.argv[1:])
         code = app(standalone_mode=False)
     except (ModelError, DeviceError) as error:
         return output.fail(str(error))
@@ -276,20 +270,6 @@ def _run() -> int:
             raise
         return output.fail(message() or "a command is needed; `edgelstm -h` lists them")
     return code if isinstance(code, int) else 0
-
-
-def _check_words(words: list[str]) -> None:
-    """Refuses empty words: a script's variable was not set. They do not leave an option out."""
-    for before, word in zip(["", *words], words, strict=False):
-        option, equals, value = word.partition("=")
-        if not word.strip():
-            raise ModelError(f"{_named(before)} is empty; give a value, or leave it out")
-        if option.startswith("--") and equals and not value.strip():
-            raise ModelError(f"{option} is empty; give a value, or leave it out")
-
-
-def _named(option: str) -> str:
-    return option if option.startswith("-") else "an argument"
 
 
 if __name__ == "__main__":

@@ -121,3 +121,10 @@ OwnDevice = Annotated[
         "--device", help="Predictions are of; by board.", autocompletion=completion.devices
     ),
 ]
+Save = Annotated[bool, typer.Option("--save", help="Keep the run in your data folder.")]
+History = Annotated[bool, typer.Option("--history", help="In place of measuring: what was kept.")]
+Compare = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(help="In place of measuring: two files of --json."),
+]
+Tolerance = Annotated[float, typer.Option(help="Percent, of --compare.")]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from edgelstm.measurement.stored import read_run
 from tests.tools.test_cli import Captured, run
 
 SIZES = ("--cell", "lstm", "--input", "3", "--hidden", "4")
+RECORDED = Path(__file__).parents[1] / "data/bench_run.json"
 QUICK = (*SIZES, "--engines", "reference", "--precision", "float32", "--seconds", "0.3")
 
 
@@ -81,6 +83,9 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "model": (("absent.pt",), "absent.pt does not exist"),
     "calibration": (("--calibration", "absent.npy"), "absent.npy does not exist"),
     "sizes": (("--hidden", "4"), "--cell, --input missing"),
+    "cut": (("--compare", "absent.json", "absent.json"), "absent.json does not exist"),
+    "tolerance": (("--compare", RECORDED, RECORDED, "--tolerance", "0"), "--tolerance is 0"),
+    "no run": (("--compare", RECORDED, RECORDED.with_name("op_counters.csv")), "is not JSON"),
     "model and sizes": (("x.pt", *SIZES), "do not go with sizes"),
 }
 
@@ -115,3 +120,27 @@ def test_an_interrupt_leaves_what_was_measured() -> None:
     assert found["interrupted"] is True
     assert len(found["results"]) == 2 and found["results"][0]["rounds"] >= 1
     assert found["results"][0]["jitter_reason"] == "it was ended before"
+
+
+def test_kept_runs_are_listed_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert run("bench", "--history") == 0
+    assert "nothing was kept" in capsys.readouterr().out
+    assert run("bench", *QUICK, "--save", "--quiet") == 0
+    (path,) = (tmp_path / "edgelstm/bench").glob("*.json")
+    assert run("bench", "--history") == 0
+    assert "lstm_3_4" in capsys.readouterr().out
+    assert run("bench", "--compare", RECORDED, RECORDED) == 0
+    assert "same" in capsys.readouterr().out
+    slow = json.loads(RECORDED.read_text("utf-8"))
+    for row in slow["results"]:
+        for loop in row["ratio_to_reference"].values():
+            loop.update({end: 1.5 * value for end, value in loop.items()})
+    (tmp_path / "slow.json").write_text(json.dumps(slow), "utf-8")
+    assert run("bench", "--compare", RECORDED, tmp_path / "slow.json", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {row["verdict"] for row in found["rows"]} == {"slower"}
+    assert run("bench", "--compare", RECORDED, path) == 1
+    assert "cannot be compared" in capsys.readouterr().err
