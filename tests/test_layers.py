@@ -19,7 +19,7 @@ ORDER = {
         "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
         "boards duty memory < power < energy < inference variants < advice"
     ),
-    "devices": "device",
+    "devices": "keys < device < device_file",
     "execution": (
         "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
     ),
@@ -61,14 +61,14 @@ ORDER = {
     "measurement": (
         "clocks energies engines own plain ratios reference_loops torch_calls < job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
-        "summing_up < "
-        "measuring"
+        "calibrating summing_up < measuring"
     ),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use words < bench_stored "
-        "bench_tables export_report profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < measuring profile_request verdict < page_charts profile_tables < page "
+        "answer assumptions calling charts completion costs inputs output use words < "
+        "bench_calibrate bench_stored bench_tables export_report profile_report request < forms < "
+        "cautions count_tables devices doctor options profile_csv side_by_side < measuring "
+        "profile_request verdict < page_charts profile_tables < page "
         "tables < written < bench export profiler verify < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",

@@ -17,7 +17,7 @@ from edgelstm.measurement.results import Run
 from edgelstm.model.network import Network
 from edgelstm.model.sizes import with_random_weights
 from edgelstm.printable import printable_texts
-from edgelstm.tools import bench_stored, bench_tables, inputs, output
+from edgelstm.tools import bench_calibrate, bench_stored, bench_tables, inputs, output
 from edgelstm.tools.profile_request import Options, Shape, read_given
 from edgelstm.tools.request import Request, read_network
 from edgelstm.verification.results import FAILED
@@ -47,6 +47,8 @@ class BenchOptions:
     history: bool = False
     compare: tuple[pathlib.Path, pathlib.Path] | None = None
     tolerance: float = 5.0
+    calibrate: bool = False
+    out: pathlib.Path | None = None
 
 
 def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
@@ -60,6 +62,12 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
         return bench_stored.main_history(as_json=as_json, quiet=quiet)
     asked = _asked(options)
     measuring.check(asked)
+    if options.out and not options.calibrate:
+        raise ModelError("-o is where --calibrate writes; give both")
+    if options.calibrate:
+        return bench_calibrate.main(
+            options.out, options.seconds, options.cpu, as_json=as_json, quiet=quiet
+        )
     network, name = _network(options)
     asked = _with_input(options, dataclasses.replace(asked, model=name), network)
     with output.progress(quiet) as tell:

@@ -161,6 +161,8 @@ def bench(
     history: options.History = False,
     compare: options.Compare = None,
     tolerance: options.Tolerance = 5.0,
+    calibrate: options.Calibrate = False,
+    out: options.DeviceOut = None,
     as_csv: options.AsCsv = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -190,6 +192,8 @@ def bench(
         history=history,
         compare=compare,
         tolerance=tolerance,
+        calibrate=calibrate,
+        out=out,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 

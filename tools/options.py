@@ -128,3 +128,7 @@ Compare = Annotated[
     typer.Option(help="In place of measuring: two files of --json."),
 ]
 Tolerance = Annotated[float, typer.Option(help="Percent, of --compare.")]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="In place of measuring: a device file of this machine.")
+]
+DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]

@@ -2,23 +2,16 @@
 
 import datetime
 import json
-import os
 import pathlib
 import re
 from collections.abc import Iterator
 
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import write_whole
+from edgelstm.files.disk import data_folder, write_whole
 from edgelstm.measurement.results import Run
 from edgelstm.measurement.stored import load_run
 
 STAMP = "%Y-%m-%dT%H%M%SZ"
-
-
-def data_folder() -> pathlib.Path:
-    """Where edgelstm keeps what a user measured: by the XDG base directory specification."""
-    base = os.environ.get("XDG_DATA_HOME") or pathlib.Path.home() / ".local/share"
-    return pathlib.Path(base) / "edgelstm"
 
 
 def save(run: Run) -> pathlib.Path:
