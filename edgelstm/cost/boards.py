@@ -11,7 +11,8 @@ from edgelstm.devices.device import Device
 STEP, STEP_RAW, SEQUENCE = "step", "step_raw", "sequence"
 # A step of real values, one of the network's own integers, a whole sequence.
 CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
-PER_US = "speed.macs_per_us_"
+PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
+CALIBRATED = ("float32", "hybrid", "int8")  # precisions with these figures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,8 @@ def board_time(
     shared = roofline(counts, device, kernels, clock_mhz, cores) if cores > 1 else alone
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
-    call, computing = _call_us(law, device, clock_mhz, mode), bound.microseconds + split
+    call = _call_us(law, device, clock_mhz, mode)
+    computing = bound.microseconds + split + _activations_us(counts, device, kernels, clock_mhz)
     assert call.typical is not None
     width = 1 + _half_width(law, device)
     latency = Interval(
@@ -89,6 +91,15 @@ def is_calibrated(device: Device, kernels: str) -> bool:
         BOARD_LAWS[kernels].reference_macs_per_us is None
         and device.figure("speed.time_half_width_percent") is not None
     )
+
+
+def _activations_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
+    """Of sigmoids and tanhs, where the machine was measured; else they are within the rate."""
+    own = device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}")
+    if own is None or not is_calibrated(device, kernels):
+        return 0.0
+    total = counts.total
+    return (total.sigmoids + total.tanhs) / own.typical * device.clock.typical / clock_mhz
 
 
 def _half_width(law: CallLaw, device: Device) -> float:
@@ -140,6 +151,7 @@ def _precision(counts: Counts) -> str:
 
 def _rate_key(counts: Counts, device: Device, kernels: str) -> str:
     measured = f"{PER_US}{counts.precision}"
-    if is_calibrated(device, kernels) and device.figure(measured):
+    known = counts.precision in CALIBRATED and device.figure(measured)
+    if known and is_calibrated(device, kernels):
         return measured
     return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"

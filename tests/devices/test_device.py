@@ -40,7 +40,6 @@ PLAUSIBLE = {
     "_us_float32": (10, 1e6),
     "_us_hybrid": (10, 1e6),
     "_us_int8": (10, 1e6),
-    "_us_int16x8": (10, 1e6),
     "ua_per_mhz": (2, 500),
     "w": (0.3, 20),
     "ua": (0.3, 2000),
