@@ -61,8 +61,9 @@ ORDER = {
     "measurement": (
         "clocks energies engines own plain ratios reference_loops torch_calls < job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
-        "calibrating summing_up < measuring"
+        "power < asking calibrating summing_up < metering < measuring"
     ),
+    "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
     "tools": (
         "answer assumptions calling charts completion costs inputs output use words < "

@@ -11,7 +11,7 @@ import numpy as np
 from edgelstm import bundled
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork
-from edgelstm.measurement import measuring
+from edgelstm.measurement import asking, measuring
 from edgelstm.measurement.history import save
 from edgelstm.measurement.results import Run
 from edgelstm.model.network import Network
@@ -42,6 +42,8 @@ class BenchOptions:
     threads: int = 1
     seed: int = 0
     device: str | None = None
+    power: str | None = None
+    power_engines: tuple[str, ...] | None = None
     csv: bool = False
     save: bool = False
     history: bool = False
@@ -61,7 +63,7 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     if options.history:
         return bench_stored.main_history(as_json=as_json, quiet=quiet)
     asked = _asked(options)
-    measuring.check(asked)
+    asking.check(asked)
     if options.out and not options.calibrate:
         raise ModelError("-o is where --calibrate writes; give both")
     if options.calibrate:
@@ -99,12 +101,12 @@ def _failures(run: Run) -> list[str]:
     ]
 
 
-def _asked(options: BenchOptions) -> measuring.Asked:
+def _asked(options: BenchOptions) -> asking.Asked:
     """Without what needs the network."""
     digest = None
     if options.model is not None and options.model.is_file():
         digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
-    return measuring.Asked(
+    return asking.Asked(
         engines=options.engines,
         precisions=options.precisions,
         seconds=options.seconds,
@@ -114,6 +116,8 @@ def _asked(options: BenchOptions) -> measuring.Asked:
         threads=options.threads,
         seed=options.seed,
         device=options.device,
+        power=None if options.power == "none" else options.power,
+        power_engines=options.power_engines,
         model_sha256=digest,
         command=shlex.join(["edgelstm", *sys.argv[1:]]),
     )
@@ -136,9 +140,7 @@ def _network(options: BenchOptions) -> tuple[AnyNetwork, str]:
     return read_network(request)
 
 
-def _with_input(
-    options: BenchOptions, asked: measuring.Asked, network: AnyNetwork
-) -> measuring.Asked:
+def _with_input(options: BenchOptions, asked: asking.Asked, network: AnyNetwork) -> asking.Asked:
     if options.calibration:
         arrays = inputs.read_sequences(options.calibration, network.input_size)
         return dataclasses.replace(asked, calibration=arrays)

@@ -132,3 +132,9 @@ Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="In place of measuring: a device file of this machine.")
 ]
 DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]
+Power = Annotated[
+    str | None, typer.Option(help="none auto pmic hwmon rapl battery csv:FILE; takes minutes.")
+]
+PowerEngines = Annotated[
+    str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")
+]

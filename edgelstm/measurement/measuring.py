@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.arguments import array, check_type, check_whole, float32
+from edgelstm.arguments import array, check_type, float32
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, calibrated_steps, check_steps
-from edgelstm.measurement import machine, ratios, session, summing_up
-from edgelstm.measurement.engines import check_engines
+from edgelstm.formats import AnyNetwork, calibrated_steps
+from edgelstm.measurement import machine, metering, ratios, session, summing_up
+from edgelstm.measurement.asking import Asked, check
 from edgelstm.measurement.entrants import Case, Entrant, Values, entrants
 from edgelstm.measurement.job import Called, Job
 from edgelstm.measurement.predicting import find_device
 from edgelstm.measurement.results import STEP, Run, Skipped
 from edgelstm.model.network import Network
-from edgelstm.model.precision import PRECISIONS, find_precision
+from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantizer import quantize
 
@@ -28,60 +28,6 @@ MOST_ROUNDS = 1_000  # beyond, what differs is the place in memory
 PERIOD_MS = 10.0
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 PACKAGES = ("edgelstm", "numpy", "numba")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Asked:
-    """What is wanted; None where not given, and then as `edgelstm bench` without that option.
-
-    Attributes:
-        engines, precisions: Names.
-        seconds: For rounds and paced steps together.
-        period_ms: Of paced steps, of every engine then; None: 10, of the fastest per precision.
-        steps: Of a sequence.
-        calibration: Arrays (n, steps, input_size), or (steps, input_size).
-        cpu: Which processor; None: the last that is allowed.
-        device: Name or path that predictions are of.
-        model, model_sha256, command: For the record.
-    """
-
-    engines: tuple[str, ...] | None = None
-    precisions: tuple[str, ...] | None = None
-    seconds: float = 60.0
-    period_ms: float | None = None
-    steps: int | None = None
-    calibration: Sequence[NDArray[Any]] | None = None
-    cpu: int | None = None
-    threads: int = 1
-    seed: int = 0
-    device: str | None = None
-    model: str = "network"
-    model_sha256: str | None = None
-    command: str = "edgelstm.measure"
-
-
-def check(asked: Asked) -> None:
-    """`ModelError` for what is wrong whatever the network is."""
-    check_engines(asked.engines)
-    for precision in asked.precisions or ():
-        find_precision(precision)
-    _check_above_0("seconds", asked.seconds)
-    if asked.period_ms is not None:
-        _check_above_0("period_ms", asked.period_ms)
-    check_whole(asked.threads, "threads", most=1024)
-    check_whole(asked.seed, "seed", 0, most=2**32)
-    if asked.steps is not None:
-        check_steps(asked.steps, False)
-    allowed = machine.allowed_cpus()
-    if asked.cpu is not None and asked.cpu not in allowed:
-        listed = ", ".join(map(str, allowed))
-        raise ModelError(f"cpu is {asked.cpu}; this process may use {listed}")
-    find_device(asked.device, None)
-
-
-def _check_above_0(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e6:
-        raise ModelError(f"{name} is {value!r:.20}; a number above 0 is needed")
 
 
 def measure(
@@ -93,6 +39,7 @@ def measure(
     period_ms: float | None = None,
     calibration: NDArray[Any] | None = None,
     seed: int = 0,
+    power: str | None = None,
 ) -> Run:
     """Measures a network on this machine: every engine takes turns, in a process of its own.
 
@@ -108,6 +55,8 @@ def measure(
         calibration: Typical input, (n, steps, input_size); None: random input, on which a float
             network is quantized: its times are right, its accuracy is not.
         seed: Of the order of turns.
+        power: `auto`, `pmic`, `hwmon`, `rapl`, `battery` or `csv:FILE`: energies too, which takes
+            minutes more; None: none.
 
     Returns:
         A `Run`: rows with intervals, and what they were measured on.
@@ -124,6 +73,7 @@ def measure(
         period_ms=period_ms,
         calibration=None if calibration is None else [array(calibration, "calibration")],
         seed=seed,
+        power=power,
     )
     check(asked)
     return run(network, asked, lambda text: None)
@@ -145,7 +95,10 @@ def run(network: AnyNetwork, asked: Asked, tell: Callable[[str], None]) -> Run:
             raise ModelError(_nothing(skipped))
         job, arrays = _job(case, found, asked, cpu)
         record = session.measure(job, arrays, folder, tell)
+        metered = metering.meter_fastest(asked, found, record, (job, arrays, folder), tell)
         context = summing_up.Context(asked.threads, device, no_device, asked.seed)
+        if metered:
+            context = dataclasses.replace(context, energies=metered.energies)
         rows = tuple(summing_up.results(found, record, context))
         if record.crashed and not rows:
             raise ModelError(f"nothing was measured: {record.crashed}")
@@ -159,11 +112,11 @@ def run(network: AnyNetwork, asked: Asked, tell: Callable[[str], None]) -> Run:
         seed=asked.seed,
         machine=here,
         results=rows,
-        skipped=(*skipped, *summing_up.refused(found, record)),
+        skipped=(*skipped, *summing_up.refused(found, record), *_lost(metered)),
         warnings=(*told, *machine.warnings(here, record.others), *_few(record, asked)),
-        power=None,
+        power=metered.plan if metered else None,
         reference_loops=summing_up.reference_loops(record, len(found)),
-        interrupted=record.interrupted is not None,
+        interrupted=record.interrupted is not None or bool(metered and metered.interrupted),
     )
 
 
@@ -236,6 +189,11 @@ def _job(case: Case, found: list[Entrant], asked: Asked, cpu: int) -> tuple[Job,
         last_level_kib=machine.last_level_kib(),
     )
     return job, arrays
+
+
+def _lost(metered: metering.Metered | None) -> Iterator[Skipped]:
+    if metered and metered.lost:
+        yield Skipped("power", None, None, "crashed", metered.lost, None)
 
 
 def _nothing(skipped: list[Skipped]) -> str:

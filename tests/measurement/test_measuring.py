@@ -10,9 +10,9 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.measurement import entrants, measuring, stored
+from edgelstm.measurement import asking, entrants, measuring, stored
+from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.engines import ENGINES, Engine
-from edgelstm.measurement.measuring import Asked
 from edgelstm.measurement.results import Run
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.networks import bidirectional_network, random_network
@@ -29,7 +29,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
         place = "tests.broken_runtimes:prepare_"
         found = {name: Engine({"float32": place + name}) for name in names}
         monkeypatch.setattr(entrants, "ENGINES", found)
-        monkeypatch.setattr(measuring, "check_engines", lambda names: None)
+        monkeypatch.setattr(asking, "check_engines", lambda names: None)
 
     return planted
 
@@ -40,7 +40,7 @@ def small() -> Any:
 
 def quick(network: Any = None, **more: Any) -> Run:
     asked = Asked(**{"seconds": 0.3, "steps": 5, "precisions": ("float32",), **more})
-    measuring.check(asked)
+    asking.check(asked)
     return measuring.run(small() if network is None else network, asked, lambda text: None)
 
 
@@ -178,13 +178,13 @@ def test_measure_is_a_public_name_that_takes_plain_arguments() -> None:
 )
 def test_what_cannot_be_is_said_before_anything_runs(more: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        measuring.check(Asked(**more))
+        asking.check(Asked(**more))
 
 
 @pytest.mark.parametrize("device", ["rpi-6", "stm32u575"])
 def test_predictions_need_a_board(device: str) -> None:
     with pytest.raises(DeviceError, match="rpi-6|kind 'mcu'"):
-        measuring.check(Asked(device=device))
+        asking.check(Asked(device=device))
 
 
 def test_stored_runs_that_are_none_are_refused(tmp_path: pathlib.Path) -> None:

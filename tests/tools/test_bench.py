@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edgelstm.measurement import entrants, measuring
+from edgelstm.measurement import asking, entrants
 from edgelstm.measurement.engines import Engine
 from edgelstm.measurement.stored import read_run
 from tests.tools.test_cli import Captured, run
@@ -63,7 +63,7 @@ def test_an_engine_that_differs_fails_and_the_others_are_measured(
     place = "tests.broken_runtimes:prepare_"
     planted = {name: Engine({"float32": place + name}) for name in ("right", "wrong")}
     monkeypatch.setattr(entrants, "ENGINES", planted)
-    monkeypatch.setattr(measuring, "check_engines", lambda names: None)
+    monkeypatch.setattr(asking, "check_engines", lambda names: None)
     assert run("bench", *SIZES, "--precision", "float32", "--seconds", "0.3", "--json") == 1
     got = capsys.readouterr()
     assert {row["engine"] for row in json.loads(got.out)["results"]} == {"right"}
