@@ -4,7 +4,6 @@ Gross is all that was drawn while the steps ran; net is what lies above the idle
 behind. The protocol is that of MLPerf Tiny's energy mode, its lengths are chosen here.
 """
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 
@@ -120,7 +119,7 @@ def _net(
     if len(idle) < 2:
         return None, "the idle machine was not sampled: gross alone"
     base, load = statistics.median(idle), statistics.median(w.joules / w.seconds for w, _ in kept)
-    sigma = statistics.stdev(idle) / math.sqrt(min(len(idle), min(w.samples for w, _ in kept)))
+    sigma = statistics.stdev(idle)
     if load - base < SIGMAS * sigma or load <= base:
         return (
             None,
