@@ -25,9 +25,10 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from benchmarks import against, report, rounds  # noqa: E402
+from benchmarks import against, machine, report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
 from edgelstm.execution.session import run  # noqa: E402
+from edgelstm.measurement import turns  # noqa: E402
 from edgelstm.model.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
@@ -69,7 +70,7 @@ def measure(found: list[Contestant], n_rounds: int) -> list[dict[str, Any]]:
     jobs = [(one, mode, getattr(one, mode)) for one in found for mode in MODES]
     jobs = [job for job in jobs if job[2] is not None]
     per_call = [STEPS if mode == "sequence" else 1 for _, mode, _ in jobs]
-    times = rounds.microseconds([call for *_, call in jobs], n_rounds) / per_call
+    times = turns.cpu_microseconds([call for *_, call in jobs], n_rounds) / per_call
     return [
         {
             "name": one.name,
@@ -135,7 +136,7 @@ def main() -> int:
         with_peers = not (args.no_peers or args.ci)
         n_rounds = args.rounds or ROUNDS
         results.append(measure_size(SIZES[k], n_rounds=n_rounds, with_peers=with_peers))
-    found = {"machine": rounds.machine(), "results": results}
+    found = {"machine": machine.machine(), "results": results}
     print(report.tables(found))
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n")

@@ -21,13 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import against, network_report, rounds
+from benchmarks import against, machine, network_report
 from benchmarks.networks import CASES, Case, two_layers
 from benchmarks.road import OURS, Road, ours
 from benchmarks.road_litert import litert
 from benchmarks.road_onnxruntime import onnxruntime
 from benchmarks.road_torch import torch
 from edgelstm.execution.backends import open_engine
+from edgelstm.measurement import turns
 
 ROUNDS, QUICK_ROUNDS = 41, 3
 QUICK = ("bundled", "gru")
@@ -70,7 +71,7 @@ def measure(case: Case, n_rounds: int) -> dict[str, Any]:
         except ImportError as error:
             missing.append(str(error))
     kept, left_out = right(case, found)
-    times = rounds.microseconds([_call(road, case) for road in kept], n_rounds)
+    times = turns.cpu_microseconds([_call(road, case) for road in kept], n_rounds)
     return {
         "title": case.title,
         "steps": len(case.x),
@@ -150,7 +151,7 @@ def measure_two_layers(n_rounds: int) -> list[dict[str, Any]]:
     # From floats, int8 is quantized once by both and twice by each alone.
     roads = [[r for r in found if r.raw or r.precision != "int8"] for found in roads]
     calls = [_call(road, case) for c, case in enumerate(cases) for road in roads[c]]
-    times = rounds.microseconds(calls, n_rounds).reshape(n_rounds, len(cases), -1)
+    times = turns.cpu_microseconds(calls, n_rounds).reshape(n_rounds, len(cases), -1)
     found = []
     for road, seen in zip(roads[0], times.transpose(2, 1, 0), strict=True):
         both, first, second = (float(np.median(t)) for t in seen)
@@ -208,7 +209,7 @@ def main() -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         results[name] = measure(CASES[name](), args.rounds)
     found = {
-        "machine": rounds.machine() | {"versions": _versions()},
+        "machine": machine.machine() | {"versions": _versions()},
         "rounds": args.rounds,
         "results": results,
         "two_layers": measure_two_layers(args.rounds),

@@ -121,15 +121,10 @@ def bundled() -> Case:
     return case(title, demo(), data.test_inputs[0], data.calibration)
 
 
-def random_case(
-    title: str,
-    cell_name: str,
-    sizes: tuple[int, ...],
-    outputs: int | None,
-    *,
-    n_directions: int = 1,
-) -> Case:
-    """Weights as PyTorch initialises them, normal input, a head at each step with `outputs`."""
+def random_network(
+    cell_name: str, sizes: tuple[int, ...], outputs: int | None = None, *, n_directions: int = 1
+) -> Network:
+    """Weights as PyTorch initialises them, a head at each step with `outputs`."""
     rng = np.random.default_rng(1)
 
     def uniform(bound: float, *shape: int) -> Array:
@@ -149,8 +144,26 @@ def random_case(
     if outputs:
         bound = size**-0.5
         layers.append(Dense("dense1", uniform(bound, outputs, size), uniform(bound, outputs)))
-    x = rng.standard_normal((STEPS, sizes[0])).astype(np.float32)
-    return case(title, Network(tuple(layers)), x, x)
+    return Network(tuple(layers))
+
+
+def random_input(size: int) -> Array:
+    """(STEPS, size) normal values."""
+    return np.random.default_rng(2).standard_normal((STEPS, size)).astype(np.float32)
+
+
+def random_case(
+    title: str,
+    cell_name: str,
+    sizes: tuple[int, ...],
+    outputs: int | None,
+    *,
+    n_directions: int = 1,
+) -> Case:
+    """A random network, and normal input."""
+    x = random_input(sizes[0])
+    network = random_network(cell_name, sizes, outputs, n_directions=n_directions)
+    return case(title, network, x, x)
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
@@ -64,7 +65,7 @@ def graph(network: Network) -> bytes:
             y = _recurrent(made, layer, (y, name, names), follows=after)
             states[k] = names, layer
         elif not isinstance(layer, ReadSteps):
-            assert layer.activation is None
+            assert isinstance(layer, Dense) and layer.activation is None
             weight = made.constant(f"{layer.name}.weight", layer.weight.T)
             product = made.add("MatMul", [y, weight], [f"{name}_product"])
             y = made.add("Add", [product, made.constant(f"{layer.name}.bias", layer.bias)], [name])

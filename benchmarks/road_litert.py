@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.networks import Array, Case
 from benchmarks.road import Road, from_start
-from edgelstm.errors import ModelError
 from edgelstm.formats import write
+from edgelstm.runtimes.litert import reset_of
 
 
 def litert(case: Case) -> Iterator[Road]:
@@ -23,16 +23,18 @@ def litert(case: Case) -> Iterator[Road]:
     for precision, network in case.networks.items():
         for mode in case.modes:
             with tempfile.TemporaryDirectory() as folder:
-                steps = 1 if mode == "step" else len(case.x)
+                is_step = mode == "step"
                 path = pathlib.Path(folder, "m.tflite")
-                try:
-                    content = write(network, path, steps=steps).read_bytes()
-                except ModelError:  # as a GRU, for which LiteRT has no operator
-                    continue
+                steps = 1 if is_step else len(case.x)
+                content = write(network, path, steps=steps, streaming=is_step).read_bytes()
             for interface, opened in LITERT.items():
                 interpreter = Interpreter(model_content=content, num_threads=1)
                 interpreter.allocate_tensors()
-                call, reset = opened(interpreter), interpreter.reset_all_variables
+                call, anew = opened(interpreter), reset_of(interpreter)
+
+                def reset(anew: Callable[[], object] = anew) -> None:
+                    anew()
+
                 yield Road(
                     "LiteRT",
                     interface,
@@ -77,7 +79,7 @@ def _litert_in_place(interpreter: Any) -> Callable[[Array], Array]:
 
 
 def _litert_signature(interpreter: Any) -> Callable[[Array], Array]:
-    runner = interpreter.get_signature_runner()
+    runner = interpreter.get_signature_runner("serving_default")
 
     def call(x: Array) -> Array:
         y: Array = runner(x=x)["y"]

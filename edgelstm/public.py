@@ -2,6 +2,7 @@
 
 from edgelstm.bundled import demo as demo
 from edgelstm.bundled import demo_data as demo_data
+from edgelstm.comparison.comparing import compare as compare
 from edgelstm.cost.count_ops import count as count
 from edgelstm.cost.energy import estimate as estimate
 from edgelstm.devices.device import device_names as device_names

@@ -72,6 +72,9 @@ def layer_text(name: str, kind: str, layer: Any) -> str:
 
 def network_text(network: Any) -> str:
     """A network in a few words, also a quantized one: one line per layer that holds numbers."""
-    gives = "the last step" if network.last_step else "each step"
+    reads = [layer.reads for layer in network.layers if layer.kind == "read_steps"]
+    read = " and the ".join(reads[-1]) if reads else "last"
+    gives = f"the {read} step" if read == "last" else f"the {read} of the steps"
+    gives = gives if network.last_step else "each step"
     layers = (f"  {layer}" for layer in network.layers if layer.parts)
     return "\n".join((f"{network.precision} network, gives {gives}", *layers))

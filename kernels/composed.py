@@ -10,25 +10,21 @@ import numpy as np
 from numba.core.errors import TypingError
 
 from edgelstm.kernels import composed_arithmetic as arithmetic
-from edgelstm.kernels import packing, sums
+from edgelstm.kernels import packing
 from edgelstm.kernels.cell_ops import Listing
-from edgelstm.kernels.composed_arithmetic import HH, IH, N_SLOTS, jit
-from edgelstm.kernels.float32 import given_in, prepare, three_weights, two_weights
+from edgelstm.kernels.composed_arithmetic import N_SLOTS, jit
+from edgelstm.kernels.float32 import three_weights, two_weights
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.int8 import read_row
-from edgelstm.kernels.layer import BIAS_HH, BIAS_IH, GROUPS, OUTPUTS, SCRATCH, TILE
+from edgelstm.kernels.int8 import shared_parts
+from edgelstm.kernels.layer import OUTPUTS
 from edgelstm.kernels.simd.memory import (
     load_octets,
-    load_rows_i32,
-    load_rows_words,
     load_words,
     store_first_octets,
     store_octets,
-    store_rows,
     store_words,
 )
-from edgelstm.kernels.simd.products import product_i8
 from edgelstm.kernels.simd.target import OFFSET, PAIR
 from edgelstm.kernels.simd.vectors import splat_words
 from edgelstm.kernels.simd.words import (
@@ -39,40 +35,12 @@ from edgelstm.kernels.simd.words import (
 )
 
 # Bound by bind.py.
-GATES: Any = None
-made_rows: Any = None
-rescaled: Any = None
-narrow: Any = None  # see `composed_arithmetic.narrowing`
 weights_of: Any = None  # two_weights or three_weights
 new_states: Any = None  # one_state or two_states
 step: Any = None
 x_value: Any = None
 h_value: Any = None
 c_value: Any = None
-
-
-# ---- sums
-
-
-def narrow_inputs(P, sums_of_x):
-    """Input terms of a group, a tuple of int16 vectors, from VECTORS int32 vectors."""
-    return narrow(P, sums_of_x, IH)
-
-
-def narrow_tile(P, first, n, g):
-    """Rescales n rows of sums of x, off the chain from one step to the next.
-
-    From TILE, int32 (rows, 2 * GATES * LANES), to SCRATCH, int16 (rows, GROUPS, GATES * PAIR), both
-    C order and from row `first` on.
-    """
-    for row in range(first, first + n):
-        made = rescaled(P, made_rows(P, row))
-        store_rows(P[SCRATCH], (row * P[GROUPS] + g) * GATES * PAIR, made, 0, 1)
-
-
-def finish(P, terms, made, g, given):
-    """Input and recurrent terms, tuples of int16 vectors; made: VECTORS int32 vectors."""
-    return terms, narrow(P, made, HH)
 
 
 # ---- the cell
@@ -138,32 +106,15 @@ def compute(listing: Listing, op: Any) -> Any:
 
 def parts(listing: Listing) -> dict[str, Any]:
     """What templates leave open, by name, for a cell in this format; see `form.Form`."""
-    gates = len(listing.cell.gates)
-    return {
-        "narrow": arithmetic.narrowing(gates),
+    own = {
+        "NARROW_IH": arithmetic.IH,
+        "NARROW_HH": arithmetic.HH,
+        "narrow": arithmetic.narrowing(len(listing.cell.gates)),
         "weights_of": three_weights if listing.cell.peepholes else two_weights,
         "new_states": {1: one_state, 2: two_states}[len(listing.cell.states)],
-        "TERMS": gates,
-        "START_IH": BIAS_IH,
-        "START_HH": BIAS_HH,
-        "INPUT_SUMS": TILE,
-        "H_ROWS": 2,
-        "product": product_i8,
-        "load_sums": load_rows_i32,
-        "load_kept": load_rows_words,
-        "sums_at": sums.of_one_group,
-        "rescaled": narrow_inputs,
-        "begin": sums.begin_in_memory,
-        "hidden": sums.h_itself,
-        "read_row": read_row,
-        **sums.COPIED,
-        "prepare": prepare,
-        "given_in": given_in,
-        **sums.PRODUCTS,
-        "narrow_tile": narrow_tile,
-        "finish": finish,
         "advance": advance,
     }
+    return own | shared_parts(listing)
 
 
 FORM = Form(

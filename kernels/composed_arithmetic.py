@@ -18,6 +18,7 @@ from edgelstm.kernels.int8_arithmetic import (
     tanh_of_distance,
     with_sign,
 )
+from edgelstm.kernels.integer_program import HEADROOM
 from edgelstm.kernels.layer import GROUPS, OWN, PEEPHOLES
 from edgelstm.kernels.simd.memory import load_words
 from edgelstm.kernels.simd.target import PAIR
@@ -52,7 +53,6 @@ N_SLOTS = HH + 2 * MOST_GATES
 ONE = 32767  # the 1 of 1 - v
 ONE_LOG2 = -15
 SIGMOID_LOG2 = -11  # what a sigmoid reads
-HEADROOM = 15  # bits below the common scale of two values that are added
 MOST_FACTOR = 14  # log2 of what multiplies a value in a sum
 LAST_DISTANCE = 21759  # times 3 the last one before the table's end, where the result stays
 

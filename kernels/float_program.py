@@ -27,9 +27,16 @@ from edgelstm.kernels.simd.pointers import STAGE, f32_at, i8_at, i16_at, i64_at
     SOFTMAX,
     COPY,
     SCALE,
-) = range(13)
+    LOG_SOFTMAX,
+    LEAKY_RELU,
+    ELU,
+    CLAMP,
+    HARD_SIGMOID,
+    L2_NORM,
+    LAYER_NORM,
+) = range(20)
 # Columns of a row: see integer_program.py; CONSTANT: where the clip, the peephole's
-# weights or the weights' scale stand.
+# weights, the weights' scale or the numbers of an activation stand.
 KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT = range(9)
 ROW_LENGTH = 9
 # Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
@@ -134,6 +141,22 @@ def _elementwise(row, constants, values):
     elif kind == RELU:
         for j in range(n):
             out[j] = np.float32(0) if a[j] < 0 else a[j]
+    elif kind == LEAKY_RELU:
+        for j in range(n):
+            out[j] = a[j] * limit if a[j] < 0 else a[j]
+    elif kind == ELU:
+        for j in range(n):
+            out[j] = limit * np.expm1(a[j]) if a[j] < 0 else a[j]
+    elif kind == CLAMP:
+        high = constants[row[CONSTANT] + 1]
+        for j in range(n):
+            v = a[j]
+            out[j] = high if v > high else (limit if v < limit else v)
+    elif kind == HARD_SIGMOID:
+        middle = constants[row[CONSTANT] + 1]
+        for j in range(n):
+            v = limit * a[j] + middle
+            out[j] = _one if v > _one else (np.float32(0) if v < 0 else v)
     else:  # COPY
         out[:] = a
 
@@ -150,6 +173,48 @@ def _softmax(row, values):
         total += values[out + j]
     for j in range(n):
         values[out + j] /= total
+
+
+@_jit
+def _log_softmax(row, values):
+    """One row that is its logarithm; arguments as those of `_softmax`."""
+    a, out, n = row[A], row[OUT], row[SIZE]
+    largest, total = values[a], np.float32(0)
+    for j in range(n):
+        largest = max(largest, values[a + j])
+    for j in range(n):
+        total += np.exp(values[a + j] - largest)
+    total = np.log(total)
+    for j in range(n):
+        values[out + j] = values[a + j] - largest - total
+
+
+@_jit
+def _l2_norm(row, constants, values):
+    """One row divided by its length, or by a constant if that is more; as `_elementwise`."""
+    a, out, n = row[A], row[OUT], row[SIZE]
+    total = np.float32(0)
+    for j in range(n):
+        total += values[a + j] * values[a + j]
+    length = max(np.sqrt(total), constants[row[CONSTANT]])
+    for j in range(n):
+        values[out + j] = values[a + j] / length
+
+
+@_jit
+def _layer_norm(row, constants, values):
+    """One row to mean 0 and variance 1, times weights, plus biases; as `_elementwise`."""
+    a, out, n, c = row[A], row[OUT], row[SIZE], row[CONSTANT]
+    mean, variance = np.float32(0), np.float32(0)
+    for j in range(n):
+        mean += values[a + j]
+    mean /= np.float32(n)
+    for j in range(n):
+        variance += (values[a + j] - mean) * (values[a + j] - mean)
+    inverse = _one / np.sqrt(variance / np.float32(n) + constants[c])
+    for j in range(n):
+        centred = (values[a + j] - mean) * inverse
+        values[out + j] = centred * constants[c + 1 + j] + constants[c + 1 + n + j]
 
 
 def run(P, x, y, steps, x_apart, y_apart):
@@ -180,6 +245,12 @@ def run(P, x, y, steps, x_apart, y_apart):
                 _affine_rounded(row, weights_q, biases, constants, values, rounded)
             elif row[KIND] == SOFTMAX:
                 _softmax(row, values)
+            elif row[KIND] == LOG_SOFTMAX:
+                _log_softmax(row, values)
+            elif row[KIND] == L2_NORM:
+                _l2_norm(row, constants, values)
+            elif row[KIND] == LAYER_NORM:
+                _layer_norm(row, constants, values)
             else:
                 _elementwise(row, constants, values)
         y_rows[t * outputs : (t + 1) * outputs] = values[result : result + outputs]

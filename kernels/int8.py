@@ -15,7 +15,7 @@ from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.float32 import given_in
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, N_SLOTS, OPERATIONS, jit, narrow
+from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, N_SLOTS, OPERATIONS, jit, narrow_four
 from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
@@ -47,6 +47,10 @@ from edgelstm.kernels.simd.words import flip_octets, words_to_octets
 from edgelstm.kernels.sums import note_lacks
 
 # Bound by bind.py.
+GATES: Any = None  # how many
+NARROW_IH: Any = None  # slots of the numbers by which sums of x, and of h, are rescaled
+NARROW_HH: Any = None
+narrow: Any = None  # (P, sums, slot): 2 * GATES int32 vectors to GATES of int16
 made_rows: Any = None
 rescaled: Any = None
 step: Any = None
@@ -83,23 +87,23 @@ def prepare(P, h, row):
 
 def narrow_inputs(P, sums_of_x):
     """Input terms of a group, a tuple of int16 vectors, from VECTORS int32 vectors."""
-    return narrow(P, sums_of_x, IH)
+    return narrow(P, sums_of_x, NARROW_IH)
 
 
 def narrow_tile(P, first, n, g):
     """Rescales n rows of sums of x, off the chain from one step to the next.
 
-    From TILE, int32 (rows, 2 * N_GATES * LANES), to SCRATCH, int16 (rows, GROUPS, N_GATES * PAIR),
-    both C order and from row `first` on.
+    From TILE, int32 (rows, 2 * GATES * LANES), to SCRATCH, int16 (rows, GROUPS, GATES * PAIR), both
+    C order and from row `first` on.
     """
     for row in range(first, first + n):
         made = rescaled(P, made_rows(P, row))
-        store_rows(P[SCRATCH], (row * P[GROUPS] + g) * N_GATES * PAIR, made, 0, 1)
+        store_rows(P[SCRATCH], (row * P[GROUPS] + g) * GATES * PAIR, made, 0, 1)
 
 
 def finish(P, terms, made, g, given):
     """Input and recurrent terms, tuples of int16 vectors; made: VECTORS int32 vectors."""
-    return terms, narrow(P, made, HH)
+    return terms, narrow(P, made, NARROW_HH)
 
 
 # ---- the cell
@@ -132,11 +136,10 @@ def compute(listing: Listing, op: Any) -> Any:
     return OPERATIONS[key]
 
 
-def parts(listing: Listing) -> dict[str, Any]:
-    """What templates leave open, by name, for a cell in int8; see `form.Form`."""
-    assert len(listing.cell.gates) == N_GATES
+def shared_parts(listing: Listing) -> dict[str, Any]:
+    """What every format of int8 products and int16 terms has in common; see `form.Form`."""
     return {
-        "TERMS": N_GATES,
+        "TERMS": len(listing.cell.gates),
         "START_IH": BIAS_IH,
         "START_HH": BIAS_HH,
         "INPUT_SUMS": TILE,
@@ -156,8 +159,14 @@ def parts(listing: Listing) -> dict[str, Any]:
         **sums.PRODUCTS,
         "narrow_tile": narrow_tile,
         "finish": finish,
-        "advance": advance,
     }
+
+
+def parts(listing: Listing) -> dict[str, Any]:
+    """What templates leave open, by name, for a cell in int8; see `form.Form`."""
+    assert len(listing.cell.gates) == N_GATES
+    own = {"NARROW_IH": IH, "NARROW_HH": HH, "narrow": narrow_four, "advance": advance}
+    return own | shared_parts(listing)
 
 
 FORM = Form(

@@ -75,7 +75,7 @@ def divide_product(p, shift):
 
 
 @jit
-def narrow(P, sums, slot):
+def narrow_four(P, sums, slot):
     """Sums of a group, 2 * N_GATES int32 vectors, rescaled to N_GATES of int16, gate by gate."""
     return (
         pack_saturating(requantize(sums[0], P, slot), requantize(sums[4], P, slot)),

@@ -14,7 +14,7 @@ import typer.main
 
 import edgelstm
 from benchmarks import network_report, report
-from edgelstm.tools import cli
+from edgelstm.tools import commands
 from tests.conftest import Printed
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +23,7 @@ PAGES = {
     p.name: p for p in (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 TEXTS = {name: path.read_text("utf-8") for name, path in PAGES.items()}
-COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(commands.app).commands  # type: ignore[attr-defined]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -12,7 +12,8 @@ import pytest
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.devices.keys import ENERGY_ANSWERS, FIGURES, TEXTS
-from edgelstm.formats import FORMATS, write
+from edgelstm.formats import write
+from edgelstm.formats.table import FORMATS, suffix_of
 from edgelstm.installed import is_installed
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
@@ -77,6 +78,14 @@ def test_keys_of_export_are_those_that_are_listed(printed: Printed) -> None:
     assert first_column(told) - got == set()
 
 
+def test_keys_of_compare_are_those_that_are_listed() -> None:
+    network = random_network("gru", (5, 12))
+    found = edgelstm.compare(network, random_input(network, 6, 9), devices=["rpi-5"], measure=False)
+    got, told = set(keys(found.to_dict())), part("compare --json")
+    assert got - OF_THE_WHOLE <= listed(told)
+    assert first_column(told) - got == set()
+
+
 def test_keys_of_device_files_are_those_that_are_listed() -> None:
     text = (DOCS / "devices.md").read_text("utf-8")
     for key, meaning in {**TEXTS, **FIGURES}.items():
@@ -114,7 +123,7 @@ def test_files_of_each_cell_are_those_that_are_listed(cell: str, tmp_path: Path)
         got = []
         for suffix in (s for s, f in FORMATS.items() if f.writer):
             try:
-                got.append(write(given, tmp_path / f"net{suffix}").suffix)
+                got.append(suffix_of(write(given, tmp_path / f"net{suffix}")))
             except edgelstm.ModelError:
                 continue
-        assert sorted(got) == sorted(re.findall(r"`(\.\w+)`", told)), (cell, precision)
+        assert sorted(got) == sorted(re.findall(r"`([._]\w+)`", told)), (cell, precision)

@@ -10,34 +10,41 @@ MOST_ROOMS = 24
 # Folder to what is in it, lowest first; names between two signs do not know each other.
 ORDER = {
     "": (
-        "cells kernels printable runtimes < errors notebook text < arguments files installed "
-        "layers < devices model < quantization < cost execution formats < bundled "
-        "verification < measurement < tools"
+        "cells kernels printable < errors notebook text < arguments files installed "
+        "layers < devices model < quantization runtimes < cost execution formats < bundled "
+        "verification < measurement < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
+    "comparison": ("calling costs measuring table use < checked choosing < comparing"),
     "cost": (
-        "buffers laws placing < loops < arena counts < count_ops cycles other_tools traffic < "
-        "boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
+        "traffic < boards duty memory < power < energy < inference variants < advice"
     ),
-    "devices": "keys < device < device_file",
+    "devices": "cores keys < device < device_file",
     "execution": (
         "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
     ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere signature stated symbolic tensors "
-        "torch_export torch_pickle < integers layers ordering torch_archive < restored < tflite "
-        "onnx state_dict torch_graph torch_layers < npz torch_refused < torch_module < torch < "
-        "__init__"
+        "asked blocks composed description elsewhere following signature stated steps tensors "
+        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
+        "table tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "torch_inputs < torch_module < torch < __init__"
+    ),
+    "formats.following": "__init__ symbolic < appending < layers < reads",
+    "formats.c": (
+        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
+        "source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators < float < hybrid read_described < read write"
+        "equations integer operators_around < around float operators < hybrid read_described < "
+        "read write"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model < guards schema < fused layers pack rules step unpack < chain "
-        "integer real same < loop < read_composed write < read < __init__"
+        "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "
+        "chain integer real same < loop < read_composed write < read < __init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
@@ -49,28 +56,31 @@ ORDER = {
         "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
-        "directions matrix operations weights < dense recurrent_sizes < recurrent < read_steps "
-        "< __init__"
+        "directions matrix operations weights < activation dense embedding recurrent_sizes < "
+        "stacked < recurrent < read_steps < __init__"
     ),
-    "model": "network precision < plan sizes < forms forward",
+    "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
         "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
         "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
         "quantize_fused < quantize_composed reference < quantizer"
     ),
     "measurement": (
-        "clocks energies engines own plain ratios reference_loops torch_calls < job results < "
+        "clocks energies own plain ratios reference_loops torch_calls < engines job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
-    "runtimes": "runtime < __init__ litert ort tflm < child < isolation < arena",
+    "runtimes": (
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
+    ),
+    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions calling charts completion costs inputs output use words < "
-        "bench_calibrate bench_stored bench_tables export_report profile_report request < forms < "
-        "cautions count_tables devices doctor options profile_csv side_by_side < measuring "
-        "profile_request verdict < page_charts profile_tables < page "
-        "tables < written < bench export profiler verify < cli"
+        "answer assumptions bench_report charts completion inputs output words < bench_calibrate "
+        "bench_stored bench_tables export_report "
+        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
+        "side_by_side < profile_request verdict < page_charts profile_tables < page "
+        "tables < written < bench_core < bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -167,7 +177,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "cli", name) for name in ("bench", "export", "profile")}
+LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -17,10 +17,12 @@ from edgelstm.measurement.results import Run
 from edgelstm.model.network import Network
 from edgelstm.model.sizes import with_random_weights
 from edgelstm.printable import printable_texts
-from edgelstm.tools import bench_calibrate, bench_stored, bench_tables, inputs, output
+from edgelstm.tools import bench_calibrate, bench_core, bench_stored, bench_tables, inputs, output
 from edgelstm.tools.profile_request import Options, Shape, read_given
 from edgelstm.tools.request import Request, read_network
 from edgelstm.verification.results import FAILED
+
+COUNTED = ("model", "calibration", "head", "activation", "order")  # options that go with --core
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,7 @@ class BenchOptions:
 
     model: pathlib.Path | None = None
     shape: Shape = Shape()
+    cores: tuple[str, ...] = ()
     engines: tuple[str, ...] | None = None
     precisions: tuple[str, ...] | None = None
     seconds: float = 60.0
@@ -55,6 +58,8 @@ class BenchOptions:
 
 def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     """Runs the command; returns its exit code: 1 if an engine differs or crashed."""
+    if options.cores:
+        return _count(options, as_json=as_json, quiet=quiet)
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
     if options.compare:
@@ -81,6 +86,20 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     if run.interrupted:
         return 130
     return output.exit_code(_failures(run))
+
+
+def _count(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
+    """On emulated cores in place of this machine."""
+    own = {name: getattr(options, name) for name in COUNTED}
+    others = dataclasses.replace(BenchOptions(**own), cores=options.cores)
+    if options != dataclasses.replace(others, precisions=options.precisions):
+        kept = "--precision, --calibration, --head, --activation and --order"
+        raise ModelError(f"--core counts and measures no time; with it go MODEL, {kept}")
+    precision, *more = options.precisions or (None,)
+    if more:
+        raise ModelError("--core counts one precision; give one")
+    asked = Request(precision=precision, **own)
+    return bench_core.main(asked, options.cores, as_json=as_json, quiet=quiet)
 
 
 def _print(run: Run, options: BenchOptions, *, as_json: bool, quiet: bool) -> None:

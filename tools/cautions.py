@@ -1,8 +1,9 @@
 """What `export` warns of, with figures."""
 
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.model.precision import FUSED
 from edgelstm.text import counted, number
-from edgelstm.tools.export_report import Accuracy, ExportReport
+from edgelstm.tools.export_report import ExportReport
 from edgelstm.tools.forms import LOSES_STATE
 from edgelstm.verification.spread import is_beyond_training
 

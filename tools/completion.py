@@ -40,18 +40,25 @@ def kernels() -> Iterable[str]:
 
 def formats(incomplete: str) -> list[str]:
     """Formats that are written, behind those that stand before the last comma."""
-    from edgelstm.formats import FORMATS
+    from edgelstm.formats.table import FORMATS
 
     given = incomplete.rpartition(",")
-    names = [suffix.lstrip(".") for suffix, known in FORMATS.items() if known.writer]
+    names = [suffix.lstrip("._") for suffix, known in FORMATS.items() if known.writer]
     return [f"{given[0]}{given[1]}{name}" for name in names if name.startswith(given[2])]
 
 
 def targets() -> list[str]:
     """Runtimes that a file is written for."""
-    from edgelstm.formats import FORMATS
+    from edgelstm.formats.table import FORMATS
 
     return [name for known in FORMATS.values() for name in known.targets]
+
+
+def cores() -> Iterable[str]:
+    """Cores that are emulated."""
+    from edgelstm.devices.cores import CORES
+
+    return [name for name, core in CORES.items() if core.emulator]
 
 
 def sleeps() -> Iterable[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.execution.backends import open_engine
+from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.stages import cores
 from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
 from edgelstm.layers.directions import parts
@@ -84,7 +84,7 @@ def main(*, warm: bool, as_json: bool, quiet: bool) -> int:
     if warm:
         check_installed("numba", "--warm")
         with output.progress(quiet) as tell:
-            output.compile_kernels(_every_kernel(), tell)
+            compile_kernels(_every_kernel(), tell)
     packages, runtimes = list(_packages()), list(_runtimes())
     machine, kernels = _machine(), _kernels()
     if as_json:

@@ -4,6 +4,9 @@ import pathlib
 from collections.abc import Iterator
 
 import edgelstm
+from edgelstm.comparison import calling, costs, measuring
+from edgelstm.comparison.checked import measured_arena, tflite_of, verified
+from edgelstm.comparison.use import file_stem, purpose, uses
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.energy import Energy, estimate
@@ -12,9 +15,9 @@ from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents, write_whole
 from edgelstm.formats import encode
+from edgelstm.formats.table import suffix_of
 from edgelstm.printable import printable_texts
-from edgelstm.runtimes.arena import smallest_arena
-from edgelstm.tools import calling, costs, measuring, output, tables
+from edgelstm.tools import output, tables
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.export_report import Artifact, ExportReport
@@ -24,10 +27,8 @@ from edgelstm.tools.request import (
     check_options,
     read_to_write,
 )
-from edgelstm.tools.use import purpose, uses
-from edgelstm.tools.written import Exported, stem, write_files
+from edgelstm.tools.written import Exported, write_files
 from edgelstm.verification.results import FAILED, Verified
-from edgelstm.verification.verifier import SERVES, verify
 
 
 def main(request: Request, *, as_json: bool, quiet: bool) -> int:
@@ -38,7 +39,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         network, name, request = read_to_write(request)
         exported = write_files(network, name, request, tell)
         report = check(exported, request, tell)
-    path = request.out / f"{stem(exported)}_report.json"
+    path = request.out / f"{file_stem(exported.name, exported.network)}_report.json"
     write_whole(path, output.json_text(report.to_dict()).encode())
     for text in cautions(report):
         output.warn(text)
@@ -51,8 +52,9 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
 
 def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     """The report, with what failed."""
-    verified = _verify(exported, tell)
-    measured = measuring.measure(exported.original, exported.network, exported.data, tell)
+    checked = verified(exported.network, exported.paths, tell)
+    given = exported.original, exported.network, exported.data
+    measured = measuring.with_spread(measuring.measure(*given, tell), *given, tell)
     network, device = exported.network, exported.device
     counts = count(network, precision=exported.precision)
     energy = estimate(counts, device, request.kernels)
@@ -68,14 +70,14 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         skipped=(*exported.skipped, *measuring.left_out(measured, exported.data)),
         artifacts=tuple(_artifact(path, exported, request) for path in exported.paths),
         accuracy=measured,
-        verified=verified,
+        verified=checked,
         macs=counts.total.macs,
         by_kernels=() if request.kernels else costs.by_kernels(counts, device, energy),
         input=network.input,
         output=network.output,
         called=about,
         use=uses(network, exported.paths, about.operators, arena),
-        failures=tuple(_failures(verified, answer, request)),
+        failures=tuple(_failures(checked, answer, request)),
         version=edgelstm.__version__,
     )
 
@@ -97,14 +99,14 @@ def _answer(exported: Exported, counts: Counts, energy: Energy, fit: Fit) -> Ans
 
 def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artifact:
     """Size of the file and of the same in float32, and what it is for."""
-    is_for, not_for = purpose(exported.network, path.suffix)
+    is_for, not_for = purpose(exported.network, suffix_of(path))
     float_bytes = None
     if exported.original and exported.precision != "float32":
         try:
             float_bytes = _size_bytes(
                 encode(
                     exported.original,
-                    path.suffix,
+                    suffix_of(path),
                     steps=exported.steps,
                     streaming=request.streaming,
                 )
@@ -113,7 +115,7 @@ def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artif
             float_bytes = None
     return Artifact(
         str(path),
-        path.suffix.lstrip("."),
+        suffix_of(path).lstrip("._"),
         size_bytes=_size_bytes(read_contents(path)),
         float32_bytes=float_bytes,
         is_for=is_for,
@@ -125,25 +127,12 @@ def _size_bytes(contents: Contents) -> int:
     return sum(map(len, contents.values()))
 
 
-def _verify(exported: Exported, tell: Tell) -> tuple[Verified, ...]:
-    found: list[Verified] = []
-    for path in exported.paths:
-        if (path.suffix, exported.precision) in SERVES:
-            found += verify(
-                path,
-                exported.network,
-                tell=lambda file, runtime: tell(f"checking {file} in {runtime}"),
-            ).verified
-    return tuple(found)
-
-
 def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> tuple[Fit, int | None]:
     """Also the smallest arena that ran here."""
     arena = size = None
-    tflite = next((p for p in exported.paths if p.suffix == ".tflite"), None)
+    tflite = tflite_of(exported.paths)
     if tflite and exported.device.kind != "sbc":
-        tell("finding the smallest arena")
-        arena, size = smallest_arena(tflite), tflite.stat().st_size
+        arena, size = measured_arena(exported.paths, tell), tflite.stat().st_size
     fit = costs.fitted(
         exported.network,
         counts,
@@ -156,8 +145,8 @@ def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> tuple[
     return fit, arena
 
 
-def _failures(verified: tuple[Verified, ...], answer: Answer, request: Request) -> Iterator[str]:
-    for v in verified:
+def _failures(checked: tuple[Verified, ...], answer: Answer, request: Request) -> Iterator[str]:
+    for v in checked:
         if v.status in FAILED and (v.status != "refused" or request.target in (None, v.runtime)):
             yield f"{v.artifact} in {v.runtime}: {v.reason}"
     if answer.fit.fits is False:

@@ -3,14 +3,13 @@
 import dataclasses
 from typing import Any
 
+from edgelstm.comparison.calling import Called
+from edgelstm.comparison.measuring import Accuracy
+from edgelstm.comparison.use import Use
 from edgelstm.cost.energy import Energy
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
-from edgelstm.tools.calling import Called
-from edgelstm.tools.use import Use
-from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.results import Verified
-from edgelstm.verification.spread import InputSpread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,43 +39,6 @@ class Artifact:
             "float32_bytes": self.float32_bytes,
             "for": self.is_for,
             "not_for": self.not_for,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Accuracy:
-    """What quantizing cost, where it was measured.
-
-    Attributes:
-        calibration: `file`, `bundled`, `random` or `none`.
-        snr_db: Of the result against float; None if both are equal.
-        float_share, quantized_share: Of sequences whose class is right, from 0 to 1.
-        metric: What the shares are those of.
-        layer_snr_db: Behind each layer.
-        saturation: Gates whose sums left their range during calibration.
-        input_spread: Of the calibration's values.
-    """
-
-    calibration: str
-    snr_db: float | None = None
-    float_share: float | None = None
-    quantized_share: float | None = None
-    metric: str | None = None
-    layer_snr_db: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    saturation: tuple[GateSaturation, ...] = ()
-    input_spread: InputSpread | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The object `accuracy`."""
-        return {
-            "snr_db": self.snr_db,
-            "float": self.float_share,
-            "quantized": self.quantized_share,
-            "metric": self.metric,
-            "calibration": self.calibration,
-            "layer_snr_db": self.layer_snr_db,
-            "saturation": [dataclasses.asdict(gate) for gate in self.saturation],
-            "input_spread": self.input_spread and self.input_spread.to_dict(),
         }
 
 

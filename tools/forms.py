@@ -2,7 +2,7 @@
 
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import computing
 from edgelstm.model.forms import is_plain, precision_for
 from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -22,7 +22,7 @@ def choose_form(
     A fused LSTM that is called step by step loses its state in CMSIS-NN, with which most boards are
     built: there the form is `composed`, unless another is asked for.
     """
-    every = parts(network.layers)
+    every = computing(network.layers)
     if isinstance(network, QuantizedNetwork):
         return network.form, "the file is quantized in it" if network.form else None
     usual = precision_for(every, precision).form
@@ -42,11 +42,3 @@ def choose_form(
         return COMPOSED, f"a fused {precision} LSTM runs in TensorFlow Lite Micro alone"
     what = f"a {other.cell_name}" + " with a projection" * bool(other.projection_size)
     return COMPOSED, f"no runtime has {what} of integers as one operator"
-
-
-def in_name(network: AnyNetwork) -> str:
-    """What a file's name says of the form: nothing where it is the usual one."""
-    if not isinstance(network, QuantizedNetwork) or network.form is None:
-        return ""
-    usual = precision_for(parts(network.layers), network.precision).form
-    return "" if network.form == usual else f"_{network.form}"

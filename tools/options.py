@@ -47,7 +47,9 @@ Device = Annotated[
 Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Formats = Annotated[
     str | None,
-    typer.Option(help="tflite,onnx; all that apply if absent.", autocompletion=completion.formats),
+    typer.Option(
+        help="tflite,onnx,npz,c; the first two if absent.", autocompletion=completion.formats
+    ),
 ]
 Target = Annotated[
     str | None,
@@ -59,6 +61,25 @@ FileSteps = Annotated[int | None, typer.Option(help="Time steps of a .tflite fil
 Streaming = Annotated[bool, typer.Option("--streaming", help="One step a call.")]
 StreamingIo = Annotated[
     bool, typer.Option("--streaming-io", help="The same, states as inputs and outputs.")
+]
+
+# ---- of compare
+
+Kept = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Keep the files there; none are kept if absent.")
+]
+ComparedDevices = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Several allowed; stm32u575 and rpi-5 if absent.", autocompletion=completion.devices
+    ),
+]
+
+# ---- of bench
+
+EmulatedCores = Annotated[
+    list[str] | None,
+    typer.Option("--core", help="cortex-m4, rv32imc, ...", autocompletion=completion.cores),
 ]
 
 # ---- of profile

@@ -42,14 +42,6 @@ def progress(quiet: bool) -> Iterator[Tell]:
         yield lambda text: status.update(_text(text))
 
 
-def compile_kernels(kernels: Iterable[Any], tell: Tell) -> None:
-    """Compiles those that are not in the cache yet, and counts them."""
-    missing = [k for k in {k.name: k for k in kernels}.values() if not k.is_compiled]
-    for done, kernel in enumerate(missing, 1):
-        tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
-        assert kernel.function
-
-
 def percent(tell: Tell, what: str) -> Callable[[int, int], None]:
     """A function of what is done, and of how much, that says so at most every other second."""
     last = time.monotonic()

@@ -4,11 +4,11 @@ import dataclasses
 import pathlib
 
 from edgelstm import bundled
+from edgelstm.comparison import costs
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork
 from edgelstm.model.network import Network
 from edgelstm.model.sizes import shapes
-from edgelstm.tools import costs
 from edgelstm.tools.request import Request, read_network
 
 

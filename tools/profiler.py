@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import edgelstm
+from edgelstm.comparison import costs
 from edgelstm.cost.advice import advise
 from edgelstm.cost.boards import Roofline, board_time, no_time
 from edgelstm.cost.count_ops import count
@@ -26,7 +27,7 @@ from edgelstm.model.network import Network
 from edgelstm.model.sizes import shapes
 from edgelstm.printable import printable_texts
 from edgelstm.text import number
-from edgelstm.tools import assumptions, costs, output, page, profile_csv, profile_tables
+from edgelstm.tools import assumptions, output, page, profile_csv, profile_tables
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.profile_report import ProfileReport, RuntimeFit, Share
 from edgelstm.tools.profile_request import Given, Options, read_given

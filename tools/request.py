@@ -2,29 +2,22 @@
 
 import dataclasses
 import pathlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm import bundled
 from edgelstm.arguments import float32
+from edgelstm.comparison import costs
+from edgelstm.comparison.measuring import Data
 from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents
-from edgelstm.formats import (
-    FORMATS,
-    AnyNetwork,
-    calibrated_steps,
-    check_steps,
-    check_suffix,
-    default_steps,
-    facts,
-    read,
-    target_suffix,
-)
+from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.asked import Asked
+from edgelstm.formats.steps import calibrated_steps, check_steps, default_steps
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.recurrent import Direction
@@ -33,8 +26,9 @@ from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED, find_precision
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
-from edgelstm.tools import costs, inputs
+from edgelstm.tools import inputs
 from edgelstm.verification.fidelity import check_labels
+from edgelstm.verification.sampling import random_sequences
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 DEFAULT_DEVICE = "stm32u575"
@@ -68,28 +62,6 @@ class Request:
     explain: bool = False
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Data:
-    """Input for calibration, and for measuring accuracy where labels exist.
-
-    Attributes:
-        source: `file`, `bundled`, `random` or `none`.
-        calibration: Arrays (n, steps, input_size).
-        tested: What accuracy and SNR are measured on.
-        labels: A class for each sequence of `tested`, or None.
-    """
-
-    source: str
-    calibration: tuple[NDArray[np.float32], ...] = ()
-    tested: tuple[NDArray[np.float32], ...] = ()
-    labels: NDArray[Any] | None = None
-
-    @property
-    def steps(self) -> int | None:
-        """Of the longest calibration sequence."""
-        return max((x.shape[1] for x in self.calibration), default=None)
-
-
 def check_options(request: Request) -> None:
     """What is wrong whatever the network is: said before anything is read."""
     if request.device:
@@ -104,8 +76,8 @@ def check_options(request: Request) -> None:
     if request.target:
         target_suffix(request.target)
     for format_name in request.formats or ():
-        check_suffix(f".{format_name}", "writer")
-        if request.target and target_suffix(request.target) != f".{format_name}":
+        check_suffix(suffix_named(format_name), "writer")
+        if request.target and target_suffix(request.target) != suffix_named(format_name):
             raise ModelError(
                 f"--formats {format_name} does not go with --target {request.target}, which reads "
                 f"{target_suffix(request.target)}; leave one of them out"
@@ -114,6 +86,15 @@ def check_options(request: Request) -> None:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
         check_steps(request.steps, request.streaming)
+
+
+def suffix_named(name: str) -> str:
+    """The suffix of a format by its name on the command line.
+
+    >>> suffix_named("onnx"), suffix_named("c"), suffix_named("h5")
+    ('.onnx', '_c', '.h5')
+    """
+    return next((suffix for suffix in FORMATS if suffix.lstrip("._") == name), f".{name}")
 
 
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
@@ -162,7 +143,7 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
 
 
 def _runs(path: pathlib.Path) -> bool:
-    return FORMATS[path.suffix.lower()].facts is not None
+    return FORMATS[suffix_of(path)].facts is not None
 
 
 def check_source(request: Request, path: pathlib.Path, contents: Contents) -> None:
@@ -229,7 +210,7 @@ def file_steps(network: AnyNetwork, request: Request, data: Data, skipped: list[
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     """Calibration and test data, from the command's files or the bundled ones."""
     if request.calibration:
-        batches = _from_file(request.calibration, network.input_size)
+        batches = _from_file(request.calibration, network)
         labels = None
         if request.labels:
             labels = inputs.read_labels(request.labels)
@@ -242,17 +223,20 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     if isinstance(network, QuantizedNetwork) or precision == "float32":
         return Data("none")
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)
+    shape = RANDOM_SHAPE[0], network.fixed_steps or RANDOM_SHAPE[1]
+    x = rng.normal(size=(*shape, network.input_size)).astype(np.float32)
+    if network.indices:
+        x = random_sequences(network, *shape)
     if precision == "hybrid":  # which has nothing to calibrate
         return Data("none", tested=(x,))
     return Data("random", (x,), (x,))
 
 
-def _from_file(path: pathlib.Path, input_size: int) -> tuple[NDArray[np.float32], ...]:
+def _from_file(path: pathlib.Path, network: AnyNetwork) -> tuple[NDArray[np.float32], ...]:
     """The arrays of a file in its order, each a batch."""
-    arrays = inputs.read_sequences(path, input_size)
+    arrays = inputs.read_sequences(path, network.input_size)
     with at(str(path)):
-        calibration_sequences(arrays, input_size)  # for what it refuses
+        calibration_sequences(arrays, network)  # for what it refuses
     return tuple(float32(array if array.ndim == 3 else array[None]) for array in arrays)
 
 

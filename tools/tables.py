@@ -3,13 +3,14 @@
 import pathlib
 from collections.abc import Iterator, Sequence
 
+from edgelstm.comparison.calling import Called
+from edgelstm.comparison.measuring import Accuracy
+from edgelstm.comparison.use import Use
 from edgelstm.text import counted
 from edgelstm.tools import verdict
-from edgelstm.tools.calling import Called
-from edgelstm.tools.export_report import Accuracy, Artifact, ExportReport
+from edgelstm.tools.export_report import Artifact, ExportReport
 from edgelstm.tools.output import print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
-from edgelstm.tools.use import Use
 from edgelstm.verification.results import Verified
 
 

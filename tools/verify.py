@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, check_suffix, read, write
+from edgelstm.formats import read, write
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of
 from edgelstm.formats.tensors import at
 from edgelstm.installed import is_installed
 from edgelstm.printable import printable_texts
@@ -50,9 +51,9 @@ def _check(files: Sequence[pathlib.Path]) -> None:
     wrong = []
     for path in files:
         try:
-            if path.suffix.lower() not in FORMATS:
+            if suffix_of(path) not in FORMATS:
                 with at(str(path)):
-                    check_suffix(path.suffix, "facts")
+                    check_suffix(suffix_of(path), "facts")
             read(path)
         except ModelError as error:
             wrong.append(str(error))

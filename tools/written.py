@@ -4,20 +4,22 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+from edgelstm.comparison.measuring import Data
+from edgelstm.comparison.use import file_stem
 from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, write_contents
-from edgelstm.formats import AnyNetwork, encode, target_suffix
+from edgelstm.formats import AnyNetwork, check_replaced, encode
+from edgelstm.formats.table import FORMATS, target_suffix
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output
-from edgelstm.tools.forms import choose_form, in_name
+from edgelstm.tools.forms import choose_form
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
     IO,
-    Data,
     Request,
     check_source,
     choose_precision,
@@ -25,6 +27,7 @@ from edgelstm.tools.request import (
     file_steps,
     quantizable,
     read_data,
+    suffix_named,
 )
 
 WRITTEN = ("tflite", "onnx")
@@ -79,8 +82,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         with at(str(request.model or name)):
             network = quantize(to_quantize, calibration, precision, form, tell=told)
     steps = file_steps(network, request, data, skipped)
-    if network.dropped_softmax:
-        skipped.append("softmax: the results are logits, with the same largest class")
+    skipped += _left_to_the_caller(network)
     about = device, form_reason, steps, data
     exported = Exported(name, original, network, precision, *about, skipped, paths=[])
     encoded = [
@@ -92,12 +94,21 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
     for path, contents in encoded:
         check_source(request, path, contents)
-    _make_folder(request.out)
+        check_replaced(path)
+    make_folder(request.out)
     for path, contents in encoded:
         tell(f"writing {path.name}")
         write_contents(path, contents)
         exported.paths.append(path)
     return exported
+
+
+def _left_to_the_caller(network: AnyNetwork) -> Iterator[str]:
+    """What the network did that no file of its integers does."""
+    if network.dropped_softmax:
+        yield "softmax: the results are logits, with the same largest class"
+    if network.input_mean is not None and network.input is not None:
+        yield "normalisation: files take integers of (x - input_mean) / input_std"
 
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
@@ -111,7 +122,8 @@ def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
     return (only,)
 
 
-def _make_folder(folder: pathlib.Path) -> None:
+def make_folder(folder: pathlib.Path) -> None:
+    """The folder, with those above it; `ModelError` if it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -120,24 +132,22 @@ def _make_folder(folder: pathlib.Path) -> None:
         ) from error
 
 
-def stem(exported: Exported) -> str:
-    """Of the names of files: a form only where it is not the usual one."""
-    return f"{exported.name}_{exported.precision}{in_name(exported.network)}"
-
-
 def _encoded(
     exported: Exported, request: Request, format_name: str
 ) -> Iterator[tuple[pathlib.Path, Contents]]:
     """A format asked for by name that has no form for the network is an error, else left out."""
     form = IO if request.streaming == "io" and format_name == "tflite" else ""
-    path = request.out / f"{stem(exported)}{form}.{format_name}"
+    suffix = suffix_named(format_name)
+    path = request.out / f"{file_stem(exported.name, exported.network)}{form}{suffix}"
+    core = exported.device.core
     try:
         contents = encode(
             exported.network,
-            path.suffix,
+            suffix,
             steps=exported.steps,
             streaming=request.streaming,
-            target=request.target,
+            target=core if core in FORMATS[suffix].targets else request.target,
+            name=path.name,
         )
     except ModelError as error:
         if request.formats or request.target:

@@ -69,7 +69,7 @@ class Op:
     `kind` is one of affine_ih, affine_hh (matrix times vector plus bias, of one `gate`), affine_hr
     (the projection, without a bias), affine_dense (a dense layer's), scale (times a gate's peephole
     weights), add, sub, mul, complement (1 - v), sigmoid, tanh, relu, softmax, clip (to the layer's
-    cell_clip).
+    cell_clip); of layers that are no cells also those of `layers/activation.py`, and look_up.
     """
 
     result: str

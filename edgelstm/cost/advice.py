@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from edgelstm.cost.buffers import stored_bytes
 from edgelstm.cost.count_ops import count
-from edgelstm.cost.energy import estimate
+from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.traffic import constant_bytes, fits_cache
 from edgelstm.cost.variants import (
     LSTMS,
@@ -101,10 +101,21 @@ def _other_cell(now: Situation) -> Iterator[Advice]:
 def _written(
     now: Situation, technique: str, network: Network, mark: str, source: str
 ) -> Iterator[Advice]:
-    """Advice to take another network, if a file of it can be made."""
+    """Advice to take another network, if a file of it can be made and needs no more energy.
+
+    Fewer products do not pay where they run as a graph of small operations and the LSTM as one.
+    """
     precision = now.counts.precision
-    if now.has_file(network, precision):
-        yield changed(now, technique, count(network, precision=precision), mark, source)
+    if not now.has_file(network, precision):
+        return
+    counts = count(network, precision=precision)
+    then, before = _typical(now.again(counts)), _typical(now.energy)
+    if then is None or before is None or then <= before:
+        yield changed(now, technique, counts, mark, source)
+
+
+def _typical(energy: Energy) -> float | None:
+    return energy.energy_uj.typical if energy.energy_uj else None
 
 
 def _projection(now: Situation) -> Iterator[Advice]:

@@ -95,8 +95,10 @@ def is_calibrated(device: Device, kernels: str) -> bool:
 
 def _activations_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
     """Of sigmoids and tanhs, where the machine was measured; else they are within the rate."""
+    if counts.precision not in CALIBRATED or not is_calibrated(device, kernels):
+        return 0.0
     own = device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}")
-    if own is None or not is_calibrated(device, kernels):
+    if own is None:
         return 0.0
     total = counts.total
     return (total.sigmoids + total.tanhs) / own.typical * device.clock.typical / clock_mhz

@@ -15,7 +15,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import computing, parts
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
 from edgelstm.model.forms import precision_for
@@ -28,7 +28,7 @@ KEPT = 4096  # layers of different sizes, cells or precisions of which the count
 
 # What counts as what: scalar operations per element of a result, by the kind of operation that
 # makes it. A product of a matrix of n columns counts n MACs, n muls, n - 1 adds per element and
-# one add per bias. Comparisons (clip, relu) and a softmax's exponentials have no column.
+# one add per bias. Comparisons (clip, relu), exponentials, logarithms, roots have no column.
 OPERATIONS: Mapping[str, Mapping[str, int]] = {
     "add": {"adds": 1},
     "sub": {"adds": 1},
@@ -40,6 +40,14 @@ OPERATIONS: Mapping[str, Mapping[str, int]] = {
     "clip": {},
     "relu": {},
     "softmax": {},
+    "log_softmax": {"adds": 1},
+    "leaky_relu": {"muls": 1},
+    "elu": {"muls": 1},
+    "clamp": {},
+    "hard_sigmoid": {"muls": 1, "adds": 1},
+    "l2_norm": {"muls": 2, "adds": 1},
+    "layer_norm": {"muls": 3, "adds": 4},
+    "look_up": {},
 }
 
 _columns = operator.attrgetter(*COLUMNS)
@@ -91,9 +99,11 @@ def count(
 
 def _once(network: Network | QuantizedNetwork) -> set[str]:
     """Parts that run once a sequence: those behind the layer that reads the last step."""
-    reads = [k for k, layer in enumerate(network.layers) if layer.kind == "read_steps"]
-    behind = network.layers[reads[0] :] if reads else ()
-    return {part.name for part in parts(behind)}
+    found, is_once = set(), False
+    for layer in network.layers:
+        is_once = layer.kind == "read_steps" or (is_once and layer.kind != "repeat")
+        found |= {part.name for part in layer.parts} if is_once else set()
+    return found
 
 
 def _precision(network: Network | QuantizedNetwork, precision: str | None) -> Precision:
@@ -109,7 +119,7 @@ def _precision(network: Network | QuantizedNetwork, precision: str | None) -> Pr
         )
     if isinstance(network, QuantizedNetwork):
         return find_precision(network.precision, network.form)
-    return precision_for(parts(network.layers), precision or "int8")
+    return precision_for(computing(network.layers), precision or "int8")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,10 +204,16 @@ def _bytes(plan: LayerPlan, value: str) -> int:
 
 def _parameters(plan: LayerPlan) -> int:
     peepholes = sum(plan.sizes[op.result] for op in plan.ops if op.kind == "scale")
-    return peepholes + sum(
-        plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
-        for op in plan.ops
-        if op.side
+    norm = sum(2 * plan.sizes[op.result] for op in plan.ops if op.kind == "layer_norm")
+    return (
+        peepholes
+        + plan.sizes.get("table", 0)
+        + norm
+        + sum(
+            plan.sizes[op.result] * (plan.sizes[op.args[0]] + len(plan.biases[op.result]))
+            for op in plan.ops
+            if op.side
+        )
     )
 
 

@@ -4,7 +4,7 @@ An engine owns the running state of `batch` sequences. `numba` runs the compiled
 `reference` the oracles in NumPy; at integer precisions both give the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from edgelstm.errors import ModelError
 from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.execution.stages import UNFIT, Call, States
 from edgelstm.installed import install_line, is_installed
+from edgelstm.layers.read_steps import result_steps
 from edgelstm.model import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization import reference
@@ -77,7 +78,7 @@ class ReferenceEngine:
         def call(x: Any, y: Any) -> int:
             if not (_is_of(x, x_type) and x.ndim == axes and x.shape[-1] == network.input_size):
                 return UNFIT
-            steps = () if is_step or network.last_step else x.shape[-2:-1]
+            steps = () if is_step else result_steps(network.layers, x.shape[-2:-1])
             shape = (*self._lead, *steps, network.output_size)
             if x.shape[: len(self._lead)] != self._lead or not _is_of(y, y_type):
                 return UNFIT
@@ -181,3 +182,11 @@ def check_target() -> None:
             f"NUMBA_CPU_NAME or NUMBA_CPU_FEATURES ask for {', '.join(target.LACKING)}, which this "
             "processor does not have; unset them, or use engine='reference'"
         )
+
+
+def compile_kernels(kernels: Iterable[Any], tell: Callable[[str], None]) -> None:
+    """Compiles those that are not in the cache yet, and counts them."""
+    missing = [k for k in {k.name: k for k in kernels}.values() if not k.is_compiled]
+    for done, kernel in enumerate(missing, 1):
+        tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
+        assert kernel.function

@@ -1,4 +1,4 @@
-"""The stage of a bidirectional layer: each direction in a call of its own."""
+"""Stages between compiled calls: a bidirectional layer, and what is read of all steps."""
 
 from typing import Any
 
@@ -52,3 +52,33 @@ class BidirectionalStage:
     def reset(self) -> None:
         """Every state back to its start."""
         self._onward.reset()
+
+
+class ReadStage:
+    """What is read of the steps, or repeated, in NumPy between two compiled calls."""
+
+    type = None  # that of what comes in
+
+    def __init__(self, layer: Any, batch: int) -> None:
+        self._layer, self._batch = layer, batch
+        self.output_size: int = layer.output_size
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, steps, input_size), or (batch, input_size) -> (batch, steps, output_size)."""
+        rows = x.reshape(self._batch, -1, self._layer.input_size)
+        y: NDArray[Any] = self._layer.read(rows)
+        return y.reshape(self._batch, -1, self.output_size)
+
+    def kernels(self, *, is_step: bool) -> list[Any]:
+        """See `BidirectionalStage`: none."""
+        return []
+
+    def states(self) -> States:
+        """See `BidirectionalStage`: none."""
+        return {}
+
+    def set_states(self, new: States) -> None:
+        """See `BidirectionalStage`."""
+
+    def reset(self) -> None:
+        """See `BidirectionalStage`."""

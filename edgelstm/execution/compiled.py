@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.execution.bidirectional import BidirectionalStage
+from edgelstm.execution.bidirectional import BidirectionalStage, ReadStage
 from edgelstm.execution.bytecode import encode
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
@@ -20,7 +20,7 @@ from edgelstm.execution.stages import (
     cores,
 )
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -29,14 +29,15 @@ ENDS = {
     ("int16", "in"): "quantize16",
     ("int16", "out"): "dequantize16",
 }
-AnyStage = Stage | BidirectionalStage | None  # None: the last step is read here
+Cut = BidirectionalStage | ReadStage  # in Python, between two compiled calls
+AnyStage = Stage | Cut | None  # None: the last step is read here
 
 
 class NumbaEngine:
     """The compiled kernels: each layer with its fused kernel if it has one.
 
     Neighbours without one share a program. Sequences are spread over the cores. A layer in both
-    directions cuts the chain in two.
+    directions cuts the chain in two, and so does what reads more of the steps than the last.
     """
 
     def __init__(self, network: Any, batch: int | None) -> None:
@@ -44,7 +45,7 @@ class NumbaEngine:
         self._batch, self._batched = 1 if batch is None else batch, batch is not None
         self._workers = max(1, min(self._batch, cores()))
         self._roads: list[str] = []
-        self._made: dict[bool, list[Chained | BidirectionalStage]] = {}
+        self._made: dict[bool, list[Chained | Cut]] = {}
         self._stages = [
             self._stage([layer for _, layer in group])
             for _, group in itertools.groupby(enumerate(network.layers), _standing)
@@ -53,6 +54,10 @@ class NumbaEngine:
 
     def _stage(self, layers: Sequence[Any]) -> AnyStage:
         first = layers[0]
+        if isinstance(first, Repeat) or (
+            isinstance(first, ReadSteps) and first.needs_all_steps is not None
+        ):
+            return ReadStage(first, self._batch)
         if isinstance(first, ReadSteps):
             return None
         if is_bidirectional(first):
@@ -69,7 +74,7 @@ class NumbaEngine:
         only, *others = calls = self._calls(real=real)
         if isinstance(only, Chained) and not others:
             return only.call(is_step=is_step)
-        assert not is_step, "a network with both directions takes no step"
+        assert not is_step, "a network that needs all steps takes no step"
         finite = real and self._network.input is not None
 
         def call(x: Any, y: Any) -> int:
@@ -83,13 +88,13 @@ class NumbaEngine:
 
         return call
 
-    def _calls(self, *, real: bool) -> list[Chained | BidirectionalStage]:
+    def _calls(self, *, real: bool) -> list[Chained | Cut]:
         """What is called one after the other: chains, and what stands between them."""
         if real not in self._made:
             self._made[real] = list(self._new_calls(real=real))
         return self._made[real]
 
-    def _new_calls(self, *, real: bool) -> Iterator[Chained | BidirectionalStage]:
+    def _new_calls(self, *, real: bool) -> Iterator[Chained | Cut]:
         network = self._network
         integers = network.input is not None
         kind = np.dtype(np.float32 if real or not integers else network.input.type)
@@ -105,8 +110,8 @@ class NumbaEngine:
                 ENDS[network.output.type, "out"], network.output_size, np.float32, network.output
             )
             stages = [door, *stages, out]
-        groups = itertools.groupby(stages, lambda stage: isinstance(stage, BidirectionalStage))
-        alone = not any(isinstance(stage, BidirectionalStage) for stage in stages)
+        groups = itertools.groupby(stages, lambda stage: isinstance(stage, Cut))
+        alone = not any(isinstance(stage, Cut) for stage in stages)
         for is_cut, group in groups:
             if is_cut:
                 made: list[Any] = list(group)
@@ -121,7 +126,7 @@ class NumbaEngine:
                 )
                 made = [chain]
             yield from made
-            x = made[-1].output_size, made[-1].type
+            x = made[-1].output_size, np.dtype(getattr(made[-1], "type", None) or x[1])
 
     def _kernels(self, *, is_step: bool) -> list[Any]:
         """Of every form of call."""

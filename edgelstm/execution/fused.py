@@ -56,6 +56,10 @@ def _pack(layer: AnyPart) -> Any:
 
 
 def _pack_direction(layer: Direction | QuantizedDirection) -> Any:
+    plan = plan_of(layer, FLOAT32)
+    # Kernels form each gate's products once, and show the equations nothing of x but those.
+    if plan.shared_gate or plan.reads_input:
+        return None
     if isinstance(layer, Direction):
         return _pack_float32(layer)
     from edgelstm.kernels.bind import FORMATS, has_phases

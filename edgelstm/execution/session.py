@@ -17,6 +17,8 @@ from edgelstm.execution.stages import Call
 from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import as_path, write_whole
 from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.layers.read_steps import check_steps, result_steps
+from edgelstm.model.front import batch_of, entered, has_front
 from edgelstm.notebook import html_table
 from edgelstm.text import counted
 
@@ -34,7 +36,8 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
         network: Float or quantized.
         x: (steps, input_size) or (batch, steps, input_size). An array of the quantized network's
             own input type (int8) is taken as raw integers and gives integers; everything else
-            becomes float32 and gives float32.
+            becomes float32 and gives float32. Before an embedding x is indices, (steps,) or
+            (batch, steps).
         engine: `numba` or `reference`; None is numba where it is installed.
 
     Returns:
@@ -47,12 +50,8 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
     """
     check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
     x = array(x, "x")
-    if x.ndim not in (2, 3):
-        raise ModelError(
-            f"x has shape {x.shape}; (steps, {network.input_size}) or "
-            f"(batch, steps, {network.input_size}) is needed"
-        )
-    batch = len(x) if x.ndim == 3 else None
+    batch = batch_of(network, x)
+    x, network = (entered(network, x) if has_front(network) else x), network.behind
     form = batch, repr(engine)
     # Of a copy: what is kept for a network must not hold it.
     session = _kept.take(network, form) or Session(copy.copy(network), batch, engine=engine)
@@ -82,7 +81,9 @@ class Session:
         check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
         if batch is not None:
             check_whole(batch, "batch", 0)
-        self._network, self._batch = network, batch
+        self._front = network if has_front(network) else None
+        self._network, self._batch = network.behind, batch
+        network = self._network
         self._engine = open_engine(engine, network, batch)
         self._step_shape = (*self._lead, network.input_size)
         self._out_shape = (*self._lead, network.output_size)
@@ -131,6 +132,8 @@ class Session:
             ModelError: x_t or out has another shape or type, x_t is not finite and the network
                 is of integers, or a layer is bidirectional.
         """
+        if self._front is not None:
+            x_t = entered(self._front, array(x_t, "x_t"))
         y = np.empty(self._out_shape, self._y_type) if out is None else out
         if not self._step_call(x_t, y):
             return y
@@ -206,16 +209,16 @@ class Session:
     def run(self, x: Array) -> Array:
         """A whole sequence from the present state; shapes as in the function `run`."""
         x, size, axes = array(x, "x"), self._step_shape[-1], len(self._step_shape)
+        if self._front is not None:
+            x = entered(self._front, x)
         lead = x.shape[: axes - 1]
         if x.ndim != axes + 1 or x.shape[-1] != size or lead != self._step_shape[:-1]:
             needed = ", ".join([*map(str, self._lead), "steps", str(size)])
             raise ModelError(f"x has shape {x.shape}; ({needed}) is needed")
-        if self._network.last_step and x.shape[-2] == 0:
-            raise ModelError(
-                "x has no steps; a network that reads the last step needs at least one"
-            )
+        layers = self._network.layers
+        check_steps(layers, x.shape[-2])
         real = self._is_real(x)
-        steps = () if self._network.last_step else x.shape[-2:-1]
+        steps = result_steps(layers, x.shape[-2:-1])
         shape = (*self._lead, *steps, self._network.output_size)
         y = np.empty(shape, self._types(real=real)[1])
         self._compute(self._engine.call(is_step=False, real=real), float32(x) if real else x, y)

@@ -140,6 +140,7 @@ class ProgramStage:
 
     def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
         """See `Stage`."""
+        from edgelstm.kernels import integer_program
         from edgelstm.kernels.links import Link
 
         program, module = self._program, self._module
@@ -155,7 +156,7 @@ class ProgramStage:
             p[:, module.VALUES + 2 : module.INPUTS] = rounded.ctypes.data, rounded.size
         ends = program.input_size, self.output_size, program.result.start
         p[:, module.INPUTS : module.INPUTS + 3] = ends
-        if self._module.__name__.endswith("integer_program"):
+        if self._module is integer_program:
             wide = [kind == "int16" for kind in program.types]
             p[:, module.X_IS_WIDE], p[:, module.Y_IS_WIDE] = wide
         row_bytes = self.output_size * self.type.itemsize

@@ -1,79 +1,29 @@
-"""FORMATS: which file formats are read and written, by suffix.
+"""Reading and writing networks; which formats there are stands in `table`."""
 
-A new one is a file here and a line in this table. The module of a writer also holds `KINDS`: the
-kinds of layers that it writes.
-"""
-
-import dataclasses
 import importlib
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgelstm.arguments import MOST_STEPS, check_type, is_whole
+from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, as_path, obstacle, write_contents
 from edgelstm.formats.asked import Asked
-from edgelstm.formats.elsewhere import no_file, way_out
+from edgelstm.formats.elsewhere import no_file
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.steps import check_steps, check_streaming, default_steps
+from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.directions import check_whole_sequence, parts
+from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
-
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """Where a suffix is read and written: ``module:function``, loaded when it is needed.
-
-    A reader is ``f(path, asked) -> AnyNetwork``; a writer is
-    ``f(network, steps, streaming, target) -> Contents``: the path inside its folder to content, of
-    a format of one file the path "" alone. `refusal` is ``f(direction, precision)``: why the writer
-    has no form for it, or None; every writer has one. `facts` is ``f(path) -> FileFacts``, of
-    formats that a runtime runs. `targets`: the runtimes that a file can be written for.
-    `is_folder`: whether it is one, and not a file.
-    """
-
-    reader: str | None = None
-    writer: str | None = None
-    refusal: str | None = None
-    facts: str | None = None
-    targets: tuple[str, ...] = ()
-    is_folder: bool = False
-
-    def __post_init__(self) -> None:
-        assert self.writer is None or self.refusal, "what a writer cannot hold would be lost"
-
-
-LONGEST_CALL = 5_000  # beyond, a calibration sequence is a recording, and not what a call gets
-
-FORMATS = {
-    ".safetensors": Format(reader="torch:read_safetensors"),
-    ".pt": Format(reader="torch:read_pt"),
-    ".pth": Format(reader="torch:read_pt"),
-    ".npz": Format(reader="npz:read", writer="npz:encode", refusal="npz:refusal"),
-    ".onnx": Format(
-        "onnx.read:read",
-        "onnx.write:encode",
-        "onnx:refusal",
-        "onnx.signature:facts",
-        ("onnxruntime",),
-    ),
-    ".tflite": Format(
-        "tflite.read:read",
-        "tflite.write:encode",
-        "tflite:refusal",
-        "tflite:facts",
-        ("tflm", "cmsis-nn", "litert", "tflite-runtime"),
-    ),
-}
 
 
 def read(
@@ -85,7 +35,7 @@ def read(
     """A network from a file; the suffix chooses the format.
 
     Args:
-        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`.
+        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`; a folder of C, `NAME_c`.
         head: For files of weights alone, as are the others: whether the dense head reads the
             `last` step or `each`; None: the last.
         activation: Of a single dense layer, or of each but the last of several, which need it;
@@ -125,12 +75,13 @@ def write(
 
     Args:
         network: Float or quantized.
-        path: `.tflite`, `.onnx` or `.npz`.
+        path: `.tflite`, `.onnx` or `.npz`; a name that ends in `_c` becomes a folder of C.
         steps: Steps of a `.tflite` file; None: 1 if streaming, else the longest calibration
-            sequence, else 100, also where that is longer than `LONGEST_CALL`.
+            sequence, else 100, also where that is longer than `steps.LONGEST_CALL`.
         streaming: One step a call, with the state inside (`.tflite`) or as inputs and outputs
             (`.onnx`, and `.tflite` with "io"); not for bidirectional layers.
-        target: The runtime it is for, whose refusals are then errors; None: any runtime.
+        target: The runtime it is for, whose refusals are then errors, or a folder's core; None:
+            any.
 
     Returns:
         The path.
@@ -140,9 +91,17 @@ def write(
     """
     path = as_path(path)
     with at(str(path)):
-        contents = encode(network, path.suffix, steps=steps, streaming=streaming, target=target)
+        asked: Any = {"steps": steps, "streaming": streaming, "target": target}
+        contents = encode(network, suffix_of(path), name=path.name, **asked)
+    check_replaced(path)
     write_contents(path, contents)
     return path
+
+
+def check_replaced(path: pathlib.Path) -> None:
+    """`ModelError` if a folder stands there that holds files of others."""
+    if (own := FORMATS[suffix_of(path)].own) and path.is_dir():
+        _loaded(own)(path)
 
 
 def encode(
@@ -152,12 +111,13 @@ def encode(
     steps: int | None = None,
     streaming: bool | str = False,
     target: str | None = None,
+    name: str = "network",
 ) -> Contents:
-    """What `write` writes: content by path inside the folder, of a single file by the path ""."""
+    """What `write` writes; a folder's `name` is what its functions are called after."""
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
-        if told := _unknown_kind(layer.kind, suffix):
+        if told := _layer_refused(layer, suffix):
             raise ModelError(f"layer '{layer.name}': {told}")
         for part in layer.parts:
             if told := refusal(part, suffix, part.precision):
@@ -171,41 +131,9 @@ def encode(
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
     check_steps(steps, streaming)
-    made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target)
+    more = {"name": name} if FORMATS[suffix.lower()].is_folder else {}
+    made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target, **more)
     return made
-
-
-def check_streaming(streaming: object) -> None:
-    """`ModelError` unless it is one of the forms of time that `write` takes."""
-    if not isinstance(streaming, bool) and streaming != "io":
-        raise ModelError(f"streaming is {streaming!r:.100}; False, True or 'io' is needed")
-
-
-def check_steps(steps: int, streaming: bool | str) -> None:
-    """`ModelError` unless a file can have so many steps a call."""
-    if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
-        needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
-        raise ModelError(f"steps is {steps}; it must be {needed}")
-
-
-def check_suffix(suffix: str, role: str) -> str:
-    """What reads or writes a suffix: ``module:function``; `ModelError` if nothing does."""
-    place: str | None = getattr(FORMATS.get(suffix.lower()), role, None)
-    if place is None:
-        known = ", ".join(suffix for suffix, f in FORMATS.items() if getattr(f, role))
-        verb = {"reader": "read", "writer": "written", "facts": "run"}[role]
-        other = way_out(suffix) if role == "reader" else ""
-        raise ModelError(f"files of type '{suffix}' are not {verb}; these are: {known}{other}")
-    return place
-
-
-def target_suffix(target: str) -> str:
-    """The suffix of the files that a target reads; an unknown target is a `ModelError`."""
-    for suffix, known in FORMATS.items():
-        if target in known.targets:
-            return suffix
-    names = [name for known in FORMATS.values() for name in known.targets]
-    raise ModelError(f"target '{target}' is unknown; known: {', '.join(names)}")
 
 
 def refusal(part: Any, suffix: str, precision: str) -> str | None:
@@ -218,7 +146,7 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
         precision: Key of `PRECISIONS`.
     """
     told = _unknown_kind(part.kind, suffix)
-    if told is None and part.precision == "float32":
+    if told is None and part.precision == "float32" and part.kind not in NEUTRAL:
         told = forms.refusal(part, forms.precision_for((part,), precision))
     if told or part.kind != "recurrent":
         return told
@@ -235,8 +163,18 @@ def _unknown_kind(kind: str, suffix: str) -> str | None:
     return f"{suffix} has no form for a layer of the kind '{kind}'; written are {', '.join(kinds)}"
 
 
+def _layer_refused(layer: Any, suffix: str) -> str | None:
+    """Why a format has no form for a layer, or for what of its kind this layer does, or None."""
+    module = str(FORMATS[suffix.lower()].writer).split(":")[0]
+    asked = getattr(importlib.import_module(f"edgelstm.formats.{module}"), "layer_refusal", None)
+    told: str | None = asked(layer) if asked else None
+    return _unknown_kind(layer.kind, suffix) or told
+
+
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
     """Whether `encode` has a form for these layers at a precision; their sizes do not matter."""
+    if any(_layer_refused(layer, suffix) for layer in network.layers):
+        return False
     return not any(refusal(part, suffix, precision) for part in parts(network.layers))
 
 
@@ -250,27 +188,18 @@ def _written_instead(part: Any) -> str:
     return f"; what works for it: {', '.join(works)}"
 
 
-def default_steps(network: AnyNetwork, streaming: bool | str) -> int:
-    """Steps of a file when none are asked for."""
-    return 1 if streaming else calibrated_steps(network.steps)
-
-
-def calibrated_steps(longest: int | None) -> int:
-    """Steps of a calibrated file: those of the longest sequence, unless it is a long recording."""
-    return longest if longest and longest <= LONGEST_CALL else 100
-
-
 def _reader(path: pathlib.Path, role: str) -> Callable[..., Any]:
     """What reads a file, if there is one to read."""
-    known = FORMATS.get(path.suffix.lower())
+    suffix = suffix_of(path)
+    known = FORMATS.get(suffix)
     if known and known.is_folder and path.exists():
         if path.is_dir():
-            return _function(path.suffix, role)
+            return _function(suffix, role)
         raise ModelError(f"{path} is a file, not a folder; give the folder that was written")
     if refused := no_file(path):
         raise ModelError(f"{path} {refused}")
     with at(str(path)):
-        found = _function(path.suffix, role)
+        found = _function(suffix if known else path.suffix, role)
     if refused := obstacle(path):
         raise ModelError(f"{path} {refused}; {NEEDED}")
     return found

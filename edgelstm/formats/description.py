@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
@@ -55,6 +56,7 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
         "version": VERSION,
         "precision": network.precision,
         "last_step": network.last_step,
+        **_around(network),
         "assumed": list(network.assumed),
         "layers": [
             KINDS[part.kind](part) | ({"reverse": True} if direction else {})
@@ -68,6 +70,49 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
         if usual and network.form != usual.form:
             described["form"] = network.form
     return described
+
+
+def _around(network: Network | QuantizedNetwork) -> dict[str, Any]:
+    """What stands between the layers that hold numbers, where it is more than the last step.
+
+    `between`: how many parts stand in front of it, what it is, and its numbers.
+    """
+    found: dict[str, Any] = {}
+    between: list[list[Any]] = []
+    n_parts = 0
+    for layer in network.layers:
+        n_parts += len(layer.parts)
+        if isinstance(layer, Repeat):
+            between.append([n_parts, "repeat", [], layer.steps])
+        elif isinstance(layer, ReadSteps):
+            between.append([n_parts, "read", list(layer.reads), layer.steps])
+    if any(what == "repeat" or reads != ["last"] for _, what, reads, _ in between):
+        found["between"] = between
+    if network.input_mean is not None and network.input_std is not None:
+        found["input_mean"] = network.input_mean.tolist()
+        found["input_std"] = network.input_std.tolist()
+    return found
+
+
+def _describe_activation(layer: Any) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "cell": None,
+        "kind": layer.kind,
+        "size": layer.input_size,
+        "function": layer.function,
+        "numbers": list(layer.numbers),
+    }
+
+
+def _describe_norm(layer: Any) -> dict[str, Any]:
+    return {"name": layer.name, "cell": None, "kind": layer.kind, "eps": layer.eps}
+
+
+def _describe_embedding(layer: Any) -> dict[str, Any]:
+    described = {"name": layer.name, "cell": None, "kind": layer.kind}
+    scale = getattr(layer, "scale", None)
+    return described if scale is None else described | {"scale": _describe_scale(scale)}
 
 
 def _describe_dense(layer: Dense | QuantizedDense) -> dict[str, Any]:
@@ -100,6 +145,10 @@ KINDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "recurrent": _describe_direction,
     "dense": _describe_dense,
     "read_steps": lambda layer: {},
+    "repeat": lambda layer: {},
+    "activation": _describe_activation,
+    "layer_norm": _describe_norm,
+    "embedding": _describe_embedding,
 }
 
 

@@ -6,20 +6,22 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.composed import check_composed
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import REVERSE, computing
 from edgelstm.model.precision import COMPOSED, HYBRID
 from edgelstm.quantization.lower import lower
+from edgelstm.quantization.lower_fused import WIDE_SUMS
 from edgelstm.quantization.operations import Product
 from edgelstm.quantization.quantize_fused import CELL_LOG2, fits_int32, value_scales
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import integer_clip
+from edgelstm.quantization.weights import fits_int64
 
 
 def check_integers(network: QuantizedNetwork) -> None:
     """`ModelError` if some format or runtime would make another network of a quantized one."""
-    for part in parts(network.layers):
+    for part in computing(network.layers):
         where = f"layer '{part.name}'"
         is_dense = isinstance(part, QuantizedDense)
         own = [part.input, part.linear] if is_dense else [part.scales or None]
@@ -81,6 +83,10 @@ def _check_cell(where: str, layer: QuantizedDirection) -> None:
 
 def _check_sums(where: str, product: Product) -> None:
     bias = np.zeros(1, np.int32) if product.bias is None else product.bias
+    if product.rescale.rounding == WIDE_SUMS:
+        if not fits_int64(product.rescale.ratio):
+            raise ModelError(f"{where}: its sums cannot be rescaled by {product.rescale.ratio:.3g}")
+        return
     if not fits_int32(product.weight, bias, product.rescale.ratio):
         raise ModelError(
             f"{where}: its sums, rescaled by {product.rescale.ratio:.3g}, can be more than int32 "
@@ -113,7 +119,8 @@ def _check_roles(where: str, layer: QuantizedDirection) -> None:
 
 def _check_joints(network: QuantizedNetwork) -> None:
     """What goes into a layer is what comes out of the one before it."""
-    layers = [layer.parts[0] for layer in network.layers if layer.parts]
+    layers = computing(network.layers)
+    layers = [part for part in layers if not part.name.endswith(REVERSE)]
     for before, layer in zip(layers, layers[1:], strict=False):
         if layer.input is not None and layer.input != before.output:
             raise ModelError(

@@ -6,20 +6,22 @@ written them.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.arguments import float32
+from edgelstm.arguments import MOST_STEPS, float32
 from edgelstm.errors import ModelError
 from edgelstm.formats.description import ALWAYS, SOMETIMES, VERSION, array_name
 from edgelstm.formats.integers import check_integers
 from edgelstm.formats.stated import real, whole
+from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import reading
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat, reading
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.weights import survives_float32
 from edgelstm.model.forms import checked_plan
@@ -65,13 +67,73 @@ def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Networ
     layers: list[Layer] = []
     for item in described["layers"]:
         name = str(item["name"])
-        if item["cell"] is None:
+        if item.get("kind") is not None:
+            layers.append(STATELESS[item["kind"]](item, arrays))
+        elif item["cell"] is None:
             weight, bias = (arrays[f"{name}.{k}"] for k in ("weight", "bias"))
             layers.append(Dense(name, weight, bias, item["activation"]))
         else:
             _append_direction(layers, _float_direction(item, arrays), item)
-    last_step = bool(described["last_step"])
-    return Network(reading(layers, last_step=last_step), _texts(described["assumed"]))
+    normal = [_vector(described.get(name)) for name in ("input_mean", "input_std")]
+    return Network(_placed(described, layers), _texts(described["assumed"]), *normal)
+
+
+def _placed(described: Any, layers: list[Any]) -> tuple[Any, ...]:
+    """The layers, and between them what is read of the steps."""
+    if "between" not in described:
+        return reading(layers, last_step=bool(described["last_step"]))
+    placed: list[Any] = []
+    waiting = list(described["between"])
+    n_parts = 0
+    for layer in layers:
+        placed.append(layer)
+        n_parts += len(layer.parts)
+        while waiting and waiting[0][0] == n_parts:
+            _, what, reads, steps = waiting.pop(0)
+            steps = None if steps is None else whole(steps, "steps", (1, MOST_STEPS))
+            size = placed[-1].output_size
+            if what == "repeat":
+                placed.append(Repeat(size, steps or 0))
+            else:
+                placed.append(ReadSteps(size, tuple(map(str, reads)), steps))
+    if waiting:
+        raise ValueError(f"between {described['between']}")
+    return tuple(placed)
+
+
+def _vector(stored: Any) -> NDArray[np.float32] | None:
+    if stored is None:
+        return None
+    return np.array([real(number, "input_mean or input_std") for number in stored], np.float32)
+
+
+def _activation(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Activation:
+    size = whole(item["size"], "size", (1, 2**20))
+    numbers = tuple(_number(n) for n in item["numbers"])
+    return Activation(str(item["name"]), size, str(item["function"]), numbers)
+
+
+def _number(stated: Any) -> float:
+    """Also an infinite one: the limits of a clamp."""
+    return float(stated) if stated in (np.inf, -np.inf) else real(stated, "number")
+
+
+def _layer_norm(item: Any, arrays: Mapping[str, NDArray[Any]]) -> LayerNorm:
+    name = str(item["name"])
+    weight, bias = (arrays[f"{name}.{k}"] for k in ("weight", "bias"))
+    return LayerNorm(name, weight, bias, real(item["eps"], "eps"))
+
+
+def _embedding(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Embedding:
+    name = str(item["name"])
+    return Embedding(name, arrays[f"{name}.weight"])
+
+
+STATELESS: dict[str, Callable[[Any, Mapping[str, NDArray[Any]]], Layer]] = {
+    "activation": _activation,
+    "layer_norm": _layer_norm,
+    "embedding": _embedding,
+}
 
 
 def _append_direction(layers: list[Any], direction: Any, item: Any) -> None:
@@ -104,16 +166,21 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
     floats = {name: float32(array) for name, array in arrays.items()}
     shapes = _restore_float(described, floats)
     for item, shape in zip(described["layers"], parts(shapes.layers), strict=True):
+        if item.get("kind") is not None:
+            layers.append(shape)
+            continue
         if isinstance(shape, Dense):
             layers.append(_quantized_dense(item, arrays, precision))
             continue
         _append_direction(layers, _quantized_direction(item, shape, arrays, precision), item)
     steps = described["steps"]
     network = QuantizedNetwork(
-        reading(layers, last_step=shapes.last_step),
+        _placed(described, layers),
         None if steps is None else whole(steps, "steps", (1, 2**53)),
         bool(described["dropped_softmax"]),
         shapes.assumed,
+        shapes.input_mean,
+        shapes.input_std,
     )
     check_integers(network)
     return network

@@ -25,6 +25,7 @@ class FileFacts:
             interpreter in C++ must be given room for.
         starts_anew: Whether each call begins at the initial state.
         refused_by: Runtime to why it refuses the file.
+        core: That a folder of C is written for; None: any.
     """
 
     steps: int | None
@@ -37,3 +38,4 @@ class FileFacts:
     resource_variables: int = 0
     starts_anew: bool = False
     refused_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    core: str | None = None

@@ -91,16 +91,22 @@ def _load(torch: Any, archive: io.BytesIO) -> dict[str, NDArray[Any]]:
     return {name: _to_array(name, tensor) for name, tensor in _find(loaded).items()}
 
 
-def from_torch(module: torch.nn.Module) -> Network:
+def from_torch(module: torch.nn.Module, example: Any = None) -> Network:
     """The network that a module computes.
 
     Args:
-        module: `nn.LSTM`, `nn.GRU` (also bidirectional), their cells, or an `nn.Sequential` of
-            these and dense layers, which is read layer by layer and gives each step; or any module
-            that `torch.export` can follow and that holds supported operators only. It takes
-            (batch, steps, input_size), in float, or steps first if it says so to its recurrent
-            layer; without a recurrent layer (batch, input_size). If it returns several tensors,
-            the first one is read. It must compute the same at every size of batch and steps.
+        module: `nn.LSTM`, `nn.GRU`, `nn.RNN` (also bidirectional), their cells, or an
+            `nn.Sequential` of these and dense layers, which is read layer by layer and gives each
+            step; or any module that `torch.export` can follow and that holds supported operators
+            only. It takes (batch, steps, input_size), in float, or (batch, steps) of indices before
+            an embedding; steps first if it says so to its recurrent layer; without a recurrent
+            layer (batch, input_size). If it returns several tensors, the first one is read, or all
+            where they are dense layers on one value. Further inputs can be initial states. It must
+            compute the same at every size of batch and steps, but where it reads all steps side by
+            side.
+        example: An input as the module takes it, an array or a tensor: its axes say which there
+            are, and its number of steps is kept where the module is bound to it; None: guessed
+            from the layers.
 
     Raises:
         ModelError: An operator or an option that is not supported, with its place.
@@ -124,7 +130,9 @@ def from_torch(module: torch.nn.Module) -> Network:
             raise ModelError("lies on the device 'meta', without values; load its weights before")
         check_assigned(module)
         listed = layers_in_order(module)
-        return read_graph(module) if listed is None else read_layers(listed)
+        if listed is None or example is not None:
+            return read_graph(module, example)
+        return read_layers(listed)
 
 
 def _import_torch(purpose: str) -> Any:

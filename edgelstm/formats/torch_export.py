@@ -16,21 +16,31 @@ if TYPE_CHECKING:
     import torch
 
 LIBRARY = "edgelstm"
+ONE_STATE = ("gru", "rnn_tanh", "rnn_relu")
 LARGEST = 10**6  # of the sizes that are tried
 
 
-def export(module: torch.nn.Module, shape: tuple[int, ...]) -> Any:
+def export(
+    module: torch.nn.Module, indices: bool, shape: tuple[int, ...], states: tuple[Any, ...] = ()
+) -> Any:
     """The graph in eval mode for an input of this shape, a recurrent module being one node of it.
+
+    Args:
+        module: Any.
+        indices: Whether the input is indices, int64, and not floats.
+        shape: Of the input.
+        states: Shapes of further inputs; or tuples of them.
 
     Raises:
         Exception: Whatever the module's own code or torch raises.
     """
     with _silence():
         # decompositions: none; this only replaces operators that change their arguments
-        return _export(module, shape, None).run_decompositions({})
+        program = _export(module, shape, None, indices=indices, states=states)
+        return program.run_decompositions({})
 
 
-def guards(module: torch.nn.Module, shape: Sequence[int]) -> list[str]:
+def guards(module: torch.nn.Module, shape: Sequence[int], *, indices: bool) -> list[str]:
     """What the module's code asks of the input's leading sizes, beyond that they are above 1.
 
     Returns:
@@ -42,11 +52,12 @@ def guards(module: torch.nn.Module, shape: Sequence[int]) -> list[str]:
     import torch
 
     free = torch.export.Dim.AUTO
-    program = _export(module, shape, ({axis: free for axis in range(len(shape) - 1)},))
+    n_free = len(shape) - (not indices)
+    program = _export(module, shape, ({axis: free for axis in range(n_free)},), indices=indices)
     (name,) = program.graph_signature.user_inputs
     x = next(node.meta["val"] for node in program.graph.nodes if node.name == name)
     found = list(getattr(program, "_guards_code", None) or ())
-    for axis, size in enumerate(x.shape[:-1]):
+    for axis, size in enumerate(x.shape[:n_free]):
         term = f"L['x'].size()[{axis}]"
         bounds = program.range_constraints.get(size.node.expr) if hasattr(size, "node") else None
         if bounds is None:  # a plain number, as int(size) and len(x) make it
@@ -71,16 +82,29 @@ def trials(conditions: Sequence[str], most: int) -> list[tuple[int, int]]:
 
 
 def _export(
-    module: torch.nn.Module, shape: Sequence[int], dynamic_shapes: Any
+    module: torch.nn.Module,
+    shape: Sequence[int],
+    dynamic_shapes: Any,
+    *,
+    indices: bool = False,
+    states: tuple[Any, ...] = (),
 ) -> torch.export.ExportedProgram:
     import torch
 
     held = itertools.chain(module.parameters(), module.buffers())
     like = next((t for t in held if t.is_floating_point()), torch.zeros(0))
-    x = torch.zeros(shape, dtype=like.dtype, device=like.device)
+    dtype = torch.int64 if indices else like.dtype
+    x = torch.zeros(shape, dtype=dtype, device=like.device)
+
+    def zeros(shape: Any) -> Any:
+        if shape and isinstance(shape[0], tuple):
+            return tuple(map(zeros, shape))
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+    given = (x, *map(zeros, states))
     with _as_found(module), _silence(), torch.no_grad(), _recurrent_nodes():
         module.eval()
-        return torch.export.export(module, (x,), strict=False, dynamic_shapes=dynamic_shapes)
+        return torch.export.export(module, given, strict=False, dynamic_shapes=dynamic_shapes)
 
 
 @contextlib.contextmanager
@@ -113,7 +137,7 @@ def _silence() -> Iterator[None]:
 
 
 def _recurrent_nodes() -> Any:
-    """A mode in which torch.lstm and torch.gru are nodes of any number of steps.
+    """A mode in which torch.lstm, gru, rnn_tanh and rnn_relu are nodes of any number of steps.
 
     torch 2.13 traces its own ones step by step: a minute for 4,096 steps, and one graph per number
     of steps.
@@ -121,7 +145,8 @@ def _recurrent_nodes() -> Any:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    lstm, gru = _operators()
+    lstm, *others = _operators()
+    by_state = dict(zip(ONE_STATE, others, strict=True))
 
     class Mode(TorchFunctionMode):
         def __torch_function__(
@@ -130,15 +155,19 @@ def _recurrent_nodes() -> Any:
             # of packed sequences the second argument holds the batch sizes, the fourth weights
             if func is torch._VF.lstm and not isinstance(args[1], torch.Tensor):
                 return tuple(lstm(args[0], *args[1], args[2], *args[3:], **(kwargs or {})))
-            if func is torch._VF.gru and not isinstance(args[2], torch.Tensor):
-                return tuple(gru(*args, **(kwargs or {})))
+            if (
+                getattr(func, "__name__", "") in by_state
+                and func is getattr(torch._VF, func.__name__)
+                and not isinstance(args[2], torch.Tensor)
+            ):
+                return tuple(by_state[func.__name__](*args, **(kwargs or {})))
             return func(*args, **(kwargs or {}))
 
     return Mode()
 
 
 @functools.cache
-def _operators() -> tuple[Any, Any]:
+def _operators() -> tuple[Any, ...]:
     """Operators of which torch knows the shapes alone."""
     import torch
 
@@ -148,7 +177,8 @@ def _operators() -> tuple[Any, Any]:
     )
     library: Any = torch.library.Library(LIBRARY, "FRAGMENT")  # type: ignore[no-untyped-call]
     library.define(f"lstm(Tensor x, Tensor h, Tensor c, Tensor[] weights, {options}) -> Tensor[]")
-    library.define(f"gru(Tensor x, Tensor h, Tensor[] weights, {options}) -> Tensor[]")
+    for name in ONE_STATE:
+        library.define(f"{name}(Tensor x, Tensor h, Tensor[] weights, {options}) -> Tensor[]")
 
     def output(x: torch.Tensor, h: torch.Tensor, options: Sequence[Any]) -> torch.Tensor:
         directions = 2 if options[4] else 1
@@ -157,11 +187,12 @@ def _operators() -> tuple[Any, Any]:
     def lstm(x: Any, h: Any, c: Any, weights: Any, *options: Any) -> list[torch.Tensor]:
         return [output(x, h, options), torch.empty_like(h), torch.empty_like(c)]
 
-    def gru(x: Any, h: Any, weights: Any, *options: Any) -> list[torch.Tensor]:
+    def one_state(x: Any, h: Any, weights: Any, *options: Any) -> list[torch.Tensor]:
         return [output(x, h, options), torch.empty_like(h)]
 
     torch.library.register_fake(f"{LIBRARY}::lstm", lstm, lib=library)
-    torch.library.register_fake(f"{LIBRARY}::gru", gru, lib=library)
+    for name in ONE_STATE:
+        torch.library.register_fake(f"{LIBRARY}::{name}", one_state, lib=library)
     _operators.library = library  # type: ignore[attr-defined]  # it ends with what it defines
     namespace = getattr(torch.ops, LIBRARY)
-    return namespace.lstm, namespace.gru
+    return (namespace.lstm, *(getattr(namespace, name) for name in ONE_STATE))

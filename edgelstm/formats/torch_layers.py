@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import SIZES, STEPS_FIRST, activate, dense, finish, recurrent
-from edgelstm.formats.symbolic import Signal, start
+from edgelstm.formats.following.layers import SIZES, STEPS_FIRST, activate, dense, finish, recurrent
+from edgelstm.formats.following.symbolic import Signal, start
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, rounding
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Floats
@@ -20,7 +20,10 @@ from edgelstm.model.network import Network
 if TYPE_CHECKING:
     import torch
 
-CELLS_OF = {"LSTM": "lstm", "GRU": "gru", "LSTMCell": "lstm", "GRUCell": "gru"}
+CELLS_OF = {
+    **{"LSTM": "lstm", "GRU": "gru", "RNN": "rnn"},
+    **{"LSTMCell": "lstm", "GRUCell": "gru", "RNNCell": "rnn"},
+}
 ACTIVATIONS_OF = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax"}
 NEUTRAL = ("Dropout", "Identity")
 KNOWN = (*CELLS_OF, *ACTIVATIONS_OF, *NEUTRAL, "Linear")
@@ -79,7 +82,7 @@ def _has_plain_tensors(module: torch.nn.Module) -> bool:
     return all(
         type(tensor) in plain and tensor.layout == torch.strided
         if tensor is not None
-        else "bias" in name and type(module).__name__ not in ("LSTM", "GRU")
+        else "bias" in name and type(module).__name__ not in ("LSTM", "GRU", "RNN")
         for name, tensor in tensors.items()
     )
 
@@ -166,20 +169,26 @@ def _through(signal: Signal, module: torch.nn.Module) -> Signal:
         return activate(signal, ACTIVATIONS_OF[kind], dim)
     if kind in NEUTRAL:
         return signal
-    if getattr(module, "proj_size", 0):
-        raise ModelError(
-            f"proj_size={module.proj_size} is not supported yet; build the layer without"
-        )
+    nonlinearity = str(getattr(module, "nonlinearity", "tanh"))
     suffixes = [f"_l{k}" for k in range(getattr(module, "num_layers", 0))] or [""]
     both = getattr(module, "bidirectional", False)
     for suffix in suffixes:
         weights = _of_layer(tensors, suffix)
         reverse = _of_layer(tensors, suffix + REVERSE) if both else None
-        signal = recurrent(signal, CELLS_OF[kind], weights, steps_axis=1, reverse=reverse)
+        signal = recurrent(
+            signal,
+            CELLS_OF[kind],
+            weights,
+            steps_axis=1,
+            reverse=reverse,
+            nonlinearity=nonlinearity,
+        )
     return signal
 
 
 def _of_layer(tensors: Mapping[str, Floats], suffix: str) -> dict[str, Floats]:
     weights = {kind: tensors[kind + suffix] for kind in ("weight_ih", "weight_hh")}
     zeros = np.zeros(len(weights["weight_hh"]), np.float32)
-    return weights | {b: tensors.get(b + suffix, zeros) for b in ("bias_ih", "bias_hh")}
+    weights |= {b: tensors.get(b + suffix, zeros) for b in ("bias_ih", "bias_hh")}
+    projection = tensors.get("weight_hr" + suffix)
+    return weights if projection is None else weights | {"weight_hr": projection}

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import SIZES, equal, finish, follow
-from edgelstm.formats.symbolic import Signal
+from edgelstm.formats.following.layers import SIZES, equal, finish, follow
+from edgelstm.formats.following.symbolic import Signal
 from edgelstm.formats.tensors import from_torch_tensor, one_line, rounding
 from edgelstm.formats.torch_export import export, guards, trials
 from edgelstm.formats.torch_graph import follow_program
-from edgelstm.formats.torch_layers import input_sizes
+from edgelstm.formats.torch_inputs import Input, Programs, inputs_of
 from edgelstm.formats.torch_refused import call_refused, kind_refused, layer_refused
-from edgelstm.layers.read_steps import at_each_step
+from edgelstm.layers.read_steps import at_each_step, can_read_each
 from edgelstm.model.network import Network
 
 if TYPE_CHECKING:
@@ -26,13 +26,11 @@ FAR = (211, 1_009)  # batch and steps; beyond them the sizes that the code names
 MOST_TRIALS = 12
 UNASKED = "torch.export needs plain numbers for them, so that a branch on others is not seen"
 
-Programs = Callable[[tuple[int, ...]], "torch.export.ExportedProgram"]  # by shape of the input
 
-
-def read_graph(module: torch.nn.Module) -> Network:
+def read_graph(module: torch.nn.Module, example: Any = None) -> Network:
     """The network that a module computes, see `formats.torch.from_torch`."""
     try:
-        return _read(module)
+        return _read(module, example)
     except ModelError as refused:
         if kind := kind_refused(module):
             raise ModelError(kind) from None
@@ -42,69 +40,65 @@ def read_graph(module: torch.nn.Module) -> Network:
         raise ModelError(f"{layer} ({refused})") from None
 
 
-def _read(module: torch.nn.Module) -> Network:
-    from torch.nn.modules.rnn import RNNBase, RNNCellBase
-
-    modules = list(module.modules())
-    sizes = list(dict.fromkeys(size for inner in modules for size in input_sizes(inner)))
-    if not sizes:
-        raise ModelError(
-            layer_refused(module)
-            or "holds no LSTM, GRU or Linear that takes the input; one of torch.nn's is needed"
-        )
-    is_recurrent = any(isinstance(inner, (RNNBase, RNNCellBase)) for inner in modules)
-    n_leading = 2 if is_recurrent else 1
+def _read(module: torch.nn.Module, example: Any) -> Network:
     programs = functools.cache(functools.partial(export, module))
-    size = _input_size(module, programs, SIZES[0][:n_leading], sizes)
+    given = _found(module, programs, inputs_of(module, example))
 
     def graph(*leading: int) -> Signal:
-        shape = (*leading[:n_leading], size)
+        shape = given.shape(leading)
         try:
-            program = programs(shape)
+            program = given.program(programs, leading)
         except Exception as error:  # whatever the module's own code raises
             raise _not_run(shape, error) from None
-        return follow_program(program, shape)
+        return follow_program(program, shape, univariate=given.univariate)
 
-    far = FAR[::-1] if graph(*SIZES[0]).steps_axis == 0 else FAR
-    network = follow(graph, (*SIZES, far))
-    try:
-        conditions = guards(module, (*SIZES[0][:n_leading], size))
-    except Exception:  # the module's own code
-        conditions = [UNASKED]
-    for leading in _turns(conditions, n_leading):
-        _check_same(network, programs, (*leading, size))
-    said = [f"its code depends on sizes ({'; '.join(conditions[:3])})"] if conditions else []
-    said += _alone(network, programs, (*(1, 1)[:n_leading], size))
+    far = FAR[::-1] if graph(*given.sizes[0]).steps_axis == 0 else FAR
+    network = follow(graph, (*given.sizes, far))
+    said = [] if given.steps or given.states else _turning(module, network, programs, given)
     tensors = map(from_torch_tensor, itertools.chain(module.parameters(), module.buffers()))
     return dataclasses.replace(network, assumed=(*network.assumed, *said, *rounding(tensors)))
 
 
-def _input_size(
-    module: torch.nn.Module, programs: Programs, leading: tuple[int, ...], sizes: Sequence[int]
-) -> int:
-    """The first input size with which the module runs."""
+def _turning(
+    module: torch.nn.Module, network: Network, programs: Programs, given: Input
+) -> list[str]:
+    """What to say of sizes at which the module's code turns; refuses other computations there."""
+    try:
+        conditions = guards(module, given.shape(SIZES[0]), indices=given.indices)
+    except Exception:  # the module's own code
+        conditions = [UNASKED]
+    for leading in _turns(conditions, given.n_leading):
+        _check_same(network, programs, given, leading)
+    said = [f"its code depends on sizes ({'; '.join(conditions[:3])})"] if conditions else []
+    return said + _alone(network, programs, given)
+
+
+def _found(module: torch.nn.Module, programs: Programs, tried: Sequence[Input]) -> Input:
+    """The first input with which the module runs."""
     refused = []
-    for size in sizes:
+    for given in tried:
         try:
-            programs((*leading, size))
+            given.program(programs, SIZES[0])
         except Exception as error:  # whatever the module's own code raises
             refused.append(error)
         else:
-            return size
-    told = layer_refused(module) or call_refused(module, refused[0])
+            return given
+    first = next((k for k, given in enumerate(tried) if not given.indices), 0)
+    told = layer_refused(module) or call_refused(module, refused[first])
     if told:
         raise ModelError(told)
-    if len(leading) > 1 and _runs(programs, leading):
+    shape = tried[first].shape(SIZES[0])
+    if len(shape) == 3 and _runs(programs, shape[:2]):
         raise ModelError(
-            "takes (batch, steps) and adds the axis of the features itself; (batch, steps, "
-            f"{sizes[0]}) is needed: leave unsqueeze out of forward and call it on the input"
+            "takes (batch, steps) and adds the axis of the features itself; say so: "
+            f"from_torch(module, example=torch.zeros({shape[0]}, {shape[1]}))"
         )
-    raise _not_run((*leading, sizes[0]), refused[0])
+    raise _not_run(shape, refused[first])
 
 
 def _runs(programs: Programs, shape: tuple[int, ...]) -> bool:
     try:
-        programs(shape)
+        programs(False, shape, ())
     except Exception:  # whatever the module's own code raises
         return False
     return True
@@ -112,7 +106,8 @@ def _runs(programs: Programs, shape: tuple[int, ...]) -> bool:
 
 def _not_run(shape: Sequence[int], error: Exception) -> ModelError:
     return ModelError(
-        f"torch.export cannot follow it for an input of shape {tuple(shape)}: {one_line(error)}"
+        f"torch.export cannot follow it for an input of shape {tuple(shape)}: {one_line(error)}; "
+        "if it takes another, say which: from_torch(module, example=x)"
     )
 
 
@@ -124,29 +119,33 @@ def _turns(conditions: Sequence[str], n_leading: int) -> Iterator[list[int]]:
         yield leading
 
 
-def _check_same(network: Network, programs: Programs, shape: tuple[int, ...]) -> None:
+def _check_same(network: Network, programs: Programs, given: Input, leading: Sequence[int]) -> None:
+    shape = given.shape(leading)
     try:
-        program = programs(shape)
+        program = given.program(programs, leading)
     except Exception:  # the module takes no input of this size
         return
-    if not equal(network, finish(follow_program(program, shape))):
+    if not equal(network, finish(follow_program(program, shape, univariate=given.univariate))):
         raise ModelError(
             f"computes differently for an input of shape {shape}; one network for all sizes "
             "is needed"
         )
 
 
-def _alone(network: Network, programs: Programs, shape: tuple[int, ...]) -> list[str]:
+def _alone(network: Network, programs: Programs, given: Input) -> list[str]:
     """What to say where one sequence of one step is computed in another way."""
+    shape = given.shape((1, 1))
+    if not can_read_each(network.layers):
+        return []
     try:
-        program = programs(shape)
+        program = given.program(programs, (1, 1))
     except Exception:  # the module takes no such input
         return []
     try:
-        alone = finish(follow_program(program, shape))
+        alone = finish(follow_program(program, shape, univariate=given.univariate))
     except ModelError:
         same = False
     else:
         same = equal(at_each_step(alone), at_each_step(network))
-    where = "one sequence of one step" if len(shape) > 2 else "one row"
+    where = "one sequence of one step" if given.n_leading > 1 else "one row"
     return [] if same else [f"what the module does with {where} is not what it does with more"]

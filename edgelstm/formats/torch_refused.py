@@ -18,14 +18,11 @@ AHEAD = "compute it before and give from_torch a module of what follows"
 # Modules of torch.nn by the start of their names, and the way out.
 LAYERS = {
     "Conv": f"convolutions are not supported: {AHEAD}",
-    "Embedding": f"an embedding is not supported yet: {AHEAD}, which takes the rows it gives",
-    "BatchNorm": "batch norm is not supported: fold it into the dense layer before it "
-    "(torch.nn.utils.fusion.fuse_linear_bn_eval), or leave it out",
-    "(Layer|Group|Instance|RMS|LocalResponse)Norm": "norm layers are not supported: train without",
+    "EmbeddingBag": f"bags of embeddings are not supported: {AHEAD}, which takes the rows it gives",
+    "(Group|Instance|RMS|LocalResponse)Norm": "norm layers are not supported: train without",
     "(Transformer|MultiheadAttention)": "attention is not supported: give the recurrent part alone",
-    "RNN": "simple recurrent layers cannot be read yet: train an LSTM or a GRU",
-    "(Max|Avg|LP|Adaptive|Fractional).*Pool": f"pooling is not supported: {AHEAD}",
-    "(GELU|SiLU|ELU|SELU|CELU|LeakyReLU|PReLU|RReLU|ReLU6|Hard|Soft|Mish|Log|GLU)": (
+    "(Max|Avg|LP|Fractional).*Pool": f"pooling is not supported: {AHEAD}",
+    "(GELU|SiLU|SELU|CELU|PReLU|RReLU|Hardswish|Hardshrink|Soft(plus|sign|shrink|min)|Mish|GLU)": (
         "its activation is not supported: use relu, sigmoid, tanh or softmax behind a layer"
     ),
 }
@@ -87,18 +84,24 @@ def layer_refused(module: torch.nn.Module) -> str | None:
     return None
 
 
-def call_refused(module: torch.nn.Module, error: Exception) -> str | None:
-    """What forward takes or calls beside x, by its signature and by what it raised."""
-    from torch.nn.utils.rnn import PackedSequence
-
-    needed = [
+def needed_inputs(module: torch.nn.Module) -> list[str]:
+    """Names of what its forward cannot be called without."""
+    return [
         parameter.name
         for parameter in inspect.signature(module.forward).parameters.values()
         if parameter.default is parameter.empty and "VAR" not in parameter.kind.name
     ]
+
+
+def call_refused(module: torch.nn.Module, error: Exception) -> str | None:
+    """What forward takes or calls beside x, by its signature and by what it raised."""
+    from torch.nn.utils.rnn import PackedSequence
+
+    needed = needed_inputs(module)
     if len(needed) > 1:
         return (
-            f"its forward takes {', '.join(needed[1:])} beside {needed[0]}; one input is read: "
+            f"its forward takes {', '.join(needed[1:])} beside {needed[0]}; states alone can be "
+            f"read so, by an example of all: from_torch(module, example=({', '.join(needed)})); or "
             f"give a module whose forward({needed[0]}) sets the rest"
         )
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -111,5 +114,5 @@ def call_refused(module: torch.nn.Module, error: Exception) -> str | None:
             "recurrent layer on x itself, without pack_padded_sequence"
         )
     if "embedding" in called or "indices" in one_line(error):
-        return f"looks rows up by integers; {LAYERS['Embedding']}"
+        return f"looks rows up by integers behind other layers: {AHEAD}"
     return None

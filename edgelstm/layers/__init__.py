@@ -4,8 +4,18 @@ A new one is a file here with its shapes, checks and operations, a line in this 
 in `Layer` of `edgelstm/model/network.py`.
 """
 
+from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 
-LAYERS = {"recurrent": Recurrent, "dense": Dense, "read_steps": ReadSteps}
+LAYERS = {
+    "recurrent": Recurrent,
+    "dense": Dense,
+    "read_steps": ReadSteps,
+    "repeat": Repeat,
+    "activation": Activation,
+    "layer_norm": LayerNorm,
+    "embedding": Embedding,
+}

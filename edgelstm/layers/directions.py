@@ -14,9 +14,17 @@ def parts(layers: Iterable[Any]) -> list[Any]:
     return [part for layer in layers for part in layer.parts]
 
 
+NEUTRAL = ("activation", "layer_norm", "embedding")  # kinds whose parts are real in any precision
+
+
+def computing(layers: Iterable[Any]) -> list[Any]:
+    """The parts whose arithmetic a precision says: those with products."""
+    return [part for part in parts(layers) if part.kind not in NEUTRAL]
+
+
 def agreed_precision(layers: Iterable[Any]) -> str:
     """The precision of all layers, or `mixed`."""
-    found = {part.precision for part in parts(layers)}
+    found = {part.precision for part in computing(layers) or parts(layers)}
     return found.pop() if len(found) == 1 else "mixed"
 
 
@@ -40,13 +48,18 @@ def check_names(layers: Iterable[Any]) -> None:
 
 
 def check_whole_sequence(layers: Iterable[Any]) -> None:
-    """`ModelError` if a layer has a reverse direction: then no step can be computed alone."""
+    """`ModelError` if a layer needs all steps: then none can be computed alone."""
     for layer in layers:
         if is_bidirectional(layer):
             raise ModelError(
                 f"layer '{layer.name}' is bidirectional: its reverse direction begins at the last "
                 "step, so it needs whole sequences and no step can be computed alone; give whole "
                 "sequences (run; files without streaming), or train the layer in one direction"
+            )
+        if told := getattr(layer, "needs_all_steps", None):
+            raise ModelError(
+                f"layer '{layer.name}': {told}, so no step can be computed alone; give whole "
+                "sequences (run; files without streaming)"
             )
 
 

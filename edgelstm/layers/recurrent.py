@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
-from edgelstm.cells.spec import CellSpec
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import check_directions, is_bidirectional
 from edgelstm.layers.matrix import Matrix, real
-from edgelstm.layers.recurrent_sizes import RecurrentSizes
+from edgelstm.layers.stacked import Stacked
 from edgelstm.layers.weights import check_matrix, check_values, survives_float32
 from edgelstm.text import layer_text
 
@@ -20,7 +19,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Direction:
+class Direction(Stacked):
     """One direction of a recurrent layer. Its arrays are not changed: kernels keep the weights.
 
     Attributes:
@@ -109,11 +108,6 @@ class Direction:
             )
 
     @property
-    def spec(self) -> CellSpec:
-        """The cell's description."""
-        return CELLS[self.cell_name].using(self.nonlinearity)
-
-    @property
     def precision(self) -> str:
         """Key of `PRECISIONS`."""
         return "float32"
@@ -128,57 +122,15 @@ class Direction:
         """What integers stand for, by value: none, as all values are real."""
         return {}
 
-    @property
-    def sizes(self) -> RecurrentSizes:
-        """What its operations hang on."""
-        sizes = self.input_size, self.hidden_size, self.projection_size
-        return RecurrentSizes(self.spec, *sizes, clips=self.cell_clip > 0)
-
     def matrix(self, side: str, gate: str | None) -> Matrix:
         """Gate's weights of `ih` or `hh`; those of `hr` have no gate."""
         weight: Floats = getattr(self, f"weight_{side}")
         return real(weight if gate is None else weight[self.spec.rows(gate, self.hidden_size)])
 
     @property
-    def biases(self) -> dict[str, Floats]:
-        """Stacked, by side."""
-        return {"ih": self.bias_ih, "hh": self.bias_hh}
-
-    def peephole(self, gate: str) -> Floats:
-        """Gate's weights of the cell state, (hidden_size,)."""
-        assert self.weight_peephole is not None
-        return self.weight_peephole[self.spec.peephole(gate, self.hidden_size)]
-
-    @property
     def input(self) -> None:
         """Scale of the integers that come in: None, as they are real."""
         return None
-
-    @property
-    def arrays(self) -> dict[str, Floats]:
-        """Weights and biases by their names."""
-        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole"]
-        return {k: getattr(self, k) for k in names if getattr(self, k) is not None}
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return int(self.weight_ih.shape[1])
-
-    @property
-    def hidden_size(self) -> int:
-        """Units."""
-        return int((self.weight_hh if self.weight_hr is None else self.weight_hr).shape[1])
-
-    @property
-    def projection_size(self) -> int:
-        """Values that a projection leaves of h; 0 without one."""
-        return 0 if self.weight_hr is None else int(self.weight_hr.shape[0])
-
-    @property
-    def output_size(self) -> int:
-        """Values per time step that go out, and that weight_hh reads: the state h."""
-        return self.projection_size or self.hidden_size
 
 
 class AnyDirection(Protocol):

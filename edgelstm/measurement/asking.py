@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgelstm.arguments import check_whole
 from edgelstm.errors import ModelError
-from edgelstm.formats import check_steps
+from edgelstm.formats.steps import check_steps
 from edgelstm.measurement import machine
 from edgelstm.measurement.engines import check_engines
 from edgelstm.measurement.power import open_source

@@ -6,10 +6,12 @@ of `RUNTIMES`, and their preparers stand beside the openers there.
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edgelstm import installed
 from edgelstm.errors import ModelError
+from edgelstm.formats import AnyNetwork
+from edgelstm.measurement import torch_calls
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.verification.verifier import SERVES
 
@@ -29,6 +31,8 @@ class Engine:
         source: Precision of the network in its file, where that is not its own: torch quantizes by
             itself.
         left_out: Precision to why it is measured only where the engine is named.
+        refusal: Why it has no form of a network, or None; of engines of `RUNTIMES` the writers of
+            their files say that.
         stands_in_for: The package without which it is measured; None: always.
     """
 
@@ -40,6 +44,7 @@ class Engine:
     kernels: str | None = None
     source: str | None = None
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    refusal: Callable[[AnyNetwork], str | None] = lambda network: None
     stands_in_for: str | None = None
 
     @property
@@ -105,6 +110,7 @@ ENGINES: dict[str, Engine] = {
         },
         package="torch",
         source="float32",
+        refusal=torch_calls.refusal,
     ),
     "reference": Engine(
         dict.fromkeys(_OWN, "edgelstm.measurement.own:prepare_reference"), stands_in_for="numba"

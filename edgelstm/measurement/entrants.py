@@ -14,9 +14,10 @@ from edgelstm.cost.counts import Counts
 from edgelstm.cost.traffic import constant_bytes
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, facts, write
-from edgelstm.layers.directions import is_bidirectional
+from edgelstm.layers.directions import check_whole_sequence
 from edgelstm.measurement.engines import ENGINES, Engine
 from edgelstm.measurement.results import MODES, SEQUENCE, STEP, Skipped
+from edgelstm.model.front import entered
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.runtimes.isolation import Called, Execution, call_all
@@ -46,17 +47,20 @@ class Case:
     @property
     def modes(self) -> tuple[str, ...]:
         """Single steps where they exist."""
-        layers = next(iter(self.networks.values())).layers
-        whole = any(is_bidirectional(layer) for layer in layers)
-        return (SEQUENCE,) if whole else MODES
+        try:
+            check_whole_sequence(next(iter(self.networks.values())).layers)
+        except ModelError:
+            return (SEQUENCE,)
+        return MODES
 
     def input(self, precision: str, mode: str) -> Values:
         """What a call is given: integers of a network that takes them."""
-        x, scale = self.x, self.networks[precision].input
-        given = x[0] if mode == STEP else x
+        network = self.networks[precision]
+        given, scale = self.x[0] if mode == STEP else self.x, network.input
         if scale is None:
             return given.copy()
-        return quantize_reals(given, scale.scale, scale.zero_point, scale.limits).astype(scale.type)
+        rows = entered(network, given)
+        return quantize_reals(rows, scale.scale, scale.zero_point, scale.limits).astype(scale.type)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,6 +128,8 @@ def _left_out(case: Case, name: str, engine: Engine, precision: str, *, named: b
     """Why an engine is not measured in a precision, or None."""
     if precision not in engine.preparers or (engine.source or precision) not in case.networks:
         return f"{name} runs no {precision} network"
+    if told := engine.refusal(case.networks[engine.source or precision]):
+        return told
     return None if named else engine.why_left_out(precision)
 
 

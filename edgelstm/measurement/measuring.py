@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgelstm.arguments import array, check_type, float32
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, calibrated_steps
+from edgelstm.formats import AnyNetwork
+from edgelstm.formats.steps import calibrated_steps
 from edgelstm.measurement import machine, metering, ratios, session, summing_up
 from edgelstm.measurement.asking import Asked, check
 from edgelstm.measurement.entrants import Case, Entrant, Values, entrants
@@ -122,14 +123,18 @@ def run(network: AnyNetwork, asked: Asked, tell: Callable[[str], None]) -> Run:
 
 def _case(network: AnyNetwork, asked: Asked) -> tuple[Case, list[str]]:
     """The networks and the input, and what is to be said of both."""
+    if network.indices:
+        raise ModelError("networks of real input are measured; this one takes indices")
     given, told = asked.calibration, []
     if given is None:
         rng = np.random.default_rng(0)
-        given = [rng.normal(size=(*RANDOM_SHAPE, network.input_size)).astype(np.float32)]
+        n, steps = RANDOM_SHAPE
+        shape = n, network.fixed_steps or steps, network.input_size
+        given = [rng.normal(size=shape).astype(np.float32)]
         told.append(
             "random input: nothing was given as --calibration; times hold, accuracy is not measured"
         )
-    sequences = calibration_sequences(given, network.input_size)
+    sequences = calibration_sequences(given, network.behind)
     networks: dict[str, AnyNetwork] = {}
     for precision in _precisions(network, asked):
         try:
@@ -143,7 +148,7 @@ def _case(network: AnyNetwork, asked: Asked) -> tuple[Case, list[str]]:
                 raise
             told.append(f"{precision} is left out: {error}")
     longest = max(sequences, key=lambda batch: batch.shape[1])[0]
-    steps = asked.steps or calibrated_steps(len(longest))
+    steps = network.fixed_steps or asked.steps or calibrated_steps(len(longest))
     x = np.resize(longest, (steps, network.input_size))
     return Case(networks, np.ascontiguousarray(float32(x))), told
 

@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from edgelstm.errors import ModelError
-from edgelstm.formats import read
+from edgelstm.formats import AnyNetwork, read
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
@@ -17,6 +17,21 @@ from edgelstm.runtimes.runtime import Array, Call, Calling
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 KINDS = {"lstm": "LSTM", "gru": "GRU"}
 ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh", "softmax": "Softmax"}
+
+
+def refusal(network: AnyNetwork) -> str | None:
+    """Why its layers have no counterpart here, or None."""
+    if isinstance(network, Network) and network.input_mean is not None:
+        return "its module here takes input that is normalised already"
+    for layer in network.layers:
+        if isinstance(layer, Recurrent):
+            if layer.cell_name not in KINDS or layer.forward.cell_clip:
+                return f"layer '{layer.name}': torch has no {layer.cell_name} of this form"
+        elif isinstance(layer, ReadSteps) and layer.reads == ("last",):
+            continue
+        elif not isinstance(layer, Dense):
+            return f"layer '{layer.name}' has no counterpart in its module here"
+    return None
 
 
 def prepare_torch(path: Path, calling: Calling) -> Call:
@@ -102,8 +117,6 @@ def _layer(layer: Any) -> Any:
         activation = getattr(torch.nn, ACTIVATIONS[layer.activation])(**options)
         return torch.nn.Sequential(linear, activation)
     part = layer.forward
-    if layer.cell_name not in KINDS or part.cell_clip:
-        raise ModelError(f"layer '{layer.name}': torch has no {layer.cell_name} of this form")
     made = getattr(torch.nn, KINDS[layer.cell_name])(
         layer.input_size,
         part.hidden_size,

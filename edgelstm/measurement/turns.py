@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.measurement.clocks import Clock, cpu_clock, wall_clock
+from edgelstm.measurement.clocks import (
+    Clock,
+    batch_size,
+    clock_cost_ns,
+    cpu_clock,
+    least_batch_ns,
+    settle,
+    wall_clock,
+)
 
 Times = NDArray[np.float64]
 
@@ -57,3 +65,19 @@ def rounds(
             end = cpu()
             times[:, k] = (end - start) / count, (wall() - wall_start) / count
         yield times / 1e3
+
+
+def cpu_microseconds(calls: Sequence[Callable[[], Any]], n_rounds: int) -> Times:
+    """(rounds, calls): CPU time of one call, each warm and in batches as long as its clock needs.
+
+    Args:
+        calls: Which take turns, in a random order that is the same each time.
+        n_rounds: How many turns each has.
+    """
+    batch_ns = least_batch_ns(clock_cost_ns(cpu_clock))
+    counts = [batch_size(call, batch_ns) for call in calls]
+    for call, count in zip(calls, counts, strict=True):
+        settle(call, count)
+    with no_collection():
+        each = rounds(calls, counts, np.random.default_rng(0))
+        return np.array([next(each)[0] for _ in range(n_rounds)])

@@ -91,8 +91,13 @@ def _reason(plan: LayerPlan) -> str | None:
     for op in plan.ops:
         if kinds is not None and op.kind not in kinds:
             return "a projection has none" if op.side == "hr" else f"operation '{op.kind}' has none"
+    if plan.precision.weight_type == "int8" and (shared := plan.shared_gate):
+        side, gate = shared
+        return f"weight_{side} of gate {gate} multiplies two values, and one bias is stored of it"
     if not plan.states or not plan.precision.is_integer:
         return None
+    if found := plan.reads_input:
+        return f"operation '{found.kind}' reads x, whose scale is that of the input"
     return _unlike(plan) if plan.precision.form == FUSED else _unbounded(plan)
 
 
@@ -105,13 +110,15 @@ def _unlike(plan: LayerPlan) -> str | None:
     """
     roles, wide = plan.roles, {v for v in plan.roles if plan.format(v).type == "int16"}
     for op in plan.ops:
+        if op.kind == "relu":
+            return "operation 'relu' has none"
         narrow = {op.result} - wide if op.side else set(op.args) - wide
         if narrow:
             does = "gives" if op.side else "reads"
             return f"operation '{op.kind}' {does} {', '.join(sorted(narrow))}, which is not int16"
         if op.kind in ("add", "clip") and {roles[a] for a in op.args} != {roles[op.result]}:
             return f"operation '{op.kind}' has no integer form for values of different scales"
-        if op.kind in ("sigmoid", "tanh") and roles[op.result] != "activation":
+        if op.kind in ("sigmoid", "tanh", "relu") and roles[op.result] != "activation":
             return f"the result of '{op.kind}' is the new {roles[op.result]}, of another scale"
     for state, new in zip(plan.states, plan.new_states, strict=True):
         if roles[state] != roles[new]:

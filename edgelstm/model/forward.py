@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
+from edgelstm.layers.read_steps import check_steps
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import FLOAT32
@@ -35,20 +37,49 @@ REAL: dict[str, Callable[..., Any]] = {
     "tanh": tanh,
     "relu": lambda v: np.maximum(v, 0),
     "softmax": softmax,
+    "log_softmax": lambda v: v - v.max(-1, keepdims=True) - _log_sum(v),
 }
 
 
-def forward(network: Network, x: NDArray[np.floating]) -> Doubles:
+def _log_sum(v: Any) -> Any:
+    return np.log(np.exp(v - v.max(-1, keepdims=True)).sum(-1, keepdims=True))
+
+
+def _elu(v: Any, alpha: Any) -> Any:
+    return np.where(v > 0, v, alpha * np.expm1(np.minimum(v, 0)))
+
+
+def _layer_norm(v: Any, eps: Any, *affine: Any) -> Any:
+    weight, bias = np.split(np.array(affine), 2)
+    centred = v - v.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias
+
+
+# The same, of operations that read a part's `constants` behind the value.
+WITH_CONSTANTS: dict[str, Callable[..., Any]] = {
+    "leaky_relu": lambda v, slope: np.where(v > 0, v, slope * v),
+    "elu": _elu,
+    "clamp": lambda v, low, high: np.clip(v, low, high),
+    "hard_sigmoid": lambda v, slope, middle: np.clip(slope * v + middle, 0, 1),
+    "l2_norm": lambda v, least: v / np.maximum(np.sqrt((v**2).sum(-1, keepdims=True)), least),
+    "layer_norm": _layer_norm,
+}
+
+
+def forward(network: Network, x: NDArray[Any]) -> Doubles:
     """The network's result in float64, from zero states.
 
     Args:
         network: Float weights.
-        x: (batch, steps, input_size).
+        x: (batch, steps, input_size); before an embedding (batch, steps) of indices.
 
     Returns:
         (batch, steps, output_size), or (batch, output_size) if the network reads the last step.
     """
-    return advance(network, x, zero_states(network, len(x)))[0]
+    behind = network.behind
+    if network.steps:
+        check_steps(network.layers, x.shape[1])
+    return advance(behind, entered(network, x), zero_states(behind, len(x)))[0]
 
 
 def zero_states(network: Network, batch: int) -> States:
@@ -69,7 +100,7 @@ def advance(
     A reverse direction starts from zero, at the last step of x.
 
     Args:
-        network: Float weights.
+        network: Float weights, without an embedding or a normalisation in front.
         x: (batch, steps, input_size).
         states: Layer to state to (batch, its size).
         see: Called with a layer and every value that comes up in one of its steps.
@@ -206,9 +237,16 @@ def _weighed(weight: Doubles, bias: Doubles) -> Callable[[Doubles], Doubles]:
     return lambda v: v @ weight + bias
 
 
+def _reading(function: Callable[..., Any], constants: Doubles) -> Callable[..., Any]:
+    return lambda v: function(v, *constants)
+
+
 def step_of(plan: LayerPlan, part: Any, affine: Mapping[str, Callable[[Doubles], Doubles]]) -> Step:
     """A function that adds each operation's result to the values it is given, real ones."""
     named = {**REAL, "clip": lambda v: np.clip(v, -part.cell_clip, part.cell_clip)}
+    if any(op.kind in WITH_CONSTANTS for op in plan.ops):
+        read = part.constants.astype(np.float64)
+        named |= {kind: _reading(function, read) for kind, function in WITH_CONSTANTS.items()}
     calls = [(op.result, affine.get(op.result) or named[op.kind], op.args) for op in plan.ops]
 
     def step(values: dict[str, Doubles]) -> dict[str, Doubles]:

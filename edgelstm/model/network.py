@@ -1,18 +1,31 @@
 """A trained network in float32: layers in a row, checked here to fit each other."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers import LAYERS
+from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import agreed_precision, check_names, parts
-from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import (
+    ReadSteps,
+    Repeat,
+    check_reading,
+    fixed_steps,
+    reads_last,
+)
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.text import counted, network_text
 
-Part = Direction | Dense
-Layer = Recurrent[Direction] | Dense | ReadSteps
+Part = Direction | Dense | Activation | LayerNorm | Embedding
+Layer = Recurrent[Direction] | Dense | ReadSteps | Repeat | Activation | LayerNorm | Embedding
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -22,10 +35,14 @@ class Network:
     Attributes:
         layers: Of the kinds in `LAYERS`.
         assumed: What the file did not say and `read` assumed, one sentence each.
+        input_mean, input_std: x is normalised before the first layer, ``(x - mean) / std``, float32
+            (input_size,); None: it is not.
     """
 
     layers: tuple[Layer, ...]
     assumed: tuple[str, ...] = ()
+    input_mean: NDArray[np.float32] | None = None
+    input_std: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not parts(self.layers):
@@ -44,6 +61,7 @@ class Network:
                     f"but '{before.name}' before it gives {before.output_size}"
                 )
         check_reading(self.layers)
+        check_front(self)
 
     def __repr__(self) -> str:
         return network_text(self)
@@ -74,9 +92,28 @@ class Network:
         return None
 
     @property
-    def steps(self) -> None:
-        """Longest calibration sequence: None, as nothing is calibrated."""
-        return None
+    def steps(self) -> int | None:
+        """How many steps x must have, where all of them are read; None: any number."""
+        return fixed_steps(self.layers)
+
+    @property
+    def fixed_steps(self) -> int | None:
+        """As `steps`."""
+        return self.steps
+
+    @property
+    def indices(self) -> bool:
+        """Whether x is indices: the first layer is an embedding."""
+        return takes_indices(self)
+
+    @property
+    def behind(self) -> "Network":
+        """The network behind the embedding or the normalisation in front of it."""
+        return self._behind if has_front(self) else self
+
+    @functools.cached_property
+    def _behind(self) -> "Network":
+        return without_front(self)
 
     @property
     def dropped_softmax(self) -> bool:

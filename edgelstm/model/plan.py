@@ -60,6 +60,17 @@ class LayerPlan:
             return slice(None)
         return CELLS[str(self.cell_name)].rows(gate, self.hidden_size)
 
+    @property
+    def shared_gate(self) -> tuple[str, str] | None:
+        """Side and gate of weights that multiply two values; None where each serves one product."""
+        products = [(op.side, str(op.gate)) for op in self.ops if op.side]
+        return next((pair for pair in products if products.count(pair) > 1), None)
+
+    @property
+    def reads_input(self) -> Op | None:
+        """The first operation that takes x as it is, not multiplied by weights; None: none does."""
+        return next((op for op in self.ops if "x" in op.args and not op.side), None)
+
     def bias(self, op: Op, biases: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """What one affine adds, from the biases by side, stacked gate by gate."""
         total = np.zeros(self.sizes[op.result], next(iter(biases.values())).dtype)

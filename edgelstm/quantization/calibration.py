@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from edgelstm import arguments
 from edgelstm.errors import ModelError
 from edgelstm.layers.directions import parts
+from edgelstm.layers.read_steps import check_steps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import advance, zero_states
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 
 TOGETHER = 2**14  # values that are looked at in one go: each look takes longer than a step
@@ -124,7 +126,7 @@ def _join_outputs(layer: Recurrent[Direction], ranges: Ranges) -> None:
         ranges |= {k: dataclasses.replace(ranges[k], low=low, high=high) for k in keys}
 
 
-def calibration_sequences(calibration: Any, input_size: int) -> list[NDArray[np.float32]]:
+def calibration_sequences(calibration: Any, network: Any) -> list[NDArray[np.float32]]:
     """The four forms of calibration data as batches of sequences of equal length.
 
     Args:
@@ -132,17 +134,22 @@ def calibration_sequences(calibration: Any, input_size: int) -> list[NDArray[np.
             arrays, of different lengths; a callable without arguments that yields ``[array]``
             (TFLite's representative_dataset); or an object whose `get_next()` returns a dictionary
             with one array, and None at the end (ONNX Runtime's reader).
-        input_size: Values per time step that the network takes.
+        network: What they are for: before an embedding they are indices, (steps,) or
+            (batch, steps), or a list of such arrays.
 
     Returns:
-        float32 arrays (batch, steps, input_size), one per length.
+        float32 arrays (batch, steps, input_size), one per length, as what stands in front of the
+        network leaves them.
 
     Raises:
         ModelError: No values, not numbers, not finite, all zero, or another width.
     """
+    input_size = network.input_size
     by_length: dict[int, list[NDArray[np.float32]]] = {}
     for k, item in enumerate(_items(calibration)):
-        array = _batch(item, input_size, f"calibration sequence {k}")
+        array = _batch(item, network, f"calibration sequence {k}")
+        if array.shape[1] or network.fixed_steps:
+            check_steps(network.layers, array.shape[1])
         by_length.setdefault(array.shape[1], []).append(array)
     batches = [np.concatenate(arrays) for arrays in by_length.values()]
     if not any(b.size for b in batches):
@@ -192,14 +199,21 @@ def _only(item: Any, source: str) -> Any:
     return item[0]
 
 
-def _batch(item: Any, input_size: int, where: str) -> NDArray[np.float32]:
-    array = arguments.array(item, where)
+def _batch(item: Any, network: Any, where: str) -> NDArray[np.float32]:
+    array, input_size = arguments.array(item, where), network.input_size
+    if network.indices:
+        if array.ndim not in (1, 2):
+            raise ModelError(
+                f"{where} has shape {array.shape}; (steps,) or (batch, steps) is needed"
+            )
+        rows: NDArray[np.float32] = entered(network, array)
+        return rows if rows.ndim == 3 else rows[None]
     if array.ndim not in (2, 3) or array.shape[-1] != input_size:
         raise ModelError(
             f"{where} has shape {array.shape}; (steps, {input_size}) or "
             f"(batch, steps, {input_size}) is needed"
         )
-    array = arguments.float32(array)
+    array = entered(network, arguments.float32(array))
     if not np.isfinite(array).all():
         raise ModelError(
             f"{where} holds values that are not finite in float32; remove or repair them"

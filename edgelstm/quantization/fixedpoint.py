@@ -136,12 +136,10 @@ def multiplier16(q: int) -> int:
     return 0x7FFF if q >= 0x7FFF0000 else (q + (1 << 15)) >> 16
 
 
-def requantize_real(x: Any, ratio: float) -> Int64s:
-    """One rounding in float64, ties away from zero."""
-    product = np.asarray(x, np.int64) * float(ratio)
-    return np.asarray(
-        (np.sign(product) * np.floor(np.abs(product) + 0.5)).astype(np.int64), np.int64
-    )
+def requantize_float(x: Any, ratio: float) -> Int64s:
+    """One rounding of a float32 product, ties to even: XNNPACK, LiteRT's default delegate."""
+    product = np.asarray(x, np.int64).astype(np.float32) * np.float32(ratio)
+    return np.asarray(np.rint(product).astype(np.int64), np.int64)
 
 
 def shift16(x: Any, exponent: int) -> Int64s:

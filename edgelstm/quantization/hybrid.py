@@ -34,7 +34,7 @@ def _recurrent(layer: Recurrent[Direction]) -> Recurrent[QuantizedDirection]:
 KINDS: dict[str, Callable[[Any], QuantizedLayer]] = {
     "recurrent": _recurrent,
     "dense": _dense,
-    "read_steps": lambda layer: layer,
+    **dict.fromkeys(("read_steps", "repeat", "activation", "layer_norm"), lambda layer: layer),
 }
 
 

@@ -4,8 +4,7 @@ The product of a weight's scale with that of what it multiplies has an odd manti
 all runtimes round a sum of int16 values alike.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import Precision
@@ -21,7 +20,6 @@ from edgelstm.quantization.calibration import Range, Ranges
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.formats import CELL_LOG2, READ_LOG2, bounded_by_one, formats
 from edgelstm.quantization.quantize_fused import asymmetric8
-from edgelstm.quantization.quantized import QuantizedLayer
 from edgelstm.quantization.quantized_dense import ACTIVATED, QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.saturation import saturation_of
@@ -33,6 +31,7 @@ from edgelstm.quantization.weights import (
     Floats,
     check_clip,
     fits_int64,
+    kinds_of,
     quantized_direction,
 )
 
@@ -55,12 +54,6 @@ def input_scale(precision: Precision, batches: Sequence[NDArray[np.float32]]) ->
 def _log2(largest: float) -> int:
     """Of the int16 scale that holds a magnitude; of nothing but zeros any."""
     return max(next_log2(largest / 32767), LEAST_LOG2) if largest else -15
-
-
-def _recurrent(
-    layer: Recurrent[Direction], into: Scale, ranges: Ranges, precision: Precision, is_final: bool
-) -> Recurrent[QuantizedDirection]:
-    return Recurrent(tuple(_direction(d, into, ranges, precision) for d in layer.directions))
 
 
 def _direction(
@@ -125,12 +118,7 @@ def _dense(
 # Scale of an activation's result at the end of an int8 network: as of the fused form's operators.
 NARROWED = {name: scale for (form, name), scale in ACTIVATED.items() if scale.type == "int8"}
 
-# Kind of a layer to its integers: (layer, scale of its input, ranges, precision, is it the last).
-KINDS: dict[str, Callable[[Any, Scale, Ranges, Precision, bool], QuantizedLayer]] = {
-    "recurrent": _recurrent,
-    "dense": _dense,
-    "read_steps": lambda layer, into, ranges, precision, is_final: layer,
-}
+KINDS = kinds_of(_direction, _dense)
 
 
 def _quantize_affine(

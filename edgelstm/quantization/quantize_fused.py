@@ -1,7 +1,7 @@
 """From float layers to the fused form: a scale per role, as runtimes' LSTM operators have it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.weights import INT8_WEIGHTS
 from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import Precision
 from edgelstm.quantization.calibration import Range, Ranges
 from edgelstm.quantization.fixedpoint import quantize_multiplier, quantize_reals, short_scale
 from edgelstm.quantization.lower_fused import TABLES
-from edgelstm.quantization.quantized import QuantizedLayer
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import TFLM
@@ -29,17 +28,12 @@ from edgelstm.quantization.weights import (
     Floats,
     check_clip,
     fits_int64,
+    kinds_of,
     quantized_direction,
 )
 
 CELL_LOG2 = (-15, -9)  # LiteRT computes other values outside, without an error
 LARGEST_BIAS = {"int32": 2**30, "int64": 2**46}  # sums with it stay in the range of the rescaling
-
-
-def _integer_recurrent(
-    layer: Recurrent[Direction], into: Scale, ranges: Ranges, precision: Precision, is_final: bool
-) -> Recurrent[QuantizedDirection]:
-    return Recurrent(tuple(_direction(d, into, ranges, precision) for d in layer.directions))
 
 
 def _direction(
@@ -88,12 +82,7 @@ def _integer_dense(
     )
 
 
-# Kind of a layer to its integers: (layer, scale of its input, ranges, precision, is it the last).
-KINDS: dict[str, Callable[[Any, Scale, Ranges, Precision, bool], QuantizedLayer]] = {
-    "recurrent": _integer_recurrent,
-    "dense": _integer_dense,
-    "read_steps": lambda layer, into, ranges, precision, is_final: layer,
-}
+KINDS = kinds_of(_direction, _integer_dense)
 
 
 # ---- scales
@@ -120,7 +109,8 @@ def ends_of(precision: Precision, seen: Range) -> Scale:
     """Of what comes in or goes out: int8 with a zero point, int16 without."""
     if precision.formats["output"].type == "int8":
         return asymmetric8(*seen.ends)
-    return Scale(short_scale(max(seen.largest / 32767, 2.0**-100)), 0, "int16")
+    largest = seen.largest or 1.0  # of nothing but zeros any
+    return Scale(short_scale(max(largest / 32767, 2.0**-100)), 0, "int16")
 
 
 def asymmetric8(low: float, high: float) -> Scale:

@@ -1,18 +1,39 @@
 """What a quantized network is: integers, one scale per value."""
 
 import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import agreed_precision, check_names, parts
-from edgelstm.layers.read_steps import ReadSteps, check_reading, reads_last
+from edgelstm.layers.activation import Activation, LayerNorm
+from edgelstm.layers.directions import agreed_precision, check_names, computing, parts
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import (
+    ReadSteps,
+    Repeat,
+    check_reading,
+    fixed_steps,
+    reads_last,
+)
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import network_text
 
 QuantizedPart = QuantizedDirection | QuantizedDense
-QuantizedLayer = Recurrent[QuantizedDirection] | QuantizedDense | ReadSteps
+QuantizedLayer = (
+    Recurrent[QuantizedDirection]
+    | QuantizedDense
+    | ReadSteps
+    | Repeat
+    | Activation
+    | LayerNorm
+    | Embedding
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -23,21 +44,25 @@ class QuantizedNetwork:
         layers: In the order in which they run.
         steps: Longest calibration sequence; None for files of others.
         dropped_softmax: The network's final softmax was left off: the results are logits.
-        assumed: As in `network.Network`.
+        assumed, input_mean, input_std: As in `network.Network`.
     """
 
     layers: tuple[QuantizedLayer, ...]
     steps: int | None = None
     dropped_softmax: bool = False
     assumed: tuple[str, ...] = ()
+    input_mean: NDArray[np.float32] | None = None
+    input_std: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not parts(self.layers):
             raise ModelError("the network has no layers; at least one is needed")
         check_names(self.layers)
         check_reading(self.layers)
-        if len({part.form for part in parts(self.layers)}) > 1:
-            told = ", ".join(f"'{part.name}' {part.form}" for part in parts(self.layers))
+        check_front(self)
+        held = computing(self.layers)
+        if len({part.form for part in held}) > 1:
+            told = ", ".join(f"'{part.name}' {part.form}" for part in held)
             raise ModelError(f"layers have different forms: {told}; a network has one")
 
     def __repr__(self) -> str:
@@ -49,6 +74,25 @@ class QuantizedNetwork:
         return reads_last(self.layers)
 
     @property
+    def fixed_steps(self) -> int | None:
+        """How many steps x must have, where all of them are read; None: any number."""
+        return fixed_steps(self.layers)
+
+    @property
+    def indices(self) -> bool:
+        """Whether x is indices: the first layer is an embedding."""
+        return takes_indices(self)
+
+    @property
+    def behind(self) -> "QuantizedNetwork":
+        """The network behind the embedding or the normalisation in front of it."""
+        return self._behind if has_front(self) else self
+
+    @functools.cached_property
+    def _behind(self) -> "QuantizedNetwork":
+        return without_front(self)
+
+    @property
     def precision(self) -> str:
         """`int8`, `int16x8` or `hybrid`: what the layers agree on, or `mixed`."""
         return agreed_precision(self.layers)
@@ -56,19 +100,21 @@ class QuantizedNetwork:
     @property
     def form(self) -> str | None:
         """`fused` or `composed`: what every integer inside is; None if hybrid."""
-        form: str | None = parts(self.layers)[0].form
+        held = computing(self.layers)
+        form: str | None = held[0].form if held else None
         return form
 
     @property
     def input(self) -> Scale | None:
         """Scale of the network's input; None if hybrid."""
-        scale: Scale | None = parts(self.layers)[0].input
+        held = computing(self.layers)
+        scale: Scale | None = held[0].input if held else None
         return scale
 
     @property
     def output(self) -> Scale | None:
         """Scale of the network's result; None if hybrid."""
-        return None if self.input is None else parts(self.layers)[-1].output
+        return None if self.input is None else computing(self.layers)[-1].output
 
     @property
     def input_size(self) -> int:

@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cells import CELLS
 from edgelstm.layers.matrix import Matrix
-from edgelstm.layers.recurrent_sizes import RecurrentSizes
+from edgelstm.layers.stacked import Stacked
 from edgelstm.layers.weights import check_int8
 from edgelstm.model.plan import LayerPlan
 from edgelstm.quantization.scales import Saturation, Scale
@@ -28,7 +27,7 @@ def weight_key(side: str, gate: str | None) -> str:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedDirection:
+class QuantizedDirection(Stacked):
     """One direction of a recurrent layer in integers.
 
     Attributes:
@@ -77,37 +76,12 @@ class QuantizedDirection:
         """Key of `CELLS`."""
         return str(self.plan.cell_name)
 
-    @property
-    def sizes(self) -> RecurrentSizes:
-        """What its operations hang on."""
-        spec = CELLS[self.cell_name].using(self.nonlinearity)
-        sizes = self.input_size, self.hidden_size, self.projection_size
-        return RecurrentSizes(spec, *sizes, clips=self.cell_clip > 0)
-
     def matrix(self, side: str, gate: str | None) -> Matrix:
         """Gate's weights of `ih` or `hh`; those of `hr` have no gate."""
         weight: Integers = getattr(self, f"weight_{side}")
         return Matrix(
             weight[self.plan.rows(gate)], self.weight_scales[weight_key(side, gate)], "int8"
         )
-
-    def peephole(self, gate: str) -> NDArray[Any]:
-        """Gate's weights of the cell state as they are stored, (hidden_size,)."""
-        assert self.weight_peephole is not None
-        return np.asarray(
-            self.weight_peephole[CELLS[self.cell_name].peephole(gate, self.hidden_size)]
-        )
-
-    @property
-    def biases(self) -> dict[str, NDArray[Any]]:
-        """Stacked, by side."""
-        return {"ih": self.bias_ih, "hh": self.bias_hh}
-
-    @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Weights and biases by their names."""
-        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peephole"]
-        return {k: getattr(self, k) for k in names if getattr(self, k) is not None}
 
     @property
     def precision(self) -> str:
@@ -118,26 +92,6 @@ class QuantizedDirection:
     def form(self) -> str | None:
         """`fused`, `composed`; None if hybrid."""
         return self.plan.precision.form
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return int(self.weight_ih.shape[1])
-
-    @property
-    def hidden_size(self) -> int:
-        """Units."""
-        return int((self.weight_hh if self.weight_hr is None else self.weight_hr).shape[1])
-
-    @property
-    def projection_size(self) -> int:
-        """Values that a projection leaves of h; 0 without one."""
-        return 0 if self.weight_hr is None else int(self.weight_hr.shape[0])
-
-    @property
-    def output_size(self) -> int:
-        """Values per time step that go out."""
-        return self.projection_size or self.hidden_size
 
     @property
     def input(self) -> Scale | None:

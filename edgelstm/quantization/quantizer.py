@@ -1,5 +1,6 @@
 """quantize: from a float network and calibration data to integers, one scale per value."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,17 @@ from numpy.typing import NDArray
 
 from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
+from edgelstm.layers.activation import LEFT_OFF, Activation
 from edgelstm.layers.dense import Dense, final_activation
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import computing
+from edgelstm.layers.embedding import Embedding
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.network import Network
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import COMPOSED, FUSED, HYBRID, Precision
 from edgelstm.quantization import hybrid, quantize_composed, quantize_fused
 from edgelstm.quantization.calibration import Tell, calibration_sequences, observe
+from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedLayer, QuantizedNetwork
 from edgelstm.quantization.saturation import limits
 
@@ -52,22 +56,63 @@ def quantize(
             weights that no int8 scale can hold.
     """
     check_type(network, Network, "network", "quantize takes a float Network, as `read` gives it")
-    chosen = precision_for(parts(network.layers), precision, form)
+    chosen = precision_for(computing(network.layers), precision, form)
     _check_forms(network, chosen)
-    given = calibration is not None
-    batches = calibration_sequences(calibration, network.input_size) if given else []
+    given, behind = calibration is not None, network.behind
+    batches = calibration_sequences(calibration, network) if given else []
     if chosen is HYBRID:
-        layers = tuple(hybrid.KINDS[layer.kind](layer) for layer in network.layers)
+        layers = tuple(hybrid.KINDS[layer.kind](layer) for layer in behind.layers)
     elif given:
-        layers = _integer_layers(network, batches, chosen, tell)
+        layers = _integer_layers(_without_last(behind), batches, chosen, tell)
     else:
         raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
     return QuantizedNetwork(
-        layers,
+        (*_table(network, layers), *layers),
         steps=max((b.shape[1] for b in batches), default=None),
-        dropped_softmax=chosen.is_integer and final_activation(network.layers) == "softmax",
-        assumed=network.assumed,
+        dropped_softmax=chosen.is_integer and _ends_in_softmax(network),
+        assumed=(*network.assumed, *_left_off(network, chosen)),
+        input_mean=network.input_mean,
+        input_std=network.input_std,
     )
+
+
+def _table(network: Network, layers: tuple[QuantizedLayer, ...]) -> tuple[Embedding, ...]:
+    """The embedding in front, if any; before integers its rows are what these stand for."""
+    first = network.layers[0]
+    if not isinstance(first, Embedding):
+        return ()
+    into = computing(layers)[0].input
+    if into is None:
+        return (first,)
+    stored = quantize_reals(first.weight, into.scale, into.zero_point, into.limits)
+    return (dataclasses.replace(first, weight=into.reals(stored)),)
+
+
+def _ends_in_softmax(network: Network) -> bool:
+    """Of integers it is left off, as it does not change which output is largest."""
+    if final_activation(network.layers) == "softmax":
+        return True
+    *_, before, last = (None, *network.layers)
+    is_log = isinstance(last, Activation) and last.function in ("softmax", "log_softmax")
+    return is_log and isinstance(before, Dense) and before.activation is None
+
+
+def _left_off(network: Network, precision: Precision) -> tuple[str, ...]:
+    """What to say of a last function that integers lack."""
+    last = network.layers[-1]
+    if not precision.is_integer or not isinstance(last, Activation) or not _is_left_off(last):
+        return ()
+    return (f"its final {last.function} is left off at integers",)
+
+
+def _is_left_off(layer: Any) -> bool:
+    return isinstance(layer, Activation) and layer.function in LEFT_OFF
+
+
+def _without_last(network: Network) -> Network:
+    if not _is_left_off(network.layers[-1]):
+        return network
+    return dataclasses.replace(network, layers=network.layers[:-1])
 
 
 def _check_forms(network: Network, precision: Precision) -> None:
@@ -78,13 +123,18 @@ def _check_forms(network: Network, precision: Precision) -> None:
             "a network as it was read is written and run in float32"
         )
     known = FORMS[precision.form].KINDS if precision.form else hybrid.KINDS
-    for layer in network.layers:
+    behind = network.behind
+    layers = (_without_last(behind) if precision.is_integer else behind).layers
+    for layer in layers:
         if layer.kind not in known:
+            works = [
+                p for p in ("float32", "hybrid") if p == "float32" or layer.kind in hybrid.KINDS
+            ]
             raise ModelError(
                 f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
-                f"{precision.name} yet; what works for it: float32"
+                f"{precision.name} yet; what works for it: {', '.join(works)}"
             )
-        for part in layer.parts:
+        for part in computing((layer,)):
             if told := refusal(part, precision):
                 raise ModelError(f"layer '{part.name}': {told}")
     softmax = [d for d in network.layers[:-1] if isinstance(d, Dense) and d.activation == "softmax"]
@@ -106,7 +156,7 @@ def _integer_layers(
 ) -> tuple[QuantizedLayer, ...]:
     """Each layer's input scale is the output scale of the layer before."""
     form = FORMS[precision.form]
-    named = ((part.name, limits(plan_of(part, precision))) for part in parts(network.layers))
+    named = ((p.name, limits(plan_of(p, precision))) for p in computing(network.layers))
     ends = {(name, value): limit for name, held in named for value, limit in held.items()}
     ranges = observe(network, batches, ends, tell)
     into = form.input_scale(precision, batches)
@@ -114,5 +164,5 @@ def _integer_layers(
     for layer in network.layers:
         is_final = layer is network.layers[-1]
         layers.append(form.KINDS[layer.kind](layer, into, ranges, precision, is_final))
-        into = parts(layers)[-1].output if parts(layers) else into
+        into = computing(layers)[-1].output if computing(layers) else into
     return tuple(layers)

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.layers.directions import NEUTRAL
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import Doubles, States, Step, Walk, affines, step_of
+from edgelstm.model.plan import LayerPlan, plan_of
+from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
 from edgelstm.quantization.fixedpoint import Int64s
 from edgelstm.quantization.lower import lower
@@ -81,7 +84,8 @@ class _Rounded:
     """A part of a network as a runtime rounds it, integers or hybrid; see `forward.Computed`."""
 
     def __init__(self, part: QuantizedPart, arithmetic: Arithmetic) -> None:
-        self.plan, self._part, self._arithmetic = part.plan, part, arithmetic
+        own = plan_of(part, FLOAT32) if part.kind in NEUTRAL else part.plan
+        self.plan, self._part, self._arithmetic = own, part, arithmetic
         self._is_real = part.input is None
         self.result, self.new_states = self.plan.result, self.plan.new_states
         if not self._is_real:
@@ -92,7 +96,7 @@ class _Rounded:
     def step(self) -> Step:
         """Integers, or real values if hybrid."""
         if self._is_real:
-            return _hybrid_step(self._part, self._arithmetic)
+            return _hybrid_step(self.plan, self._part, self._arithmetic)
         return _calculation(self._lowered.ops)
 
     def start(self, batch: int) -> dict[str, Any]:
@@ -190,8 +194,8 @@ CALCULATIONS: dict[type, Callable[[Any], Calculate]] = {
 # ---- hybrid: int8 weights, x and h rounded to int8 in each step, everything else real
 
 
-def _hybrid_step(part: QuantizedPart, arithmetic: Arithmetic) -> Step:
-    plan, hybrid = part.plan, arithmetic.hybrid
+def _hybrid_step(plan: LayerPlan, part: Any, arithmetic: Arithmetic) -> Step:
+    hybrid = arithmetic.hybrid
     affine = affines(plan, part)
     for op in plan.ops:
         before = hybrid.whole_sequence and op.args == ("x",) if plan.states else not hybrid.dense

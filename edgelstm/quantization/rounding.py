@@ -44,7 +44,7 @@ ROUNDINGS = {
     "requantize": Rounding(fx.quantize_multiplier, fx.requantize),
     "requantize64": Rounding(fx.quantize_multiplier, fx.requantize64),
     "requantize_ties_up": Rounding(fx.quantize_multiplier, fx.requantize_ties_up),
-    "requantize_real": Rounding(lambda ratio: (ratio,), fx.requantize_real),
+    "requantize_float": Rounding(lambda ratio: (ratio,), fx.requantize_float),
     "shift16": Rounding(lambda ratio: (-fx.log2(ratio),), fx.shift16),
 }
 # By the same rule; a table holds the result for every integer of the argument's type.
@@ -144,7 +144,8 @@ LITERT = Arithmetic(
     sigmoid="fixed_sigmoid",
     tanh="fixed_tanh",
     saturates_recurrent=False,
-    dense="requantize_real",
+    dense="requantize_float",
+    dense_ratio=_single_ratio,
 )
 # tflite-runtime 2.14: the same LSTM, dense layers by ruy.
-TFLITE_RUNTIME = dataclasses.replace(LITERT, dense="requantize_ties_up")
+TFLITE_RUNTIME = dataclasses.replace(LITERT, dense="requantize_ties_up", dense_ratio=_double_ratio)

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
-from edgelstm.layers.recurrent import Direction
+from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.plan import LayerPlan
+from edgelstm.model.precision import Precision
+from edgelstm.quantization.calibration import Ranges
 from edgelstm.quantization.fixedpoint import quantize_multiplier
 from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
 from edgelstm.quantization.scales import Saturation, Scale, integer_clip
@@ -90,6 +93,44 @@ def _rounded(
         if side in biases_q:
             biases_q[side][rows] = b_q
     return weights_q, biases_q, weight_scales
+
+
+# (layer, scale of its input, ranges, precision, whether it is the last one) -> its integers.
+Quantize = Callable[[Any, Scale, Ranges, Precision, bool], Any]
+
+
+def kinds_of(
+    direction: Callable[[Direction, Scale, Ranges, Precision], QuantizedDirection], dense: Quantize
+) -> dict[str, Quantize]:
+    """Kind of a layer to what makes its integers, in a form."""
+
+    def recurrent(
+        layer: Any, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
+    ) -> Recurrent[QuantizedDirection]:
+        return Recurrent(tuple(direction(d, into, ranges, precision) for d in layer.directions))
+
+    return {
+        "recurrent": recurrent,
+        "dense": dense,
+        "read_steps": _copied,
+        "repeat": _copied,
+    }
+
+
+def _copied(
+    layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
+) -> ReadSteps | Repeat:
+    """As it is: integers that are chosen, compared or copied keep their scale.
+
+    Raises:
+        ModelError: The mean, which is rounded.
+    """
+    if isinstance(layer, ReadSteps) and "mean" in layer.reads:
+        raise ModelError(
+            f"layer '{layer.name}': the mean of integers has no form in {precision.name} yet; what "
+            "works for it: float32, hybrid; or train with the last step or the max"
+        )
+    return layer
 
 
 def check_clip(layer: Direction, scales: Mapping[str, Scale]) -> None:

@@ -4,7 +4,20 @@ A new one is an adapter here and an entry in this table, in `SERVES` and in `ORA
 `edgelstm/verification/verifier.py`.
 """
 
+from edgelstm.devices.cores import CORES, Core
 from edgelstm.runtimes.runtime import Runtime
+
+
+def _emulated(name: str, core: Core) -> Runtime:
+    return Runtime(
+        opener=f"edgelstm.runtimes.emulated.machine:open_core:{name}",
+        package="unicorn",
+        distribution="unicorn",
+        suffix="_c",
+        install='pip install "edgelstm[mcu]"',
+        absent=None if core.emulator else f"nothing emulates a {name} here; host has its bits",
+    )
+
 
 RUNTIMES = {
     "tflm": Runtime(
@@ -42,4 +55,14 @@ RUNTIMES = {
         needs="an environment with Python <= 3.11 and numpy < 2",
         numpy_below=2,
     ),
+    "host": Runtime(
+        opener="edgelstm.runtimes.host:open_host",
+        package="ziglang",
+        distribution="ziglang",
+        suffix="_c",
+        install='pip install "edgelstm[mcu]"',
+        needs="that or another C compiler: cc, gcc, clang",
+        programs=("cc", "gcc", "clang"),
+    ),
+    **{name: _emulated(name, core) for name, core in CORES.items()},
 }

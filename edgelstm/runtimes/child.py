@@ -128,8 +128,9 @@ JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "calls": call
 
 
 def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:
-    function: Opener = _imported(opener)
-    return function(Path(path), _states(arrays))
+    module, name, *words = opener.split(":")
+    function: Opener = _imported(f"{module}:{name}")
+    return function(Path(path), _states(arrays), *words)
 
 
 def _imported(place: str) -> Any:

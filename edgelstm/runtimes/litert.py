@@ -45,7 +45,7 @@ def _prepared(interpreter: Any, calling: Calling) -> Call:
     at_x, *at_states = (details["index"] for details in interpreter.get_input_details())
     at_y, *_ = (details["index"] for details in interpreter.get_output_details())
     assert not at_states, "a streaming file keeps its state inside"
-    x, start = calling.batched, (lambda: None) if calling.is_step else _reset(interpreter)
+    x, start = calling.batched, (lambda: None) if calling.is_step else reset_of(interpreter)
     set_x, invoke, get_y = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
 
     def call() -> Array:
@@ -71,11 +71,14 @@ def _opened(interpreter: Any, initial_states: Mapping[str, Array]) -> CalledFile
         return [interpreter.get_tensor(index) for index in outputs]
 
     start = [initial(state, initial_states.get(state["name"], 0)) for state in inputs[1:]]
-    return CalledFile(invoke, _reset(interpreter), start)
+    return CalledFile(invoke, reset_of(interpreter), start)
 
 
-def _reset(interpreter: Any) -> Callable[[], object]:
-    """Of variable tensors; of resource variables, which that leaves as they are."""
+def reset_of(interpreter: Any) -> Callable[[], object]:
+    """What returns a state to its start: of variable tensors, or of resource variables.
+
+    Variables keep their values when tensors are reset.
+    """
     if RESET in interpreter.get_signature_list():
         # A runner that is kept would keep the interpreter from being invoked.
         return lambda: interpreter.get_signature_runner(RESET)()

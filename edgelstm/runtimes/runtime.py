@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -122,9 +123,9 @@ class Runtime:
     """One runtime.
 
     Attributes:
-        opener: ``module:function`` of the `Opener`, called in a child process alone. Its second
-            argument holds initial states by the names of the file's inputs; files that keep their
-            state inside need none.
+        opener: ``module:function`` of the `Opener`, called in a child process alone; words behind
+            a further colon are its last arguments. Its second argument holds initial states by the
+            names of the file's inputs; files that keep their state inside need none.
         package: What is imported.
         distribution: What pip calls it.
         suffix: Of the files it runs.
@@ -132,6 +133,8 @@ class Runtime:
         needs: What its packages are built for, if that is not everything.
         numpy_below: Major version of numpy that it does not work with any more, or None.
         preparer: ``module:function`` of the `Preparer`: the fastest way in, for measuring.
+        programs: Of which any does in the package's place.
+        absent: Why it runs nowhere here, or None.
     """
 
     opener: str
@@ -142,6 +145,8 @@ class Runtime:
     needs: str | None = None
     numpy_below: int | None = None
     preparer: str = ""
+    programs: tuple[str, ...] = ()
+    absent: str | None = None
 
     @property
     def version(self) -> str | None:
@@ -154,6 +159,8 @@ class Runtime:
     @property
     def obstacle(self) -> str | None:
         """Why it does not run here, with the line that installs it; None if it does."""
+        if self.absent or any(map(shutil.which, self.programs)):
+            return self.absent
         needs = f" (needs {self.needs})" if self.needs else ""
         if importlib.util.find_spec(self.package) is None:
             return f"{self.distribution} is not installed: {self.install}{needs}"

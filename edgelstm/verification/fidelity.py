@@ -13,8 +13,9 @@ from edgelstm.execution.backends import open_engine
 from edgelstm.execution.session import run
 from edgelstm.layers.dense import Dense, final_activation
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -75,15 +76,20 @@ def measure_fidelity(
         qnetwork: What `quantize` made of it.
         x: (batch, steps, input_size).
     """
+    network, x = network.behind, entered(network, x)
+    qnetwork = qnetwork.behind
     expected, got, engine = x, x, soonest(network, x)
     if qnetwork.input is not None:
         got = _integers(x, qnetwork)
     by_layer: dict[str, float | None] = {}
-    for layer, qlayer in zip(network.layers, qnetwork.layers, strict=True):
+    # a function that integers leave off stands at the end alone
+    for layer, qlayer in zip(network.layers, qnetwork.layers, strict=False):
         if qnetwork.dropped_softmax and layer is network.layers[-1]:
             layer = _without_activation(layer)
         if isinstance(layer, ReadSteps):
-            expected, got = expected[:, -1:], got[:, -1:]
+            expected, got = layer.read(expected)[:, None], layer.read(got)[:, None]
+        elif isinstance(layer, Repeat):
+            expected, got = layer.read(expected), layer.read(got)
         else:
             expected = run(Network((layer,)), expected, engine=engine)
             got = run(dataclasses.replace(qnetwork, layers=(qlayer,)), got, engine=engine)

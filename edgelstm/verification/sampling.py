@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cost.count_ops import count
+from edgelstm.layers.embedding import Embedding
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -21,9 +22,12 @@ def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
     """(n, steps, input_size): the first half inside the calibrated range, the rest far outside.
 
     Integers for an integer network: over their whole range, then mostly at its two ends. Real
-    values for others: normal, then several times as large.
+    values for others: normal, then several times as large. Before an embedding indices, (n, steps).
     """
     rng = np.random.default_rng(0)
+    first = network.layers[0]
+    if isinstance(first, Embedding):
+        return rng.integers(len(first.weight), size=(n, steps))
     x = rng.normal(size=(n, steps, network.input_size))
     scale = network.input
     if scale is None:

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.arguments import MOST_STEPS, check_type, check_whole
+from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.read_steps import at_each_step
 from edgelstm.model.forward import forward
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
-from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.rounding import LITERT, ONNXRUNTIME, TFLITE_RUNTIME, TFLM, Arithmetic
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import counted
@@ -38,8 +40,8 @@ from edgelstm.verification.sampling import (
 
 Array = NDArray[Any]
 
-# Which runtimes a file is for, by format and precision. A hybrid .tflite loads in TFLM and gives
-# NaN there.
+# Which runtimes a file is for, by format and precision; a folder of C also its core. A hybrid
+# .tflite loads in TFLM and gives NaN there.
 SERVES = {
     (".tflite", "float32"): ("tflm", "litert", "tflite-runtime"),
     (".tflite", "int8"): ("tflm", "litert", "tflite-runtime"),
@@ -49,6 +51,9 @@ SERVES = {
     (".onnx", "int8"): ("onnxruntime",),
     (".onnx", "int16x8"): ("onnxruntime",),
     (".onnx", "hybrid"): ("onnxruntime",),
+    ("_c", "float32"): ("host",),
+    ("_c", "int8"): ("host",),
+    ("_c", "int16x8"): ("host",),
 }
 FUSED_16X8 = ("tflm",)  # LiteRT and its predecessor refuse that operator
 # Whose bits an integer file gives in a runtime; the integer .onnx is TFLM's arithmetic.
@@ -57,6 +62,8 @@ ORACLES: dict[str, Arithmetic] = {
     "onnxruntime": ONNXRUNTIME,
     "litert": LITERT,
     "tflite-runtime": TFLITE_RUNTIME,
+    "host": TFLM,
+    **dict.fromkeys(CORES, TFLM),
 }
 FLOAT_TOLERANCE = 1e-5  # times max(1, max|y|): float32 sums in another order
 HYBRID_TOLERANCE = 0.05  # times max|y|: runtimes round x and h each in their own way
@@ -76,7 +83,7 @@ def verify(
     """Runs a file in every runtime that it is for and compares each value.
 
     Args:
-        path: A `.tflite` or `.onnx` file.
+        path: A `.tflite` or `.onnx` file, or a folder of C.
         network: What the file should compute; None: the network that is read from the file.
         n_sequences: Random sequences, half inside the calibrated range, half far outside; None: up
             to 128, fewer for large networks, which TFLM's reference kernels run slowly.
@@ -94,6 +101,9 @@ def verify(
     twin = read(path) if network is None else network
     check_type(twin, AnyNetwork, "network", "the network that was written is needed, or None")
     names, about = _runtimes(path, twin), facts(path)
+    if twin.fixed_steps:
+        about = dataclasses.replace(about, steps=twin.fixed_steps)
+    names += (about.core,) if about.core else ()
     n_steps = _steps(path, about, steps)
     n = affordable_sequences(twin, n_steps) if n_sequences is None else n_sequences
     told = _too_much(n, n_steps, widest(twin))
@@ -116,14 +126,14 @@ def verify(
 
 def _runtimes(path: pathlib.Path, network: AnyNetwork) -> tuple[str, ...]:
     """Those that run such a file; `ModelError` if none does."""
-    precision = network.precision
-    names = SERVES.get((path.suffix.lower(), precision))
-    if precision == "int16x8" and isinstance(network, QuantizedNetwork) and network.form == FUSED:
+    precision, suffix = network.precision, suffix_of(path)
+    names = SERVES.get((suffix, precision))
+    if (suffix, precision, network.form) == (".tflite", "int16x8", FUSED):
         return FUSED_16X8
     if names is None:
         raise ModelError(
             f"{path}: no runtime runs a {precision} file '{path.suffix}'; "
-            "give a .tflite or .onnx file"
+            "give a .tflite or .onnx file, or a folder of C"
         )
     return names
 
@@ -160,7 +170,8 @@ def _verify_in(
         )
         return _not_run(path, runtime, "skipped", reason)
     scales = _end_scales(network)
-    sent = _as_file_takes(x, scales and scales[0], about.input_type)
+    into = None if network.indices else scales and scales[0]
+    sent = _as_file_takes(x, into, about.input_type)
     done = execute(
         runtime, path, sent, streaming=about.streaming, initial_states=about.initial_states
     )
@@ -199,6 +210,10 @@ def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step:
         network = at_each_step(network)
     if isinstance(network, Network):
         return forward(network, x)
+    x, network = entered(network, x), network.behind
+    if x.dtype == np.float32 and network.input is not None:  # rows of a table
+        scale = network.input
+        x = quantize_reals(x, scale.scale, scale.zero_point, scale.limits)
     arithmetic = ORACLES[runtime]
     if every_step:  # a call sees one step
         hybrid = dataclasses.replace(arithmetic.hybrid, whole_sequence=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
-from edgelstm.formats import encode, read, write
+from edgelstm.formats import read, write
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
@@ -151,14 +151,6 @@ ODD = [
     *[(name, 0) for name in ("lstm_peephole", "lstm_coupled", "lstm_coupled_peephole")],
     *[("rnn", 0), ("mgu", 0), ("lstm", 3)],
 ]
-
-
-@pytest.mark.parametrize(("cell_name", "projection"), ODD)
-def test_a_cell_without_an_operator_is_not_written(cell_name: str, projection: int) -> None:
-    network = one(random_layer(cell_name, projection=projection))
-    told = r"layer 'layer': .*; what works for it: \.npz \(float32.*, \.onnx \(float32"
-    with pytest.raises(ModelError, match=told):
-        encode(network, ".tflite", steps=1)
 
 
 @pytest.mark.parametrize(("cell_name", "projection"), ODD)

@@ -88,7 +88,8 @@ def test_advice_rebuilds_both_directions() -> None:
     assert [layer.output_size for layer in again.layers] == [32, 20, 4]
     projected = rebuilt(counts, projection=lambda layer: layer.hidden_size // 2)
     assert [layer.output_size for layer in projected.layers] == [16, 10, 4]
-    techniques = [a.technique for a in advise(Situation(counts, estimate(counts, U575), U575))]
+    energy = estimate(counts, U575, "edgelstm")
+    techniques = [a.technique for a in advise(Situation(counts, energy, U575, "edgelstm"))]
     assert "a projection to half the units" in techniques
 
 
@@ -140,11 +141,12 @@ def test_export_refuses_a_stream_before_anything_is_computed(
     assert not out.exists()
 
 
-def test_export_of_a_gru_falls_back_to_float(
+def test_export_of_a_gru_is_int8(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved(tmp_path, "gru")
     assert run("export", tmp_path / "net.npz", "-o", tmp_path / "out", "--json") == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["precision"] == "float32"
-    assert [a["format"] for a in report["artifacts"]] == ["onnx"]
+    assert (report["precision"], report["form"]) == ("int8", "composed")
+    assert [a["format"] for a in report["artifacts"]] == ["tflite", "onnx"]
+    assert {v["mismatches"] for v in report["verified"]} <= {0, None}

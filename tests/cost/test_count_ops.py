@@ -4,6 +4,7 @@ import dataclasses
 import time
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from edgelstm.cells import CELLS
@@ -12,10 +13,10 @@ from edgelstm.cost.counts import COLUMNS, Row
 from edgelstm.errors import ModelError
 from edgelstm.layers.read_steps import reading
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.model.forms import refusal
 from edgelstm.model.network import Network
-from edgelstm.model.precision import INT8, PRECISIONS
+from edgelstm.model.precision import PRECISIONS
 from edgelstm.model.sizes import shapes
+from edgelstm.quantization.quantizer import quantize
 from tests.networks import golden_lstm
 from tests.shapes import AD, dense, lstm, one, recurrent
 
@@ -48,23 +49,23 @@ def test_gru_counts_the_reset_product_and_two_biases_in_its_candidate() -> None:
     candidate = count(one(recurrent("gru", 40, 64))).layers[0].gates[2]
     assert candidate.name == "n"
     assert candidate.muls - candidate.macs == 64
-    assert candidate.bias_bytes == 2 * 64 * 4
+    assert candidate.bias_bytes == 2 * 64 * 8  # of int64 sums
 
 
 @pytest.mark.parametrize(("i", "h"), SIZES)
 def test_closed_forms_hold(i: int, h: int) -> None:
     expected = {
         "lstm": (4 * h * (i + h), 3 * h, h, 3 * h, 2 * h, 11 * h, 4 * h * (i + h) + 8 * h),
-        "gru": (3 * h * (i + h), 2 * h, 3 * h, 2 * h, h, 8 * h, 3 * h * (i + h) + 6 * h),
-        "gru_reset_before": (3 * h * (i + h), 2 * h, 2 * h, 2 * h, h, 8 * h) + (None,),
-        # Peepholes rescale one product each more; coupled gates have 3 gates and 1 - f.
-        "lstm_peephole": (4 * h * (i + h), 6 * h, 4 * h, 3 * h, 2 * h, 14 * h)
+        # Composed: each product rescales once, each add or difference three times, h at the end.
+        "gru": (3 * h * (i + h), 2 * h, 3 * h, 2 * h, h, 24 * h, 3 * h * (i + h) + 6 * h),
+        "gru_reset_before": (3 * h * (i + h), 2 * h, 2 * h, 2 * h, h, 24 * h) + (None,),
+        "lstm_peephole": (4 * h * (i + h), 6 * h, 4 * h, 3 * h, 2 * h, 39 * h)
         + (4 * h * (i + h) + 11 * h,),
-        "lstm_coupled": (3 * h * (i + h), 3 * h, 2 * h, 2 * h, 2 * h, 9 * h)
+        "lstm_coupled": (3 * h * (i + h), 3 * h, 2 * h, 2 * h, 2 * h, 25 * h)
         + (3 * h * (i + h) + 6 * h,),
-        "lstm_coupled_peephole": (3 * h * (i + h), 5 * h, 4 * h, 2 * h, 2 * h, 11 * h) + (None,),
-        "rnn": (h * (i + h), 0, 0, 0, h, 2 * h, h * (i + h) + 2 * h),
-        "mgu": (2 * h * (i + h), 2 * h, 2 * h, h, h, 6 * h, 2 * h * (i + h) + 4 * h),
+        "lstm_coupled_peephole": (3 * h * (i + h), 5 * h, 4 * h, 2 * h, 2 * h, 33 * h) + (None,),
+        "rnn": (h * (i + h), 0, 0, 0, h, 6 * h, h * (i + h) + 2 * h),
+        "mgu": (2 * h * (i + h), 2 * h, 2 * h, h, h, 19 * h, 2 * h * (i + h) + 4 * h),
     }
     assert set(expected) == set(CELLS)
     for cell_name, (macs, muls, adds, sigmoids, tanhs, rescaled, parameters) in expected.items():
@@ -82,7 +83,7 @@ def test_projection_counts_in_the_cell(i: int, h: int, p: int) -> None:
     assert (got.macs, got.muls, got.adds) == (
         *(macs, macs + 3 * h, 4 * h * (i + p) + h + p * (h - 1)),
     )
-    assert got.requantizations == 11 * h + p
+    assert got.requantizations == 26 * h + 2 * p  # composed: 5 adds, and h is stored narrower
     assert counts.parameters == 4 * h * (i + p) + 8 * h + p * h
     layer = counts.layers[0]
     assert (layer.cell.macs, layer.cell.weight_bytes, layer.cell.bias_bytes) == (p * h, p * h, 0)
@@ -215,10 +216,12 @@ def test_quantized_network_counts_as_the_float_network_does() -> None:
     assert got.precision == "int8"
 
 
-def test_cells_count_whose_integers_are_not_written() -> None:
-    network = one(recurrent("gru", 4, 5))
-    assert refusal(network.layers[0].parts[0], INT8)
-    assert count(network, precision="int8").total.requantizations == 8 * 5
+# Composed: 8 products, 5 adds of three each, 3 products of two values, h stored narrower.
+@pytest.mark.parametrize(("form", "expected"), [("fused", 11), ("composed", 8 + 15 + 3 + 1)])
+def test_a_quantized_network_counts_in_its_own_form(form: str, expected: int) -> None:
+    network = one(recurrent("lstm", 4, 5))
+    quantized = quantize(network, np.ones((1, 3, 4), np.float32), "int8", form)
+    assert count(quantized).total.requantizations == expected * 5
 
 
 def test_notebooks_show_a_table_of_every_row() -> None:

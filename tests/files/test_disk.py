@@ -13,7 +13,8 @@ from edgelstm.devices.device import read_device
 from edgelstm.errors import DeviceError, ModelError
 from edgelstm.execution.session import Session
 from edgelstm.files.disk import LARGEST_BYTES, obstacle, read_bytes
-from edgelstm.formats import FORMATS, read, write
+from edgelstm.formats import read, write
+from edgelstm.formats.table import FORMATS
 from edgelstm.tools.inputs import read_labels, read_sequences
 from edgelstm.verification.verifier import verify
 from tests.networks import random_network
@@ -45,7 +46,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    **dict.fromkeys(FORMATS, read),
+    **dict.fromkeys((suffix for suffix, f in FORMATS.items() if not f.is_folder), read),
     "labels.npy": read_labels,
     ".npy": lambda path: read_sequences(path, 5),
     ".csv": lambda path: read_sequences(path, 5),

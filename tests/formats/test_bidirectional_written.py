@@ -117,11 +117,6 @@ def test_a_streaming_file_is_refused(suffix: str) -> None:
         encode(bidirectional_network(), suffix, streaming=True)
 
 
-def test_a_cell_that_is_not_written_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="layer 'rnn1': TensorFlow Lite has no fused operator"):
-        encode(bidirectional_network("rnn"), ".tflite")
-
-
 def test_the_clip_of_a_cell_is_written(tmp_path: Path) -> None:
     network = bidirectional_network("lstm", (5, 8), gain=4, cell_clip=0.5)
     qnetwork = quantize(network, random_input(network, 4, 20))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, read
+from edgelstm.formats import read
 from edgelstm.formats.elsewhere import WAYS_OUT
+from edgelstm.formats.table import FORMATS
 
 
 @pytest.mark.parametrize(

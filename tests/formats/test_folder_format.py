@@ -11,10 +11,10 @@ import pytest
 import edgelstm
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
-from edgelstm.formats import FORMATS, Format
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.onnx.write import KINDS
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.table import FORMATS, Format
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.runtimes import isolation
@@ -27,8 +27,14 @@ NETWORK = random_network("lstm", (3, 4), outputs=2)
 
 
 def encode(
-    network: Network | QuantizedNetwork, *, steps: int, streaming: bool, target: str | None
+    network: Network | QuantizedNetwork,
+    *,
+    steps: int,
+    streaming: bool,
+    target: str | None,
+    name: str,
 ) -> Contents:
+    assert name.endswith(".parts")
     from edgelstm.formats.onnx.write import encode as one
 
     graph = one(network, steps=steps, streaming=streaming, target=target)[""]

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import FORMATS, LONGEST_CALL, default_steps, encode, facts, read, write
+from edgelstm.formats import encode, facts, read, write
+from edgelstm.formats.steps import LONGEST_CALL, default_steps
+from edgelstm.formats.table import FORMATS
 from edgelstm.quantization.quantizer import quantize
 from tests.networks import random_input, random_network
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", [s for s, known in FORMATS.items() if not known.is_folder])
 def test_absent_files_folders_and_garbage_are_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"net{suffix}"
     with pytest.raises(ModelError, match="does not exist"):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from edgelstm.formats.layers import equal
+from edgelstm.formats.following.layers import equal
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from tests.networks import bidirectional_network, random_network

@@ -215,8 +215,8 @@ def test_what_is_not_supported_is_named(tensors: Tensors, said: str) -> None:
         (LSTM, RELU, "activation 'relu' needs a dense layer, and the file has none"),
         (
             {**LSTM, **HEAD},
-            Asked(activation="tanh"),
-            "activation 'tanh' is not supported; supported: relu",
+            Asked(activation="elu"),
+            "activation 'elu' is not supported; supported: relu",
         ),
         (HEAD, Asked("last"), "a network of dense layers alone has no last step"),
     ],

@@ -94,26 +94,45 @@ def test_a_module_is_left_as_it_was() -> None:
     assert all(a is b for a, b in zip(module._flat_weights, before[1], strict=True))
 
 
-BESIDE: dict[str, Callable[[Any], Any]] = {
+COMPUTED: dict[str, Callable[[Any], Any]] = {
     "hook": lambda m: m.register_forward_hook(lambda module, args, out: 2 * out),
     "pre-hook": lambda m: m.register_forward_pre_hook(lambda module, args: (args[0] + 1,)),
     "hook with kwargs": lambda m: m.register_forward_pre_hook(
         lambda module, args, kwargs: ((3 * args[0],), kwargs), with_kwargs=True
     ),
+}
+WITHOUT_LAYERS: dict[str, Callable[[Any], Any]] = {
     "forward": lambda m: setattr(m, "forward", types.MethodType(lambda self, x: x + 1, m)),
     "_call_impl": lambda m: setattr(m, "_call_impl", lambda x: x + 1),
 }
 
 
-@pytest.mark.parametrize("change", BESIDE.values(), ids=BESIDE)
-@pytest.mark.parametrize("inside", [True, False])
-def test_what_a_module_does_beside_its_type_is_not_ignored(
-    change: Callable[[Any], Any], inside: bool
-) -> None:
+def beside(change: Callable[[Any], Any], inside: bool) -> Any:
     module = nn.Sequential(nn.Linear(INPUTS, INPUTS))
     change(module[0] if inside else module)
-    with pytest.raises(ModelError, match="this operator is not supported"):
-        from_torch(module)
+    return module
+
+
+@pytest.mark.parametrize("change", COMPUTED.values(), ids=COMPUTED)
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_a_module_does_beside_its_type_is_computed(
+    change: Callable[[Any], Any], inside: bool
+) -> None:
+    module = beside(change, inside)
+    x = np.random.default_rng(1).normal(size=(3, INPUTS)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+    got = forward(from_torch(module), x)
+    np.testing.assert_allclose(got, expected, atol=1e-5)  # float32 sums
+
+
+@pytest.mark.parametrize("change", WITHOUT_LAYERS.values(), ids=WITHOUT_LAYERS)
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_a_module_does_in_place_of_its_layers_is_refused(
+    change: Callable[[Any], Any], inside: bool
+) -> None:
+    with pytest.raises(ModelError, match="the output is scaled and shifted; .* needs a dense"):
+        from_torch(beside(change, inside))
 
 
 def test_a_sparse_weight_is_refused() -> None:

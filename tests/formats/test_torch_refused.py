@@ -36,6 +36,13 @@ class WithLengths(nn.Module):  # type: ignore[misc]
         return self.rnn(nn.utils.rnn.pack_padded_sequence(x, lengths))
 
 
+class Last(nn.Module):  # type: ignore[misc]
+    """The last step of what a recurrent layer returns, steps first."""
+
+    def forward(self, returned: Any) -> Any:
+        return returned[0][-1]
+
+
 def net() -> Any:
     return Net().eval()
 
@@ -79,8 +86,6 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "dynamic LSTM": (lambda: quantized(nn.LSTM), "is quantized.*LSTM 'rnn'"),
     "static": (lambda: static(converted=True), "is quantized, .*float module that it was made"),
     "prepared": (lambda: static(converted=False), "prepared for it .*float module that it was"),
-    "RNN": (lambda: nn.RNN(INPUTS, HIDDEN), "holds the RNN; simple .*: train an LSTM or a GRU"),
-    "RNNCell": (lambda: nn.RNNCell(INPUTS, HIDDEN), "holds the RNNCell; simple recurrent"),
     "conv of another width": (
         lambda: With(nn.Conv1d(INPUTS, 6, 3, padding=1), convolved, 6),
         "With: holds the Conv1d 'other'; convolutions .*what follows$",
@@ -90,19 +95,20 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
         "holds the Conv1d 'other'.*aten",
     ),
     "conv alone": (lambda: nn.Conv2d(1, 2, 3), "Conv2d: holds the Conv2d; convolutions are not"),
-    "norm": (
-        lambda: behind(nn.LayerNorm(HIDDEN)),
-        "holds the LayerNorm 'other'; .*: train without",
-    ),
     "batch norm": (
-        lambda: nn.Sequential(nn.Linear(INPUTS, 3), nn.BatchNorm1d(3)),
-        "holds the BatchNorm1d '1'; batch norm is not supported: fold it",
+        lambda: nn.Sequential(nn.LSTM(INPUTS, 3), Last(), nn.BatchNorm1d(3)),
+        "the output is scaled and shifted; a batch norm, .* needs a dense or recurrent layer",
     ),
-    "embedding": (lambda: in_front(nn.Embedding(9, INPUTS)), "holds the Embedding 'other'; an emb"),
-    "bag": (lambda: in_front(nn.EmbeddingBag(9, INPUTS)), "holds the EmbeddingBag 'other'; an emb"),
+    "gelu": (lambda: nn.Sequential(net(), nn.GELU()), "holds the GELU '1'; .*use relu"),
+    "group norm": (lambda: behind(nn.GroupNorm(1, 5)), "holds the GroupNorm 'other'; norm lay"),
+    "function": (
+        lambda: With(None, lambda m, x: nn.functional.gelu(m.rnn(x)[0])),
+        "aten.gelu.default .*this operator is not supported; lstm, gru, linear",
+    ),
+    "bag": (lambda: in_front(nn.EmbeddingBag(9, INPUTS)), "holds the EmbeddingBag 'other'; bags"),
     "functional embedding": (
         lambda: With(None, lambda m, x: m.rnn(nn.functional.embedding(x, X[0]))[0]),
-        "looks rows up by integers; an embedding is not supported yet: compute it before",
+        "looks rows up by integers behind other layers: compute it before",
     ),
     "attention": (
         lambda: With(
@@ -116,14 +122,9 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: With(nn.MaxPool1d(2), lambda m, x: m.other(m.rnn(x)[0].transpose(1, 2))),
         "holds the MaxPool1d 'other'; pooling is not supported",
     ),
-    "tanh": (lambda: nn.Sequential(net(), nn.Tanh()), "holds the Tanh '1'; .*use relu"),
-    "function": (
-        lambda: With(None, lambda m, x: nn.functional.elu(m.rnn(x)[0])),
-        "aten.elu.default .*this operator is not supported; lstm, gru, linear",
-    ),
     "(batch, steps)": (
         lambda: With(None, lambda m, x: m.rnn(x.unsqueeze(-1))[0], 1),
-        r"takes \(batch, steps\) .* \(batch, steps, 1\) is needed: leave unsqueeze out",
+        r"takes \(batch, steps\) .*: from_torch\(module, example=torch.zeros\(2, 5\)\)",
     ),
     "(batch, steps), indexed": (
         lambda: With(None, lambda m, x: m.rnn(x[:, :, None])[0], 1),
@@ -132,7 +133,6 @@ KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "packed": (lambda: With(None, packed), "packs sequences .* without pack_padded_sequence"),
     "lengths": (WithLengths, r"its forward takes lengths beside x; .* forward\(x\) sets the rest"),
     "lazy": (lambda: nn.LazyLinear(3), "has no weights yet, as a Lazy module .*run it once"),
-    "projection": (lambda: nn.LSTM(4, 8, proj_size=3), "proj_size=3 .*; build the layer without"),
     "own weights": (lambda: nn.ParameterList([X]), "holds no LSTM, .*one of torch.nn's is"),
     "state dict": (lambda: net().state_dict(), "a OrderedDict came; load it into the module"),
     "name": (lambda: "model.pt", r"a str came; files are read by edgelstm.read\(path\)"),

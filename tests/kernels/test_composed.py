@@ -1,5 +1,6 @@
 """The kernel of the composed form: its arithmetic on every int16, networks against the oracle."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -139,9 +140,9 @@ def test_cells_of_one_phase_have_a_kernel(cell_name: str) -> None:
     "cell_name",
     ["gru", *(pytest.param(c, marks=pytest.mark.slow) for c in ONE_PHASE if c != "gru")],
 )
-@pytest.mark.parametrize("gain", [1.0, 6.0])
-def test_sequences_steps_and_batches_equal_the_oracle(cell_name: str, gain: float) -> None:
-    for sizes, clips in (((1, 1), False), ((5, 16), False), ((13, 33), True), ((40, 64), False)):
+def test_sequences_steps_and_batches_equal_the_oracle(cell_name: str) -> None:
+    # Each set of scales is compiled anew, so there are few.
+    for sizes, gain, clips in (((13, 33), 6.0, True), ((40, 64), 1.0, False)):
         clip = 0.7 if clips and "lstm" in cell_name else 0.0
         network = random_network(cell_name, sizes, gain=gain, cell_clip=clip)
         quantized = quantize(network, random_input(network, 2, 20), "int8", "composed")
@@ -167,10 +168,13 @@ def random_layer(rng: np.random.Generator) -> Any:
     return quantize(network, random_input(network, 4, 20), "int8", "composed")
 
 
+N_VALUES = int(os.environ.get("EDGELSTM_COMPOSED_VALUES", "200_000"))
+
+
 @pytest.mark.slow
-def test_a_million_values_equal_the_oracle() -> None:
+def test_random_layers_equal_the_oracle() -> None:
     rng, count = np.random.default_rng(12), 0
-    while count < 1_000_000:
+    while count < N_VALUES:
         network = random_layer(rng)
         x = values(network, 4, 40)
         expected = run(network, x, engine="reference")

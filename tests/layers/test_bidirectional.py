@@ -190,11 +190,11 @@ def test_directions_of_one_layer_fit_each_other() -> None:
     back = dataclasses.replace(there, name="lstm1_reverse")
     wrong = {
         "is called 'lstm2'": dataclasses.replace(there, name="lstm2"),
-        "lstm 4 -> 6 -> 6, clip 0 and lstm 4 -> 5 -> 5": random_direction(
+        "lstm 4 -> 6 -> 6, clip 0, tanh and lstm 4 -> 5 -> 5": random_direction(
             "lstm", 4, 5, rng, name="lstm1_reverse"
         ),
         "and gru 4 -> 6": random_direction("gru", 4, 6, rng, name="lstm1_reverse"),
-        "clip 0 and .*clip 2": dataclasses.replace(back, cell_clip=2.0),
+        "clip 0, tanh and .*clip 2": dataclasses.replace(back, cell_clip=2.0),
     }
     for message, layer in wrong.items():
         with pytest.raises(ModelError, match=message):

@@ -11,7 +11,8 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.count_ops import count
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import Session, run
-from edgelstm.formats import FORMATS, encode, has_file
+from edgelstm.formats import encode, has_file
+from edgelstm.formats.table import FORMATS
 from edgelstm.layers import LAYERS
 from edgelstm.layers.operations import Operations
 from edgelstm.layers.read_steps import reading

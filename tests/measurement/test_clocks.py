@@ -84,6 +84,15 @@ def test_each_round_gives_each_call_its_batch_in_another_order() -> None:
     assert all(sorted(one) == [0, 1, 1, 1, 2, 2, 2, 2] for one in rounds)
 
 
+def test_a_call_that_computes_ten_times_as_long_is_told() -> None:
+    x = np.ones(40_000)
+    calls = [lambda n=n: np.add(x[:n], x[:n]) for n in (4_000, 40_000)]
+    times = turns.cpu_microseconds(calls, 30)
+    assert times.shape == (30, 2)
+    fast, slow = np.median(times, axis=0)
+    assert 0 < 2 * fast < slow
+
+
 def test_the_garbage_collector_rests_meanwhile() -> None:
     with turns.no_collection():
         assert not gc.isenabled()

@@ -1,5 +1,6 @@
 """A whole measurement: who is timed, who is not and why, and what is kept of an early end."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
@@ -10,10 +11,14 @@ import pytest
 
 import edgelstm
 from edgelstm.errors import DeviceError, ModelError
+from edgelstm.installed import is_installed
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.measurement import asking, entrants, measuring, stored
 from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.engines import ENGINES, Engine
 from edgelstm.measurement.results import Run
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.networks import bidirectional_network, random_network
 from tests.present import skip_without
@@ -134,6 +139,38 @@ def test_a_bidirectional_network_has_sequences_alone() -> None:
     network = bidirectional_network("lstm", (3, 4))
     run = quick(network, engines=("reference",))
     assert [r.mode for r in run.results] == ["sequence"]
+
+
+def test_a_network_that_reads_a_fixed_number_of_steps_has_sequences_of_them() -> None:
+    lstm = random_network("lstm", (3, 4)).layers[0]
+    network = Network((lstm, ReadSteps(4, ("flatten",), steps=7)))
+    run = quick(network, engines=("reference",))
+    assert [(r.mode, r.steps) for r in run.results] == [("sequence", 7)]
+
+
+def test_input_is_normalised_by_the_network_that_does_so() -> None:
+    mean, std = np.array([[4, 5, 6], [2, 2, 3]], np.float32)
+    network = dataclasses.replace(small(), input_mean=mean, input_std=std)
+    run = quick(network, engines=("reference", "torch"), precisions=("float32", "int8"))
+    assert {(r.engine, r.precision) for r in run.results} == {
+        ("reference", "float32"),
+        ("reference", "int8"),
+    }
+    told = {one.reason for one in run.skipped if one.engine == "torch"}
+    assert any("normalised already" in reason for reason in told) or not is_installed("torch")
+
+
+def test_indices_are_refused() -> None:
+    table = Embedding("embedding1", np.eye(5, 3, dtype=np.float32))
+    network = Network((table, *random_network("lstm", (3, 4)).layers))
+    with pytest.raises(ModelError, match="takes indices"):
+        quick(network)
+
+
+def test_torch_says_which_layer_it_has_not() -> None:
+    network = random_network("mgu", (3, 4))
+    assert "torch has no mgu" in str(ENGINES["torch"].refusal(network))
+    assert ENGINES["torch"].refusal(small()) is None
 
 
 def test_predictions_are_those_of_the_device_that_is_named() -> None:

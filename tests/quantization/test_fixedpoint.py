@@ -61,8 +61,13 @@ def test_requantize_rounds_half_up_then_half_away_from_zero(shift: int) -> None:
     assert fx.requantize(x, q, shift).tolist() == expected
 
 
-def test_requantize_real_takes_ties_away_from_zero() -> None:
-    assert fx.requantize_real([5, -5, 15, -15, 4], 0.1).tolist() == [1, -1, 2, -2, 0]
+def test_requantize_float_takes_ties_to_even() -> None:
+    assert fx.requantize_float([2, -2, 6, -6, 5], 0.25).tolist() == [0, 0, 2, -2, 1]
+
+
+def test_requantize_float_rounds_the_product_to_float32() -> None:
+    # 0.1 is a little more in float32, and 5 * 0.1 is 0.5 there: even, where float64 has a tie up.
+    assert fx.requantize_float([5, -5, 15, 25], 0.1).tolist() == [0, 0, 2, 2]
 
 
 def test_requantize_ties_up_differs_from_requantize_at_negative_ties_alone() -> None:

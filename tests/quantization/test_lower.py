@@ -121,7 +121,7 @@ def dense_layer(activation: str | None = None) -> QuantizedDense:
     [
         (TFLM, "requantize", (2**30, -3)),
         (ONNXRUNTIME, "requantize", (2**30, -3)),
-        (LITERT, "requantize_real", (0.0625,)),
+        (LITERT, "requantize_float", (0.0625,)),
         (TFLITE_RUNTIME, "requantize_ties_up", (2**30, -3)),
     ],
     ids=["tflm", "onnxruntime", "litert", "tflite-runtime"],

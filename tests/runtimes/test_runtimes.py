@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgelstm.devices.cores import CORES
 from edgelstm.formats.tflite.write import encode
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -167,13 +168,23 @@ def test_names_of_folders_may_hold_any_letters(tmp_path: Path) -> None:
 
 def test_each_runtime_names_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     runtimes, old = 'pip install "edgelstm[runtimes]"', 'pip install "edgelstm[tflite-runtime]"'
+    mcu = 'pip install "edgelstm[mcu]"'
     assert {name: runtime.obstacle for name, runtime in RUNTIMES.items()} == {
         "tflm": f"tflite-micro is not installed: {runtimes} (needs x86-64 Linux)",
         "litert": f"ai-edge-litert is not installed: {runtimes}",
         "onnxruntime": f"onnxruntime is not installed: {runtimes}",
         "tflite-runtime": f"tflite-runtime is not installed: {old} "
         "(needs an environment with Python <= 3.11 and numpy < 2)",
+        "host": f"ziglang is not installed: {mcu} "
+        "(needs that or another C compiler: cc, gcc, clang)",
+        **{
+            name: f"unicorn is not installed: {mcu}"
+            if core.emulator
+            else f"nothing emulates a {name} here; host has its bits"
+            for name, core in CORES.items()
+        },
     }
 
 

@@ -3,11 +3,12 @@
 import dataclasses
 from typing import Any
 
+from edgelstm.comparison.calling import Called
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.cost.energy import Energy
 from edgelstm.cost.memory import Fit
 from edgelstm.tools.answer import Answer
-from edgelstm.tools.calling import Called
-from edgelstm.tools.export_report import Accuracy, ExportReport
+from edgelstm.tools.export_report import ExportReport
 
 UNKNOWN = Answer(
     "net",

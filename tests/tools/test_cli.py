@@ -113,15 +113,51 @@ def test_export_without_calibration_says_so_loudly(
     assert max(map(len, printed.out.splitlines())) <= output.WIDTH + len(str(tmp_path))
 
 
-def test_a_gru_exports_in_float_and_says_what_is_left_out(tmp_path: Path, capsys: Captured) -> None:
+def test_a_gru_reaches_a_microcontroller_in_integers(tmp_path: Path, capsys: Captured) -> None:
     path = write(random_network("gru", (5, 8), outputs=3, last_step=True), tmp_path / "gru.npz")
-    assert run("export", path, "-o", tmp_path / "out", "--json", "--quiet") == 0
+    out = tmp_path / "out"
+    assert run("export", path, "-o", out, "--json", "--quiet") == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["precision"] == "float32"
-    assert [s.split(":")[0] for s in report["skipped"]] == ["int8", "tflite"]
-    assert run("export", path, "--precision", "int8", "-o", tmp_path / "int8") == 2
-    assert f"error: {path}: layer 'gru1': a gru has no form in int8 yet" in capsys.readouterr().err
-    assert not (tmp_path / "int8").exists()
+    assert (report["precision"], report["form"], report["skipped"]) == ("int8", "composed", [])
+    assert report["form_reason"] == "no runtime has a gru of integers as one operator"
+    assert all(v["mismatches"] == 0 for v in report["verified"] if v["status"] != "skipped")
+    micro = next(use for use in report["use"] if use["device_kind"] == "mcu")
+    assert (micro["artifact"], micro["runtime"]) == (str(out / "gru_int8.tflite"), "TFLM")
+
+
+def test_a_fused_gru_is_refused_and_nothing_is_written(tmp_path: Path, capsys: Captured) -> None:
+    path = write(random_network("gru", (5, 8)), tmp_path / "gru.npz")
+    out = tmp_path / "out"
+    assert run("export", path, "--form", "fused", "-o", out) == 2
+    assert f"error: {path}: layer 'gru1': a gru has no fused int8 form" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "form", "name"),
+    [
+        ((), "fused", "net_int8.tflite"),
+        (("--streaming",), "composed", "net_int8_composed.tflite"),
+        (("--streaming", "--form", "fused", "--target", "tflm"), "fused", "net_int8.tflite"),
+        (("--streaming-io",), "composed", "net_int8_composed_io.tflite"),
+        (("--form", "composed"), "composed", "net_int8_composed.tflite"),
+        (("--precision", "int16x8"), "composed", "net_int16x8.tflite"),
+        (("--streaming", "--device", "rpi-4b", "--precision", "int8"), "fused", "net_int8.tflite"),
+    ],
+    ids=" ".join,
+)
+def test_the_form_follows_from_where_the_file_runs(
+    asked: tuple[str, ...], form: str, name: str, tmp_path: Path, capsys: Captured
+) -> None:
+    path = write(random_network("lstm", (5, 8), outputs=3), tmp_path / "net.npz")
+    words = ("--formats", "tflite", "-o", tmp_path / "out", "--json", "--quiet")
+    assert run("export", path, *asked, *words) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert report["form"] == form and report["form_reason"]
+    assert Path(report["artifacts"][0]["path"]).name == name
+    loses = "loses the state at every call" in printed.err
+    assert loses == ("fused" in asked and "--streaming" in asked)
 
 
 def test_a_dropped_softmax_is_said(tmp_path: Path, capsys: Captured) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.formats import read, write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import isolation
 from edgelstm.tools import cautions, doctor, output, tables
-from edgelstm.tools.export_report import Accuracy
 from edgelstm.verification.results import Verified
 from tests.networks import random_network
 from tests.tools.reports import answer, export_report
@@ -63,7 +63,7 @@ ERRORS: dict[str, str] = {
     "export --order a,b": "--head, --activation and --order are for files of weights alone",
     "profile --cell lstm --input 5 --hidden 8 --order a": "a MODEL, --head, --activation and "
     "--order do not go with sizes such as --hidden",
-    "export net.npz --target cmsis-nn --streaming": "target 'cmsis-nn' cannot run",
+    "export net.npz --form fused --target cmsis-nn --streaming": "target 'cmsis-nn' cannot run",
     "export net.npz --calibration zero.npy": "zero.npy: calibration is zero everywhere, so no "
     "range can be read off it; give real input",
     "export net.npz --calibration words.npy": "words.npy: array 'words.npy' holds <U1, not numbers",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgelstm.bundled import demo, demo_data
+from edgelstm.execution.backends import compile_kernels
 from edgelstm.formats import facts, read, write
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output, request
@@ -31,7 +32,8 @@ WRONG = {
     "export net.pt --device gap9-065v": "listed for comparison only",
     "export net.pt --target tflm2": "target 'tflm2' is unknown; known: onnxruntime, tflm",
     "export net.pt --formats tflite,h5": "files of type '.h5' are not written",
-    "export net.pt --precision int4": "precision 'int4' is unknown; known: float32, int8, hybrid",
+    "export net.pt --precision int4": "precision 'int4' is unknown; known: float32, int8, "
+    "int16x8, hybrid",
     "export net.pt --steps 0": "steps is 0; it must be from 1 to 100,000",
     "export net.pt --steps 5 --streaming": "steps is 5; it must be 1, or left out",
     "export net.pt --head first": "head is 'first'; last or each is needed",
@@ -61,6 +63,7 @@ def test_a_wrong_option_is_named_before_anything_is_read(
 
 FRESH = """
 import sys
+from edgelstm.execution.backends import compile_kernels
 from edgelstm.tools import cli
 sys.argv = ["edgelstm", "export", "--formats", "tflite", "--quiet"]
 print(cli._run(), "numba" in sys.modules)
@@ -121,7 +124,7 @@ class Slow:
 def test_what_is_compiled_is_counted() -> None:
     told: list[str] = []
     a, b, c = (Slow(name, is_compiled=name == "b") for name in "abc")
-    output.compile_kernels([a, b, a, c], told.append)
+    compile_kernels([a, b, a, c], told.append)
     words = "compiling kernels for this processor, once"
     assert told == [f"{words}: 1 of 2", f"{words}: 2 of 2"]
     assert a.is_compiled and c.is_compiled

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from edgelstm.cells import CELLS
+from edgelstm.comparison import costs, measuring
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.devices.device import read_device
 from edgelstm.errors import ModelError
-from edgelstm.formats import encode, has_file, write
+from edgelstm.formats import encode, has_file, read, write
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
-from edgelstm.tools import costs, export, measuring
-from edgelstm.tools.export_report import Accuracy
+from edgelstm.tools import export
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main as profile
 from tests.networks import bidirectional_network, random_input, random_network
@@ -52,9 +53,9 @@ def answers(report: Any) -> dict[str, Any]:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without running the files: what they compute is checked elsewhere."""
-    monkeypatch.setattr(export, "_verify", lambda exported, tell: ())
+    monkeypatch.setattr(export, "verified", lambda network, paths, tell: ())
     monkeypatch.setattr(measuring, "measure", lambda *given: Accuracy("none"))
-    monkeypatch.setattr(export, "smallest_arena", lambda path: None)
+    monkeypatch.setattr(export, "measured_arena", lambda paths, tell: None)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -69,9 +70,11 @@ def test_one_network_has_one_answer(
     expected = answers({"fit": exported["fit"], **exported["per_step"]})
     stored = json.loads((tmp_path / f"net_{exported['precision']}_report.json").read_text())
     assert stored == exported
-    files = [pathlib.Path(a["path"]) for a in exported["artifacts"] if a["not_for"] is None]
-    assert (code == 0) == bool(files)
     precision = exported["precision"]
+    paths = [pathlib.Path(a["path"]) for a in exported["artifacts"]]
+    runs = costs.written_for(read(path), precision, read_device(device))
+    files = [file for file in paths if file.suffix in runs]
+    assert code == 0 and files
     asked: dict[str, Any] = {"devices": (device,), "precision": precision}
     for file in files:
         assert answers(profiled(capsys, models=(file,), devices=(device,))) == expected
@@ -80,49 +83,30 @@ def test_one_network_has_one_answer(
         found.append(profiled(capsys, shape=SHAPES[name], **asked))
     for report in found:
         assert answers(report) == expected
-        assert (report["file_reason"] is None) == bool(files)
+        assert report["file_reason"] is None
 
 
-@pytest.mark.parametrize("cell_name", ["rnn", "mgu", "lstm_coupled"])
-def test_a_cell_without_a_file_for_a_microcontroller_is_sent_to_a_board(cell_name: str) -> None:
-    network = random_network(cell_name)
-    told = costs.no_file(network, "int8", read_device("stm32u575"))
-    assert told and told.endswith("; works: an LSTM, or --device rpi-4b")
-    assert costs.no_file(network, "float32", read_device("rpi-4b")) is None
+@pytest.mark.parametrize("cell_name", CELLS)
+def test_every_cell_has_a_file_for_a_microcontroller_but_in_hybrid(cell_name: str) -> None:
+    network, micro = random_network(cell_name), read_device("stm32u575")
+    for precision in ("int8", "int16x8", "float32"):
+        assert costs.no_file(network, precision, micro) is None
+    told = costs.no_file(network, "hybrid", micro)
+    assert told and told.endswith("; works: --precision int8")
 
 
-@pytest.mark.usefixtures("unchecked")
-def test_what_no_file_can_serve_is_said_with_what_works(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("device", ["rpi-4b", "rpi-5"])
+def test_advice_of_another_cell_leads_to_no_wall(
+    device: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(made("gru"), tmp_path / "gru.npz")
-    assert run("export", path, "--device", "stm32u575", "-o", tmp_path, "--json") == 1
-    printed = capsys.readouterr()
-    report = json.loads(printed.out)
-    assert "failed: no file yet: " in printed.err
-    assert "works: an LSTM, or --device rpi-4b" in printed.err
-    (artifact,) = report["artifacts"]
-    assert (artifact["format"], artifact["not_for"]) == ("onnx", "stm32u575")
-    assert report["fit"]["fits"] is None
-    got = profiled(capsys, models=(path,), devices=("stm32u575",))
-    assert got["precision"] == "int8"
-    assert got["file_reason"].startswith("no file yet")
-    assert got["runtimes"] == []
-    assert run("export", path, "--device", "rpi-4b", "-o", tmp_path, "--quiet") == 0
-
-
-def test_advice_for_a_microcontroller_leads_to_no_wall(capsys: pytest.CaptureFixture[str]) -> None:
-    for device in ("stm32u575", "rpi-4b"):
-        got = profiled(capsys, shape=Shape("lstm", 12, 16), devices=(device,))
-        techniques = {advice["technique"] for advice in got["advice"]}
-        assert not {t for t in techniques if "GRU" in t or "coupled" in t or "projection" in t}
-    floats = profiled(capsys, shape=Shape("lstm", 12, 16), devices=("rpi-4b",), precision="float32")
-    assert "a GRU instead of an LSTM" in {advice["technique"] for advice in floats["advice"]}
+    got = profiled(capsys, shape=Shape("lstm", 12, 16), devices=(device,))
+    assert "a GRU instead of an LSTM" in {advice["technique"] for advice in got["advice"]}
+    assert costs.pays(made("gru"), got["precision"], read_device(device))
 
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
-    ("name", "expected"), [("lstm", "hybrid"), ("gru", "float32"), ("lstm_coupled", "hybrid")]
+    ("name", "expected"), [("lstm", "hybrid"), ("gru", "hybrid"), ("lstm_coupled", "hybrid")]
 )
 def test_a_raspberry_pi_gets_what_a_user_should_run_there(
     name: str, expected: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
@@ -203,7 +187,7 @@ def test_a_device_that_has_no_file_is_asked_for_none() -> None:
     network = made("lstm")
     assert costs.written_for(network, "hybrid", read_device("stm32u575")) == ()
     assert costs.written_for(network, "hybrid", read_device("rpi-5")) == (".tflite", ".onnx")
-    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite",)
+    assert costs.written_for(network, "int8", read_device("stm32u575")) == (".tflite", "_c")
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -6,10 +6,11 @@ import pathlib
 
 import pytest
 
+from edgelstm.comparison.measuring import Accuracy
 from edgelstm.cost.laws import CLASSES
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools import output
-from edgelstm.tools.export_report import Accuracy, Artifact
+from edgelstm.tools.export_report import Artifact
 from edgelstm.verification.fidelity import GateSaturation
 from edgelstm.verification.spread import InputSpread
 from tests.tools.reports import UNKNOWN, export_report
@@ -19,6 +20,8 @@ EXPORT_KEYS = [
     "model",
     "device",
     "precision",
+    "form",
+    "form_reason",
     "steps",
     "streaming",
     "target",
@@ -31,6 +34,11 @@ EXPORT_KEYS = [
     "per_step",
     "input",
     "output",
+    "operators",
+    "states",
+    "resource_variables",
+    "reset",
+    "use",
     "failures",
     "version",
 ]

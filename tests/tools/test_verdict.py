@@ -68,9 +68,10 @@ def test_what_must_be_known_needs_no_asking(tmp_path: Path, capsys: Captured) ->
     path = write(random_network("gru", (5, 8), outputs=3), tmp_path / "gru.npz")
     got = told(capsys, "export", path, "--device", "stm32u575", "-o", tmp_path / "out")
     text = " ".join(got.split())
-    assert "file no file yet: none of these cells in float32 runs on stm32u575" in text
-    assert "fits not known" in text and "note: left out: tflite:" in text
-    assert "note: gru_float32.onnx: not for stm32u575" in text
+    assert "note: gru_int8.onnx: not for speed: lookup tables" in text
+    micro, board = got.splitlines()[-2:]
+    assert micro.startswith("for a microcontroller: flash gru_int8.tflite (runtime: TFLM, ")
+    assert board.startswith("for a Raspberry Pi: none of these files; hybrid or float32 is faster")
     got = told(capsys, "profile", "--device", "stm32f429")
     assert "energy of the chip  not known: stm32f429: power is not known" in got
 

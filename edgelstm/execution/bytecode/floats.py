@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgelstm.cells.spec import Op
 from edgelstm.execution.bytecode.builder import Builder, Program, Slot
 from edgelstm.layers.matrix import Matrix
+from edgelstm.model.forward import WITH_CONSTANTS
 from edgelstm.model.network import Part
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import FLOAT32
@@ -54,6 +55,8 @@ def _operation(built: Builder, part: Any, op: Op, places: Mapping[str, Slot]) ->
         built.row("SCALE", out, *args, CONSTANT=built.constant("constants", part.peephole(op.gate)))
     elif op.kind == "clip":
         built.row("CLIP", out, *args, CONSTANT=built.constant("constants", part.cell_clip))
+    elif op.kind in WITH_CONSTANTS:
+        built.row(op.kind.upper(), out, *args, CONSTANT=built.constant("constants", part.constants))
     else:
         built.row(op.kind.upper(), out, *args)
 

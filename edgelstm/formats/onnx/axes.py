@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import steps_first
-from edgelstm.formats.symbolic import Signal
+from edgelstm.formats.following.layers import steps_first
+from edgelstm.formats.following.symbolic import Signal
 
 if TYPE_CHECKING:
     import onnx

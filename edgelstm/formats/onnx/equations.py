@@ -32,6 +32,7 @@ OPERATORS: dict[str, tuple[str, dict[str, int]]] = {
     "tanh": ("Tanh", {}),
     "relu": ("Relu", {}),
     "softmax": ("Softmax", {"axis": -1}),
+    "log_softmax": ("LogSoftmax", {"axis": -1}),
 }
 
 Group = tuple[Op, ...]

@@ -9,20 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import activate, add_bias, dense
-from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
-from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
-from edgelstm.formats.symbolic import (
+from edgelstm.formats.following.layers import activate, add_bias, dense
+from edgelstm.formats.following.reads import concatenate, embed, flattened, scale_and_shift
+from edgelstm.formats.following.symbolic import (
     Signal,
     Unread,
     cut,
     permute,
+    position,
     reshape,
     select,
     squeeze,
     stack,
     unsqueeze,
 )
+from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.onnx.operators_around import AROUND
+from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
 from edgelstm.formats.tensors import FLOAT_TYPES, float32
 
 Array = NDArray[Any]
@@ -61,6 +64,8 @@ def _turned(weight: Array) -> Any:
 
 def _add(_: Attributes, a: Any, b: Any) -> Signal:
     x, bias = (a, b) if isinstance(a, Signal) else (b, a)
+    if not signal(x).needs_bias:
+        return scale_and_shift(x, 1, _constant(bias))
     return add_bias(signal(x), float32(_constant(bias), "of a bias"))
 
 
@@ -81,13 +86,13 @@ def _dropout(_: Attributes, x: Signal, ratio: Any = None, training: Any = None) 
 
 def _reshape(attributes: Attributes, x: Signal, shape: Any = None) -> Signal:
     sizes = integers(attributes.get("shape") if shape is None else shape)
-    return reshape(x, target_shape(sizes, x.shape, attributes.get("allowzero", 0)))
+    return flattened(reshape(x, target_shape(sizes, x.shape, attributes.get("allowzero", 0))))
 
 
 def _flatten(attributes: Attributes, x: Signal) -> Signal:
     axis = attributes.get("axis", 1)
     rows = math.prod(x.shape[:axis])
-    return reshape(x, (rows, -1))
+    return flattened(reshape(x, (rows, -1)))
 
 
 def _slice(attributes: Attributes, x: Signal, *options: Any) -> Signal:
@@ -97,6 +102,10 @@ def _slice(attributes: Attributes, x: Signal, *options: Any) -> Signal:
 
 
 def _gather(attributes: Attributes, x: Any, indices: Any) -> Signal:
+    if isinstance(indices, Signal):
+        if attributes.get("axis", 0) != 0:
+            raise ModelError("looks columns up by what depends on the input; rows are read")
+        return embed(indices, _matrix(x))
     axis, index = attributes.get("axis", 0), integers(_constant(indices))
     if len(index) != 1 or indices.ndim > 1:
         raise ModelError(f"selects {len(index)} entries of axis {axis}; one is needed")
@@ -107,6 +116,9 @@ def _gather(attributes: Attributes, x: Any, indices: Any) -> Signal:
 def _concat(attributes: Attributes, *parts: Any) -> Signal:
     """Final states of several layers; all else would mix features."""
     axis = attributes["axis"]
+    signals = [signal(part) for part in parts]
+    if len(signals) > 1 and not any(s.shape[position(axis, len(s.axes))] == 1 for s in signals):
+        return concatenate(signals, axis)
     return stack([squeeze(signal(part), [axis]) for part in parts], axis)
 
 
@@ -149,6 +161,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Slice": _slice,
     "Gather": _gather,
     "Concat": _concat,
+    **AROUND,
 }
 WEIGHTED = ("LSTM", "GRU", "RNN", "Gemm", "MatMul")
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.layers import SIZES, follow
+from edgelstm.formats.following.layers import SIZES, follow
+from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
 from edgelstm.formats.onnx import read_described
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
-from edgelstm.formats.symbolic import Signal, Unread, start
 from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -201,10 +201,13 @@ def _input(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> Signal:
     with at(f"input '{value.name}'"):
         kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
         floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+        if kind in WHOLE:
+            pairs = zip(dims, sizes, strict=False)
+            return start_indices([d.dim_value or size for d, size in pairs])
         if kind not in floats:
-            rows = "; of a model with an embedding export what follows it" if kind in WHOLE else ""
             raise ModelError(
-                f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed{rows}"
+                f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed, or indices "
+                "(type 6, 7, 12 or 13)"
             )
         if len(dims) not in (2, 3) or not dims[-1].dim_value:
             raise ModelError(
@@ -230,7 +233,7 @@ def _run(
     if missing:
         raise ModelError(f"reads '{missing[0]}', which nothing before it writes")
     inputs = [values[name] for name in node.input]
-    is_constant = not any(isinstance(value, (Signal, Unread)) for value in inputs)
+    is_constant = not any(isinstance(value, (Signal, Unread, Norm)) for value in inputs)
     compute = fold if is_constant and operator not in WEIGHTED else apply
     try:
         result = compute(operator, inputs, _attributes(node, graph))
@@ -247,7 +250,7 @@ def _attributes(node: onnx.NodeProto, graph: _Graph) -> dict[str, Any]:
     from onnx.helper import get_attribute_value
 
     attributes: dict[str, Any] = {}
-    if node.op_type == "Softmax":
+    if node.op_type in ("Softmax", "LogSoftmax"):
         attributes["axis"] = -1 if graph.opset >= 13 else 1
     for attribute in node.attribute:
         value = get_attribute_value(attribute)

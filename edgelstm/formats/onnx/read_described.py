@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import onnx
 
 KEY = "edgelstm"
+TABLE = ("scale", "zero_point")
 
 
 def read(model: onnx.ModelProto) -> Network | QuantizedNetwork:
@@ -45,8 +46,11 @@ def read(model: onnx.ModelProto) -> Network | QuantizedNetwork:
         arrays: Arrays = {}
         for item in described["layers"]:
             name, reverse = str(item["name"]), bool(item.get("reverse"))
-            if item["cell"] is None:
+            if item.get("kind") is not None:
+                arrays |= held.stateless(name, str(item["kind"]))
+            elif item["cell"] is None:
                 arrays |= held.dense(name)
+            if item["cell"] is None:
                 continue
             found = held.direction(name, item["cell"], reverse)
             arrays |= {array_name(name, key): array for key, array in found.items()}
@@ -63,12 +67,24 @@ class _Held:
 
     def __init__(self, model: onnx.ModelProto, precision: Precision) -> None:
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._stated = {entry.key: entry.value for entry in model.metadata_props}
         self._precision = precision
 
     def dense(self, name: str) -> Arrays:
         """Of a dense layer, by names in a state dict."""
         weight, bias = self._weight(f"{name}/weight"), self._array(f"{name}/bias")
         return {f"{name}.weight": weight, f"{name}.bias": bias}
+
+    def stateless(self, name: str, kind: str) -> Arrays:
+        """Of an embedding or a layer norm; a table of integers as what these stand for."""
+        keys = {"embedding": ("weight",), "layer_norm": ("weight", "bias")}.get(kind, ())
+        found = {f"{name}.{key}": self._array(f"{name}/{key}") for key in keys}
+        for key, array in found.items():
+            if array.dtype != np.float32:
+                scale, zero_point = (float(self._stated[f"{KEY}.table_{k}"]) for k in TABLE)
+                reals = (array.astype(np.float64) - zero_point) * scale
+                found[key] = reals.astype(np.float32)
+        return found
 
     def direction(self, name: str, cell: str, reverse: bool) -> Arrays:
         """Of a direction, by kind: those of an operator, or of a loop."""

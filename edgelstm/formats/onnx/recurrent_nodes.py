@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.layers import UNREAD_FINALS
-from edgelstm.formats.layers import recurrent as through
+from edgelstm.formats.following.layers import recurrent as through
+from edgelstm.formats.following.reads import final_states
+from edgelstm.formats.following.symbolic import Signal, Unread, directions_apart, select, unsqueeze
 from edgelstm.formats.onnx import NATIVE, Operator, from_onnx, to_onnx
 from edgelstm.formats.onnx.folding import distinct
-from edgelstm.formats.symbolic import Signal, Unread, directions_apart, select, unsqueeze
 from edgelstm.formats.tensors import float32
 
 Attributes = Mapping[str, Any]
@@ -50,7 +50,7 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
         nonlinearity=entry.nonlinearity,
     )
     if both:
-        return directions_apart(y), Unread(f"the final states Y_h {UNREAD_FINALS}"), c
+        return directions_apart(y), final_states([y], 0), c
     return unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0]), c
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
+from edgelstm.formats.onnx import around, hybrid, integer, native
 from edgelstm.formats.onnx import float as float32
-from edgelstm.formats.onnx import hybrid, integer, native
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_described import KEY
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -37,10 +39,11 @@ class _End:
     name: str
     shape: tuple[int | str, ...]
     scale: Scale | None
+    real: str = "float32"
 
     @property
     def info(self) -> onnx.ValueInfoProto:
-        return value_info(self.name, self.scale.type if self.scale else "float32", self.shape)
+        return value_info(self.name, self.scale.type if self.scale else self.real, self.shape)
 
 
 def encode(
@@ -65,8 +68,12 @@ def encode(
     states = _states(network) if streaming else {}
     fed = [end for ends in states.values() for end in ends]
     free = ("batch", 1 if streaming else "steps")
-    before = free[:1] if network.last_step else free
+    before: tuple[int | str, ...] = free[:1] if network.last_step else free
+    if repeats := [layer.steps for layer in network.layers if isinstance(layer, Repeat)]:
+        before = before[:1] if network.last_step else ("batch", repeats[-1])
     x = _End("x", (*free, network.input_size), network.input)
+    if network.indices:
+        x = _End("x", free, None, "int64")
     y = _End("y", (*before, network.output_size), network.output)
     outputs = [y, *(dataclasses.replace(end, name=f"{end.name}_out") for end in fed)]
     graph = Graph()
@@ -100,6 +107,7 @@ class _Written:
         graph: Takes the nodes.
         add: The module of the network's precision.
         fed: Layer to its states as inputs.
+        type: Of the values between layers.
         after: Names of the new states.
         ends: Names of the last recurrent layer's states behind its last step; none where it is
             bidirectional.
@@ -108,6 +116,7 @@ class _Written:
     graph: Graph
     add: Any
     fed: Mapping[str, Sequence[_End]]
+    type: str
     after: list[str] = dataclasses.field(default_factory=list)
     ends: list[str] = dataclasses.field(default_factory=list)
 
@@ -116,11 +125,20 @@ def _add_layers(
     graph: Graph, network: Network | QuantizedNetwork, states: Mapping[str, Sequence[_End]]
 ) -> list[str]:
     """Names of the result and of the new states. Recurrent operators want steps before batch."""
-    written = _Written(graph, BY_PRECISION[network.precision], states)
+    kind = network.input.type if network.input else "float32"
+    written = _Written(graph, BY_PRECISION[network.precision], states, kind)
     is_recurrent = any(layer.kind == "recurrent" for layer in network.layers)
-    y = graph("Transpose", "x", scope="x", perm=[1, 0, 2]) if is_recurrent else "x"
-    for layer in network.layers:
+    y: str = "x"
+    layers: Sequence[Any] = network.layers
+    if isinstance(layers[0], Embedding):
+        y, layers = around.embedding(graph, layers[0], y, network.input), layers[1:]
+    elif network.input_mean is not None and network.input is None:
+        y = around.normalised(graph, y, network.input_mean, network.input_std)
+    if is_recurrent:
+        y = graph("Transpose", y, scope="x", perm=[1, 0, 2])
+    for layer in layers:
         y = KINDS[layer.kind](written, layer, y)
+        written.ends = written.ends if layer.kind == "recurrent" else []
     if is_recurrent and not network.last_step:
         y = graph("Transpose", y, scope="y", perm=[1, 0, 2])
     return [y, *written.after]
@@ -136,10 +154,9 @@ def _recurrent(written: _Written, layer: Any, x: str) -> str:
 
 def _read_steps(written: _Written, layer: Any, x: str) -> str:
     """The recurrent layer before it ends in states, of which h is its last output; or x has it."""
-    if written.ends:
+    if written.ends and layer.reads == ("last",):
         return written.ends[0]
-    last = written.graph.constant(-1)
-    return written.graph("Gather", x, last, scope=layer.name, axis=0)
+    return around.read_steps(written.graph, layer, x, written.type)
 
 
 def _dense(written: _Written, layer: Any, x: str) -> str:
@@ -148,7 +165,15 @@ def _dense(written: _Written, layer: Any, x: str) -> str:
 
 
 # Kind of a layer to what adds it: (what is written, layer, its input) -> its result.
-KINDS = {"recurrent": _recurrent, "read_steps": _read_steps, "dense": _dense}
+KINDS: dict[str, Callable[[_Written, Any, str], str]] = {
+    "recurrent": _recurrent,
+    "read_steps": _read_steps,
+    "dense": _dense,
+    "repeat": lambda written, layer, x: around.repeat(written.graph, layer, x),
+    "activation": lambda written, layer, x: around.activation(written.graph, layer, x),
+    "layer_norm": lambda written, layer, x: around.layer_norm(written.graph, layer, x),
+    "embedding": lambda written, layer, x: around.embedding(written.graph, layer, x, None),
+}
 
 
 def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> dict[str, str]:
@@ -157,6 +182,9 @@ def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> 
         if end.scale:
             metadata[f"{KEY}.{name}_scale"] = repr(end.scale.scale)
             metadata[f"{KEY}.{name}_zero_point"] = repr(end.scale.zero_point)
+    if network.indices and network.input is not None:
+        metadata[f"{KEY}.table_scale"] = repr(network.input.scale)
+        metadata[f"{KEY}.table_zero_point"] = repr(network.input.zero_point)
     if _needs_description(network):
         metadata[KEY] = json.dumps(describe(network))
     return metadata
@@ -164,6 +192,10 @@ def _metadata(network: Network | QuantizedNetwork, ends: Mapping[str, _End]) -> 
 
 def _needs_description(network: Network | QuantizedNetwork) -> bool:
     """Whether the operators do not say all of it: scales, or what a loop computes."""
+    plain = [layer.kind in ("recurrent", "dense", "read_steps") for layer in network.layers]
+    reads = [layer.reads for layer in network.layers if isinstance(layer, ReadSteps)]
+    if not all(plain) or network.input_mean is not None or reads not in ([], [("last",)]):
+        return True
     return isinstance(network, QuantizedNetwork) or any(
         isinstance(layer, Recurrent) and native(layer.forward, "float32") is None
         for layer in network.layers

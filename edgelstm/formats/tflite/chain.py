@@ -195,8 +195,9 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
     layer = chain.layers[-1] if chain.layers else None
     if not isinstance(layer, Dense | QuantizedDense) or layer.activation or chain.dropped_softmax:
         raise ModelError("it does not stand behind a FULLY_CONNECTED without activation")
-    integer = isinstance(layer, QuantizedDense) and layer.input is not None
-    wanted = "int8" if integer else "float32"
+    integer, wanted = False, "float32"
+    if isinstance(layer, QuantizedDense) and layer.input is not None:
+        integer, wanted = True, layer.numbers.formats["output"].type
     if chain.value.type != wanted:
         raise ModelError(f"it takes {chain.value.type}, but the layer before it gives {wanted}")
     if op.name == "SOFTMAX" and op.options["beta"] != 1:

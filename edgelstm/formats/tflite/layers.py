@@ -15,7 +15,7 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.model.plan import LayerPlan, plan
-from edgelstm.model.precision import HYBRID, INT8
+from edgelstm.model.precision import HYBRID, INT8, INT16X8_FUSED, Precision
 from edgelstm.quantization.quantize_fused import value_scales
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
@@ -26,7 +26,9 @@ TYPES = {  # of input, weights, biases
     "float32": ("float32", "float32", "float32"),
     "hybrid": ("float32", "int8", "float32"),
     "int8": ("int8", "int8", "int32"),
+    "int16x8": ("int16", "int8", "int64"),
 }
+NUMBERS: dict[str, Precision] = {p.name: p for p in (HYBRID, INT8, INT16X8_FUSED)}
 EXTRAS = {"peepholes": (9, 10, 11), "a projection": (16, 17), "layer normalization": range(20, 24)}
 
 
@@ -52,7 +54,7 @@ def read_lstm(op: Operator, name: str) -> Direction | QuantizedDirection:
     made = _plan(name, sizes, clip, precision)
     weight_scales = {f"ih {g}": _weight_scale(t) for g, t in zip(GATES, ih, strict=True)}
     weight_scales |= {f"hh {g}": _weight_scale(t) for g, t in zip(GATES, hh, strict=True)}
-    scales = _value_scales(made, x, op) if precision == "int8" else {}
+    scales = _value_scales(made, x, op) if made.precision.is_integer else {}
     layer = QuantizedDirection(
         made, weight_ih, weight_hh, bias, np.zeros_like(bias), weight_scales, scales, clip
     )
@@ -89,7 +91,7 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ModelError(f"its bias has shape {bias.shape}, its weights {weight.shape}")
     precision = _precision(x, [weight], [] if bias is None else [bias])
-    zeros = np.zeros(len(data), np.int32 if precision == "int8" else np.float32)
+    zeros = np.zeros(len(data), TYPES[precision][2])
     offsets: NDArray[Any] = zeros if bias is None else np.array(bias.data)
     relu = "relu" if activation == "RELU" else None
     if precision == "float32":
@@ -97,8 +99,9 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
     scale = _weight_scale(weight)
     if precision == "hybrid":
         return QuantizedDense(name, data, offsets, scale, None, None, relu, HYBRID)
-    y = _present(op.outputs[0], "y")
-    layer = QuantizedDense(name, data, offsets, scale, scale_of(x), scale_of(y), relu)
+    y, numbers = _present(op.outputs[0], "y"), NUMBERS[precision]
+    into, out = (scale_of(tensor, numbers.formats["output"].type) for tensor in (x, y))
+    layer = QuantizedDense(name, data, offsets, scale, into, out, relu, numbers)
     check_dense(layer)
     return layer
 
@@ -160,7 +163,9 @@ def _constant(tensor: Tensor | None, what: str, axes: int) -> Tensor:
 
 
 def _check_state(tensor: Tensor, state: str, precision: str, hidden_size: int) -> None:
-    kind = {"h": "int8", "c": "int16"}[state] if precision == "int8" else "float32"
+    kind = "float32"
+    if precision in NUMBERS:
+        kind = NUMBERS[precision].formats[{"h": "output", "c": "cell"}[state]].type
     if tensor.type != kind:
         raise ModelError(f"its state {state} is {tensor.type}; {kind} is needed")
     if not tensor.is_variable:
@@ -176,7 +181,7 @@ def _check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
 
 
 def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
-    """`float32`, `hybrid` or `int8`, from the types of input, weights and biases."""
+    """A key of `TYPES`, from the types of input, weights and biases."""
     types = [" and ".join(sorted({t.type for t in ts})) for ts in ([x], weights, biases)]
     for name, known in TYPES.items():
         if all(a in ("", b) for a, b in zip(types, known, strict=True)):
@@ -184,8 +189,8 @@ def _precision(x: Tensor, weights: list[Tensor], biases: list[Tensor]) -> str:
             return name
     raise ModelError(
         f"its input is {types[0]}, its weights are {types[1]}, its biases {types[2] or 'absent'}; "
-        "read are float32, int8 weights with float32 (hybrid), and int8 with int32 biases, "
-        "not int16 activations (16x8) and not float16 weights"
+        "read are float32, int8 weights with float32 (hybrid), int8 with int32 biases and int16 "
+        "activations with int64 biases (16x8), not float16 weights"
     )
 
 
@@ -209,18 +214,19 @@ def _weight_scale(tensor: Tensor) -> float:
 def _plan(name: str, sizes: tuple[int, int], clip: float, precision: str) -> LayerPlan:
     hidden, into = sizes
     asked = RecurrentSizes(CELLS["lstm"], into, hidden, clips=clip > 0)
-    return plan(name, asked, INT8 if precision == "int8" else HYBRID)
+    return plan(name, asked, NUMBERS[precision])
 
 
 def _value_scales(plan: LayerPlan, x: Tensor, op: Operator) -> dict[str, Scale]:
     """Scale of every value: that of the operator's x, h or c, by its role, unless it is fixed."""
     h, c = _present(op.inputs[18], "state h"), _present(op.inputs[19], "state c")
-    stated = scale_of(h)
+    kind = plan.precision.formats["output"].type
+    stated = scale_of(h, kind)
     for tensor in (*op.outputs, *op.intermediates[4:]):
-        if scale_of(_present(tensor, "output")) != stated:
+        if scale_of(_present(tensor, "output"), kind) != stated:
             raise ModelError(
                 "its state h, its output and its last intermediate tensor differ in type, scale or "
                 "zero point; runtimes compute different values then"
             )
-    by_role = {"input": scale_of(x), "output": stated, "cell": scale_of(c, "int16")}
+    by_role = {"input": scale_of(x, kind), "output": stated, "cell": scale_of(c, "int16")}
     return value_scales(plan, by_role)

@@ -17,6 +17,7 @@ from edgelstm.formats.tflite.metadata import KEY, encode_stated
 from edgelstm.formats.tflite.model import RESET, SERVING, Graph, Model, Operator, Signature, Tensor
 from edgelstm.formats.tflite.real import real_step
 from edgelstm.formats.tflite.rules import check_rules
+from edgelstm.formats.tflite.stages import stages
 from edgelstm.formats.tflite.step import Block, Step, values_tensor
 from edgelstm.layers.directions import REVERSE, is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps
@@ -164,8 +165,8 @@ class _Writer:
 
     def whole(self, network: AnyNetwork, x: Tensor) -> Tensor:
         """All layers on a whole sequence, from states at their start."""
-        stages, y = _stages(network.layers), x
-        for stage, following in zip(stages, (*stages[1:], ()), strict=True):
+        in_order, y = stages(network.layers), x
+        for stage, following in zip(in_order, (*in_order[1:], ()), strict=True):
             every = not any(isinstance(layer, ReadSteps) for layer in following)
             layer = stage[0]
             if isinstance(layer, ReadSteps):
@@ -270,24 +271,6 @@ class _Writer:
         row = dataclasses.replace(x, name="row", shape=(1, 1, size))
         inputs = x, place, self._integers(f"row_{size}", 1, 1, size)
         return block.add("SLICE", inputs, row, version=SLICE_VERSIONS[x.type])
-
-
-def _stages(layers: Sequence[Any]) -> list[list[Any]]:
-    """Layers of one loop each: one direction, up to the last recurrent one. All others alone."""
-    stages: list[list[Any]] = []
-    run: list[Any] = []
-    for layer in layers:
-        run.append(layer)
-        if isinstance(layer, ReadSteps) or is_bidirectional(layer):
-            stages += [*_split(run[:-1]), [layer]]
-            run = []
-    return stages + _split(run)
-
-
-def _split(run: list[Any]) -> list[list[Any]]:
-    """Up to the last recurrent layer; each of the others."""
-    at = max((k + 1 for k, layer in enumerate(run) if isinstance(layer, Recurrent)), default=0)
-    return [run[:at]] * (at > 0) + [[layer] for layer in run[at:]]
 
 
 def _copies(tensors: Iterable[Tensor], before: str = "") -> tuple[Tensor, ...]:

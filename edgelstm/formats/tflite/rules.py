@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor
-from edgelstm.quantization.formats import CELL_LOG2
+from edgelstm.quantization.formats import ACTIVATION_LOG2, CELL_LOG2, PART_LOG2
 from edgelstm.quantization.quantize_composed import PRODUCT_BITS
 from edgelstm.quantization.scales import mantissa_bits
 
-PART_LOG2, UNIT_LOG2 = -11, -15
 # What LiteRT and tflite-runtime compute by functions of their own, and not by the table.
 OTHER_FUNCTIONS = {"LOGISTIC": (-12,), "TANH": (-12, -11)}
 
@@ -86,8 +85,8 @@ def constants(graph: Graph) -> Iterator[str]:
 def differences(graph: Graph) -> Iterator[str]:
     """Rule 7: the difference of two values below 1 has 2**-14 at least; not that from 1."""
     for op, (left, right, *_) in _of(graph, "SUB"):
-        units = _log2(left) == _log2(right) == UNIT_LOG2 and left.data is None
-        if units and (_log2(_result(op)) or 0) <= UNIT_LOG2:
+        units = _log2(left) == _log2(right) == ACTIVATION_LOG2 and left.data is None
+        if units and (_log2(_result(op)) or 0) <= ACTIVATION_LOG2:
             yield f"'{_result(op).name}' has scale {_result(op).scale}"
 
 

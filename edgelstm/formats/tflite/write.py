@@ -1,5 +1,7 @@
 """From a network to a .tflite file: fused operators where every cell has one, else step graphs."""
 
+from typing import Any
+
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
 from edgelstm.formats.tflite.fused import KINDS, fused_model
@@ -8,11 +10,20 @@ from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forms import is_plain
+from edgelstm.model.front import check_enters_as_it_is
 from edgelstm.model.network import Network
 from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
 
-__all__ = ["KINDS", "encode"]
+__all__ = ["KINDS", "encode", "layer_refusal"]
+
+
+def layer_refusal(layer: Any) -> str | None:
+    """Why .tflite has no form for what is read of the steps; None if it has one."""
+    if layer.kind != "read_steps" or layer.reads == ("last",):
+        return None
+    reads = " and the ".join(layer.reads)
+    return f".tflite has no form for the {reads} of the steps yet; what works for it: .npz, .onnx"
 
 
 def encode(
@@ -30,6 +41,7 @@ def encode(
     Raises:
         ModelError: A file that the target, or any runtime, would load and compute wrongly.
     """
+    check_enters_as_it_is(network, ".tflite")
     form = network.form if isinstance(network, QuantizedNetwork) else None
     if form == FUSED and streaming == "io":
         raise ModelError(

@@ -15,7 +15,6 @@ from tests.tflite_files import (
     STEPS,
     chain,
     constant,
-    content_of,
     edited,
     fed,
     graph_of,
@@ -63,10 +62,14 @@ def test_coupled_gates_and_other_activations_are_refused(tmp_path: pathlib.Path)
     assert "its activation is RELU;" in refusal(chain(relu), tmp_path)
 
 
-def test_sixteen_bit_activations_are_refused(tmp_path: pathlib.Path) -> None:
-    told = refusal(content_of(golden_lstm(wide=True), 4), tmp_path)
-    assert "its input is int16, its weights are int8, its biases int64" in told
-    assert "not int16 activations (16x8)" in told
+def test_sixteen_bit_activations_with_other_biases_are_refused(tmp_path: pathlib.Path) -> None:
+    (lstm,) = graph_of(golden_lstm(wide=True)).operators
+    narrow = lstm.inputs[12]
+    assert narrow is not None and narrow.data is not None
+    other = dataclasses.replace(narrow, type="int32", data=narrow.data.astype(np.int32))
+    told = refusal(chain(edited(lstm, 12, other)), tmp_path)
+    assert "its input is int16, its weights are int8, its biases int32 and int64" in told
+    assert "int16 activations with int64 biases (16x8)" in told
 
 
 @pytest.mark.parametrize(

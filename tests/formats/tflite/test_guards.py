@@ -88,7 +88,7 @@ def test_output_scale_that_needs_a_left_shift_is_refused() -> None:
 def test_int8_softmax_is_refused() -> None:
     dense = dataclasses.replace(quantized_dense(np.ones((2, 3), np.int8)), activation="softmax")
     told = refusal(QuantizedNetwork((dense,)))
-    assert told.startswith("layer 'dense1': runtimes differ on an int8 softmax")
+    assert told.startswith("layer 'dense1': runtimes differ on a softmax of integers")
 
 
 def quantized_dense(weight: NDArray[np.int8]) -> QuantizedDense:

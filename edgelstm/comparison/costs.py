@@ -8,8 +8,9 @@ from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.laws import side_by_side
 from edgelstm.cost.memory import Fit, fit
 from edgelstm.devices.device import Device
-from edgelstm.formats import AnyNetwork, default_steps, facts, has_file
+from edgelstm.formats import AnyNetwork, facts, has_file
 from edgelstm.formats.onnx import Operator, native
+from edgelstm.formats.steps import default_steps
 from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -56,7 +57,7 @@ def _operators(network: AnyNetwork, precision: str) -> list[Operator | None]:
 
 def written_for(network: AnyNetwork, precision: str, device: Device) -> tuple[str, ...]:
     """Suffixes of the files that `export` writes of it and that something on the device runs."""
-    suffixes = BOARD_FORMATS if device.kind == "sbc" else (".tflite",)
+    suffixes = BOARD_FORMATS if device.kind == "sbc" else (".tflite", "_c")
     if precision == "hybrid" and device.kind != "sbc":
         return ()
     return tuple(suffix for suffix in suffixes if has_file(network, suffix, precision))

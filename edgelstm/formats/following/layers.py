@@ -10,23 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.symbolic import Axis, Signal, axis_of, position, say
-from edgelstm.layers.dense import Dense
+from edgelstm.formats.following.appending import (
+    BEHIND,
+    append,
+    check_features,
+    check_whole,
+    name_of,
+)
+from edgelstm.formats.following.symbolic import Axis, Signal, axis_of, position, say
+from edgelstm.layers.activation import Activation, LayerNorm
+from edgelstm.layers.dense import ACTIVATIONS, Dense
 from edgelstm.layers.directions import REVERSE
-from edgelstm.layers.read_steps import reading
+from edgelstm.layers.read_steps import reading, reads_last
 from edgelstm.layers.recurrent import Direction, Floats, Recurrent
-from edgelstm.model.network import Layer, Network, layer_names
-from edgelstm.text import counted
+from edgelstm.model.network import Network
 
 SIZES = ((2, 5), (3, 7))  # of the first two axes of the input
 STEPS_FIRST = (
     "axis 0 of the model's input is the steps (its recurrent layer has no batch_first=True); here "
     "the batch is first: (batch, steps, input_size)"
 )
-UNREAD_FINALS = (
-    "of a bidirectional layer, whose reverse direction ends at the first step; no network here "
-    "gives them: read the output, each step or the last one"
-)
+OVER_ALL = ("softmax", "log_softmax", "l2_norm")
 
 
 def recurrent(
@@ -44,16 +48,18 @@ def recurrent(
         signal: Two axes for steps and batch, then the features.
         cell_name: Key of `CELLS`.
         weights, reverse: weight_ih, weight_hh, bias_ih, bias_hh of each direction, and
-            weight_peephole of a cell with peepholes.
+            weight_peephole of a cell with peepholes, weight_hr of one with a projection.
         steps_axis: 0 or 1.
         nonlinearity: As in `recurrent.Direction`.
     """
-    name = _name(signal, cell_name)
+    name = name_of(signal, cell_name)
     directions = [_direction(name, cell_name, weights, nonlinearity)]
     if reverse is not None:
         directions.append(_direction(name + REVERSE, cell_name, reverse, nonlinearity))
     layer = Recurrent(tuple(directions))
-    _check_features(signal, layer)
+    check_features(signal, layer)
+    if reads_last(signal.layers):
+        raise ModelError("runs over what was read of all steps, which is one vector")
     if len(signal.axes) != 3:
         raise ModelError(f"takes a tensor of shape {signal.shape}; steps and batch are needed")
     if "steps" not in signal.sizes:
@@ -66,7 +72,7 @@ def recurrent(
             "another one needs all its steps, in the same order of axes"
         )
     axes = (steps, batch) if steps_axis == 0 else (batch, steps)
-    return _append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
+    return append(dataclasses.replace(signal, axes=(*axes, ()), sizes=sizes), layer)
 
 
 def _with_steps(signal: Signal, steps_axis: int) -> Signal:
@@ -109,6 +115,7 @@ def _direction(
         weights["bias_ih"],
         weights["bias_hh"],
         weight_peephole=weights.get("weight_peephole"),
+        weight_hr=weights.get("weight_hr"),
         nonlinearity=nonlinearity,
     )
 
@@ -116,9 +123,9 @@ def _direction(
 def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
     """Through a dense layer; without a bias one may follow by `add_bias`."""
     zeros = np.zeros(len(weight), np.float32)
-    layer = Dense(_name(signal, "dense"), weight, zeros if bias is None else bias)
-    _check_features(signal, layer)
-    return dataclasses.replace(_append(signal, layer), needs_bias=bias is None)
+    layer = Dense(name_of(signal, "dense"), weight, zeros if bias is None else bias)
+    check_features(signal, layer)
+    return dataclasses.replace(append(signal, layer), needs_bias=bias is None)
 
 
 def add_bias(signal: Signal, bias: Floats) -> Signal:
@@ -133,29 +140,53 @@ def add_bias(signal: Signal, bias: Floats) -> Signal:
         raise ModelError(
             f"adds a tensor of shape {bias.shape}; only the bias of a dense layer can be added"
         )
-    layer = dataclasses.replace(layer, bias=bias.reshape(size))
+    total = bias.reshape(size)
+    if layer.bias.any():  # it took a shift up
+        total = (layer.bias.astype(np.float64) + total).astype(np.float32)
+    layer = dataclasses.replace(layer, bias=total)
     return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
 
 
-def activate(signal: Signal, activation: str, axis: int = -1) -> Signal:
-    """Through an activation behind a dense layer; the axis is that of a softmax."""
+def activate(
+    signal: Signal, activation: str, axis: int = -1, numbers: tuple[float, ...] = ()
+) -> Signal:
+    """Through an activation: that of the dense layer before it, else a layer of its own.
+
+    Args:
+        signal: Of one layer, or of the input.
+        activation: Of `FUNCTIONS`.
+        axis: Of a softmax and of what else runs over all values of a step.
+        numbers: As in `Activation`.
+    """
     before = signal.layers[-1] if signal.layers else None
-    if signal.stacked or not isinstance(before, Dense):
-        behind = f"a {_kind(before)}" if before else "the input"
-        raise ModelError(
-            f"{activation} stands directly behind {behind}; it is supported behind a dense layer"
-        )
-    if before.activation is not None:
-        raise ModelError(
-            f"{activation} stands behind {before.activation}; a dense layer has one activation"
-        )
-    if activation == "softmax" and (
+    if signal.stacked or before is None:
+        raise ModelError(f"{activation} stands directly behind the input, or states of all layers")
+    if activation in OVER_ALL and (
         position(axis, len(signal.axes)) != len(signal.axes) - 1
         or signal.axes[-1] != axis_of("features", signal.sizes)
     ):
-        raise ModelError(f"softmax runs along axis {axis} of {signal.shape}; features are needed")
-    layer = dataclasses.replace(before, activation=activation)
-    return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
+        raise ModelError(
+            f"{activation} runs along axis {axis} of {signal.shape}; features are needed"
+        )
+    if isinstance(before, Dense) and before.activation is None and activation in ACTIVATIONS:
+        layer = dataclasses.replace(before, activation=activation)
+        return dataclasses.replace(signal, layers=(*signal.layers[:-1], layer), needs_bias=False)
+    check_whole(signal)
+    name = name_of(signal, "activation")
+    made = Activation(name, signal.sizes["features"], activation, tuple(map(float, numbers)))
+    return append(signal, made)
+
+
+def normalise_layer(
+    signal: Signal, weight: Floats | None, bias: Floats | None, eps: float
+) -> Signal:
+    """Through a layer norm over the features."""
+    size = signal.sizes["features"]
+    ones, zeros = np.ones(size, np.float32), np.zeros(size, np.float32)
+    weight, bias = (ones if weight is None else weight), (zeros if bias is None else bias)
+    layer = LayerNorm(name_of(signal, "norm"), weight, bias, float(eps))
+    check_features(signal, layer)
+    return append(signal, layer)
 
 
 def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
@@ -184,7 +215,23 @@ def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
         is_last = len(leading) < 2 if fixed_batch else isinstance(signal.layers[-1], Dense)
         reads = "the last step" if is_last else "each step"
         assumed.append(f"the graph has one step alone; with more of them it gives {reads}")
-    return Network(reading(signal.layers, last_step=is_last), tuple(assumed))
+    if signal.affine is not None or signal.half is not None:
+        check_whole(signal)
+        raise ModelError(f"the output is scaled and shifted; {BEHIND}")
+    layers = signal.layers
+    if not reads_last(layers):
+        layers = reading(layers, last_step=is_last)
+    return Network(layers, tuple(assumed), *_normal(signal))
+
+
+def _normal(signal: Signal) -> tuple[Floats | None, Floats | None]:
+    """`Network.input_mean` and `input_std`."""
+    if signal.normal is None:
+        return None, None
+    scale, shift = signal.normal
+    if not scale.all():
+        raise ModelError("the input is multiplied by zero; leave that feature out of the model")
+    return (-shift / scale).astype(np.float32), (1 / scale).astype(np.float32)
 
 
 def follow(
@@ -211,44 +258,11 @@ def follow(
 
 def equal(a: Network, b: Network) -> bool:
     """The same layers, with the same values, reading the same of the steps."""
+    ends = [(n.input_mean, n.input_std) for n in (a, b)]
+    if not all(np.array_equal(v, w) for v, w in zip(*ends, strict=True) if v is not w):
+        return False
     return list(map(repr, a.layers)) == list(map(repr, b.layers)) and all(
         np.array_equal(array, other.arrays[name])
         for layer, other in zip(a.layers, b.layers, strict=True)
         for name, array in layer.arrays.items()
     )
-
-
-def _append(signal: Signal, layer: Layer) -> Signal:
-    sizes = {**signal.sizes, "features": layer.output_size}
-    return dataclasses.replace(
-        signal,
-        axes=(*signal.axes[:-1], axis_of("features", sizes)),
-        sizes=sizes,
-        layers=(*signal.layers, layer),
-        needs_bias=False,
-    )
-
-
-def _name(signal: Signal, kind: str) -> str:
-    return layer_names([*map(_kind, signal.layers), kind])[-1]
-
-
-def _kind(layer: Layer) -> str:
-    return layer.cell_name if isinstance(layer, Recurrent) else "dense"
-
-
-def _check_features(signal: Signal, layer: Layer) -> None:
-    if signal.stacked:
-        raise ModelError("takes the states of all layers at once; select one")
-    if "directions" in signal.sizes:
-        raise ModelError(
-            "takes the two directions of a layer separately; only both side by side are read"
-        )
-    if not signal.axes or signal.axes[-1] != axis_of("features", signal.sizes):
-        last = say(signal.axes[-1]) if signal.axes else "no axis"
-        raise ModelError(f"takes {last} as the features of layer '{layer.name}'")
-    if signal.sizes["features"] != layer.input_size:
-        raise ModelError(
-            f"layer '{layer.name}' takes {counted(layer.input_size, 'value')}, "
-            f"but is given {signal.sizes['features']}"
-        )

@@ -8,10 +8,15 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgelstm.errors import ModelError
 from edgelstm.model.network import Layer
 
 Axis = tuple[str, ...]
+Doubles = NDArray[np.float64]
+FORWARD, BACKWARD = 0, 1  # halves of the final states of a bidirectional layer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,23 +31,55 @@ class Signal:
             where the two outputs of a bidirectional layer are apart: `features` are those of one.
         layers: What has been computed so far.
         stacked: Layers behind each entry of the axis `layers`.
+        halves: Whether the entries of that axis are forward and backward in turn.
         needs_bias: The last layer is a product that may still get its bias.
         steps_axis: Axis of the graph's input along which the first recurrent layer runs.
         notes: What to say in `Network.assumed`.
+        half: Of a bidirectional layer, whose final state this alone is; None: it is all values.
+        affine: Scale and shift of each feature that the next layer with weights takes up; None:
+            none.
+        normal: The same, of the input.
+        indices: Whether it is the input of an embedding.
     """
 
     axes: tuple[Axis, ...]
     sizes: Mapping[str, int]
     layers: tuple[Layer, ...] = ()
     stacked: tuple[tuple[Layer, ...], ...] = ()
+    halves: bool = False
     needs_bias: bool = False
     steps_axis: int | None = None
     notes: tuple[str, ...] = ()
+    half: int | None = None
+    affine: tuple[Doubles, Doubles] | None = None
+    normal: tuple[Doubles, Doubles] | None = None
+    indices: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Size of each axis."""
         return tuple(math.prod(self.sizes[name] for name in axis) for axis in self.axes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Norm:
+    """The length of each vector of a signal, which only divides that signal."""
+
+    of: Signal
+    least: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """An input of the graph that can be a layer's initial state, seen through views alone.
+
+    Attributes:
+        name: Of the input.
+        places: Of each value in the input, counted in C order.
+    """
+
+    name: str
+    places: NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +98,20 @@ def start(shape: Sequence[int]) -> Signal:
         )
     sizes = dict(zip(names, shape, strict=True))
     return Signal(tuple(axis_of(name, sizes) for name in names), sizes)
+
+
+def start_univariate(shape: Sequence[int]) -> Signal:
+    """The graph's input of one value per step, without an axis of it."""
+    return dataclasses.replace(start_indices(shape), indices=False)
+
+
+def start_indices(shape: Sequence[int]) -> Signal:
+    """The graph's input where an embedding takes it: indices on two axes, or on one."""
+    if len(shape) not in (1, 2) or min(shape) < 1:
+        raise ModelError(f"has shape {tuple(shape)}; (batch, steps) of indices is needed")
+    names = ("axis 0", "axis 1")[: len(shape)]
+    sizes = dict(zip(names, shape, strict=True)) | {"features": 1}
+    return Signal(tuple(axis_of(name, sizes) for name in names), sizes, indices=True)
 
 
 def axis_of(name: str, sizes: Mapping[str, int]) -> Axis:
@@ -146,7 +197,10 @@ def select(signal: Signal, axis: int, index: int) -> Signal:
         raise ModelError(f"selects entry {index} of an axis of {size}")
     rest = dataclasses.replace(signal, axes=signal.axes[:k] + signal.axes[k + 1 :])
     if names == ("layers",):
-        return dataclasses.replace(rest, layers=signal.stacked[index], stacked=())
+        half = index % 2 if signal.halves else None
+        return dataclasses.replace(
+            rest, layers=signal.stacked[index], stacked=(), halves=False, half=half
+        )
     if names == () or (names == ("steps",) and index % size == size - 1):
         return rest
     if names == ("steps",):

@@ -7,8 +7,11 @@ from typing import Any
 
 from edgelstm.formats import AnyNetwork
 from edgelstm.formats.onnx import native
-from edgelstm.layers.directions import parts
+from edgelstm.formats.table import suffix_of
+from edgelstm.layers.directions import computing, parts
+from edgelstm.model.forms import precision_for
 from edgelstm.model.precision import COMPOSED
+from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.text import counted
 
 TWIN = "checking, as the exact twin"
@@ -35,6 +38,15 @@ class Use:
         return dataclasses.asdict(self)
 
 
+def file_stem(name: str, network: AnyNetwork) -> str:
+    """Of the names of files: a form only where it is not the usual one."""
+    stem = f"{name}_{network.precision}"
+    if not isinstance(network, QuantizedNetwork) or network.form is None:
+        return stem
+    usual = precision_for(computing(network.layers), network.precision).form
+    return stem if network.form == usual else f"{stem}_{network.form}"
+
+
 def purpose(network: AnyNetwork, suffix: str) -> tuple[str, str | None]:
     """What a file of the network is for, and what it is not for."""
     precision, integers = network.precision, network.input is not None
@@ -51,6 +63,8 @@ def purpose(network: AnyNetwork, suffix: str) -> tuple[str, str | None]:
         return "microcontrollers", slow if network.form == COMPOSED else None
     if suffix == ".tflite":
         return "microcontrollers with a floating-point unit, Raspberry Pis and PCs", None
+    if suffix == "_c":
+        return "microcontrollers, without a runtime", None
     return "keeping the network", None
 
 
@@ -68,7 +82,7 @@ def uses(
         operators: Of the `.tflite` file.
         arena: Bytes that TensorFlow Lite Micro needs for it, where that is known.
     """
-    by_suffix = {path.suffix: path for path in paths}
+    by_suffix = {suffix_of(path): path for path in paths}
     return tuple(made(network, by_suffix, (operators, arena)) for made in KINDS.values())
 
 
@@ -77,14 +91,18 @@ def _for_mcu(
     by_suffix: dict[str, pathlib.Path],
     costs: tuple[Sequence[str], int | None],
 ) -> Use:
-    path = by_suffix.get(".tflite")
+    folder, path = by_suffix.get("_c"), by_suffix.get(".tflite")
+    if folder is not None:
+        why = "no runtime, one state in RAM, the same bits on every core"
+        return Use("mcu", str(folder), "C", why)
     if network.precision == "hybrid":
         return Use("mcu", None, None, "no runtime there runs hybrid; --precision int8")
     if path is None:
         return Use("mcu", None, None, "no .tflite file was written; --formats tflite")
     operators, arena = costs
     told = [counted(len(operators), "operator")] * bool(operators)
-    told += [f"arena {arena:,} B"] * (arena is not None)
+    if arena is not None:
+        told.append(f"arena {arena:,} B")
     return Use("mcu", str(path), "TFLM", ", ".join(told) or "one file, no operating system")
 
 

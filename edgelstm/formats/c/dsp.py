@@ -1,0 +1,192 @@
+"""The fused int8 LSTM for Armv7E-M: weights for Winograd's inner product, tables, an instance.
+
+The layout is that of `kernels/c/edgelstm_dsp_lstm.inc`, which says how it is read.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.formats.c.calls import Call
+from edgelstm.formats.c.layer import Layer
+from edgelstm.formats.c.lstm import GATES, Numbers, largest_sum
+from edgelstm.quantization.fixedpoint import SIGMOID_TABLE
+from edgelstm.quantization.operations import Rescale
+
+Int64s = NDArray[np.int64]
+GROUP = 4  # columns of a word
+KERNEL, INSTANCE = "edgelstm_dsp_lstm.c", "edgelstm_dsp_lstm.inc"
+LARGEST_SUM = 2**30  # that is still exact when it is doubled
+MOST_UNITS = 2000  # beyond, the size is no immediate of an instruction
+HEADROOM = 7.99  # of a sum in 16 bits with 12 behind the point
+
+
+def dsp_refusal(numbers: Numbers) -> str | None:
+    """Why a layer is not exact in this layout; None if it is."""
+    if numbers.cell_limit is not None:
+        return "its cell is clipped"
+    if numbers.units > MOST_UNITS:
+        return f"it has {numbers.units} units, and {MOST_UNITS} are the most"
+    if any(largest_sum(op) >= LARGEST_SUM for op in numbers.products.values()):
+        return "its sums reach 2**30"
+    rescales = (numbers.forget, numbers.input, numbers.output)
+    if any(by.numbers[1] >= 0 for by in rescales):
+        return "a scale leads to a factor above 1"
+    return None
+
+
+def append_dsp(layer: Layer, numbers: Numbers) -> None:
+    """The calls and the instance of a layer."""
+    part, constants = layer.part, layer.constants
+    network, into = constants.prefix, layer.named("x")
+    raw = into == "x"
+    columns, units = numbers.inputs, numbers.units
+    first, second = padded(columns), padded(units)
+    stream = constants.array(f"{part.name}_stream", stream_of(numbers, raw=raw))
+    called = constants.description("edgelstm_dsp_lstm", part.name, _fields(layer, numbers))
+    function = f"{network}_{part.name}_units"
+    part.before = _instance(function, numbers)
+    part.takes_x = raw
+    x, h, c, work = (layer.named(value) for value in ("x", "h", "c", "work"))
+    layer.sizes[work] = first + second
+    spread = f"spread_s8(x, {columns}" if raw else f"spread_s16({{{x}}}, {columns}"
+    texts = (
+        "int32_t twice[2];",
+        f"twice[0] = edgelstm_dsp_{spread}, {{{work}}});",
+        f"twice[1] = edgelstm_dsp_spread_s16({{{h}}}, {units}, {{{work}}} + {first});",
+        f"{function}({stream}, {{{work}}}, &{called}, {{{c}}}, {{{h}}}, twice);",
+    )
+    reads = (h, c) if raw else (x, h, c)
+    text = "\n    ".join(texts)
+    part.calls.append(Call(text, reads, work, kernels=(KERNEL, INSTANCE)))
+
+
+def padded(columns: int) -> int:
+    """Halfwords of spread inputs."""
+    return -(-columns // GROUP) * GROUP
+
+
+def stream_of(numbers: Numbers, *, raw: bool) -> NDArray[np.int32]:
+    """(units, words): what a unit reads, in order.
+
+    Args:
+        numbers: Of the layer.
+        raw: Whether x comes as it is stored: then its zero point is in the bias.
+    """
+    bias = numbers.bias()
+    if raw:
+        bias = bias - numbers.x_zero_point * numbers.weights("ih").astype(np.int64).sum(1)
+    parts = []
+    for side, added in (("ih", bias), ("hh", np.zeros_like(bias))):
+        weights = numbers.weights(side).astype(np.int64)
+        parts += [_less_correction(weights, added), _words(weights)]
+    return np.concatenate(parts, 1).astype(np.int32)
+
+
+def _less_correction(weights: Int64s, bias: Int64s) -> Int64s:
+    """The bias less sum w0 w1, which the inner product adds: (units, gates)."""
+    even = np.pad(weights, ((0, 0), (0, weights.shape[1] % 2), (0, 0)))
+    return np.asarray(bias - (even[:, 0::2] * even[:, 1::2]).sum(1), np.int64)
+
+
+def _words(weights: Int64s) -> Int64s:
+    """[unit][column / 4][gate], bytes w1 w0 w3 w2; a tail of two columns has two rows in a word."""
+    units, columns, gates = weights.shape
+    rest = columns % GROUP
+    tail = 0 < rest < GROUP - 1
+    whole = columns - rest if tail else padded(columns)
+    full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
+    groups = full[:, :whole].reshape(units, -1, GROUP, gates).transpose(0, 1, 3, 2)
+    swapped = groups[..., [1, 0, 3, 2]].reshape(units, -1)
+    if tail:
+        pairs = full[:, whole : whole + 2].transpose(0, 2, 1)[..., ::-1].reshape(units, -1)
+        swapped = np.concatenate([swapped, pairs], 1)
+    return np.ascontiguousarray(swapped, np.int8).view("<i4").astype(np.int64)
+
+
+def _instance(function: str, numbers: Numbers) -> tuple[str, ...]:
+    """Defines what the kernel is instantiated with, includes it, and takes that back."""
+    cell = numbers.cell_log2 + 12
+    reach = max(
+        256 * np.abs(op.weight.astype(np.int64)).sum(1).max() * op.rescale.ratio / 2**12
+        for (side, _), op in numbers.products.items()
+        if side == "hh"
+    )
+    values: dict[str, object] = {
+        "UNITS": function,
+        "COLUMNS": numbers.inputs,
+        "HIDDEN": numbers.units,
+        "SATURATES": int(reach > HEADROOM),
+    }
+    for side in ("ih", "hh"):
+        for gate, by in zip(GATES, numbers.rescales(side), strict=True):
+            values[f"{side.upper()}_{gate}_RIGHT"] = _right(by)
+            values[f"{side.upper()}_{gate}_LEFT"] = max(by.numbers[1], 0)
+    values |= {
+        "FORGET_RIGHT": _right(numbers.forget),
+        "INPUT_RIGHT": _right(numbers.input),
+        "OUTPUT_RIGHT": _right(numbers.output),
+        "CELL_SHIFT": cell,
+        "ZERO_POINT": numbers.h_zero_point,
+    }
+    return (
+        *(f"#define EDGELSTM_{name} {value}" for name, value in values.items()),
+        f'#include "{INSTANCE}"',
+        *(f"#undef EDGELSTM_{name}" for name in values),
+    )
+
+
+def _right(by: Rescale) -> int:
+    return max(-int(by.numbers[1]), 0)
+
+
+def _fields(layer: Layer, numbers: Numbers) -> tuple[str, ...]:
+    """The initializer of an `edgelstm_dsp_lstm`."""
+    tables = [
+        layer.constants.array("sigmoid_pairs", sigmoid_pairs(), is_table=True),
+        layer.constants.array("tanh_pairs", tanh_pairs(), is_table=True),
+    ]
+    sides = (
+        "{" + ", ".join(str(by.numbers[0]) for by in numbers.rescales(side)) + "}"
+        for side in ("ih", "hh")
+    )
+    output = _right(numbers.output)
+    rounding = (1 << (output - 1)) + numbers.h_zero_point * (1 << output)
+    last = (
+        1 + (1 << _right(numbers.forget)),
+        1 + (1 << _right(numbers.input)),
+        rounding,
+        numbers.output.numbers[0],
+    )
+    step = 3 * 2**7  # (3 z) >> 9, as (z * step) >> 16
+    return (*sides, str(step), f"{tables[0]} + 384", "0", f"{tables[1]} + 512", *map(str, last))
+
+
+def sigmoid_pairs() -> NDArray[np.int32]:
+    """(384, 2) slope and offset by (3 z) >> 9, of z in 2**-12; the upper halfword is Q0.15."""
+    return _pairs(9, 384, factor=3, up=6)
+
+
+def tanh_pairs() -> NDArray[np.int32]:
+    """(512, 2) slope and offset by d >> 8, of d = 3 z."""
+    return _pairs(8, 512, factor=1, up=8)
+
+
+def _pairs(bits: int, intervals: int, *, factor: int, up: int) -> NDArray[np.int32]:
+    """So that ``slope * v + offset`` is what `fixedpoint` interpolates, with its rounding, << up.
+
+    Interval k holds the d = factor * v with d >> bits == k.
+    """
+    k = np.arange(-intervals // 2, intervals // 2)
+    u = np.where(k >= 0, k, -k - 1)
+    saturated = u >= 255
+    low = np.where(saturated, 65535, SIGMOID_TABLE[np.minimum(u, 254)])
+    high = np.where(saturated, 65535, SIGMOID_TABLE[np.minimum(u + 1, 255)])
+    if bits == 9:
+        above, below = low * 512 + 512, (65536 - high) * 512 + 511 + (u == 254)
+        above = np.where(saturated, (0x7FFF << 10) + 512, above)
+        below = np.where(saturated, (1 << 25) - (0x7FFF << 10) + 511, below)
+    else:
+        above, below = low * 256 - (1 << 23) + 128, (1 << 23) - high * 256 + 127
+    offset = np.where(k >= 0, above, below) - (high - low) * (k << bits)
+    entries = np.stack([(high - low) * factor, offset], 1) << up
+    return ((entries + 2**31) % 2**32 - 2**31).astype(np.int32)

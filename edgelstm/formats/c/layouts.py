@@ -1,0 +1,69 @@
+"""LAYOUTS: how the weights of a fused int8 LSTM lie, and the kernel that reads them.
+
+A layer that a layout cannot hold exactly takes the portable one, and the plan says why.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
+from edgelstm.formats.c.integers import append_integers
+from edgelstm.formats.c.layer import Layer
+from edgelstm.formats.c.lstm import Numbers, lstm_fields, lstm_refusal, numbers_of, own_call
+from edgelstm.quantization.operations import Lowered
+
+PORTABLE = "columns"
+
+
+def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
+    """The calls of one layer; returns the name of its output in the whole network."""
+    for state in lowered.states:
+        layer.keep(state.name)
+    numbers = numbers_of(lowered)
+    if told := lstm_refusal(numbers):
+        layer.part.why = f"operation by operation: {told}"
+        return append_integers(layer, lowered)
+    refused = REFUSALS[layout](numbers) if layout in REFUSALS else None
+    taken = PORTABLE if refused else layout
+    layer.part.why = f"{taken}: {refused or WHY[taken]}"
+    LAYOUTS[taken](layer, numbers)
+    return layer.named("h")
+
+
+def _columns(layer: Layer, numbers: Numbers) -> None:
+    name = layer.part.name
+    both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1)
+    weight = layer.constants.array(f"{name}_weight", both.astype(np.int8))
+    called = layer.constants.description("edgelstm_lstm", name, lstm_fields(layer, numbers, weight))
+    text = f"edgelstm_lstm_s8(&{called}, <x>, <h>, <c>, <work>);"
+    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_elementwise.c")
+
+
+def _words(layer: Layer, numbers: Numbers, offset: int = 0) -> None:
+    name = layer.part.name
+    both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1).astype(np.int64)
+    stored = ((both + offset) % 256).astype(np.uint8)
+    weight = layer.constants.array(f"{name}_weight", stored)
+    lstm = "{" + ", ".join(lstm_fields(layer, numbers, "0")) + "}"
+    fields = (lstm, weight)
+    called = layer.constants.description("edgelstm_words_lstm", name, fields)
+    kernel = f"words{offset or ''}"
+    text = f"edgelstm_{kernel}_lstm_s8(&{called}, <x>, <h>, <c>, <words work>);"
+    own_call(layer, text, 2 * (numbers.inputs + numbers.units), "edgelstm_words_lstm.c")
+
+
+LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {
+    PORTABLE: _columns,
+    "dsp": append_dsp,
+    "words": _words,
+    "words128": functools.partial(_words, offset=128),
+}
+REFUSALS: dict[str, Callable[[Numbers], str | None]] = {"dsp": dsp_refusal}
+WHY = {
+    PORTABLE: "plain C for any core, of each input value the four gates of a unit",
+    "dsp": "three instructions for four products, in assembly",
+    "words": "inputs as words, eight columns to a turn",
+    "words128": "inputs as words, eight columns to a turn, weights without a sign",
+}

@@ -1,0 +1,90 @@
+"""encode: a network as a folder of C, text files alone; the same input gives the same bytes."""
+
+import json
+from typing import Any
+
+from edgelstm.devices.cores import CORES
+from edgelstm.files.disk import Contents
+from edgelstm.formats.c.build import KINDS as COMPUTED
+from edgelstm.formats.c.build import AnyNetwork, Built, build
+from edgelstm.formats.c.names import network_name
+from edgelstm.formats.c.project import check_target, kernel_files, project_files
+from edgelstm.formats.c.source import constants_header, constants_source
+from edgelstm.formats.c.twin import twin_text
+from edgelstm.formats.c.vector import vector_header
+from edgelstm.layers.directions import check_whole_sequence
+from edgelstm.model.front import check_enters_as_it_is
+
+KINDS = (*COMPUTED, "read_steps")
+VERSION, PLAN = 1, "plan.json"
+
+
+def encode(
+    network: AnyNetwork, *, steps: int, streaming: bool, target: str | None, name: str
+) -> Contents:
+    """Path inside the folder to content; steps and streaming have no effect.
+
+    Args:
+        network: In float32 or integers.
+        steps, streaming: A folder takes any number of steps, and its state goes on.
+        target: The core whose kernels it has; None: plain C for any.
+        name: Of the folder.
+    """
+    check_target(target)
+    check_whole_sequence(network.layers)
+    check_enters_as_it_is(network, "C")
+    layout = CORES[target].layout if target else "columns"
+    called = network_name(name, network.precision)
+    built = build(network, called, layout)
+    sources = {
+        f"{called}_weights.h": constants_header(built),
+        f"{called}_weights.c": constants_source(built, tables=False),
+        f"{called}_tables.c": constants_source(built, tables=True),
+    }
+    files = {f"src/{path}": text.encode() for path, text in sources.items()}
+    files |= {f"src/{path}": content for path, content in kernel_files(built.kernels).items()}
+    files |= project_files(built, network, target, f"{VERSION}.0.0")
+    files["test/test_vector.h"] = vector_header(built, network).encode()
+    files["network.json"] = twin_text(network).encode()
+    plan = _plan(built, network, target) | {"files": sorted([*files, PLAN])}
+    files[PLAN] = (json.dumps(plan, indent=1) + "\n").encode()
+    return dict(sorted(files.items()))
+
+
+def _plan(built: Built, network: AnyNetwork, target: str | None) -> dict[str, Any]:
+    """Which kernel each layer has and why, and where every value lies."""
+    out = "float32" if network.output is None else network.output.type
+    return {
+        "version": VERSION,
+        "name": built.name,
+        "core": target,
+        "precision": network.precision,
+        "inputs": built.input_size,
+        "outputs": built.output_size,
+        "input_type": built.ends,
+        "output_type": out,
+        "last_step": built.last_step,
+        "state_bytes": built.state_bytes,
+        "constant_bytes": {
+            name: c.n_bytes for name, c in built.constants.found.items() if c.n_bytes
+        },
+        "kernels": list(built.kernels),
+        "layers": [
+            {"name": part.name, "about": list(part.about), "why": part.why, "once": part.once}
+            for part in built.parts
+            if part.about
+        ],
+        "states": {
+            field: {"elements": n, "element_bytes": built.element_bytes}
+            for field, n in built.fields.items()
+        },
+        "scratch": [
+            {
+                "values": buffer.values,
+                "offset_bytes": buffer.offset * built.element_bytes,
+                "bytes": buffer.size * built.element_bytes,
+                "calls": [buffer.first, buffer.last],
+            }
+            for buffer in built.buffers
+        ],
+    }

@@ -1,0 +1,100 @@
+"""What stands in front of a network's first layer: an embedding's table, or a normalisation.
+
+Real x passes it once, as a whole, before anything is computed or rounded; what stands behind takes
+rows of real values. Integers that a quantized network takes as they are pass by.
+"""
+
+import dataclasses
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm import arguments
+from edgelstm.errors import ModelError
+
+N = TypeVar("N", bound=Any)
+Array = NDArray[Any]
+
+
+def takes_indices(network: Any) -> bool:
+    """Whether x is indices: an embedding is the first layer."""
+    return bool(network.layers) and network.layers[0].kind == "embedding"
+
+
+def has_front(network: Any) -> bool:
+    """Whether x passes anything before the first layer that computes."""
+    return takes_indices(network) or network.input_mean is not None
+
+
+def without_front(network: N) -> N:
+    """The network behind it, which takes rows of real values."""
+    layers = network.layers[1:] if takes_indices(network) else network.layers
+    made: N = dataclasses.replace(network, layers=layers, input_mean=None, input_std=None)
+    return made
+
+
+def batch_of(network: Any, x: Array) -> int | None:
+    """How many sequences x holds side by side; None: one, and it has no axis of them.
+
+    Raises:
+        ModelError: x has another number of axes.
+    """
+    size = "" if takes_indices(network) else f", {network.input_size}"
+    n_axes = 1 + bool(size)
+    if x.ndim not in (n_axes, n_axes + 1):
+        raise ModelError(
+            f"x has shape {x.shape}; (steps{size or ','}) or (batch, steps{size}) is needed"
+        )
+    return len(x) if x.ndim == n_axes + 1 else None
+
+
+def entered(network: Any, x: Array) -> Array:
+    """x (..., values), or indices (...), as the network behind takes it, float32.
+
+    Raises:
+        ModelError: Indices of another type, or outside of the table.
+    """
+    if takes_indices(network):
+        rows: Array = network.layers[0].rows(x)
+        return rows
+    mean, std = network.input_mean, network.input_std
+    scale = network.input
+    if mean is None or (scale is not None and x.dtype == scale.type):
+        return x
+    if not x.ndim or x.shape[-1] != len(mean):
+        raise ModelError(f"x has shape {x.shape}; {len(mean)} values per step are needed")
+    with np.errstate(over="ignore", invalid="ignore"):
+        normalised: Array = (arguments.float32(x) - mean) / std
+    return normalised
+
+
+def check_enters_as_it_is(network: Any, suffix: str) -> None:
+    """`ModelError` if real x is normalised first, for which a format has no form."""
+    if network.input_mean is not None and network.input is None:
+        raise ModelError(
+            f"{suffix} has no form for real values that are normalised in front of the first layer "
+            "yet; what works for it: .npz, .onnx; or int8, whose files take normalised values"
+        )
+
+
+def check_front(network: Any) -> None:
+    """`ModelError` unless what stands in front fits the layers."""
+    if any(layer.kind == "embedding" for layer in network.layers[1:]):
+        raise ModelError("an embedding stands behind another layer; it is the first one, or absent")
+    mean, std = network.input_mean, network.input_std
+    if (mean is None) != (std is None):
+        raise ModelError("input_mean and input_std are given together, or neither is")
+    if mean is None:
+        return
+    if takes_indices(network):
+        raise ModelError("indices are not normalised; leave input_mean and input_std out")
+    for name, array in (("input_mean", mean), ("input_std", std)):
+        given = isinstance(array, np.ndarray) and array.dtype == np.float32
+        if not given or array.shape != (network.input_size,) or not np.isfinite(array).all():
+            raise ModelError(
+                f"{name} is {getattr(array, 'dtype', type(array).__name__)} of shape "
+                f"{np.shape(array)}; finite float32 of shape ({network.input_size},) is needed"
+            )
+    if not std.all():
+        raise ModelError("input_std holds a zero, by which x would be divided")

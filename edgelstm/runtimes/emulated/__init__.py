@@ -1,0 +1,1 @@
+"""Folders of C on emulated cores: compiled, run, counted, without a board."""

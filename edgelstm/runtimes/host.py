@@ -1,0 +1,87 @@
+"""A folder of C compiled for this machine, and called."""
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgelstm.runtimes.folder import Folder, kept, open_folder
+from edgelstm.runtimes.runtime import Array
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC")
+
+
+def open_host(path: Path, initial_states: Mapping[str, Array]) -> "HostFile":
+    """Compiles a folder with the compiler that is there, and loads it."""
+    return HostFile(open_folder(path))
+
+
+def compiler() -> list[str]:
+    """The words that call a C compiler; `ImportError` without one."""
+    found = next((name for name in COMPILERS if shutil.which(name)), None)
+    if found:
+        return [found]
+    if importlib.util.find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
+    raise ImportError('no C compiler: pip install "edgelstm[mcu]"')
+
+
+class HostFile:
+    """An `OpenedFile`: a shared library and a state."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder, words = folder, compiler()
+        flags = [*FLAGS, f"-I{folder.path / 'src'}"]
+
+        def build(target: Path) -> None:
+            done = subprocess.run(
+                [*words, *flags, "-o", str(target), *map(str, folder.sources)],
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                raise RuntimeError(f"{words[-1]} fails: {done.stderr.strip()}")
+
+        library = ctypes.CDLL(str(kept(folder, [*words, *FLAGS], ".so", build)))
+        self._init, self._step, self._run = (
+            getattr(library, f"{folder.name}_{verb}") for verb in ("init", "step", "run")
+        )
+        self._state = ctypes.create_string_buffer(folder.state_bytes + 8)
+        self.reset()
+
+    def run(self, sequences: Array) -> Array:
+        """See `OpenedFile`."""
+        return np.stack([self._run_one(x) for x in sequences])
+
+    def _run_one(self, x: Array) -> Array:
+        self.reset()
+        x, steps = self._folder.taken(x), len(x)
+        y = np.zeros(self._folder.rows(steps) * self._folder.outputs, self._folder.output_type)
+        self._run(self._place, _at(x), ctypes.c_int32(steps), _at(y))
+        return self._folder.shaped(y)
+
+    def step(self, x_t: Array) -> Array:
+        """See `OpenedFile`."""
+        x = self._folder.taken(x_t)
+        y = np.zeros(self._folder.outputs, self._folder.output_type)
+        self._step(self._place, _at(x), _at(y))
+        return y
+
+    def reset(self) -> None:
+        """See `OpenedFile`."""
+        self._init(self._place)
+
+    @property
+    def _place(self) -> ctypes.c_void_p:
+        address = ctypes.addressof(self._state)
+        return ctypes.c_void_p(-(-address // 8) * 8)
+
+
+def _at(array: Array) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)

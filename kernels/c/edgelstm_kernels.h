@@ -1,0 +1,177 @@
+/* Kernels for recurrent networks: types and prototypes.
+ *
+ * Inside a network every integer value is an int16_t less its zero point, so no kernel but those at the ends knows one.
+ * The caller owns all memory. Nothing is read or written beyond the lengths that are named. Where a result may lie in
+ * the place of an argument, that is said. */
+#ifndef EDGELSTM_KERNELS_H
+#define EDGELSTM_KERNELS_H
+
+#include <stdint.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "weights are stored for little-endian cores"
+#endif
+
+/* Which assembly the core takes; EDGELSTM_PORTABLE: plain C, with the same bits. */
+#if !defined(EDGELSTM_PORTABLE) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
+#define EDGELSTM_DSP 1
+#elif defined(__ARM_ARCH_6M__)
+#define EDGELSTM_ARMV6M 1
+#elif defined(__ARM_ARCH_7M__)
+#define EDGELSTM_ARMV7M 1
+#elif defined(__riscv) && __riscv_xlen == 32 && !defined(__riscv_32e)
+#define EDGELSTM_RV32 1
+#endif
+#endif
+
+#if defined(__GNUC__)
+#define EDGELSTM_INLINE static inline __attribute__((always_inline))
+#define EDGELSTM_KEEP(a, b) __asm__("" : "+r"(a), "+r"(b))
+#else
+#define EDGELSTM_INLINE static inline
+#define EDGELSTM_KEEP(a, b) ((void)0)
+#endif
+
+/* Called where registers are few, else inlined. */
+#if defined(EDGELSTM_ARMV6M)
+#define EDGELSTM_SMALL static __attribute__((noinline, unused))
+#else
+#define EDGELSTM_SMALL static inline
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* clip(round(sum * multiplier * 2^(shift - 31)), low, high) */
+typedef struct {
+    int32_t multiplier, shift, low, high;
+} edgelstm_rescale;
+
+/* ---- the ends: bytes of x and y, which may lie at any address */
+
+void edgelstm_enter_s8(const int8_t *x, int32_t n, int32_t zero_point, int16_t *v);
+void edgelstm_enter_s16(const int16_t *x, int32_t n, int32_t zero_point, int16_t *v);
+void edgelstm_leave_s8(const int16_t *v, int32_t n, int32_t zero_point, int8_t *y);
+void edgelstm_leave_s16(const int16_t *v, int32_t n, int32_t zero_point, int16_t *y);
+void edgelstm_enter_f32(const float *x, int32_t n, float *v);
+void edgelstm_leave_f32(const float *v, int32_t n, float *y);
+
+/* clip(round_half_even(v / scale) + zero_point), exact where the scale has 12 significant bits or fewer. Infinities are
+ * clipped, what is no number becomes the zero point. Returns how many values were not finite. */
+int32_t edgelstm_quantize_s8(const float *v, int32_t n, float scale, int32_t zero_point, int8_t *x);
+int32_t edgelstm_quantize_s16(const float *v, int32_t n, float scale, int32_t zero_point, int16_t *x);
+void edgelstm_dequantize_s8(const int8_t *y, int32_t n, float scale, int32_t zero_point, float *v);
+void edgelstm_dequantize_s16(const int16_t *y, int32_t n, float scale, int32_t zero_point, float *v);
+
+/* ---- matrix times vector: y[row] = rescale(sum of weight[row][k] x[k] + bias[row]) */
+
+/* weight: [rows][columns]; bias: [rows], or none */
+typedef struct {
+    const int8_t *weight;
+    const int32_t *bias;
+    int32_t rows, columns;
+    edgelstm_rescale rescale;
+} edgelstm_affine;
+
+/* The same with 64-bit sums; the multiplier has 16 bits: round(sum * multiplier * 2^(shift - 15)), rounded once. */
+typedef struct {
+    const int8_t *weight;
+    const int64_t *bias;
+    int32_t rows, columns;
+    edgelstm_rescale rescale;
+} edgelstm_affine64;
+
+/* x: [columns]; y: [rows], in a place of its own */
+void edgelstm_affine_s16(const edgelstm_affine *layer, const int16_t *x, int16_t *y);
+void edgelstm_affine64_s16(const edgelstm_affine64 *layer, const int16_t *x, int16_t *y);
+
+/* ---- element by element, n values; y may lie in the place of an argument */
+
+/* rescale(left(a 2^15) + sign * right(b 2^15)) */
+typedef struct {
+    edgelstm_rescale left, right, rescale;
+    int32_t sign;
+} edgelstm_sum;
+
+void edgelstm_add_s16(const int16_t *a, const int16_t *b, int32_t n, int32_t low, int32_t high, int16_t *y);
+void edgelstm_sum_s16(const edgelstm_sum *sum, const int16_t *a, const int16_t *b, int32_t n, int16_t *y);
+void edgelstm_mul_s16(const edgelstm_rescale *by, const int16_t *a, const int16_t *b, int32_t n, int16_t *y);
+void edgelstm_rescale_s16(const edgelstm_rescale *by, const int16_t *v, int32_t n, int16_t *y);
+void edgelstm_clip_s16(const int16_t *v, int32_t n, int32_t low, int32_t high, int16_t *y);
+void edgelstm_copy_s16(const int16_t *v, int32_t n, int16_t *y);
+/* table: [256], its value for v at table[v + offset] */
+void edgelstm_lookup_s16(const int16_t *table, int32_t offset, const int16_t *v, int32_t n, int16_t *y);
+/* table: [256], sigmoid(k / 24) in 2^-16; v is in steps of 2^(shift - 12), y in 2^-15 */
+void edgelstm_sigmoid_s16(const uint16_t *table, int32_t shift, const int16_t *v, int32_t n, int16_t *y);
+void edgelstm_tanh_s16(const uint16_t *table, int32_t shift, const int16_t *v, int32_t n, int16_t *y);
+
+/* ---- the int8 LSTM of TensorFlow Lite Micro, all of a step; gates in the order i f g o */
+
+/* round(sum * multiplier * 2^(-right - 31)); half: of 2^right, or 0 where nothing is shifted to the right */
+typedef struct {
+    int32_t multiplier, right, half;
+} edgelstm_scaling;
+
+/* weight: [unit], of each unit [inputs][gate] then [units][gate]; bias: [unit][gate], of both sides.
+ * table as above; cell_shift: log2 of the cell's scale, plus 12; cell_low, cell_high: to which the cell is cut;
+ * input_right: shift of i g, a half of it taken off; low, high: limits of h */
+typedef struct {
+    const int8_t *weight;
+    const int32_t *bias;
+    const uint16_t *table;
+    int32_t inputs, units, cell_shift, cell_low, cell_high, input_right;
+    edgelstm_scaling ih[4], hh[4], output;
+    int32_t low, high;
+} edgelstm_lstm;
+
+/* x: [inputs]; h, c: [units], old in and new out; work: [units] */
+void edgelstm_lstm_s8(const edgelstm_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work);
+/* The same for cores that multiply words; lstm.weight: none; weight: as there, plus 128 for words128;
+ * work: [inputs + units] */
+typedef struct {
+    edgelstm_lstm lstm;
+    const uint8_t *weight;
+} edgelstm_words_lstm;
+void edgelstm_words_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
+void edgelstm_words128_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c,
+                               int32_t *work);
+
+/* For Armv7E-M, see edgelstm_dsp_lstm.inc; its assembly reads the first sixteen words by their place. */
+typedef struct {
+    int32_t ih[4], hh[4];
+    int32_t sigmoid_step;
+    const int32_t *sigmoid;
+    int32_t unused;
+    const int32_t *tanh;
+    int32_t forget, input, round, output;
+} edgelstm_dsp_lstm;
+/* v: [n]; words: [n] and two more where n is no multiple of 4, at a multiple of 4 bytes. Returns 2 sum v0 v1. */
+int32_t edgelstm_dsp_spread_s8(const int8_t *v, int32_t n, int16_t *words);
+int32_t edgelstm_dsp_spread_s16(const int16_t *v, int32_t n, int16_t *words);
+
+/* ---- float32 */
+
+/* weight: [rows][columns]; bias: [rows], or none */
+typedef struct {
+    const float *weight, *bias;
+    int32_t rows, columns;
+} edgelstm_affine_float;
+
+void edgelstm_affine_f32(const edgelstm_affine_float *layer, const float *x, float *y);
+void edgelstm_add_f32(const float *a, const float *b, int32_t n, float *y);
+void edgelstm_sub_f32(const float *a, const float *b, int32_t n, float *y);
+void edgelstm_mul_f32(const float *a, const float *b, int32_t n, float *y);
+void edgelstm_complement_f32(const float *v, int32_t n, float *y);
+void edgelstm_sigmoid_f32(const float *v, int32_t n, float *y);
+void edgelstm_tanh_f32(const float *v, int32_t n, float *y);
+void edgelstm_relu_f32(const float *v, int32_t n, float *y);
+void edgelstm_softmax_f32(const float *v, int32_t n, float *y);
+void edgelstm_clip_f32(const float *v, int32_t n, float limit, float *y);
+void edgelstm_copy_f32(const float *v, int32_t n, float *y);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,39 @@
+"""Random integer LSTMs of any size, scale and zero point, on every core: no value differs.
+
+`EDGELSTM_SWEEP=200 pytest tests/runtimes/test_sweep.py` takes so many networks a core.
+"""
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from edgelstm.devices.cores import CORES
+from tests.integer_lstms import lstm_of, random_case
+from tests.present import skip_without
+from tests.runtimes.sweep import values_that_differ
+
+skip_without("cortex-m4")
+pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
+EMULATED = [name for name, core in CORES.items() if core.emulator]
+QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imc")
+
+
+def differ(place: pathlib.Path, core: str, n: int, seed: int) -> tuple[int, int]:
+    rng = np.random.default_rng(seed)
+    networks = [lstm_of(random_case(rng), rng) for _ in range(n)]
+    return values_that_differ(place, core, networks, 12)
+
+
+@pytest.mark.parametrize("core", QUICK)
+def test_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    compared, wrong = differ(tmp_path, core, 20, 0)
+    assert wrong == 0 and compared > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", EMULATED)
+def test_more_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    compared, wrong = differ(tmp_path, core, int(os.environ.get("EDGELSTM_SWEEP", "20")), 1)
+    assert wrong == 0 and compared > 1_000
