@@ -21,6 +21,7 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import pathlib  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -91,7 +92,8 @@ def measure_size(size: tuple[int, int], *, n_rounds: int, with_peers: bool) -> d
     from benchmarks.peers import peers
 
     given = task(*size)
-    found = ours(given) + (list(peers(given)) if with_peers else [])
+    with tempfile.TemporaryDirectory() as folder:
+        found = ours(given) + (list(peers(given, pathlib.Path(folder))) if with_peers else [])
     rows = measure(right(given, found), n_rounds)
     limits = {
         form: bound.bounds_us(*size, form, bound.peak_gmac_per_s(form))

@@ -110,7 +110,7 @@ def _layer(layer: Any) -> Any:
     if not isinstance(layer, Recurrent):
         linear = torch.nn.Linear(layer.input_size, layer.output_size)
         arrays = {"weight": layer.weight, "bias": layer.bias}
-        linear.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+        linear.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
         if layer.activation is None:
             return linear
         options = {"dim": -1} if layer.activation == "softmax" else {}
@@ -130,7 +130,7 @@ def _layer(layer: Any) -> Any:
         for k in WEIGHTS
         if (value := getattr(one, k, None)) is not None
     }
-    made.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+    made.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
     return made
 
 

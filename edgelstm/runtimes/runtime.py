@@ -96,11 +96,13 @@ class Calling:
             begins at the initial state, or (input_size,) of a step that goes on from the last one.
         initial_states: As an `Opener` takes them.
         threads: That may share a call.
+        batch_axis: Of the file's x: 1 where its steps come first.
     """
 
     x: Array
     initial_states: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     threads: int = 1
+    batch_axis: int = 0
 
     @property
     def is_step(self) -> bool:
@@ -109,8 +111,9 @@ class Calling:
 
     @property
     def batched(self) -> Array:
-        """The same memory as the file takes it: (1, steps, input_size)."""
-        return self.x.reshape(1, -1, self.x.shape[-1])
+        """The same memory as the file takes it: (1, steps, input_size), or (steps, 1, ...)."""
+        rows = self.x.reshape(-1, self.x.shape[-1])
+        return np.expand_dims(rows, self.batch_axis)
 
 
 # Opens a file and returns a call that builds and checks nothing any more. Its result may be
