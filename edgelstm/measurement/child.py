@@ -70,8 +70,9 @@ def measure(job: Job, arrays: dict[str, Values], tell: Tell) -> None:
 
 
 def _rounds(job: Job, opened: Opened, tell: Tell) -> None:
-    """Rounds, then steps singly, then steps that come once a period."""
+    """Warms, then rounds, then steps singly, then steps that come once a period."""
     tell({"warming": True})
+    end = time.perf_counter() + job.seconds
     cost = max(clocks.clock_cost_ns(c) for c in (clocks.cpu_clock, clocks.wall_clock))
     n, calls = len(job.entrants), dict(opened)
     calls |= {n: reference_loops.computing(), n + 1: reference_loops.streaming(job.last_level_kib)}
@@ -85,8 +86,7 @@ def _rounds(job: Job, opened: Opened, tell: Tell) -> None:
     n_paced = len(steps) if job.pace_all else len(groups)
     paced_s = min(PACED_S, job.seconds / 2 / n_paced) if n_paced else 0.0
     jitter_s = min(JITTER_SHARE * job.seconds, JITTER_S * len(steps))
-    end = time.perf_counter() + job.seconds - n_paced * paced_s - jitter_s
-    seen = _turns(job, calls, counts, end, tell)
+    seen = _turns(job, calls, counts, end - n_paced * paced_s - jitter_s, tell)
     for k in steps:
         found = jitter(opened[k], clocks.clock_cost_ns(clocks.wall_clock), jitter_s / len(steps))
         tell({"jitter": k, "found": plain(found)})

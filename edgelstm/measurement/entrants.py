@@ -1,5 +1,6 @@
 """Entrants: what takes turns. Files for every engine, each checked as it will be called."""
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -20,7 +21,7 @@ from edgelstm.measurement.results import MODES, SEQUENCE, STEP, Skipped
 from edgelstm.model.front import entered
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
-from edgelstm.runtimes.isolation import Called, Execution, call_all
+from edgelstm.runtimes.isolation import Called, Execution, begin_calls, finish_calls
 from edgelstm.verification.results import Verified
 from edgelstm.verification.sampling import random_sequences
 from edgelstm.verification.verifier import compared, expected_outputs
@@ -90,7 +91,12 @@ class Entrant:
 
 
 def entrants(
-    case: Case, names: tuple[str, ...] | None, folder: pathlib.Path, tell: Tell
+    case: Case,
+    names: tuple[str, ...] | None,
+    folder: pathlib.Path,
+    tell: Tell,
+    *,
+    two_at_once: bool = False,
 ) -> Iterator[Entrant | Skipped]:
     """What can be measured, and what cannot and why.
 
@@ -99,29 +105,53 @@ def entrants(
         names: Of engines; None: all that run here and are not left out by default.
         folder: Where files are written.
         tell: What is going on.
+        two_at_once: Whether the last engine is checked while the others are.
     """
+    groups: list[list[Entrant]] = []
     for name, engine in ENGINES.items():
         if names is not None and name not in names:
             continue
-        if engine.obstacle:
-            yield Skipped(name, None, None, "skipped", engine.obstacle, engine.install)
-            continue
         candidates: list[Entrant] = []
-        for precision in case.networks:
-            why = _left_out(case, name, engine, precision, named=names is not None)
-            if why:
-                yield Skipped(name, precision, None, "skipped", why, None)
-                continue
-            for mode in case.modes:
-                found = _candidate(case, (name, engine), (precision, mode), folder)
-                if isinstance(found, Skipped):
-                    yield found
-                else:
-                    candidates.append(found)
-        if candidates:
+        for found in _candidates(case, name, engine, folder, named=names is not None):
+            if isinstance(found, Skipped):
+                yield found
+            else:
+                candidates.append(found)
+        groups += [candidates] if candidates else []
+    yield from _all_checked(case, groups, tell, two_at_once=two_at_once)
+
+
+def _all_checked(
+    case: Case, groups: list[list[Entrant]], tell: Tell, *, two_at_once: bool
+) -> Iterator[Entrant | Skipped]:
+    with contextlib.ExitStack() as stack:
+        calls = [_calls(case, candidates) for candidates in groups]
+        beside = len(groups) - 1 if two_at_once and len(groups) > 1 else None
+        last = None if beside is None else stack.enter_context(begin_calls(calls[beside]))
+        for k, candidates in enumerate(groups):
+            name = candidates[0].name
             compiles = "; its kernels are compiled once" if name == "numba" else ""
             tell(f"checking {name}{compiles}")
-            yield from _checked(case, candidates)
+            timeout_s = CHECK_S * len(candidates)
+            with contextlib.nullcontext(last) if k == beside else begin_calls(calls[k]) as child:
+                assert child
+                done = finish_calls(child, calls[k], timeout_s=timeout_s)
+            yield from _judged(case, candidates, calls[k], done)
+
+
+def _candidates(
+    case: Case, name: str, engine: Engine, folder: pathlib.Path, *, named: bool
+) -> Iterator[Entrant | Skipped]:
+    """What an engine may run; its files are written."""
+    if engine.obstacle:
+        yield Skipped(name, None, None, "skipped", engine.obstacle, engine.install)
+        return
+    for precision in case.networks:
+        if why := _left_out(case, name, engine, precision, named=named):
+            yield Skipped(name, precision, None, "skipped", why, None)
+            continue
+        for mode in case.modes:
+            yield _candidate(case, (name, engine), (precision, mode), folder)
 
 
 def _left_out(case: Case, name: str, engine: Engine, precision: str, *, named: bool) -> str | None:
@@ -158,16 +188,22 @@ def _candidate(
     return Entrant(name, engine, precision, mode, steps, preparer, path, states, UNCHECKED, counts)
 
 
-def _checked(case: Case, candidates: list[Entrant]) -> Iterator[Entrant | Skipped]:
+def _calls(case: Case, candidates: list[Entrant]) -> list[Called]:
     """All of an engine, called in a process of its own as they will be measured."""
     inputs = [_check_input(case.networks[one.precision], one) for one in candidates]
-    files = [
+    return [
         Called(one.preparer, str(one.path), x[0] if one.mode == STEP else x, one.initial_states)
         for one, x in zip(candidates, inputs, strict=True)
     ]
-    timeout_s = CHECK_S * len(files)
-    for one, x, done in zip(candidates, inputs, call_all(files, timeout_s=timeout_s), strict=True):
-        verified = _verified(case.networks[one.precision], one, x, done)
+
+
+def _judged(
+    case: Case, candidates: list[Entrant], calls: list[Called], done: list[Execution]
+) -> Iterator[Entrant | Skipped]:
+    """Compared with the oracle."""
+    for one, called, found in zip(candidates, calls, done, strict=True):
+        x = called.sequences[None] if one.mode == STEP else called.sequences
+        verified = _verified(case.networks[one.precision], one, x, found)
         if verified.status == "ok":
             yield dataclasses.replace(one, verified=verified)
         else:

@@ -27,6 +27,7 @@ from edgelstm.quantization.quantizer import quantize
 
 MOST_ROUNDS = 1_000  # beyond, what differs is the place in memory
 PERIOD_MS = 10.0
+TWO_CHECKS_MB = 2_000  # free, for two processes beside this one; else one after the other
 RANDOM_SHAPE = (16, 100)  # sequences, steps
 PACKAGES = ("edgelstm", "numpy", "numba")
 
@@ -89,7 +90,8 @@ def run(network: AnyNetwork, asked: Asked, tell: Callable[[str], None]) -> Run:
     device, no_device = find_device(asked.device, board)
     with tempfile.TemporaryDirectory(prefix="edgelstm-bench-") as name:
         folder = pathlib.Path(name)
-        every = list(entrants(case, asked.engines, folder, tell))
+        at_once = len(machine.allowed_cpus()) > 1 and (before.memory_mb or 0) > TWO_CHECKS_MB
+        every = list(entrants(case, asked.engines, folder, tell, two_at_once=at_once))
         found = [one for one in every if isinstance(one, Entrant)]
         skipped = [one for one in every if isinstance(one, Skipped)]
         if not found:

@@ -111,9 +111,10 @@ def measure(job: Job, arrays: dict[str, Values], folder: pathlib.Path, tell: Tel
             for told in _lines(process):
                 if text := record.hear(told):
                     tell(text)
-            code = process.wait()
-            if not record.done:
-                record.crashed = how_it_ended(code, last_words(stderr))
+                if record.done:  # leaving takes runtimes up to a second, and is of no use
+                    break
+            else:
+                record.crashed = how_it_ended(process.wait(), last_words(stderr))
         except (KeyboardInterrupt, SystemExit) as error:  # `__main__` turns signals into the latter
             ended = error.code if isinstance(error, SystemExit) else None
             record.interrupted = ended if isinstance(ended, int) else 130

@@ -1,5 +1,6 @@
 """Running files in child processes: a refusal or a crash of a runtime becomes a result."""
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -96,12 +97,23 @@ def call_all(files: Sequence[Called], *, timeout_s: float) -> list[Execution]:
         files: Each has its outputs stacked, or refuses by itself.
         timeout_s: For each process.
     """
+    with begin_calls(files) as child:
+        return finish_calls(child, files, timeout_s=timeout_s)
+
+
+def begin_calls(files: Sequence[Called]) -> contextlib.AbstractContextManager["Child"]:
+    """Their process, which `finish_calls` waits for: others may run meanwhile."""
     arrays = {f"{k} sequences": file.sequences for k, file in enumerate(files)}
     for k, file in enumerate(files):
         for name, value in file.initial_states.items():
             arrays[f"{k} state {name}"] = np.asarray(value)
-    job = ["calls", *(word for file in files for word in (file.preparer, file.path))]
-    done = run_child(job, arrays, timeout_s=timeout_s)
+    words = (word for file in files for word in (file.preparer, file.path))
+    return started(["calls", *words], arrays)
+
+
+def finish_calls(child: "Child", files: Sequence[Called], *, timeout_s: float) -> list[Execution]:
+    """As `call_all`, of a process that runs already."""
+    done = child.answer(timeout_s)
     if done.outputs is None:
         if len(files) == 1 or done.status != "crashed":
             return [done] * len(files)
@@ -123,39 +135,55 @@ def run_child(job: Sequence[str], arrays: Mapping[str, Any], *, timeout_s: float
         arrays: What it reads.
         timeout_s: When the process is ended.
     """
+    with started(job, arrays) as child:
+        return child.answer(timeout_s)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Child:
+    """A process that does a job, and the files that it reads and writes."""
+
+    process: "subprocess.Popen[bytes]"
+    exchanged: IO[bytes]
+    sent_bytes: int
+    stderr: IO[bytes]
+
+    def answer(self, timeout_s: float) -> Execution:
+        """What it gave, once it has ended."""
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return Execution("crashed", f"no answer within {timeout_s:g} s")
+        self.exchanged.seek(0, os.SEEK_END)  # the child has moved the place where both read, write
+        self.exchanged.seek(self.sent_bytes)
+        answer = self.exchanged.read()
+        if code == 0 and answer:
+            return Execution("ok", outputs=np.load(io.BytesIO(answer)))
+        return _failure(code, answer, last_words(self.stderr))
+
+
+@contextlib.contextmanager
+def started(job: Sequence[str], arrays: Mapping[str, Any]) -> Iterator[Child]:
+    """A child that finds the same modules as this process, and ends with it or with the context."""
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     with tempfile.TemporaryFile() as exchanged, tempfile.TemporaryFile() as stderr:
         np.savez(exchanged, **arrays)
         sent_bytes = exchanged.seek(0, os.SEEK_END)
         exchanged.flush()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.runtimes.child", *job],
+            env={**os.environ, **QUIET, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,  # nothing is written to it: its end is this process's end
+            stdout=exchanged,
+            stderr=stderr,
+        )
         try:
-            code = _start(job, exchanged, stderr, timeout_s)
-        except subprocess.TimeoutExpired:
-            return Execution("crashed", f"no answer within {timeout_s:g} s")
-        exchanged.seek(0, os.SEEK_END)  # the child has moved the place where both read and write
-        exchanged.seek(sent_bytes)
-        answer = exchanged.read()
-        if code == 0 and answer:
-            return Execution("ok", outputs=np.load(io.BytesIO(answer)))
-        return _failure(code, answer, last_words(stderr))
-
-
-def _start(job: Sequence[str], exchanged: IO[bytes], stderr: IO[bytes], timeout_s: float) -> int:
-    """Exit code of a child that finds the same modules as this process, and ends with it."""
-    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.runtimes.child", *job],
-        env={**os.environ, **QUIET, "PYTHONPATH": path},
-        stdin=subprocess.PIPE,  # nothing is written to it: its end is this process's end
-        stdout=exchanged,
-        stderr=stderr,
-    )
-    try:
-        return child.wait(timeout_s)
-    finally:
-        child.kill()
-        child.wait()
-        assert child.stdin
-        child.stdin.close()
+            yield Child(process, exchanged, sent_bytes, stderr)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdin
+            process.stdin.close()
 
 
 def _failure(code: int, answer: bytes, said: list[str]) -> Execution:
