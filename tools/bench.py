@@ -10,14 +10,24 @@ import numpy as np
 
 from edgelstm import bundled
 from edgelstm.errors import ModelError
+from edgelstm.files.disk import write_whole
 from edgelstm.formats import AnyNetwork
+from edgelstm.installed import check_installed
 from edgelstm.measurement import asking, measuring
 from edgelstm.measurement.history import save
 from edgelstm.measurement.results import Run
 from edgelstm.model.network import Network
 from edgelstm.model.sizes import with_random_weights
 from edgelstm.printable import printable_texts
-from edgelstm.tools import bench_calibrate, bench_core, bench_stored, bench_tables, inputs, output
+from edgelstm.tools import (
+    bench_calibrate,
+    bench_core,
+    bench_page,
+    bench_stored,
+    bench_tables,
+    inputs,
+    output,
+)
 from edgelstm.tools.profile_request import Options, Shape, read_given
 from edgelstm.tools.request import Request, read_network
 from edgelstm.verification.results import FAILED
@@ -48,6 +58,7 @@ class BenchOptions:
     power: str | None = None
     power_engines: tuple[str, ...] | None = None
     csv: bool = False
+    html: pathlib.Path | None = None
     save: bool = False
     history: bool = False
     compare: tuple[pathlib.Path, pathlib.Path] | None = None
@@ -71,6 +82,10 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     asking.check(asked)
     if options.out and not options.calibrate:
         raise ModelError("-o is where --calibrate writes; give both")
+    if options.html:
+        check_installed("jinja2", "a page (--html)")
+        if options.model and options.html.resolve() == options.model.resolve():
+            raise ModelError(f"--html {options.html} would overwrite the model; give another name")
     if options.calibrate:
         return bench_calibrate.main(
             options.out, options.seconds, options.cpu, as_json=as_json, quiet=quiet
@@ -81,8 +96,9 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
         run = measuring.run(network, asked, tell)
     path = save(run) if options.save else None
     _print(run, options, as_json=as_json, quiet=quiet)
-    if path and not (as_json or options.csv or quiet):
-        output.print_line(f"kept: {path}", whole=True)
+    for name, written in (("kept", path), ("page", options.html)):
+        if written and not (as_json or options.csv or quiet):
+            output.print_line(f"{name}: {written}", whole=True)
     if run.interrupted:
         return 130
     return output.exit_code(_failures(run))
@@ -104,6 +120,8 @@ def _count(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
 
 def _print(run: Run, options: BenchOptions, *, as_json: bool, quiet: bool) -> None:
     shown = printable_texts(run)
+    if options.html:
+        write_whole(options.html, bench_page.render(shown).encode())
     if as_json:
         output.print_json(run.to_dict())
     elif options.csv:

@@ -194,6 +194,7 @@ def bench(
     tolerance: options.Tolerance = 5.0,
     calibrate: options.Calibrate = False,
     out: options.DeviceOut = None,
+    html: options.Html = None,
     as_csv: options.AsCsv = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -228,6 +229,7 @@ def bench(
         tolerance=tolerance,
         calibrate=calibrate,
         out=out,
+        html=html,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 

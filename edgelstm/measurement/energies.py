@@ -21,14 +21,28 @@ class RailEnergy:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A stretch of repeated steps with the meter running; `discarded`: None, or why."""
+    """A stretch of repeated steps with the meter running.
 
+    Attributes:
+        begin_s: After the first sample of the trace.
+        discarded: None, or why.
+    """
+
+    begin_s: float
     steps: int
     seconds: float
     joules: float
     idle_watts: float | None
     samples: int
     discarded: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """The samples: seconds after the first one, and watts by domain."""
+
+    seconds: tuple[float, ...]
+    watts: dict[str, tuple[float, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +55,7 @@ class Measured:
     power_source: str | None
     rails: dict[str, RailEnergy] | None
     windows: tuple[Window, ...]
+    trace: Trace | None = None
 
 
 UNMEASURED = Measured(None, None, "not asked for: --power measures it", None, None, ())

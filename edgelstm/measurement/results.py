@@ -14,6 +14,7 @@ from edgelstm.text import number
 from edgelstm.verification.results import Verified
 
 SCHEMA = 1
+MOST_MEANS = 100
 SEQUENCE, STEP = "sequence", "step"
 MODES = (STEP, SEQUENCE)  # in the order of results
 
@@ -108,6 +109,7 @@ class Timing:
         samples, rounds: How many means.
         cpu_us_per_step: Median in CPU time.
         batch: Calls of one mean.
+        means_us: Of rounds at equal distances, in order, at most `MOST_MEANS`.
     """
 
     median_us_per_step: float
@@ -118,6 +120,7 @@ class Timing:
     cpu_us_per_step: float
     batch: int
     rounds: int
+    means_us: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)

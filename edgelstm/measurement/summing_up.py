@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from edgelstm.cost.cycles import Interval
 from edgelstm.devices.device import Device
 from edgelstm.measurement import ratios
@@ -11,6 +13,7 @@ from edgelstm.measurement.entrants import Entrant
 from edgelstm.measurement.predicting import predict
 from edgelstm.measurement.results import (
     MODES,
+    MOST_MEANS,
     STEP,
     Predicted,
     ReferenceLoops,
@@ -104,7 +107,15 @@ def _timing(record: Record, k: int, steps: int) -> Timing:
         cpu_us_per_step=ratios.spread(cpu / steps).median,
         batch=record.batches[k],
         rounds=len(wall),
+        means_us=tuple(float(f"{us:.4g}") for us in _thinned(wall / steps)),
     )
+
+
+def _thinned(times: ratios.Times) -> ratios.Times:
+    """At most `MOST_MEANS`, at equal distances."""
+    at = np.linspace(0, len(times) - 1, min(len(times), MOST_MEANS)).astype(int)
+    kept: ratios.Times = times[at]
+    return kept
 
 
 def _no_jitter(entrant: Entrant, found: object) -> str | None:

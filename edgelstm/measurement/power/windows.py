@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from edgelstm.measurement.energies import Measured, RailEnergy, Spread, Window
+from edgelstm.measurement.energies import Measured, RailEnergy, Spread, Trace, Window
 from edgelstm.measurement.power.source import Sample, Source
 from edgelstm.measurement.session import Stretch
 
@@ -59,11 +59,11 @@ def measured(
         windows = triggered(samples, stretches)
         idle = [x for x in samples if not x.trigger]
     idle_w = _median([x.watts[ALL] for x in idle])
-    made = [_window(samples, w, source, (idle_w, steps)) for w in windows]
+    made, trace = [_window(samples, w, source, (idle_w, steps)) for w in windows], _trace(samples)
     kept = [(w, s) for w, s in zip(made, windows, strict=True) if w.discarded is None]
     if not kept:
         told = "; ".join(dict.fromkeys(str(w.discarded) for w in made)) or "no window was finished"
-        return Measured(None, None, told, source.name, None, tuple(made))
+        return Measured(None, None, told, source.name, None, tuple(made), trace)
     gross = _spread([1e6 * w.joules / w.steps for w, _ in kept])
     net, reason = _net(kept, [x.watts[ALL] for x in idle], source)
     domains = [name for name in samples[0].watts if name != ALL]
@@ -71,7 +71,15 @@ def measured(
         name: _rail(name, [s for _, s in kept], samples, (idle, steps, net is not None))
         for name in domains
     }
-    return Measured(gross, net, reason, source.name, rails or None, tuple(made))
+    return Measured(gross, net, reason, source.name, rails or None, tuple(made), trace)
+
+
+def _trace(samples: Sequence[Sample]) -> Trace | None:
+    if not samples:
+        return None
+    seconds = tuple(round(s.time_s - samples[0].time_s, 3) for s in samples)
+    watts = {n: tuple(float(f"{s.watts[n]:.5g}") for s in samples) for n in samples[0].watts}
+    return Trace(seconds, watts)
 
 
 def _inside(samples: Iterable[Sample], stretch: Stretch) -> list[Sample]:
@@ -90,7 +98,8 @@ def _window(
     found, seconds = _inside(samples, window), window.end - window.begin
     joules = _watts(found, ALL) * seconds if found else 0.0
     told = _discarded(found, window, source)
-    return Window(window.calls * steps, seconds, joules, idle_w, len(found), told)
+    begin_s = window.begin - samples[0].time_s if samples else 0.0
+    return Window(begin_s, window.calls * steps, seconds, joules, idle_w, len(found), told)
 
 
 def _discarded(found: Sequence[Sample], window: Stretch, source: Source) -> str | None:
