@@ -1,7 +1,7 @@
 """ENGINES: what runs a network on this machine, and is measured.
 
 A new one is a `Preparer` and an entry in this table. Engines that run written files have the names
-of `RUNTIMES`, and their preparers stand beside the openers there.
+of `RUNTIMES` (but for `c`: `host` there), and their preparers stand beside the openers there.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork
 from edgelstm.measurement import torch_calls
 from edgelstm.runtimes import RUNTIMES
+from edgelstm.runtimes.host import compiler_version
 from edgelstm.verification.verifier import SERVES
 
 
@@ -49,7 +50,9 @@ class Engine:
 
     @property
     def version(self) -> str | None:
-        """Of what is installed; None where nothing but edgelstm is needed."""
+        """Of what is installed, or of the C compiler; None where nothing but edgelstm is needed."""
+        if self.runtime == "host":
+            return compiler_version()
         if self.runtime:
             return RUNTIMES[self.runtime].version
         return importlib.metadata.version(self.package) if self.package else None
@@ -103,6 +106,7 @@ ENGINES: dict[str, Engine] = {
     "litert": _runtime("litert", "interpreter-python"),
     "tflite-runtime": _runtime("tflite-runtime", "interpreter-python"),
     "tflm": _runtime("tflm", None),
+    "c": _runtime("host", None),
     "torch": Engine(
         {
             "float32": "edgelstm.measurement.torch_calls:prepare_torch",

@@ -86,8 +86,12 @@ class Entrant:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        """SHA-256 of the file; of a folder, of all its files in order."""
+        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
+        found = hashlib.sha256()
+        for file in files:
+            found.update(file.read_bytes() if file.is_file() else b"")
+        return found.hexdigest()
 
 
 def entrants(
@@ -171,8 +175,8 @@ def _candidate(
     network = case.networks[engine.source or precision]
     steps, is_step = len(case.x), mode == STEP
     try:
-        if engine.suffix == ".npz":
-            path, states = folder / f"{network.precision}.npz", {}
+        if engine.suffix in (".npz", "_c"):  # of any number of steps
+            path, states = folder / f"{network.precision}{engine.suffix}", {}
             if not path.exists():
                 write(network, path)
         else:

@@ -49,7 +49,7 @@ def measure(
 
     Args:
         network: Float or quantized.
-        engines: Of `numba onnxruntime litert tflite-runtime tflm torch reference`; None: all that
+        engines: Of `numba onnxruntime litert tflite-runtime tflm c torch reference`; None: all that
             are installed.
         precisions: None: all that the network has.
         seconds: For rounds and paced steps together; compiling and checking come on top.

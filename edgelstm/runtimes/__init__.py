@@ -57,6 +57,7 @@ RUNTIMES = {
     ),
     "host": Runtime(
         opener="edgelstm.runtimes.host:open_host",
+        preparer="edgelstm.runtimes.host:prepare_host",
         package="ziglang",
         distribution="ziglang",
         suffix="_c",

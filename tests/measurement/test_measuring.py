@@ -167,6 +167,22 @@ def test_indices_are_refused() -> None:
         quick(network)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_folder_of_c_is_compiled_called_and_has_the_oracles_bits(cell: str) -> None:
+    skip_without("host")
+    network = random_network(cell, (3, 4), outputs=2, last_step=True)
+    precisions = ("float32", "hybrid", "int8", "int16x8")
+    run = quick(network, engines=("c",), precisions=precisions)
+    assert {(r.precision, r.mode, r.verified.status) for r in run.results} == {
+        (precision, mode, "ok")
+        for precision in ("float32", "int8", "int16x8")
+        for mode in ("step", "sequence")
+    }
+    assert all(r.verified.max_difference == 0 for r in run.results if r.precision != "float32")
+    assert all(r.engine_version and len(*r.files.values()) == 64 for r in run.results)
+    assert [one.reason for one in run.skipped] == ["c runs no hybrid network"]
+
+
 def test_torch_says_which_layer_it_has_not() -> None:
     network = random_network("mgu", (3, 4))
     assert "torch has no mgu" in str(ENGINES["torch"].refusal(network))
