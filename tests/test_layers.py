@@ -76,12 +76,12 @@ ORDER = {
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output templates words < "
-        "bench_calibrate bench_stored bench_tables export_report "
-        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < profile_request verdict < page_charts profile_tables < page "
-        "tables < written < bench_core bench_page < bench compare export profiler verify < "
-        "commands < cli"
+        "answer assumptions bench_report charts completion inputs output remote_host templates "
+        "words < bench_stored bench_tables export_report remote_install < "
+        "profile_report remote request < bench_remote forms < bench_calibrate cautions "
+        "count_tables devices doctor options profile_csv side_by_side < profile_request verdict < "
+        "page_charts profile_tables < page tables < written < bench_core bench_page < "
+        "bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }

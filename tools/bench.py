@@ -23,6 +23,7 @@ from edgelstm.tools import (
     bench_calibrate,
     bench_core,
     bench_page,
+    bench_remote,
     bench_stored,
     bench_tables,
     inputs,
@@ -65,6 +66,7 @@ class BenchOptions:
     tolerance: float = 5.0
     calibrate: bool = False
     out: pathlib.Path | None = None
+    remote: str | None = None
 
 
 def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
@@ -79,7 +81,7 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     if options.history:
         return bench_stored.main_history(as_json=as_json, quiet=quiet)
     asked = _asked(options)
-    asking.check(asked)
+    asking.check(asked if options.remote is None else bench_remote.checkable(asked))
     if options.out and not options.calibrate:
         raise ModelError("-o is where --calibrate writes; give both")
     if options.html:
@@ -87,13 +89,16 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
         if options.model and options.html.resolve() == options.model.resolve():
             raise ModelError(f"--html {options.html} would overwrite the model; give another name")
     if options.calibrate:
-        return bench_calibrate.main(
-            options.out, options.seconds, options.cpu, as_json=as_json, quiet=quiet
-        )
+        how = options.seconds, options.cpu, options.remote
+        return bench_calibrate.main(options.out, *how, as_json=as_json, quiet=quiet)
     network, name = _network(options)
     asked = _with_input(options, dataclasses.replace(asked, model=name), network)
     with output.progress(quiet) as tell:
-        run = measuring.run(network, asked, tell)
+        if options.remote is None:
+            run = measuring.run(network, asked, tell)
+        else:
+            given = None if options.model is None and options.shape == Shape() else network
+            run = bench_remote.run(options.remote, given, (asked, options.calibration), tell)
     path = save(run) if options.save else None
     _print(run, options, as_json=as_json, quiet=quiet)
     for name, written in (("kept", path), ("page", options.html)):

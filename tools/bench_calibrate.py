@@ -8,18 +8,30 @@ from edgelstm.files.disk import write_whole
 from edgelstm.measurement.calibrating import calibrate
 from edgelstm.measurement.predicting import calibrated_file
 from edgelstm.text import number, percent
-from edgelstm.tools import output
+from edgelstm.tools import bench_remote, output
 
 
 def main(
-    out: pathlib.Path | None, seconds: float, cpu: int | None, *, as_json: bool, quiet: bool
+    out: pathlib.Path | None,
+    seconds: float,
+    cpu: int | None,
+    remote: str | None = None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Measures, writes and prints; the file is that which `bench` finds by itself, and `out`."""
     if out is not None and out.suffix != ".toml":
         raise ModelError(f"-o {out}: a device file ends in .toml")
     with output.progress(quiet) as tell:
-        device = calibrate(seconds, cpu, tell)
+        device = (
+            calibrate(seconds, cpu, tell)
+            if remote is None
+            else bench_remote.calibrated(remote, seconds, cpu, tell)
+        )
     own = calibrated_file()
+    if remote is not None:
+        own = own.with_name(f"{device.name}.toml")
     try:
         own.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -195,6 +195,7 @@ def bench(
     calibrate: options.Calibrate = False,
     out: options.DeviceOut = None,
     html: options.Html = None,
+    remote: options.Remote = None,
     as_csv: options.AsCsv = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -230,6 +231,7 @@ def bench(
         calibrate=calibrate,
         out=out,
         html=html,
+        remote=remote,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 

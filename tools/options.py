@@ -152,6 +152,7 @@ Tolerance = Annotated[float, typer.Option(help="Percent, of --compare.")]
 Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="In place of measuring: a device file of this machine.")
 ]
+Remote = Annotated[str | None, typer.Option(help="user@host: there, over ssh.")]
 DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]
 Power = Annotated[
     str | None, typer.Option(help="none auto pmic hwmon rapl battery csv:FILE; takes minutes.")
