@@ -3,6 +3,7 @@
 import csv
 import io
 import pathlib
+import subprocess
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from edgelstm.devices.device import read_device
 from edgelstm.devices.device_file import device_text
+from edgelstm.errors import ModelError
 from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.stored import load_run
 from edgelstm.tools import bench_remote, remote, remote_host, remote_install
@@ -91,6 +93,14 @@ def test_bad_input_is_one_line(words: tuple[str, ...], told: str, capsys: Captur
 def test_the_first_interpreter_that_is_new_enough_is_taken() -> None:
     found = [Python(f"/usr/bin/{minor}", (3, minor), 64, True) for minor in (9, 12, 13)]
     assert remote_host.chosen(Host("pi", ()), found).path == "/usr/bin/12"
+
+
+def test_a_host_without_an_index_is_asked_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b"ERROR: No matching distribution found for numpy>=1.26"
+    failed = subprocess.CompletedProcess([], 1, b"", said)
+    monkeypatch.setattr(Host, "try_run", lambda self, script: failed)
+    with pytest.raises(ModelError, match="^pi: ERROR: No matching.*reach a package index"):
+        remote_install._install(Host("pi", ()), "python", "edgelstm.whl")
 
 
 def test_a_network_is_sent_as_it_is_read(tmp_path: pathlib.Path) -> None:
