@@ -1,11 +1,12 @@
 """Trains the bundled model: an LSTM that tells nine speakers apart by two Japanese vowels.
 
     pip install torch aeon safetensors
-    python examples/train_japanese_vowels.py [FOLDER]
+    python examples/train_japanese_vowels.py [--cell gru] [FOLDER]
 
 writes `japanese_vowels.safetensors` (the model) and `japanese_vowels.npz` (calibration and test
-series) to FOLDER, by default `edgelstm/data`. The series are read from the files of the installed
-package aeon, which is not imported.
+series) to FOLDER, by default `edgelstm/data`; with `--cell gru` a smaller model of a GRU,
+`japanese_vowels_gru.safetensors`, to the present folder. The series are read from the files of the
+installed package aeon, which is not imported.
 
 Three of each speaker's 30 train series are held out; the model of the epoch with the smallest loss
 on them is kept. The settings below were chosen beforehand on train series alone, by
@@ -27,7 +28,6 @@ from torch import nn
 N_CLASSES = 9
 N_CHANNELS = 12
 STEPS = 29  # the longest series
-HIDDEN_SIZE = 48
 HELD_OUT_PER_CLASS = 3
 CALIBRATION_PER_CLASS = 10
 EPOCHS = 150
@@ -41,21 +41,33 @@ GAIN_NOISE = 0.15  # standard deviation of a series' factor
 MAX_CUT = 4  # steps taken off a series' start
 SEED = 0
 DATA = Path(__file__).resolve().parents[1] / "edgelstm" / "data"
+# Cell to layer, hidden size, name of the model's file and where it goes.
+CELLS: dict[str, tuple[type[nn.Module], int, str, Path]] = {
+    "lstm": (nn.LSTM, 48, "japanese_vowels", DATA),
+    "gru": (nn.GRU, 32, "japanese_vowels_gru", Path()),
+}
 
 Array = NDArray[Any]
 
 
 class Model(nn.Module):
-    """An LSTM layer, and a dense layer on its last step."""
+    """A recurrent layer, called like its cell, and a dense layer on its last step."""
 
-    def __init__(self) -> None:
+    def __init__(self, cell: str) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(N_CHANNELS, HIDDEN_SIZE, batch_first=True)
-        self.fc = nn.Linear(HIDDEN_SIZE, N_CLASSES)
+        kind, hidden_size, *_ = CELLS[cell]
+        self.cell = cell
+        self.add_module(cell, kind(N_CHANNELS, hidden_size, batch_first=True))
+        self.fc = nn.Linear(hidden_size, N_CLASSES)
+
+    def states(self, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """Outputs (batch, 29, hidden size) and last states of series x (batch, 29, 12)."""
+        outputs, last = self.get_submodule(self.cell)(x)
+        return outputs, last
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (batch, 9) of series x (batch, 29, 12)."""
-        logits: torch.Tensor = self.fc(self.lstm(x)[0][:, -1])
+        logits: torch.Tensor = self.fc(self.states(x)[0][:, -1])
         return logits
 
 
@@ -110,21 +122,24 @@ def vary(x: torch.Tensor) -> torch.Tensor:
 
 
 def backward(model: Model, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Gradients of the cross entropy and of the penalty on the last cell state."""
-    outputs, (_, c) = model.lstm(x)
+    """Gradients of the cross entropy and, of an LSTM, of the penalty on the last cell state."""
+    outputs, last = model.states(x)
     loss = nn.functional.cross_entropy(model.fc(outputs[:, -1]), y)
-    torch.autograd.backward(loss + STATE_PENALTY * c.square().mean())
+    if model.cell == "lstm":
+        loss = loss + STATE_PENALTY * last[1].square().mean()
+    torch.autograd.backward(loss)
 
 
-def train(x: torch.Tensor, y: torch.Tensor, *, validation: torch.Tensor) -> Model:
+def train(cell: str, x: torch.Tensor, y: torch.Tensor, *, validation: torch.Tensor) -> Model:
     """The model of the epoch with the smallest loss on the validation series.
 
     Args:
+        cell: Key of `CELLS`.
         x: All train series, (n, 29, 12).
         y: Their classes, (n,).
         validation: Marks the held-out ones, (n,) bool.
     """
-    model = Model()
+    model = Model(cell)
     seen_x, seen_y = x[~validation], y[~validation]
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -155,8 +170,11 @@ def accuracy(model: Model, x: Array, y: Array) -> str:
 def main() -> None:
     """Trains, writes the two files, prints the accuracies."""
     parser = argparse.ArgumentParser(description="Trains the bundled model.")
-    parser.add_argument("folder", nargs="?", type=Path, default=DATA, help="where to write")
-    folder = parser.parse_args().folder
+    parser.add_argument("--cell", choices=CELLS, default="lstm")
+    parser.add_argument("folder", nargs="?", type=Path, help="where to write")
+    given = parser.parse_args()
+    *_, name, usual = CELLS[given.cell]
+    folder = given.folder or usual
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -165,7 +183,8 @@ def main() -> None:
     x, y, _ = read_series(source / "JapaneseVowels_TRAIN.ts")
     test_x, test_y, test_lengths = read_series(source / "JapaneseVowels_TEST.ts")
     validation = held_out(y)
-    model = train(torch.from_numpy(x), torch.from_numpy(y), validation=torch.from_numpy(validation))
+    tensors = torch.from_numpy(x), torch.from_numpy(y)
+    model = train(given.cell, *tensors, validation=torch.from_numpy(validation))
     print("train     ", accuracy(model, x[~validation], y[~validation]))
     print("validation", accuracy(model, x[validation], y[validation]))
     print("test      ", accuracy(model, test_x, test_y))
@@ -173,9 +192,9 @@ def main() -> None:
     first = np.concatenate(
         [np.flatnonzero(y == k)[:CALIBRATION_PER_CLASS] for k in range(N_CLASSES)]
     )
-    (folder / "japanese_vowels.safetensors").write_bytes(save(model.state_dict()))
+    (folder / f"{name}.safetensors").write_bytes(save(model.state_dict()))
     np.savez_compressed(
-        folder / "japanese_vowels.npz",
+        folder / f"{name}.npz",
         calibration=x[first],
         calibration_labels=y[first],
         test_inputs=test_x,

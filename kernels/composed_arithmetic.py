@@ -1,24 +1,23 @@
 """Arithmetic of the composed format in int16 lanes: every scale but the weights' is a power of two.
 
-So each operation is a product of small integers and a shift, whose amounts follow from log2 of the
-scales of its values and are compiled in. What each rounding means stands in
-edgelstm/quantization/fixedpoint.py; tests hold both equal.
+So each operation is a product of small integers and a shift. Its numbers stand in slots of its own,
+filled by composed_numbers.py: one kernel serves a cell at any scales. What each rounding means
+stands in edgelstm/quantization/fixedpoint.py; tests hold both equal.
 """
 
-import dataclasses
 from typing import Any
 
 import numba
 
 from edgelstm.kernels.cache import INLINED
-from edgelstm.kernels.cell_ops import Listing
+from edgelstm.kernels.cell_ops import Cell, Listing
 from edgelstm.kernels.int8_arithmetic import (
+    divide,
     divide_product,
     product,
     tanh_of_distance,
     with_sign,
 )
-from edgelstm.kernels.integer_program import HEADROOM
 from edgelstm.kernels.layer import GROUPS, OWN, PEEPHOLES
 from edgelstm.kernels.simd.memory import load_words
 from edgelstm.kernels.simd.target import PAIR
@@ -49,11 +48,12 @@ MOST_GATES = 4
 # Per gate: left shift, multiplier.
 IH = OWN + 3
 HH = IH + 2 * MOST_GATES
-N_SLOTS = HH + 2 * MOST_GATES
+# Per operation: two factors of 16 bits side by side, right shift, half of 2^right.
+OPS = HH + 2 * MOST_GATES
+FACTORS, RIGHT, HALF = range(3)
+PER_OP, MOST_OPS = 3, 48
+N_SLOTS = OPS + PER_OP * MOST_OPS
 ONE = 32767  # the 1 of 1 - v
-ONE_LOG2 = -15
-SIGMOID_LOG2 = -11  # what a sigmoid reads
-MOST_FACTOR = 14  # log2 of what multiplies a value in a sum
 LAST_DISTANCE = 21759  # times 3 the last one before the table's end, where the result stays
 
 jit = numba.njit(**INLINED)
@@ -100,69 +100,40 @@ def _narrowing(gates: int, count: int, last: Any) -> Any:
     return jit(lambda P, sums, slot: before(P, sums, slot) + (last(P, sums, slot),))
 
 
-# ---- sums
+# ---- sums and products
 
 
-@dataclasses.dataclass(frozen=True)
-class Shifts:
-    """``(a * first + b * second)`` divided by 2^shift: a sum of two scales in a third."""
+def adder(slot: int) -> Any:
+    """The jitted function (P, a, b) of int16 vectors: a times one factor and b times another,
+    divided.
 
-    first: int
-    second: int
-    shift: int
-
-
-def shifts(log2s: tuple[int, int], out: int, sign: int) -> Shifts | None:
-    """Of values with these log2 of scales; None where the kernel has no form for them.
-
-    Both are taken to twice the coarser scale with HEADROOM bits below it, so nothing is lost while
-    their scales are that near.
+    Both factors stand in FACTORS, that of a in the low half.
     """
-    common = max(log2s) + 1
-    down = [common - log2 for log2 in log2s]
-    most = max(down)
-    shift = HEADROOM + out - common - (HEADROOM - most)
-    if most >= HEADROOM or any(most - k > MOST_FACTOR for k in down) or not -8 <= shift <= 20:
-        return None
-    return Shifts(1 << (most - down[0]), sign << (most - down[1]), shift)
-
-
-def adder(by: Shifts) -> Any:
-    """The jitted function (P, a, b) of int16 vectors."""
-    factors = (by.first & 0xFFFF) | (by.second << 16)
-    left, right = max(-by.shift, 0), max(by.shift, 0)
-    half = (1 << right) >> 1
-    ties = 1 if right else 0
 
     @jit
     def added(P, a, b):
-        f = splat_i32(factors)
+        f = splat_i32(P[slot + FACTORS])
         u = multiply_pairs(interleave_first(a, b), f)
         v = multiply_pairs(interleave_second(a, b), f)
-        if ties:  # away from zero
-            u, v = (u + ((u >> 31) + half)) >> right, (v + ((v >> 31) + half)) >> right
-        return pack_saturating(u << left, v << left)
+        return pack_saturating(divide(u, u, P, slot + RIGHT), divide(v, v, P, slot + RIGHT))
 
     return added
 
 
-# ---- products
-
-
-def multiplier(right: int) -> Any:
-    """The jitted function (P, a, b) of int16 vectors: their product divided by 2^right."""
+def multiplier(slot: int) -> Any:
+    """The jitted function (P, a, b) of int16 vectors: their product divided by 2^RIGHT."""
 
     @jit
     def multiplied(P, a, b):
-        p = product(a, b)
+        p, right = product(a, b), P[slot + RIGHT]
         return pack_saturating(divide_product(p[0], right), divide_product(p[1], right))
 
     return multiplied
 
 
-def peephole(row: int, right: int) -> Any:
+def peephole(slot: int, row: int) -> Any:
     """The jitted function (P, v, unit): v times the weights of row `row` of PEEPHOLES."""
-    by = multiplier(right)
+    by = multiplier(slot)
     return jit(lambda P, v, unit: by(P, v, load_words(P[PEEPHOLES], row * P[GROUPS] * PAIR + unit)))
 
 
@@ -179,15 +150,15 @@ def sigmoid(P, z):
     return with_sign(average_unsigned(value, rise), z >> 15) + 16384
 
 
-def tanh(log2: int) -> Any:
-    """The jitted function (P, z), int16 vectors: 2^log2 -> 2^-15."""
-    n = log2 + 12
-    half = 1 << (-n - 1) if n < 0 else 0
-    factors, right = (3 << max(n, 0)) | half << 16, max(-n, 0)
+def tanh(slot: int) -> Any:
+    """The jitted function (P, z), int16 vectors -> 2^-15.
+
+    The distance (factor z + round) >> right is (z, 1) . (factor, round) per lane.
+    """
 
     @jit
     def made(P, z):
-        one, f = splat_words(1), splat_i32(factors)
+        one, f, right = splat_words(1), splat_i32(P[slot + FACTORS]), P[slot + RIGHT]
         d = multiply_pairs(interleave_first(z, one), f) >> right
         e = multiply_pairs(interleave_second(z, one), f) >> right
         distance = pack_unsigned(abs_i32(d), abs_i32(e))
@@ -219,29 +190,20 @@ def clipped(operation: Any) -> Any:
 # ---- operations by their kind
 
 
+def slot_of(cell: Cell, op: Any) -> int:
+    """The first slot of an operation."""
+    return OPS + PER_OP * [other.result for other in cell.ops].index(op.result)
+
+
 def operation(listing: Listing, op: Any) -> Any:
-    """The jitted function of an operation; None where its values' scales are too far apart."""
-    out, (first, *others) = _log2(listing, op.result), [_log2(listing, a) for a in op.args]
+    """The jitted function of an operation; None where there is none of its kind."""
+    slot = slot_of(listing.cell, op)
     if op.kind == "scale":
-        others = [_log2(listing, f"peephole {op.gate}")]
-    if op.kind in ("mul", "scale"):
-        right = out - first - others[0]
-        if not 2 <= right <= 30:
-            return None
-        row = listing.cell.peepholes.index(op.gate) if op.kind == "scale" else 0
-        return multiplier(right) if op.kind == "mul" else peephole(row, right)
-    if op.kind in ("add", "sub", "complement"):
-        log2s = (ONE_LOG2, first) if op.kind == "complement" else (first, others[0])
-        by = shifts(log2s, out, 1 if op.kind == "add" else -1)
-        added = by and adder(by)
-        if op.kind == "complement" and added:
-            return jit(lambda P, v: added(P, splat_words(ONE), v))
-        return added
-    if op.kind == "sigmoid":
-        return sigmoid if first == SIGMOID_LOG2 else None
-    return {"tanh": tanh(first), "relu": relu}.get(op.kind)
-
-
-def _log2(listing: Listing, value: str) -> int:
-    """Of a value's scale: what this format has in place of a role."""
-    return int(listing.role(value))
+        return peephole(slot, listing.cell.peepholes.index(op.gate))
+    if op.kind == "complement":
+        added = adder(slot)
+        return jit(lambda P, v: added(P, splat_words(ONE), v))
+    by_kind = {"mul": multiplier, "add": adder, "sub": adder, "tanh": tanh}
+    if op.kind in by_kind:
+        return by_kind[op.kind](slot)
+    return {"sigmoid": sigmoid, "relu": relu}.get(op.kind)

@@ -58,14 +58,21 @@ jit = numba.njit(**INLINED)
 def requantize(v, P, slot):
     """An int32 vector, rounded twice by the four numbers at `slot`.
 
-    |v| 2^left + half < 2^31 was checked at load.
-
-    Rounding to nearest, ties away from zero, is a right shift of v + half - (v < 0). The sign is
-    taken from v, off the critical path: where v and the product differ in sign both ways give 0.
+    |v| 2^left + half < 2^31 was checked at load. The sign is taken from v, off the critical path:
+    where v and the product differ in sign both ways give 0.
     """
-    half = P[slot + 3]
-    negative = (v >> 31) & -min(half, 1)
-    return (multiply_high_i32(v << P[slot], P[slot + 1]) + (negative + half)) >> P[slot + 2]
+    return divide(multiply_high_i32(v << P[slot], P[slot + 1]), v, P, slot + 2)
+
+
+@jit
+def divide(p, signed, P, slot):
+    """An int32 vector divided by 2^right; `signed` has its sign, `slot` right and half of 2^right.
+
+    Rounding to nearest, ties away from zero, is a right shift of p + half - (p < 0).
+    """
+    half = P[slot + 1]
+    negative = (signed >> 31) & -min(half, 1)
+    return (p + (negative + half)) >> P[slot]
 
 
 @jit

@@ -1,6 +1,7 @@
 """A recurrent layer in the composed format: weights, biases and numbers in their slots."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from edgelstm.kernels import composed, composed_arithmetic, layer, packing
 from edgelstm.kernels.bind import has_phases, listing
 from edgelstm.kernels.cell_ops import Cell
+from edgelstm.kernels.composed_numbers import operation_slots
 from edgelstm.kernels.pack_layer import Packed, biases_of, packed, weights_of
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import OFFSET, PAIR, SMALLEST_WEIGHT
@@ -27,12 +29,14 @@ class ComposedNumbers:
     Attributes:
         multipliers: (multiplier of 16 bits, shift), see `fixedpoint.requantize64`, of the products
             of x gate by gate, then of those of h.
+        log2s: Value to log2 of its scale; of weights of a peephole by `composed_numbers.operand`.
         limit: The second state is cut to +-limit; 0: to int16.
         peepholes: int16, (peephole gates * hidden_size,), or None.
         sigmoid_table: 256 entries, see edgelstm/quantization/fixedpoint.py.
     """
 
     multipliers: tuple[tuple[int, int], ...]
+    log2s: Mapping[str, int]
     limit: int
     peepholes: Array | None
     sigmoid_table: Array
@@ -43,8 +47,11 @@ def pack_composed(
 ) -> Packed | None:
     """A layer of int8 x and h; biases are int64. None where the kernel has no form for it."""
     form, hidden_size = composed.FORM, len(weights[1][0])
-    slots = _slots(weights, biases, given)
-    if not _is_written(cell) or slots is None or min(map(np.min, weights)) < SMALLEST_WEIGHT:
+    if not _is_written(cell) or min(map(np.min, weights)) < SMALLEST_WEIGHT:
+        return None
+    multipliers = _multiplier_slots(weights, biases, given)
+    operations = operation_slots(cell, given.log2s)
+    if multipliers is None or operations is None:
         return None
     # w v = w (v + OFFSET) - w OFFSET: the second term goes into the bias.
     folded = [
@@ -65,7 +72,7 @@ def pack_composed(
         composed_arithmetic.HIGH: limit,
     }
     zero = ((OFFSET + 128) & 0xFF) - 128
-    return packed(cell, form, weights, arrays, numbers | slots, h_zero=zero)
+    return packed(cell, form, weights, arrays, numbers | multipliers | operations, h_zero=zero)
 
 
 def _is_written(cell: Cell) -> bool:
@@ -84,7 +91,7 @@ def _is_written(cell: Cell) -> bool:
     return True
 
 
-def _slots(
+def _multiplier_slots(
     weights: tuple[Array, Array], biases: tuple[Array, Array], given: ComposedNumbers
 ) -> dict[int, int] | None:
     """Two numbers per multiplier; None where a sum, or a shifted one, could leave 32 bits."""

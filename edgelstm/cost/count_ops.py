@@ -15,7 +15,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import computing, parts
+from edgelstm.layers.directions import computing
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
 from edgelstm.model.forms import precision_for
@@ -75,18 +75,28 @@ def count(
         check_whole(steps, "steps", most=MOST_COUNTED)
     chosen = _precision(network, precision)
     name, form = chosen.name, chosen.form
-    found = [(part, count_part(part.sizes, name, form)) for part in parts(network.layers)]
-    layers = tuple(dataclasses.replace(kept.counts, name=part.name) for part, kept in found)
+    held = computing(network.layers)
+    final = held[-1] if held and held[-1].kind != "recurrent" else None
+    found = {
+        part.name: count_part(part.sizes, name, form, part is final)
+        for layer in network.layers
+        for part in layer.parts
+    }
+    layers = tuple(
+        dataclasses.replace(found[part.name].counts, name=part.name, reverse=direction > 0)
+        for layer in network.layers
+        for direction, part in enumerate(layer.parts)
+    )
     once = _once(network)
     return Counts(
         name,
-        sum(kept.parameters for _, kept in found),
+        sum(kept.parameters for kept in found.values()),
         layers,
         _total(layer.total for layer in layers),
         _sequence(layers, once, steps) if steps else None,
         tuple(
             dataclasses.replace(
-                count_part(layer.parts[0].sizes, name, form).buffers,
+                found[layer.parts[0].name].buffers,
                 n_directions=len(layer.parts),
                 once=layer.name in once,
                 read_last=following is not None and following.kind == "read_steps",
@@ -132,19 +142,20 @@ class CountedPart:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def count_part(sizes: Sizes, precision: str, form: str | None) -> CountedPart:
+def count_part(sizes: Sizes, precision: str, form: str | None, is_final: bool) -> CountedPart:
     """Counts of a part of a network.
 
     Args:
         sizes: Of the part.
         precision: Key of `PRECISIONS`.
         form: Of its integers; None for real values.
+        is_final: Whether its result is the network's; said of a layer without states.
     """
     made = plan("", sizes, find_precision(precision, form))
-    return CountedPart(_layer(made), _parameters(made), layer_buffers(made))
+    return CountedPart(_layer(made, is_final=is_final), _parameters(made), layer_buffers(made))
 
 
-def _layer(plan: LayerPlan) -> LayerCounts:
+def _layer(plan: LayerPlan, *, is_final: bool) -> LayerCounts:
     gate_of = _gates(plan.ops, plan.new_states)
     names = CELLS[plan.cell_name].gates if plan.cell_name else ()
     gates = tuple(
@@ -155,8 +166,8 @@ def _layer(plan: LayerPlan) -> LayerCounts:
     written = sum(plan.sizes[v] * _bytes(plan, v) for v in plan.states)
     multiplied = {op.args[0] for op in plan.ops if op.side}
     rounded = sum(plan.sizes[v] for v in multiplied) if _rounds_inputs(plan.precision) else 0
-    if plan.precision.narrows and plan.states:
-        rounded += plan.sizes[plan.states[0]]
+    if plan.precision.narrows and (plan.states or is_final):
+        rounded += plan.sizes[plan.states[0] if plan.states else plan.result]
     shared.append(Row("", state_write_bytes=written, requantizations=rounded))
     cell = _total(shared, "cell")
     sizes = plan.sizes["x"], plan.hidden_size

@@ -45,6 +45,7 @@ class LayerCounts:
         gates: One row per gate; none for a dense layer.
         cell: Everything that is no gate's: the element-wise part, or a dense layer as a whole.
         total: The sum of all rows.
+        reverse: Whether it reads the sequence backwards, beside the layer in front of it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LayerCounts:
     gates: tuple[Row, ...]
     cell: Row
     total: Row
+    reverse: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgelstm.cost.counts import Counts, LayerCounts
-from edgelstm.layers.directions import REVERSE
 
 Formula = Callable[[int, int, int], int]  # of steps, input_size, hidden_size
 
@@ -167,4 +166,4 @@ def _foreign(tool: Tool, layers: list[LayerCounts], steps: int) -> Foreign:
 
 def _what(layer: LayerCounts) -> str:
     projection = " with a projection" if layer.cell.macs else ""
-    return f"{layer.cell_name}{projection}{' in reverse' if layer.name.endswith(REVERSE) else ''}"
+    return f"{layer.cell_name}{projection}{' in reverse' if layer.reverse else ''}"

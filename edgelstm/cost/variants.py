@@ -10,7 +10,6 @@ from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.traffic import constant_bytes
 from edgelstm.devices.device import Device
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Layer, Network
 from edgelstm.model.sizes import direction, zeros
@@ -97,7 +96,7 @@ def rebuilt(
     size = counts.layers[0].input_size
     for layer in counts.layers:
         before = layers[-1] if layers else None
-        if isinstance(before, Recurrent) and layer.name == before.name + REVERSE:
+        if isinstance(before, Recurrent) and layer.reverse:
             forward = before.forward
             layers[-1] = Recurrent((forward, dataclasses.replace(forward, name=layer.name)))
         elif layer.cell_name is None:

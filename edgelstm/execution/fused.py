@@ -113,21 +113,13 @@ def _form(layer: QuantizedDirection) -> str | None:
     return "int8" if is_known and same_cell(layer.cell_name, INT8_CELL) else None
 
 
-def _cell(
-    layer: Direction | QuantizedDirection, plan: LayerPlan, roles: tuple[tuple[str, str], ...] = ()
-) -> Any:
-    """The equations and what tracing them gave; a clip is said by a flag, not by an operation.
-
-    roles: What a format wants to know of each value in their place.
-    """
+def _cell(layer: Direction | QuantizedDirection, plan: LayerPlan) -> Any:
+    """The equations and what tracing them gave; a clip is said by a flag, not by an operation."""
     from edgelstm.kernels.cell_ops import Cell
 
     spec = CELLS[layer.cell_name].using(layer.nonlinearity)
     traced = trace(spec)
     marks = "" if layer.nonlinearity == "tanh" else f"_{layer.nonlinearity}"
-    if roles:  # compiled in
-        given = [*spec.states, *(weight_key("peephole", gate) for gate in spec.peepholes)]
-        marks += "".join(f"_{dict(roles)[value]}" for value in given).replace("-", "m")
     return Cell(
         f"{layer.cell_name}{marks}",
         spec.equations,
@@ -136,7 +128,7 @@ def _cell(
         spec.states,
         traced.new_states,
         traced.ops,
-        roles or tuple(plan.roles.items()),
+        tuple(plan.roles.items()),
         layer.cell_clip > 0,
         spec.peepholes,
         any(op.side == "hr" for op in plan.ops),
@@ -220,13 +212,14 @@ def _pack_composed(layer: QuantizedDirection) -> Any:
     for gate in CELLS[layer.cell_name].peepholes:
         key = weight_key("peephole", gate)
         log2s[key] = fx.log2(layer.weight_scales[key])
-    cell = _cell(layer, plan, tuple((value, str(log2)) for value, log2 in log2s.items()))
+    cell = _cell(layer, plan)
     made = {(op.side, op.gate): op for op in lowered.ops if isinstance(op, Product)}
     products = [[made[side, gate] for gate in cell.gates] for side in ("ih", "hh")]
     clip = next((op for op in lowered.ops if isinstance(op, Clip) and op.limits[0] < 0), None)
     multipliers = [op.rescale.numbers for side in products for op in side]
     numbers = ComposedNumbers(
         tuple((fx.multiplier16(q), shift) for q, shift in multipliers),
+        log2s,
         clip.limits[1] if clip else 0,
         layer.weight_peephole,
         fx.SIGMOID_TABLE[:256],

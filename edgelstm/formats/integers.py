@@ -6,7 +6,7 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.composed import check_composed
-from edgelstm.layers.directions import REVERSE, computing
+from edgelstm.layers.directions import computing
 from edgelstm.model.precision import COMPOSED, HYBRID
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.lower_fused import WIDE_SUMS
@@ -119,8 +119,8 @@ def _check_roles(where: str, layer: QuantizedDirection) -> None:
 
 def _check_joints(network: QuantizedNetwork) -> None:
     """What goes into a layer is what comes out of the one before it."""
-    layers = computing(network.layers)
-    layers = [part for part in layers if not part.name.endswith(REVERSE)]
+    held = (computing((layer,)) for layer in network.layers)
+    layers = [directions[0] for directions in held if directions]
     for before, layer in zip(layers, layers[1:], strict=False):
         if layer.input is not None and layer.input != before.output:
             raise ModelError(

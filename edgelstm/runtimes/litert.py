@@ -9,11 +9,24 @@ from edgelstm.runtimes.runtime import Array, Call, CalledFile, Calling, initial
 RESET = "reset"  # signature of files whose states are resource variables
 
 
-def open_litert(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
-    """Opens a file in ai-edge-litert, with its default kernels and one thread."""
-    from ai_edge_litert.interpreter import Interpreter
+def open_litert(
+    path: Path, initial_states: Mapping[str, Array], kernels: str = "AUTO"
+) -> CalledFile:
+    """Opens a file in ai-edge-litert, with one thread.
 
-    return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1), initial_states)
+    Args:
+        path: The file.
+        initial_states: See `Runtime`.
+        kernels: Name in its `OpResolverType`; `AUTO`: its default kernels and delegate.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=path.read_bytes(),
+        num_threads=1,
+        experimental_op_resolver_type=OpResolverType[kernels],
+    )
+    return _opened(interpreter, initial_states)
 
 
 def open_tflite_runtime(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:

@@ -224,6 +224,18 @@ def test_a_quantized_network_counts_in_its_own_form(form: str, expected: int) ->
     assert count(quantized).total.requantizations == expected * 5
 
 
+def test_a_composed_head_counts_that_its_result_is_stored_narrower_and_no_other_dense_layer() -> (
+    None
+):
+    network = Network(
+        (dense(4, 6, name="dense1"), recurrent("gru", 6, 5), dense(5, 3, name="dense2"))
+    )
+    for given in (network, quantize(network, np.ones((1, 3, 4), np.float32))):
+        front, _, head = count(given, precision="int8").layers
+        assert front.total.requantizations == 6
+        assert head.total.requantizations == 3 + 3  # of its sums, and once more to int8
+
+
 def test_notebooks_show_a_table_of_every_row() -> None:
     counts = count(shapes("lstm", 3, 4, outputs=2))
     text = counts._repr_html_()
@@ -237,7 +249,8 @@ def test_dictionary_has_the_promised_keys() -> None:
     row = ["name", *COLUMNS]
     layer = got["layers"][0]
     assert list(layer) == [
-        *("name", "kind", "cell_name", "input_size", "hidden_size", "gates", "cell", "total")
+        *("name", "kind", "cell_name", "input_size", "hidden_size", "gates", "cell", "total"),
+        "reverse",
     ]
     assert list(layer["cell"]) == list(layer["gates"][0]) == list(got["total"]) == row
     assert list(got["sequence"]) == ["steps", "layers", "total"]

@@ -85,6 +85,14 @@ def test_a_head_keeps_its_activation_and_a_layer_its_directions(activation: str 
     assert (head.input_size, head.output_size, head.activation) == (12, 3, activation)
 
 
+def test_a_layer_that_is_only_called_like_a_reverse_direction_keeps_its_place() -> None:
+    first, second = shapes("lstm", 3, 2).layers[0], shapes("lstm", 2, 2).layers[0]
+    assert isinstance(second, Recurrent)
+    named = dataclasses.replace(second.forward, name="lstm1_reverse")
+    got = rebuilt(count(Network((first, Recurrent((named,))))))
+    assert [(layer.input_size, len(layer.parts)) for layer in got.layers] == [(3, 1), (2, 1)]
+
+
 def situation(counts: Counts, device: str = "stm32u575") -> Situation:
     chosen = read_device(device)
     return Situation(counts, estimate(counts, chosen), chosen)

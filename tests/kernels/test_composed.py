@@ -19,6 +19,11 @@ numba = pytest.importorskip("numba")
 
 from edgelstm.kernels import composed, packing  # noqa: E402
 from edgelstm.kernels import composed_arithmetic as arithmetic  # noqa: E402
+from edgelstm.kernels.composed_numbers import (  # noqa: E402
+    product_numbers,
+    sum_numbers,
+    tanh_numbers,
+)
 from edgelstm.kernels.simd.memory import load_words, store_words  # noqa: E402
 from edgelstm.kernels.simd.target import PAIR  # noqa: E402
 from edgelstm.kernels.simd.words import TABLES_APART  # noqa: E402
@@ -28,13 +33,15 @@ TABLES = packing.activation_tables(fx.SIGMOID_TABLE[:256], apart=TABLES_APART)
 ONE_PHASE = ("lstm", "lstm_peephole", "lstm_coupled", "lstm_coupled_peephole", "gru", "rnn")
 
 
-def applied(operation: Any, *given: Any) -> Any:
-    """An operation on int16 arrays of equal lengths, vector by vector."""
+def applied(operation: Any, *given: Any, numbers: dict[int, int] | None = None) -> Any:
+    """An operation on int16 arrays of equal lengths, vector by vector; its slots begin at OPS."""
     arrays = [np.ascontiguousarray(v, np.int16) for v in given]
     n, out = len(arrays[0]), np.empty(len(arrays[0]), np.int16)
     assert n % PAIR == 0
     parameters = np.zeros(arithmetic.N_SLOTS, np.int64)
     parameters[arithmetic.TABLES] = TABLES.ctypes.data
+    for place, number in (numbers or {}).items():
+        parameters[arithmetic.OPS + place] = number
     one = len(arrays) == 1
 
     @numba.njit  # type: ignore[untyped-decorator]
@@ -61,7 +68,8 @@ def test_the_sigmoid_of_every_int16_is_the_tables() -> None:
 
 @pytest.mark.parametrize("log2", sorted({*CELL_LOG2, -13}))
 def test_the_tanh_of_every_int16_is_the_tables(log2: int) -> None:
-    assert np.array_equal(applied(arithmetic.tanh(log2), INT16), fx.table_tanh(INT16, log2))
+    got = applied(arithmetic.tanh(arithmetic.OPS), INT16, numbers=tanh_numbers(log2))
+    assert np.array_equal(got, fx.table_tanh(INT16, log2))
 
 
 def test_narrowing_every_int16_rounds_twice() -> None:
@@ -71,6 +79,7 @@ def test_narrowing_every_int16_rounds_twice() -> None:
 
 PAIRS = [
     (-11, -11, -11),
+    (-9, -9, -16),
     (-11, -11, -13),
     (-7, -15, -14),
     (-15, -14, -15),
@@ -97,9 +106,10 @@ def test_sums_of_two_scales_are_rounded_as_the_operators_round_them(
     )
     total = left + sign * right
     expected = fx.saturate16(requantize(total, *quantize_multiplier(common / (2.0**15 * 2.0**out))))
-    by = arithmetic.shifts((args[0], args[1]), out, sign)
-    assert by is not None
-    assert np.array_equal(applied(arithmetic.adder(by), a, b), expected)
+    numbers = sum_numbers((args[0], args[1]), out, sign)
+    assert numbers is not None
+    got = applied(arithmetic.adder(arithmetic.OPS), a, b, numbers=numbers)
+    assert np.array_equal(got, expected)
 
 
 @pytest.mark.parametrize("right", [2, 7, 14, 15, 17, 20])
@@ -108,14 +118,16 @@ def test_products_are_rounded_twice(right: int) -> None:
     a, b = rng.integers(-32768, 32768, (2, 1 << 16))
     a[:256], b[:256] = -32768, np.arange(-128, 128)
     expected = fx.saturate16(requantize(a * b, *quantize_multiplier(2.0**-right)))
-    assert np.array_equal(applied(arithmetic.multiplier(right), a, b), expected)
+    numbers = product_numbers((-right, 0), 0)
+    got = applied(arithmetic.multiplier(arithmetic.OPS), a, b, numbers=numbers)
+    assert np.array_equal(got, expected)
 
 
 @pytest.mark.parametrize(
     ("log2s", "out"), [((-15, 0), -15), ((-30, -15), -15)], ids=["far apart", "far below"]
 )
 def test_scales_that_are_too_far_apart_have_no_form(log2s: tuple[int, int], out: int) -> None:
-    assert arithmetic.shifts(log2s, out, 1) is None
+    assert sum_numbers(log2s, out, 1) is None
 
 
 # ---- whole layers
@@ -136,12 +148,24 @@ def test_cells_of_one_phase_have_a_kernel(cell_name: str) -> None:
     assert has_kernel == (cell_name in ONE_PHASE)
 
 
+@pytest.mark.parametrize("cell_name", ONE_PHASE)
+def test_one_kernel_serves_all_scales_of_a_cell(cell_name: str) -> None:
+    kernels, numbers = [], []
+    for gain in (0.3, 20.0):
+        network = random_network(cell_name, (3, 4), gain=gain)
+        x = random_input(network, 2, 9) * np.float32(gain)
+        packed = packed_layer(quantize(network, x, "int8", "composed").layers[0].parts[0])
+        kernels.append(packed.kernel("step"))
+        numbers.append(packed.numbers)
+    assert kernels[0] is kernels[1]
+    assert numbers[0] != numbers[1]
+
+
 @pytest.mark.parametrize(
     "cell_name",
     ["gru", *(pytest.param(c, marks=pytest.mark.slow) for c in ONE_PHASE if c != "gru")],
 )
 def test_sequences_steps_and_batches_equal_the_oracle(cell_name: str) -> None:
-    # Each set of scales is compiled anew, so there are few.
     for sizes, gain, clips in (((13, 33), 6.0, True), ((40, 64), 1.0, False)):
         clip = 0.7 if clips and "lstm" in cell_name else 0.0
         network = random_network(cell_name, sizes, gain=gain, cell_clip=clip)
@@ -168,7 +192,7 @@ def random_layer(rng: np.random.Generator) -> Any:
     return quantize(network, random_input(network, 4, 20), "int8", "composed")
 
 
-N_VALUES = int(os.environ.get("EDGELSTM_COMPOSED_VALUES", "200_000"))
+N_VALUES = int(os.environ.get("EDGELSTM_COMPOSED_VALUES", "500_000"))
 
 
 @pytest.mark.slow

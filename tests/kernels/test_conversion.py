@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgelstm.kernels import conversion
+from edgelstm.kernels import conversion, ends
 from edgelstm.kernels.cache import OPTIONS
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.scales import Scale
@@ -122,3 +122,22 @@ def test_by_address_nothing_beyond_the_values_is_touched(n: int, at_end: bool) -
     TO_REALS(at_q, at_y, n, SHORT, 5)
     assert np.array_equal(q, expected_of(x, SHORT, 5))
     assert np.array_equal(y, Scale(SHORT, 5, "int8").reals(q))
+
+
+@pytest.mark.parametrize("zero", [0, -77])
+@pytest.mark.parametrize("scale", [2.0**-15, 2.0**-11, float(np.float32(0.1)), 3e38])
+def test_sixteen_bits_are_rounded_as_float64_rounds_them_and_come_back(
+    scale: float, zero: int
+) -> None:
+    x = np.concatenate([every_exponent(), around_halves(scale)])
+    got, back = np.empty(x.size, np.int16), np.empty(x.size, np.float32)
+    parameters = ends.row(x.size, zero, held := ends.scale_array(scale))
+    to_integers, to_reals = (
+        numba.njit(**OPTIONS)(ends.TEMPLATES[name]) for name in ("quantize16", "dequantize16")
+    )
+    to_integers(parameters[0], x.ctypes.data, got.ctypes.data, 1, 0, 0)
+    finite = np.where(np.isfinite(x), x, 0)
+    assert np.array_equal(got, quantize_reals(finite, scale, zero, (-32768, 32767)))
+    with np.errstate(over="ignore"):
+        to_reals(parameters[0], got.ctypes.data, back.ctypes.data, 1, 0, 0)
+        assert np.array_equal(back, Scale(held[0], zero, "int16").reals(got))

@@ -15,8 +15,10 @@ import pytest
 
 from edgelstm.execution.session import run
 from edgelstm.formats import facts, write
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import RUNTIMES
@@ -146,6 +148,21 @@ def test_streaming_equals_the_whole_sequence(runtime: str, tmp_path: Path) -> No
     whole = write(network, tmp_path / f"whole{suffix}", steps=N_STEPS)
     assert differing(runtime, step, network, x) == 0
     assert differing(runtime, whole, network, x) == 0
+
+
+# Another rounding of LiteRT's dense layers shows in 1 value of 100,000.
+@pytest.mark.parametrize("sizes, activation", [((59, 22), "relu"), ((33, 9), None)])
+@pytest.mark.parametrize("runtime", ["tflm", "litert", "tflite-runtime"])
+def test_dense_layers_alone_keep_the_bits(
+    runtime: str, sizes: tuple[int, int], activation: str | None, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(7)
+    weight, bias = rng.normal(size=sizes[::-1]), rng.normal(size=sizes[1])
+    layer = Dense("d", weight.astype(np.float32), bias.astype(np.float32), activation)
+    network = quantize(Network((layer,)), rng.normal(size=(4, 50, sizes[0])).astype(np.float32))
+    path = write(network, tmp_path / "net.tflite", steps=N_STEPS)
+    x = rng.integers(-128, 128, (300, N_STEPS, sizes[0])).astype(np.int8)
+    assert differing(runtime, path, network, x) == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
