@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import secrets
 import shlex
@@ -119,12 +120,14 @@ def _run(
     """Exit code, the result, and what it said; `place`: the folder and the result's name."""
     folder, result = place
     said: list[str] = []
+    script = SCRIPT.format(folder=folder, command=command, result=result)
     with tempfile.TemporaryFile() as out:
-        process = host.start(SCRIPT.format(folder=folder, command=command, result=result), out)
-        assert process.stderr
+        heard, spoken = os.pipe()
+        process = host.start(script, out, spoken)
+        os.close(spoken)
         try:
-            with process:
-                for line in process.stderr:
+            with open(heard, "rb") as lines, process:
+                for line in lines:
                     said.append(line.decode("utf-8", "replace").strip())
                     if said[-1].endswith(" ..."):
                         tell(f"{host.name}: {said[-1].removesuffix(' ...')}")
@@ -132,7 +135,7 @@ def _run(
             process.kill()
             process.wait()
             stop = STOP.format(folder=folder, seconds=int(END_S), result=result)
-            return 130, host.try_run(stop).stdout, said
+            return 130, host.try_run(stop).out, said
         if process.returncode == SSH_FAILED:
             return 0, _again(host, place, tell), said
         out.seek(0)
@@ -151,11 +154,11 @@ def _again(
     while True:
         tell(f"the link to {host.name} was cut; trying again")
         done = host.try_run(WAIT.format(folder=folder, result=result))
-        if done.returncode != SSH_FAILED:
-            return done.stdout
+        if done.code != SSH_FAILED:
+            return done.out
         if clock() > until:
             raise ModelError(
-                f"{host.told(done.returncode, done.stderr)}; what is measured there goes on, and "
+                f"{host.told(done)}; what is measured there goes on, and "
                 f"will lie in {folder}/{result} there"
             )
         sleep(PAUSE_S)

@@ -65,6 +65,22 @@ class Probed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Done:
+    """How a program ended: its exit code, what it printed, and what it said beside that."""
+
+    code: int
+    out: bytes
+    said: bytes
+
+
+def _done(words: Sequence[str], given: bytes = b"") -> Done:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, -1, None, pipe, pipe, pipe) as process:
+        out, said = process.communicate(given)
+    return Done(process.returncode, out, said)
+
+
+@dataclasses.dataclass(frozen=True)
 class Host:
     """Where commands run.
 
@@ -76,34 +92,29 @@ class Host:
     name: str
     words: tuple[str, ...]
 
-    def start(self, script: str, out: IO[bytes]) -> "subprocess.Popen[bytes]":
-        """A POSIX shell script on the host; what it says is read line by line from its stderr."""
-        return subprocess.Popen(
-            [*self.words, self.name, script],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-        )
-
-    def try_run(self, script: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-        """The same, to its end, whatever that is."""
+    def start(self, script: str, out: IO[bytes], said: int) -> "subprocess.Popen[bytes]":
+        """A POSIX shell script on the host, with its two outputs in a file and in a pipe's end."""
         words = [*self.words, self.name, script]
-        return subprocess.run(words, input=given, capture_output=True)
+        return subprocess.Popen(words, 0, None, subprocess.DEVNULL, out, said)
+
+    def try_run(self, script: str, given: bytes = b"") -> "Done":
+        """The same, to its end, whatever that is."""
+        return _done([*self.words, self.name, script], given)
 
     def run(self, script: str, given: bytes = b"") -> bytes:
         """What a script prints; `ModelError` where the link or the script fails."""
         done = self.try_run(script, given)
-        if done.returncode:
-            raise ModelError(self.told(done.returncode, done.stderr))
-        return done.stdout
+        if done.code:
+            raise ModelError(self.told(done))
+        return done.out
 
     def put(self, content: bytes, path: str) -> None:
         """Writes a file; folders must be there."""
         self.run(f"cat > {path}", content)
 
-    def told(self, code: int, stderr: bytes) -> str:
+    def told(self, done: "Done") -> str:
         """Why something failed, in one line, with the way out where one is known."""
-        text = stderr.decode("utf-8", "replace")
+        code, text = done.code, done.said.decode("utf-8", "replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" @\r")]
         last = lines[-1] if lines else f"exit code {code}"
         if code != SSH_FAILED:

@@ -39,7 +39,7 @@ def installed(host: Host, tell: Tell) -> str:
     if " " in folder or "'" in folder:
         raise ModelError(f"{host.name}: its home folder is {home}; one without spaces is needed")
     python = f"{folder}/env/bin/python"
-    if host.try_run(f"test -f {folder}/{READY} && test -x {python}").returncode == 0:
+    if host.try_run(f"test -f {folder}/{READY} && test -x {python}").code == 0:
         return python
     found = probe(host)
     own = chosen(host, found.pythons)
@@ -71,14 +71,14 @@ def _make_environment(host: Host, python: Python, folder: str) -> None:
     """With pip; where the host's Python brings none, with that of this machine."""
     if python.has_pip:
         done = host.try_run(f"{python.path} -m venv {folder}/env")
-        if done.returncode == 0:
+        if done.code == 0:
             return
     host.run(f"rm -rf {folder}/env && {python.path} -m venv --without-pip {folder}/env")
     with tempfile.TemporaryDirectory() as here:
         words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", here, "pip"]
-        done = subprocess.run(words, capture_output=True)
+        downloaded = subprocess.run(words, capture_output=True)
         wheels = list(pathlib.Path(here).glob("pip-*.whl"))
-        if done.returncode or not wheels:
+        if downloaded.returncode or not wheels:
             raise ModelError(
                 f"{host.name}: its {python.name} brings no pip, and none can be downloaded here; "
                 "on the host: apt-get install python3-venv"
@@ -93,10 +93,10 @@ def _install(host: Host, python: str, path: str) -> None:
     """With runtimes; everything but edgelstm comes from the host's index."""
     words = "--quiet --disable-pip-version-check --retries 1 --timeout 20"
     done = host.try_run(f"{python} -m pip install {words} '{path}[runtimes]'")
-    if not done.returncode:
+    if not done.code:
         return
-    told = host.told(done.returncode, done.stderr)
-    away = b"NewConnectionError" in done.stderr or b"No matching distribution" in done.stderr
+    told = host.told(done)
+    away = b"NewConnectionError" in done.said or b"No matching distribution" in done.said
     way = f"; can it reach a package index? On the host: {python} -m pip install numpy"
     raise ModelError(told + (way if away else ""))
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import pathlib
-import subprocess
 import zipfile
 
 import numpy as np
@@ -15,7 +14,7 @@ from edgelstm.errors import ModelError
 from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.stored import load_run
 from edgelstm.tools import bench_remote, remote, remote_host, remote_install
-from edgelstm.tools.remote_host import Host, Python
+from edgelstm.tools.remote_host import Done, Host, Python
 from tests.tools.test_bench import RECORDED
 from tests.tools.test_cli import Captured, run
 
@@ -97,7 +96,7 @@ def test_the_first_interpreter_that_is_new_enough_is_taken() -> None:
 
 def test_a_host_without_an_index_is_asked_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
     said = b"ERROR: No matching distribution found for numpy>=1.26"
-    failed = subprocess.CompletedProcess([], 1, b"", said)
+    failed = Done(1, b"", said)
     monkeypatch.setattr(Host, "try_run", lambda self, script: failed)
     with pytest.raises(ModelError, match="^pi: ERROR: No matching.*reach a package index"):
         remote_install._install(Host("pi", ()), "python", "edgelstm.whl")
