@@ -70,7 +70,7 @@ def serving(folder: pathlib.Path) -> Iterator[Server]:
     port, python = free_port(), pathlib.Path(sys.base_prefix) / "bin"
     given = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "REQUESTS_"))}
     given |= {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")}
-    given |= {"HOME": str(folder / "home"), "EDGELSTM_TEST": "1"}
+    given |= {"HOME": str(folder / "home")}
     given["PATH"] = f"{folder / 'programs'}:{python}:/usr/bin:/bin"
     settings = (
         *(f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder / 'host_key'}"),
