@@ -1,8 +1,9 @@
 """Cells beside the plain LSTM, and files that are loops: `python -m benchmarks.bench_cells`.
 
-First table: a sequence of each int8 cell, as a multiple of the LSTM of the same sizes. Second: a
-GRU's .onnx in ONNX Runtime, one thread, whose hybrid form is a loop over the steps. Each row's
-calls take turns; each time is the shortest of many. A first run compiles, which takes minutes.
+First tables: a sequence of each cell, as a multiple of the int8 LSTM of the same sizes; cells that
+have a kernel of their own, then some that the program computes. Last: a GRU's .onnx in ONNX
+Runtime, one thread, whose hybrid form is a loop over the steps. Each row's calls take turns; each
+time is the shortest of many. A first run compiles, which takes minutes.
 """
 
 import pathlib
@@ -18,13 +19,19 @@ from edgelstm.formats import AnyNetwork
 
 SIZES = ((12, 48), (40, 64), (64, 128), (128, 256))
 FILE_SIZES = ((40, 64), (64, 128), (128, 256), (256, 512))
-CELLS = ("lstm", "gru", "lstm_coupled", "rnn")  # of one phase, so they have a kernel
+# Of one phase at int8, so they have a kernel.
+KERNELS = (("gru", "int8"), ("lstm_coupled", "int8"), ("rnn", "int8"))
+PROGRAMS = (
+    *(("gru_reset_before", "int8"), ("mgu", "int8")),
+    *(("gru", "int16x8"), ("lstm", "int16x8"), ("lstm_peephole", "int16x8")),
+)
 
 
-def int8_call(cell: str, sizes: tuple[int, int]) -> Callable[[], Any]:
+def integer_call(cell: str, precision: str, sizes: tuple[int, int]) -> Callable[[], Any]:
     """A sequence of its integers, with the kernels made."""
     network, x = random_network(cell, sizes), random_input(sizes[0])
-    return partial(edgelstm.Session(edgelstm.quantize(network, x)).run, x)
+    form = None if precision == "int8" else "composed"
+    return partial(edgelstm.Session(edgelstm.quantize(network, x, precision, form)).run, x)
 
 
 def file_call(path: pathlib.Path, x: Any) -> Callable[[], Any]:
@@ -37,13 +44,15 @@ def file_call(path: pathlib.Path, x: Any) -> Callable[[], Any]:
     return partial(session.run, None, {session.get_inputs()[0].name: x[None]})
 
 
-def report_cells() -> None:
-    """A line per size."""
-    print(f"{'int8, us a step':18s} {'lstm':>8s} " + " ".join(f"{c:>14s}" for c in CELLS[1:]))
+def report_cells(cells: tuple[tuple[str, str], ...]) -> None:
+    """A line per size; the first figure is the int8 LSTM's own time."""
+    heads = " ".join(f"{' '.join(cell):>21s}" for cell in cells)
+    print(f"{'us a step, times':18s} {'lstm int8':>9s} {heads}")
     for sizes in SIZES:
-        lstm, *others = shortest_us([int8_call(cell, sizes) for cell in CELLS])
-        ratios = " ".join(f"{us / lstm:14.2f}" for us in others)
-        print(f"{sizes[0]:4d} -> {sizes[1]:4d}       {lstm / STEPS:8.2f} {ratios}")
+        calls = [integer_call(*cell, sizes) for cell in (("lstm", "int8"), *cells)]
+        lstm, *others = shortest_us(calls)
+        ratios = " ".join(f"{us / lstm:21.2f}" for us in others)
+        print(f"{sizes[0]:4d} -> {sizes[1]:4d}       {lstm / STEPS:9.2f} {ratios}")
 
 
 def report_files() -> None:
@@ -62,8 +71,9 @@ def report_files() -> None:
 
 
 def main() -> None:
-    """Prints both tables."""
-    report_cells()
+    """Prints all tables."""
+    report_cells(KERNELS)
+    report_cells(PROGRAMS)
     report_files()
 
 

@@ -55,8 +55,9 @@ class Builder:
         self._starts: list[tuple[Slot, Any]] = []
         self._n_values = 0
 
-    def place(self, size: int) -> Slot:
-        """Room for one more vector."""
+    def place(self, size: int, align: int = 1) -> Slot:
+        """Room for one more vector, at a multiple of `align` elements."""
+        self._n_values += -self._n_values % align
         slot = Slot(self._n_values, size)
         self._n_values += size
         return slot

@@ -26,6 +26,7 @@ from edgelstm.quantization.quantized import QuantizedPart
 
 POOLS = {"weights": "int8", "biases": "int32", "wide_biases": "int64", "tables": "int16"}
 WIDE = (-32768, 32767)
+SUMS = "sums of products"  # their place, shared by all products of a part
 
 Places = Mapping[str, Slot]
 
@@ -52,6 +53,9 @@ def add(built: Builder, part: QuantizedPart, x: Slot) -> Slot:
     places = {lowered.input.name: x}
     for s in lowered.states:
         places[s.name] = built.state(lowered.name, s.name, s.size, start=s.zero_point)
+    rows = [len(op.weight) for op in lowered.ops if isinstance(op, Product)]
+    if rows:
+        places[SUMS] = built.place(built.kernel.SUM_PLACES * max(rows), align=4)
     for op in lowered.ops:
         if isinstance(op, Constant):
             places[op.result] = built.fixed(op.values)
@@ -72,13 +76,18 @@ def _product(built: Builder, op: Product, places: Places) -> None:
     folded = -op.zero_point * op.weight.astype(np.int64).sum(1)
     if op.bias is not None:
         folded += op.bias
-    columns = {"COLUMNS": x.size, "WEIGHT": built.constant("weights", op.weight)}
+    weight = built.constant("weights", op.weight.T)
+    columns = {"COLUMNS": x.size, "WEIGHT": weight, "SUMS": places[SUMS].start}
     if op.rescale.rounding == WIDE_SUMS:
-        columns |= {"BIAS": built.constant("wide_biases", folded)}
+        reach = np.abs(op.weight.astype(np.int64)).sum(1) * -WIDE[0] + np.abs(folded)
+        kind, pool = (
+            ("AFFINE_SHORT", "biases") if reach.max() < 2**31 else ("AFFINE_WIDE", "wide_biases")
+        )
         q, shift = op.rescale.numbers
-        columns |= {"MULTIPLIER": multiplier16(q), "SHIFT": shift, "ZERO": op.rescale.zero_point}
+        columns |= {"BIAS": built.constant(pool, folded), "ZERO": op.rescale.zero_point}
+        columns |= {"MULTIPLIER": multiplier16(q), "SHIFT": shift}
         assert op.rescale.limits
-        built.row("AFFINE_WIDE", places[op.result], x, **columns, **_limits(op.rescale.limits))
+        built.row(kind, places[op.result], x, **columns, **_limits(op.rescale.limits))
         return
     columns |= {"BIAS": built.constant("biases", wrap32(folded))}
     built.row("AFFINE", places[op.result], x, **columns, **_rescaled(op.rescale))
