@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.arguments import check_type
-from edgelstm.comparison import costs, rounds
+from edgelstm.comparison import costs
 from edgelstm.comparison.calling import called
 from edgelstm.comparison.checked import measured_arena, tflite_of, verified
 from edgelstm.comparison.choosing import Made, choose
@@ -27,13 +27,14 @@ from edgelstm.files.disk import write_contents
 from edgelstm.formats import AnyNetwork, encode
 from edgelstm.formats.steps import calibrated_steps
 from edgelstm.layers.directions import is_bidirectional
+from edgelstm.measurement import turns
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FORMS, PRECISIONS
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.fidelity import check_labels
 
-ROUNDS = 21
+ROUNDS = 100
 DEVICES = ("stm32u575", "rpi-5")
 
 
@@ -208,7 +209,7 @@ def _timed(made: Sequence[Made], data: Data, tell: Tell) -> list[Made]:
         compile_kernels(open_engine(None, one.network, None).kernels(), tell)
     tell("measuring time")
     calls, steps = zip(*(_call(one.network, data) for one in runs), strict=True)
-    times = np.median(rounds.microseconds(calls, ROUNDS), axis=0) / steps
+    times = np.median(turns.cpu_microseconds(calls, ROUNDS), axis=0) / steps
     by_row = {id(one): float(us) for one, us in zip(runs, times, strict=True)}
     return [
         dataclasses.replace(

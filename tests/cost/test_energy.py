@@ -12,7 +12,8 @@ from edgelstm.cost.cycles import Interval
 from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.laws import KERNELS
 from edgelstm.cost.power import POWER_HALF_WIDTH
-from edgelstm.devices.device import ACTIVE_FROM, Device, Figure, device_names, read_device
+from edgelstm.devices.device import Device, Figure, device_names, read_device
+from edgelstm.devices.keys import ACTIVE_FROM
 from edgelstm.errors import DeviceError
 from edgelstm.layers.read_steps import reading
 from edgelstm.model.network import Network
