@@ -15,10 +15,13 @@ ORDER = {
         "verification < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
-    "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
+    "comparison": (
+        "calling costs folder measuring rounds table use < checked choosing < comparing"
+    ),
     "cost": (
-        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
-        "traffic < boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles "
+        "folder_code other_tools traffic < boards duty memory < power < energy < inference "
+        "variants < advice"
     ),
     "devices": "cores device",
     "execution": (

@@ -15,6 +15,7 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 
 NEEDED = "give a folder of C that edgelstm wrote"
 MOST_BYTES = 2**28
+REPORT = "report.json"  # that `export` puts beside what `write` writes
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
@@ -53,11 +54,12 @@ def kernels_of(path: pathlib.Path) -> dict[str, str]:
 def check_own(path: pathlib.Path) -> None:
     """`ModelError` if a folder that is to be replaced holds what was not written into it.
 
-    What `make test` leaves may be there.
+    What `make test` and `export` leave may be there.
     """
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     plan = read_plan(path) if "plan.json" in found else {"files": [], "name": ""}
-    others = sorted(found - set(plan.get("files", [])) - {f"test_{plan['name']}"})
+    left = {f"test_{plan['name']}", REPORT} if "plan.json" in found else set()
+    others = sorted(found - set(plan.get("files", [])) - left)
     if others:
         named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
         raise ModelError(
