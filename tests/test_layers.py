@@ -37,8 +37,8 @@ ORDER = {
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.c": (
-        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
-        "source twin vector < project read < write"
+        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
+        "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "

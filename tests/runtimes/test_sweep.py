@@ -9,8 +9,12 @@ import pathlib
 import numpy as np
 import pytest
 
+import edgelstm
+from edgelstm.cells import CELLS
 from edgelstm.devices.cores import CORES
+from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.integer_lstms import lstm_of, random_case
+from tests.networks import random_input, random_network
 from tests.present import skip_without
 from tests.runtimes.sweep import values_that_differ
 
@@ -30,6 +34,27 @@ def differ(place: pathlib.Path, core: str, n: int, seed: int) -> tuple[int, int]
 def test_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
     compared, wrong = differ(tmp_path, core, 20, 0)
     assert wrong == 0 and compared > 1000
+
+
+def composed(cell: str, sizes: tuple[int, ...], gain: float, precision: str) -> QuantizedNetwork:
+    network = random_network(cell, sizes, outputs=3, activation="tanh", gain=gain)
+    return edgelstm.quantize(network, random_input(network, 4, 20), precision, "composed")
+
+
+@pytest.mark.parametrize("core", QUICK)
+def test_every_cell_in_operations_is_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    networks = [
+        composed(cell, sizes, gain, precision)
+        for cell in CELLS
+        for sizes, gain, precision in (
+            ((5, 9), 1, "int8"),
+            ((3, 8, 6), 20, "int8"),
+            ((2, 7), 3, "int16x8"),
+        )
+    ]
+    networks.append(composed("gru", (300, 6), 1, "int8"))
+    compared, wrong = values_that_differ(tmp_path, core, networks, 12)
+    assert wrong == 0 and compared > 500
 
 
 @pytest.mark.slow
