@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import edgelstm
+from edgelstm.cost.count_ops import count as count_operations
+from edgelstm.cost.cycles import law_cycles
 from edgelstm.cost.instructions import dsp_network
+from edgelstm.cost.laws import LAWS
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.runtimes.emulated.counting import Counted, count
 from edgelstm.runtimes.emulated.cycles import cycles
@@ -154,6 +157,21 @@ def test_cycles_by_the_manual(
     assert found.instructions < got <= most
     if most_with_waiting and found.flash_lines:
         assert got + 5 * found.flash_lines <= most_with_waiting
+
+
+@pytest.mark.parametrize(
+    ("cell", "sizes", "within"),
+    [("lstm", (40, 64), 0.02), ("lstm", (12, 48), 0.02), ("gru", (40, 64), 0.15)],
+)
+def test_the_law_of_our_own_kernels_is_what_is_counted(
+    tmp_path: pathlib.Path, cell: str, sizes: tuple[int, int], within: float
+) -> None:
+    pytest.importorskip("capstone", reason='pip install "edgelstm[mcu]"')
+    network = quantized(sizes, cell)
+    found = counted(tmp_path, network, "cortex-m4")
+    got = cycles(found, Image(image_of(open_folder(tmp_path / "net_c"), "cortex-m4")), "cortex-m4")
+    expected = law_cycles(count_operations(network), LAWS["edgelstm", "int8"])
+    assert expected == pytest.approx(got, rel=within)
 
 
 def test_other_scales_cost_little_more(tmp_path: pathlib.Path) -> None:
