@@ -119,7 +119,7 @@ LAWS: dict[tuple[str, str], Law] = {
         1.229,
         per_unit=172,
         wait_key="speed.flash_wait_fraction_edgelstm",
-        source=f"{EMULATED}: LSTMs of eight sizes within 1.2 %, `python -m benchmarks.bench_cores`; "
+        source=f"{EMULATED}: LSTMs of eight sizes within 1.2 % (`benchmarks/bench_cores.py`); "
         "a GRU takes 10 % more than its share of operations says",
         cores=_CORES,
         per_output=PER_OUTPUT,

@@ -32,8 +32,8 @@ def typical(interval: Interval | None) -> float:
     return interval.typical
 
 
-# LSTM 40 -> 64, own kernel, U575 at 160 MHz, every 20 ms: 43.7 k cycles, 6.75 uJ, 1.37 %, 0.36 mW in
-# Stop 2 and 4.9 mW with clocks on, 56 days of a CR2032 (printed digits).
+# LSTM 40 -> 64, own kernel, U575 at 160 MHz, every 20 ms: 43.7 k cycles, 6.75 uJ, 1.37 %, 0.36 mW
+# in Stop 2 and 4.9 mW with clocks on, 56 days of a CR2032 (printed digits).
 def test_worked_example_comes_out() -> None:
     energy = estimate(STEP, U575, "edgelstm", period_ms=20, battery="cr2032")
     got = found(energy)
