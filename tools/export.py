@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 
 import edgelstm
-from edgelstm.comparison import calling, costs, measuring
+from edgelstm.comparison import calling, costs, measuring, tflm_folder
 from edgelstm.comparison.checked import measured_arena, tflite_of, verified
 from edgelstm.comparison.folder import built, folder_fit, folder_report
 from edgelstm.comparison.use import file_stem, purpose, uses
@@ -14,8 +14,8 @@ from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import Contents, read_contents, write_whole
-from edgelstm.formats import encode
+from edgelstm.files.disk import Contents, read_contents, write_contents, write_whole
+from edgelstm.formats import encode, facts
 from edgelstm.formats.c.read import REPORT
 from edgelstm.formats.table import suffix_of
 from edgelstm.printable import printable_texts
@@ -77,6 +77,8 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     artifacts = tuple(
         _artifact(path, (exported, checked, counts, arena), request) for path in exported.paths
     )
+    if request.as_array:
+        artifacts += (_as_array(exported, about, artifacts, arena),)
     fit = next((a.fit for a in artifacts if a.path == chosen.artifact and a.fit), None)
     answer = _answer(exported, counts, energy, fit or _fit(exported, counts, energy.kernels))
     return ExportReport(
@@ -137,6 +139,38 @@ def _artifact(
         if is_folder
         else _file_fit(path, exported, counts, arena),
         built=made,
+    )
+
+
+def _as_array(
+    exported: Exported, about: calling.Called, artifacts: tuple[Artifact, ...], arena: int | None
+) -> Artifact:
+    """The `.tflite` file once more, as C++."""
+    path = tflite_of(exported.paths)
+    assert path is not None, "it is written with it"
+    fit = next(artifact.fit for artifact in artifacts if artifact.path == str(path))
+    assert fit is not None, "something on every device runs it"
+    network, how = exported.network, facts(path)
+    recipe = tflm_folder.Recipe(
+        exported.name,
+        path.name,
+        how,
+        about.reset["tflm"] if about.reset else None,
+        arena or fit.ram_bytes,
+        tflm_folder.MEASURED if arena else tflm_folder.DERIVED,
+        (network.input_size, network.output_size),
+        1 if network.last_step else how.steps or 1,
+    )
+    contents = tflm_folder.folder(path.read_bytes(), recipe)
+    write_contents(tflm_folder.beside(path), contents)
+    return Artifact(
+        str(tflm_folder.beside(path)),
+        tflm_folder.FORMAT,
+        size_bytes=_size_bytes(contents),
+        float32_bytes=None,
+        is_for="microcontrollers, in a build of TensorFlow Lite Micro",
+        not_for=None,
+        fit=fit,
     )
 
 
