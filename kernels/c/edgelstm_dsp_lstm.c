@@ -20,7 +20,7 @@ void edgelstm_dsp_read(const int32_t *stream, const int16_t *in, const edgelstm_
     const int16_t *from_h = in + (sizes->columns + 3) / 4 * 4;
     const int32_t output_shift = sizes->output_right, zero_point = sizes->zero_point;
     for (int32_t unit = 0; unit < sizes->hidden; unit++) {
-        int32_t sums[4], z[4];
+        int32_t sums[4], z[4] = {0, 0, 0, 0};
         for (int side = 0; side < 2; side++) {
             for (int gate = 0; gate < 4; gate++) {
                 sums[gate] = stream[gate] - twice[side] / 2;

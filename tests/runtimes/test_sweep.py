@@ -60,5 +60,7 @@ def test_every_cell_in_operations_is_the_reference(tmp_path: pathlib.Path, core:
 @pytest.mark.slow
 @pytest.mark.parametrize("core", EMULATED)
 def test_more_random_networks_are_the_reference(tmp_path: pathlib.Path, core: str) -> None:
-    compared, wrong = differ(tmp_path, core, int(os.environ.get("EDGELSTM_SWEEP", "20")), 1)
+    n = int(os.environ.get("EDGELSTM_SWEEP", "20"))
+    compared, wrong = differ(tmp_path, core, n, 1)
+    print(f"{core}: {compared:,} values of {n} networks, {wrong:,} differ")
     assert wrong == 0 and compared > 1_000
