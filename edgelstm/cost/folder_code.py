@@ -42,7 +42,7 @@ class Code:
 
 _DSP = {
     "fused": Code(10_000, 1_000, 144, column=15.5, unit=16),
-    "composed": Code(11_000, 1_300, 144, column=14.0),
+    "composed": Code(11_900, 1_900, 144, column=18.0),
     "float32": Code(5_400, 700, 128),
 }
 CODE: dict[str, dict[str, Code]] = {

@@ -1,6 +1,18 @@
 /* Inputs spread into words for Winograd's inner product, and its reader in plain C: see edgelstm_dsp_products.h. */
 #include "edgelstm_dsp_products.h"
 
+int32_t edgelstm_dsp_wide_s16(const int16_t *v, int32_t n, int16_t *words)
+{
+    int32_t k = 0;
+    for (; k < n; k++) {
+        words[k] = v[k];
+    }
+    for (; k % 4 != 0; k++) {
+        words[k] = 0;
+    }
+    return 0;
+}
+
 #if !defined(EDGELSTM_DSP)
 
 /* Byte `k` of a word, with its sign. */
@@ -29,6 +41,18 @@ const int32_t *edgelstm_dsp_sums(const int32_t *w, const int16_t *in, int32_t n,
             }
             w += rows;
         }
+    }
+    return w;
+}
+
+const int32_t *edgelstm_dsp_wide_sums(const int32_t *w, const int16_t *in, int32_t n, int rows, int32_t *sums)
+{
+    for (int32_t k = 0; k < n; k += 4) {
+        for (int row = 0; row < rows; row++) {
+            sums[row] += byte_of(w[row], 0) * in[k] + byte_of(w[row], 2) * in[k + 1];
+            sums[row] += byte_of(w[row], 1) * in[k + 2] + byte_of(w[row], 3) * in[k + 3];
+        }
+        w += rows;
     }
     return w;
 }

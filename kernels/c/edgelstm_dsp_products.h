@@ -3,7 +3,10 @@
  *     (x0 + w1)(x1 + w0) + (x2 + w3)(x3 + w2) = w.x + [x0 x1 + x2 x3] + [w0 w1 + w2 w3]
  * A word holds four weights of a row as bytes w1 w0 w3 w2, inputs are the words (x0, x2) and (x1, x3), |x| <= 255. The first
  * bracket is one number per step, the second is in the biases. Words lie as [column / 4][row]; a tail of two columns holds two
- * rows in a word, as bytes w1 w0 of each, and reads the words (x0, x0) and (x1, x1). */
+ * rows in a word, as bytes w1 w0 of each, and reads the words (x0, x0) and (x1, x1).
+ *
+ * Inputs of 16 bits leave no room for that: with EDGELSTM_WIDE a word holds w0 w2 w1 w3, inputs are in order, with zeros up to
+ * whole words, and four products take four instructions. */
 #ifndef EDGELSTM_DSP_PRODUCTS_H
 #define EDGELSTM_DSP_PRODUCTS_H
 
@@ -15,7 +18,13 @@
 
 /* r0: words of weights, r1: of inputs, r2-r5: sums (r2-r4 of three rows), r6-r12 and lr: changed; of three rows r5 counts.
  * lr is scratch, W is changed */
-#define EDGELSTM_W(W, XE, XO, ACC) \
+#define EDGELSTM_CHOSEN_(NAME, WIDE) NAME##WIDE
+#define EDGELSTM_CHOSEN(NAME, WIDE) EDGELSTM_CHOSEN_(NAME, WIDE)
+#define EDGELSTM_W(W, XE, XO, ACC) EDGELSTM_CHOSEN(EDGELSTM_W_, EDGELSTM_WIDE)(W, XE, XO, ACC)
+#define EDGELSTM_W_1(W, XE, XO, ACC)                                                                         \
+    "sxtb16 lr," W "\n smlad " ACC ",lr," XE "," ACC "\n sxtb16 " W "," W ",ror #8\n smlad " ACC "," W "," XO \
+    "," ACC "\n"
+#define EDGELSTM_W_0(W, XE, XO, ACC) \
     "sxtab16 lr," XE "," W "\n sxtab16 " W "," XO "," W ",ror #8\n smlad " ACC ",lr," W "," ACC "\n"
 #define EDGELSTM_COLUMNS8                                                                                    \
     "ldmia r1!,{r6-r9}\n ldmia r0!,{r10-r12}\n" EDGELSTM_W("r10", "r6", "r7", "r2")                          \
@@ -62,6 +71,7 @@
 #else
 /* Adds n columns of so many rows, 3 or 4, to their sums; returns the words behind them. */
 const int32_t *edgelstm_dsp_sums(const int32_t *w, const int16_t *in, int32_t n, int rows, int32_t *sums);
+const int32_t *edgelstm_dsp_wide_sums(const int32_t *w, const int16_t *in, int32_t n, int rows, int32_t *sums);
 #endif
 
 #endif

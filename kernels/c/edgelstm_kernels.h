@@ -131,6 +131,8 @@ typedef struct {
 /* v: [n]; words: [n] and two more where n is no multiple of 4, at a multiple of 4 bytes. Returns 2 sum v0 v1. */
 int32_t edgelstm_dsp_spread_s8(const int8_t *v, int32_t n, int16_t *words);
 int32_t edgelstm_dsp_spread_s16(const int16_t *v, int32_t n, int16_t *words);
+/* words: [n] and zeros up to a multiple of 4. Returns 0. */
+int32_t edgelstm_dsp_wide_s16(const int16_t *v, int32_t n, int16_t *words);
 
 /* ---- float32 */
 

@@ -1,5 +1,7 @@
 """Products for Armv7E-M: matrices that read one vector, a block of rows at a time.
 
+Inputs of int8 take Winograd's inner product, others four instructions for four products.
+
 The layout is that of `kernels/c/edgelstm_dsp_rows.inc`, which says how it is read.
 """
 
@@ -13,14 +15,14 @@ from edgelstm.formats.c.calls import Call
 from edgelstm.formats.c.integers import one_by_one
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.numbers import INT16
-from edgelstm.formats.c.winograd import Int64s, less_correction, padded, words
+from edgelstm.formats.c.winograd import Int64s, less_correction, padded, wide_words, words
 from edgelstm.quantization.fixedpoint import multiplier16
 from edgelstm.quantization.operations import Lowered, Product
 
 KERNEL, INSTANCE = "edgelstm_dsp_products.c", "edgelstm_dsp_rows.inc"
 MOST_GATES = 4
 MULTIPLIED = 16  # bits that SMLAWB takes off a product
-LARGEST = 128  # of a value of int8
+LARGEST = {False: 2**7, True: 2**15}  # of an input, by whether it has 16 bits
 MOST_RIGHT = 30
 MOST_COLUMNS = 2000  # beyond, the size is no immediate of an instruction
 
@@ -36,7 +38,8 @@ def append_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Place
             (fast if is_exact(op, lowered) else others).append(op)
         places |= one_by_one(layer, others, lowered)
         for first in range(0, len(fast), MOST_GATES):
-            places |= _blocks(layer, fast[first : first + MOST_GATES])
+            chosen = fast[first : first + MOST_GATES]
+            places |= _blocks(layer, chosen, wide=_is_wide(chosen[0], lowered))
     return places
 
 
@@ -47,17 +50,21 @@ def _shared(op: Product) -> tuple[str, int]:
 
 def is_exact(op: Product, lowered: Lowered) -> bool:
     """Whether a product in this layout has the bits of its definition."""
-    small = {s.name for s in (lowered.input, *lowered.states) if s.type == "int8"}
     if op.rescale.rounding != "requantize64" or op.rescale.limits != INT16:
-        return False
-    if op.args[0].removesuffix("_wide") not in small:
         return False
     left, right = _shifts(op)
     if op.weight.shape[1] > MOST_COLUMNS or right > MOST_RIGHT:
         return False
     bias = 0 if op.bias is None else np.abs(op.bias)
-    largest = (LARGEST * np.abs(op.weight.astype(np.int64)).sum(1) + bias).max()
+    most = LARGEST[_is_wide(op, lowered)]
+    largest = (most * np.abs(op.weight.astype(np.int64)).sum(1) + bias).max()
     return int(largest) << left < 2**31
+
+
+def _is_wide(op: Product, lowered: Lowered) -> bool:
+    """Whether its input is neither x nor a state of int8."""
+    small = {s.name for s in (lowered.input, *lowered.states) if s.type == "int8"}
+    return op.args[0].removesuffix("_wide") not in small
 
 
 def _shifts(op: Product) -> tuple[int, int]:
@@ -66,7 +73,7 @@ def _shifts(op: Product) -> tuple[int, int]:
     return max(1 - right, 0), max(right, 1)
 
 
-def _blocks(layer: Layer, ops: Sequence[Product]) -> Places:
+def _blocks(layer: Layer, ops: Sequence[Product], *, wide: bool) -> Places:
     """One function for all rows of some matrices, in the order unit, gate."""
     part, constants, arg = layer.part, layer.constants, layer.named(ops[0].args[0])
     units, columns = ops[0].weight.shape
@@ -74,21 +81,18 @@ def _blocks(layer: Layer, ops: Sequence[Product]) -> Places:
     total = -(-units * len(ops) // rows) * rows
     about = "_".join([ops[0].side or "", *(op.gate or "" for op in ops)]).strip("_")
     called = f"{part.name}_{about}_products"
-    stream = constants.array(f"{called}_stream", _stream(ops, rows, total))
+    stream = constants.array(f"{called}_stream", _stream(ops, rows, total, wide=wide))
     gates = [ops[row % len(ops)] for row in range(rows)]
     multipliers = np.array([multiplier16(op.rescale.numbers[0]) for op in gates], np.int32)
     scales = constants.array(f"{called}_multipliers", multipliers)
     function = f"{constants.prefix}_{called}"
-    part.before += tuple(_instance(function, gates, columns))
+    part.before += tuple(_instance(function, gates, columns, wide=wide))
     result, work = f"{ops[0].result}_rows", layer.named(f"{ops[0].result}_words")
-    vector, raw = layer.named(result), arg == "x"
+    kind = "wide_s16" if wide else "spread_s8" if arg == "x" else "spread_s16"
+    vector, raw = layer.named(result), kind == "spread_s8"
     layer.sizes[vector], layer.sizes[work] = total, padded(columns)
     part.takes_x = part.takes_x or raw
-    source = (
-        f"edgelstm_dsp_spread_s8(x, {columns}"
-        if raw
-        else (f"edgelstm_dsp_spread_s16({{{arg}}}, {columns}")
-    )
+    source = f"edgelstm_dsp_{kind}({'x' if raw else f'{{{arg}}}'}, {columns}"
     text = (
         f"{function}({stream}, {{{work}}}, {scales}, {{{vector}}}, {{{vector}}} + {total},\n"
         f"        {source}, {{{work}}}));"
@@ -98,7 +102,7 @@ def _blocks(layer: Layer, ops: Sequence[Product]) -> Places:
     return {op.result: (result, len(ops), k) for k, op in enumerate(ops)}
 
 
-def _stream(ops: Sequence[Product], rows: int, total: int) -> NDArray[np.int32]:
+def _stream(ops: Sequence[Product], rows: int, total: int, *, wide: bool) -> NDArray[np.int32]:
     """(blocks, words): of each block the biases, less what the inner product adds, and words."""
     weights = np.stack([op.weight.astype(np.int64) for op in ops], 1)
     units, gates, columns = weights.shape
@@ -108,11 +112,21 @@ def _stream(ops: Sequence[Product], rows: int, total: int) -> NDArray[np.int32]:
     every = np.pad(weights.reshape(-1, columns), ((0, more), (0, 0)))
     blocks = every.reshape(-1, rows, columns).transpose(0, 2, 1)
     biases: Int64s = np.pad(bias.ravel(), (0, more)).reshape(-1, rows)
-    return np.concatenate([less_correction(blocks, biases), words(blocks)], 1).astype(np.int32)
+    parts = [biases, wide_words(blocks)]
+    if not wide:
+        parts = [less_correction(blocks, biases), words(blocks)]
+    return np.concatenate(parts, 1).astype(np.int32)
 
 
-def _instance(function: str, gates: Sequence[Product], columns: int) -> Iterator[str]:
-    values: dict[str, object] = {"BLOCKS": function, "COLUMNS": columns, "ROWS": len(gates)}
+def _instance(
+    function: str, gates: Sequence[Product], columns: int, *, wide: bool
+) -> Iterator[str]:
+    values: dict[str, object] = {
+        "BLOCKS": function,
+        "WIDE": int(wide),
+        "COLUMNS": padded(columns) if wide else columns,
+        "ROWS": len(gates),
+    }
     for row in range(MOST_GATES):
         left, right = _shifts(gates[row % len(gates)])
         values |= {f"LEFT_{row}": left, f"RIGHT_{row}": right}

@@ -18,6 +18,15 @@ def less_correction(weights: Int64s, bias: Int64s) -> Int64s:
     return np.asarray(bias - (even[:, 0::2] * even[:, 1::2]).sum(1), np.int64)
 
 
+def wide_words(weights: Int64s) -> Int64s:
+    """[block][column / 4][row], bytes w0 w2 w1 w3, of inputs of 16 bits."""
+    blocks, columns, rows = weights.shape
+    full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
+    groups = full.reshape(blocks, -1, GROUP, rows).transpose(0, 1, 3, 2)
+    ordered = np.ascontiguousarray(groups[..., [0, 2, 1, 3]].reshape(blocks, -1), np.int8)
+    return ordered.view("<i4").astype(np.int64)
+
+
 def words(weights: Int64s) -> Int64s:
     """[block][column / 4][row], bytes w1 w0 w3 w2; a tail of two columns has two rows in a word.
 
