@@ -37,8 +37,11 @@ def append_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Place
         for op in group:
             (fast if is_exact(op, lowered) else others).append(op)
         places |= one_by_one(layer, others, lowered)
-        for first in range(0, len(fast), MOST_GATES):
-            chosen = fast[first : first + MOST_GATES]
+        # What leaves the layer, or becomes a state, lies in a vector of its own.
+        alone = [op for op in fast if op.result in (lowered.output.name, *lowered.new_states)]
+        fast = [op for op in fast if op not in alone]
+        groups = [fast[k : k + MOST_GATES] for k in range(0, len(fast), MOST_GATES)]
+        for chosen in (*groups, *([op] for op in alone)):
             places |= _blocks(layer, chosen, wide=_is_wide(chosen[0], lowered))
     return places
 
@@ -52,6 +55,8 @@ def is_exact(op: Product, lowered: Lowered) -> bool:
     """Whether a product in this layout has the bits of its definition."""
     if op.rescale.rounding != "requantize64" or op.rescale.limits != INT16:
         return False
+    if op.result in lowered.new_states and len(op.weight) % MOST_GATES:
+        return False  # whole blocks are written
     left, right = _shifts(op)
     if op.weight.shape[1] > MOST_COLUMNS or right > MOST_RIGHT:
         return False
@@ -87,7 +92,8 @@ def _blocks(layer: Layer, ops: Sequence[Product], *, wide: bool) -> Places:
     scales = constants.array(f"{called}_multipliers", multipliers)
     function = f"{constants.prefix}_{called}"
     part.before += tuple(_instance(function, gates, columns, wide=wide))
-    result, work = f"{ops[0].result}_rows", layer.named(f"{ops[0].result}_words")
+    result = ops[0].result + "_rows" * (len(ops) > 1)
+    work = layer.named(f"{ops[0].result}_words")
     kind = "wide_s16" if wide else "spread_s8" if arg == "x" else "spread_s16"
     vector, raw = layer.named(result), kind == "spread_s8"
     layer.sizes[vector], layer.sizes[work] = total, padded(columns)
