@@ -15,10 +15,13 @@ ORDER = {
         "verification < measurement < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
-    "comparison": ("calling costs measuring table use < checked choosing < comparing"),
+    "comparison": (
+        "calling costs folder measuring table tflm_folder use < checked choosing < comparing"
+    ),
     "cost": (
-        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
-        "traffic < boards duty memory < power < energy < inference variants < advice"
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles "
+        "folder_code other_tools traffic < boards duty memory < power < energy < inference "
+        "variants < advice"
     ),
     "devices": "cores keys < device < device_file",
     "execution": (
@@ -34,8 +37,8 @@ ORDER = {
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.c": (
-        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
-        "source twin vector < project read < write"
+        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
+        "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "

@@ -149,11 +149,12 @@ def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> It
 
 
 def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> int | None:
-    """Bytes of streams of words that are neither weights nor biases."""
+    """Bytes of the streams of fused LSTMs that are neither weights nor biases."""
     if counted.loads is None:
         return None
-    read = sum(n for array, n in counted.read_by_array.items() if array.endswith("_stream"))
     dsp = _in_assembly(network, kernels)
+    ends = tuple(f"_{name}_stream" for name, why in kernels.items() if why.startswith("dsp"))
+    read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
     weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in dsp)
     biases: int = sum(BIAS_BYTES * p.output_size for p in dsp)
     return read - weights - biases

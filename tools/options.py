@@ -48,7 +48,8 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Formats = Annotated[
     str | None,
     typer.Option(
-        help="tflite,onnx,npz,c; the first two if absent.", autocompletion=completion.formats
+        help="tflite,onnx,npz,c,tflite-c; the first two if absent.",
+        autocompletion=completion.formats,
     ),
 ]
 Target = Annotated[

@@ -23,9 +23,10 @@ from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.session import Session, run
-from edgelstm.files.disk import write_contents
-from edgelstm.formats import AnyNetwork, encode
+from edgelstm.files.disk import read_contents, write_contents
+from edgelstm.formats import AnyNetwork, encode, has_file
 from edgelstm.formats.steps import calibrated_steps
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.measurement import turns
 from edgelstm.model.network import Network
@@ -142,10 +143,7 @@ def _made(
     except ModelError as error:
         return Made(network, dataclasses.replace(row, reason=str(error)))
     paths, missing = _written(network, folder / file_stem(name, network), steps)
-    files = tuple(
-        FileBytes(path.suffix[1:], path.stat().st_size, purpose(network, path.suffix)[0])
-        for path in paths
-    )
+    files = tuple(_file_bytes(path, network) for path in paths)
     checked = verified(network, paths, tell)
     fidelity = measure(original, network, data, tell)
     labelled = fidelity.float_share if network is original else fidelity.quantized_share
@@ -164,15 +162,21 @@ def _made(
     return Made(network, row, uses(network, paths, called(network, paths).operators, arena))
 
 
+def _file_bytes(path: pathlib.Path, network: AnyNetwork) -> FileBytes:
+    suffix, size = suffix_of(path), sum(map(len, read_contents(path).values()))
+    return FileBytes(suffix.lstrip("._"), size, purpose(network, suffix)[0])
+
+
 def _written(
     network: AnyNetwork, stem: pathlib.Path, steps: int
 ) -> tuple[list[pathlib.Path], list[str]]:
     """The files, and why a format has none."""
     paths, missing = list[pathlib.Path](), list[str]()
-    for suffix in costs.BOARD_FORMATS:
+    folders = ("_c",) if has_file(network, "_c", network.precision) else ()
+    for suffix in (*costs.BOARD_FORMATS, *folders):
         path = stem.with_name(stem.name + suffix)
         try:
-            write_contents(path, encode(network, suffix, steps=steps))
+            write_contents(path, encode(network, suffix, steps=steps, name=path.name))
         except ModelError as error:
             missing.append(f"{suffix[1:]}: {error}")
         else:

@@ -7,8 +7,8 @@ Raspberry Pis: a call, and multiplications against bytes from RAM, times board p
 >>> from edgelstm.devices.device import read_device
 >>> from edgelstm.model.sizes import shapes
 >>> counts = count(shapes("lstm", 40, 64))
->>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
-8.2
+>>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 2)
+6.75
 """
 
 import dataclasses
@@ -122,8 +122,8 @@ def estimate(
     >>> from edgelstm.devices.device import read_device
     >>> from edgelstm.model.sizes import shapes
     >>> counts = count(shapes("lstm", 40, 64))
-    >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
-    8.2
+    >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 2)
+    6.75
     """
     clock = _checked_clock(counts, device, kernels, clock_mhz, cores)
     check_options(period_ms, sleep, battery)
