@@ -21,14 +21,15 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import pathlib  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
 from benchmarks import against, machine, report  # noqa: E402
 from benchmarks.contestants import STEPS, Contestant, Task, ours, task  # noqa: E402
-from edgelstm.comparison import rounds  # noqa: E402
 from edgelstm.execution.session import run  # noqa: E402
+from edgelstm.measurement import turns  # noqa: E402
 from edgelstm.model.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
@@ -70,7 +71,7 @@ def measure(found: list[Contestant], n_rounds: int) -> list[dict[str, Any]]:
     jobs = [(one, mode, getattr(one, mode)) for one in found for mode in MODES]
     jobs = [job for job in jobs if job[2] is not None]
     per_call = [STEPS if mode == "sequence" else 1 for _, mode, _ in jobs]
-    times = rounds.microseconds([call for *_, call in jobs], n_rounds) / per_call
+    times = turns.cpu_microseconds([call for *_, call in jobs], n_rounds) / per_call
     return [
         {
             "name": one.name,
@@ -91,7 +92,8 @@ def measure_size(size: tuple[int, int], *, n_rounds: int, with_peers: bool) -> d
     from benchmarks.peers import peers
 
     given = task(*size)
-    found = ours(given) + (list(peers(given)) if with_peers else [])
+    with tempfile.TemporaryDirectory() as folder:
+        found = ours(given) + (list(peers(given, pathlib.Path(folder))) if with_peers else [])
     rows = measure(right(given, found), n_rounds)
     limits = {
         form: bound.bounds_us(*size, form, bound.peak_gmac_per_s(form))

@@ -4,10 +4,10 @@
     python -m benchmarks.bench_networks --quick        two networks, few rounds
 
 From a NumPy array to a NumPy array: a `step` goes on from the state before, a `sequence` begins at
-the start. Every interface of every runtime has to give the right values first; one that does not is
-left out, and named. Then all take turns on one core, in random order, a round after the other. Of a
-runtime its fastest interface counts. The ratio is that of CPU times within a round: its median, and
-the 95 % interval of that.
+the start. Every runtime has to give the right values first; what does not is left out, and named.
+Then all take turns on one core, in random order, a round after the other. Where a runtime has
+several files of a network, its fastest counts. The ratio is that of CPU times within a round: its
+median, and the 95 % interval of that.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import pathlib
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,16 +24,12 @@ import numpy as np
 
 from benchmarks import against, machine, network_report
 from benchmarks.networks import CASES, Case, two_layers
-from benchmarks.road import OURS, Road, ours
-from benchmarks.road_litert import litert
-from benchmarks.road_onnxruntime import onnxruntime
-from benchmarks.road_torch import torch
-from edgelstm.comparison import rounds
+from benchmarks.road import OURS, PEERS, Road, ours
 from edgelstm.execution.backends import open_engine
+from edgelstm.measurement import turns
 
 ROUNDS, QUICK_ROUNDS = 41, 3
 QUICK = ("bundled", "gru")
-PEERS = (litert, onnxruntime, torch)
 PACKAGES = ("numpy", "ai-edge-litert", "onnxruntime", "torch")
 # Name of a row; the precision of ours, and whether it takes integers; the precision of the peers.
 # Peers take raw integers at int8, and their hybrid form is what a user may pick in its place.
@@ -65,13 +62,15 @@ def measure(case: Case, n_rounds: int) -> dict[str, Any]:
     """Everything of one network."""
     cached = all(kernel.is_compiled for kernel in _kernels(case))
     found, missing = list(ours(case)), []
-    for peer in PEERS:
-        try:
-            found += peer(case)
-        except ImportError as error:
-            missing.append(str(error))
-    kept, left_out = right(case, found)
-    times = rounds.microseconds([_call(road, case) for road in kept], n_rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        for peer in PEERS:
+            try:
+                found += peer(case, pathlib.Path(folder))
+            except ImportError as error:
+                missing.append(str(error))
+        kept, left_out = right(case, found)
+        calls = [_call(road, case) for road in kept]
+    times = turns.cpu_microseconds(calls, n_rounds)
     return {
         "title": case.title,
         "steps": len(case.x),
@@ -101,7 +100,7 @@ def _told(road: Road, times: Any) -> dict[str, Any]:
     low, median, high = np.percentile(times, [10, 50, 90])
     return {
         "runtime": road.runtime,
-        "interface": road.interface,
+        "interface": road.form,
         "precision": road.precision,
         "mode": road.mode,
         "median_us": float(median),
@@ -151,7 +150,7 @@ def measure_two_layers(n_rounds: int) -> list[dict[str, Any]]:
     # From floats, int8 is quantized once by both and twice by each alone.
     roads = [[r for r in found if r.raw or r.precision != "int8"] for found in roads]
     calls = [_call(road, case) for c, case in enumerate(cases) for road in roads[c]]
-    times = rounds.microseconds(calls, n_rounds).reshape(n_rounds, len(cases), -1)
+    times = turns.cpu_microseconds(calls, n_rounds).reshape(n_rounds, len(cases), -1)
     found = []
     for road, seen in zip(roads[0], times.transpose(2, 1, 0), strict=True):
         both, first, second = (float(np.median(t)) for t in seen)

@@ -1,4 +1,4 @@
-"""The machine that figures belong to; times are taken in `edgelstm.comparison.rounds`."""
+"""The machine that figures belong to; times are taken in `edgelstm.measurement.turns`."""
 
 import os
 import pathlib

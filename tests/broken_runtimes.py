@@ -10,6 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgelstm.measurement.own import prepare_reference
+from edgelstm.runtimes.runtime import Call, Calling
+
 Array = NDArray[Any]
 
 
@@ -65,3 +68,34 @@ def open_sleeping_with_the_lock(path: Path, states: Mapping[str, Array]) -> Echo
     path.write_text(f"{os.getpid()}\n", "utf-8")
     ctypes.PyDLL(None).sleep(300)  # no other thread of Python runs meanwhile
     return Echo()
+
+
+def prepare_right(path: Path, calling: Calling) -> Call:
+    return prepare_reference(path, calling)
+
+
+def prepare_wrong(path: Path, calling: Calling) -> Call:
+    right = prepare_reference(path, calling)
+    return lambda: right() + 1
+
+
+def prepare_aborting(path: Path, calling: Calling) -> Call:
+    os.write(2, b"kernel.cc:7 smashed\n")
+    os.abort()
+
+
+def prepare_refusing(path: Path, calling: Calling) -> Call:
+    raise RuntimeError("no such\noperator")
+
+
+def prepare_aborting_later(path: Path, calling: Calling) -> Call:
+    """Right while it is checked; takes the process with it once turns are under way."""
+    right, end = prepare_reference(path, calling), time.monotonic() + 2.5
+
+    def call() -> Array:
+        if time.monotonic() > end:
+            os.write(2, b"kernel.cc:9 smashed\n")
+            os.abort()
+        return right()
+
+    return call

@@ -11,7 +11,7 @@ import pytest
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.devices.device import ENERGY_ANSWERS, FIGURES, TEXTS
+from edgelstm.devices.keys import ENERGY_ANSWERS, FIGURES, TEXTS
 from edgelstm.formats import write
 from edgelstm.formats.table import FORMATS, suffix_of
 from edgelstm.installed import is_installed

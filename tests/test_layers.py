@@ -12,15 +12,18 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < comparison < tools"
+        "verification < measurement < comparison < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
-    "comparison": ("calling costs measuring rounds table use < checked choosing < comparing"),
-    "cost": (
-        "buffers instructions laws placing < loops < arena counts < count_ops cycles other_tools "
-        "traffic < boards duty memory < power < energy < inference variants < advice"
+    "comparison": (
+        "calling costs folder measuring table tflm_folder use < checked choosing < comparing"
     ),
-    "devices": "cores device",
+    "cost": (
+        "buffers instructions laws placing < loops < arena counts < count_ops cycles "
+        "folder_code other_tools traffic < boards duty memory < power < energy < inference "
+        "variants < advice"
+    ),
+    "devices": "cores keys < device < device_file",
     "execution": (
         "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
     ),
@@ -34,8 +37,8 @@ ORDER = {
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.c": (
-        "__init__ calls names < layer places < integers reals < lstm < dsp < layouts < build < "
-        "source twin vector < project read < write"
+        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
+        "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
@@ -66,15 +69,23 @@ ORDER = {
         "reading saturation < operations quantized weights < hybrid lower_composed lower_fused < "
         "lower quantize_fused < quantize_composed reference < quantizer"
     ),
+    "measurement": (
+        "clocks energies own plain ratios reference_loops torch_calls < engines job results < "
+        "advice comparing entrants machine paced predicting stored turns < child history session < "
+        "power < asking calibrating summing_up < metering < measuring"
+    ),
+    "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output < export_report "
-        "profile_report request < forms < cautions count_tables devices doctor options profile_csv "
-        "side_by_side < profile_request verdict < page_charts profile_tables < page "
-        "tables < written < bench compare export profiler verify < commands < cli"
+        "answer assumptions bench_report charts completion inputs output remote_host templates "
+        "words < bench_stored bench_tables export_report remote_install < "
+        "profile_report remote request < bench_remote forms < bench_calibrate cautions "
+        "count_tables devices doctor options profile_csv side_by_side < profile_request verdict < "
+        "page_charts profile_tables < page tables < written < bench_core bench_page < "
+        "bench compare export profiler verify < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -171,7 +182,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "commands", "export"), ("tools", "commands", "profile")}
+LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -3,7 +3,8 @@
 import dataclasses
 
 from edgelstm.cost.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
-from edgelstm.devices.device import FIGURES, Device
+from edgelstm.devices.device import Device
+from edgelstm.devices.keys import FIGURES
 from edgelstm.text import number
 
 

@@ -1,195 +1,193 @@
-"""`edgelstm bench --core`: what a step of the C folder costs on an emulated core, exactly."""
+"""`edgelstm bench`: how long a step takes on this machine, per engine and precision."""
 
-import difflib
+import dataclasses
+import hashlib
 import pathlib
-import re
-import tempfile
-from collections.abc import Iterator
-from typing import Any
+import shlex
+import sys
 
-import edgelstm
-from edgelstm.cost.instructions import dsp_network
-from edgelstm.devices.cores import CORES
+import numpy as np
+
+from edgelstm import bundled
 from edgelstm.errors import ModelError
-from edgelstm.formats import AnyNetwork, write
-from edgelstm.formats.c.read import kernels_of
-from edgelstm.layers.directions import parts
-from edgelstm.quantization.quantizer import quantize
-from edgelstm.runtimes import RUNTIMES
-from edgelstm.runtimes.emulated.counting import Counted, count
-from edgelstm.runtimes.emulated.cycles import BASIS, cycles, no_cycles
-from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import EmulatedFile, Machine
-from edgelstm.runtimes.emulated.toolchain import compiler_version, image_of
-from edgelstm.runtimes.folder import open_folder
-from edgelstm.tools import output
-from edgelstm.tools.bench_report import CoreRow, Cycles, Gate
-from edgelstm.tools.output import Tell
-from edgelstm.tools.request import Request, quantizable, read_data, read_network
-from edgelstm.verification.sampling import random_sequences
-from edgelstm.verification.verifier import compared, expected_outputs
+from edgelstm.files.disk import write_whole
+from edgelstm.formats import AnyNetwork
+from edgelstm.installed import check_installed
+from edgelstm.measurement import asking, measuring
+from edgelstm.measurement.history import save
+from edgelstm.measurement.results import Run
+from edgelstm.model.network import Network
+from edgelstm.model.sizes import with_random_weights
+from edgelstm.printable import printable_texts
+from edgelstm.tools import (
+    bench_calibrate,
+    bench_core,
+    bench_page,
+    bench_remote,
+    bench_stored,
+    bench_tables,
+    inputs,
+    output,
+)
+from edgelstm.tools.profile_request import Options, Shape, read_given
+from edgelstm.tools.request import Request, read_network
+from edgelstm.verification.results import FAILED
 
-SEQUENCES, STEPS = 2, 20  # that are compared
-BIAS_BYTES = 32  # of a unit of the LSTM for DSP cores: four gates, both sides
-PRODUCTS = re.compile("products|affine|_lstm_s8$")  # functions that read weights
+COUNTED = ("model", "calibration", "head", "activation", "order")  # options that go with --core
 
 
-def main(request: Request, cores: tuple[str, ...], *, as_json: bool, quiet: bool) -> int:
-    """Runs the command; returns its exit code."""
-    if not cores:
-        known = ", ".join(name for name, core in CORES.items() if core.emulator)
-        raise ModelError(f"--core is needed: {known}")
-    for core in cores:
-        check_core(core)
+@dataclasses.dataclass(frozen=True)
+class BenchOptions:
+    """The options of the command; None where not given."""
+
+    model: pathlib.Path | None = None
+    shape: Shape = Shape()
+    cores: tuple[str, ...] = ()
+    engines: tuple[str, ...] | None = None
+    precisions: tuple[str, ...] | None = None
+    seconds: float = 60.0
+    period_ms: float | None = None
+    calibration: pathlib.Path | None = None
+    steps: int | None = None
+    head: str | None = None
+    activation: str | None = None
+    order: tuple[str, ...] | None = None
+    cpu: int | None = None
+    threads: int = 1
+    seed: int = 0
+    device: str | None = None
+    power: str | None = None
+    power_engines: tuple[str, ...] | None = None
+    csv: bool = False
+    html: pathlib.Path | None = None
+    save: bool = False
+    history: bool = False
+    compare: tuple[pathlib.Path, pathlib.Path] | None = None
+    tolerance: float = 5.0
+    calibrate: bool = False
+    out: pathlib.Path | None = None
+    remote: str | None = None
+
+
+def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
+    """Runs the command; returns its exit code: 1 if an engine differs or crashed."""
+    if options.cores:
+        return _count(options, as_json=as_json, quiet=quiet)
+    if as_json and options.csv:
+        raise ModelError("--json and --csv both write to standard output; give one of them")
+    if options.compare:
+        tolerance = options.tolerance
+        return bench_stored.main_compare(options.compare, tolerance, as_json=as_json, quiet=quiet)
+    if options.history:
+        return bench_stored.main_history(as_json=as_json, quiet=quiet)
+    asked = _asked(options)
+    asking.check(asked if options.remote is None else bench_remote.checkable(asked))
+    if options.out and not options.calibrate:
+        raise ModelError("-o is where --calibrate writes; give both")
+    if options.html:
+        check_installed("jinja2", "a page (--html)")
+        if options.model and options.html.resolve() == options.model.resolve():
+            raise ModelError(f"--html {options.html} would overwrite the model; give another name")
+    if options.calibrate:
+        how = options.seconds, options.cpu, options.remote
+        return bench_calibrate.main(options.out, *how, as_json=as_json, quiet=quiet)
+    network, name = _network(options)
+    asked = _with_input(options, dataclasses.replace(asked, model=name), network)
     with output.progress(quiet) as tell:
-        tell("reading the model")
-        network, name = _network(request, tell)
-        rows = [measured(network, name, core, tell) for core in cores]
+        if options.remote is None:
+            run = measuring.run(network, asked, tell)
+        else:
+            given = None if options.model is None and options.shape == Shape() else network
+            run = bench_remote.run(options.remote, given, (asked, options.calibration), tell)
+    path = save(run) if options.save else None
+    _print(run, options, as_json=as_json, quiet=quiet)
+    for name, written in (("kept", path), ("page", options.html)):
+        if written and not (as_json or options.csv or quiet):
+            output.print_line(f"{name}: {written}", whole=True)
+    if run.interrupted:
+        return 130
+    return output.exit_code(_failures(run))
+
+
+def _count(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
+    """On emulated cores in place of this machine."""
+    own = {name: getattr(options, name) for name in COUNTED}
+    others = dataclasses.replace(BenchOptions(**own), cores=options.cores)
+    if options != dataclasses.replace(others, precisions=options.precisions):
+        kept = "--precision, --calibration, --head, --activation and --order"
+        raise ModelError(f"--core counts and measures no time; with it go MODEL, {kept}")
+    precision, *more = options.precisions or (None,)
+    if more:
+        raise ModelError("--core counts one precision; give one")
+    asked = Request(precision=precision, **own)
+    return bench_core.main(asked, options.cores, as_json=as_json, quiet=quiet)
+
+
+def _print(run: Run, options: BenchOptions, *, as_json: bool, quiet: bool) -> None:
+    shown = printable_texts(run)
+    if options.html:
+        write_whole(options.html, bench_page.render(shown).encode())
     if as_json:
-        output.print_json(
-            {
-                "model": name,
-                "command": "bench",
-                "version": edgelstm.__version__,
-                "schema": 1,
-                "results": [row.to_dict() for row in rows],
-            }
-        )
+        output.print_json(run.to_dict())
+    elif options.csv:
+        output.print_lines(bench_tables.render_csv(shown))
     elif not quiet:
-        _print(name, rows)
-    wrong = [f"{row.core}: {row.mismatches:,} values differ" for row in rows if row.mismatches]
-    return output.exit_code(wrong)
+        bench_tables.print_run(shown)
 
 
-def check_core(core: str) -> None:
-    """`ModelError` unless it is a core that is emulated here."""
-    if core not in CORES:
-        near = difflib.get_close_matches(core, CORES, 3, 0.5)
-        known = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CORES)}"
-        raise ModelError(f"core '{core}' is unknown; {known}")
-    if told := RUNTIMES[core].obstacle:
-        raise ModelError(told)
-    try:
-        compiler_version()
-    except ImportError as error:
-        raise ModelError(str(error)) from error
+def _failures(run: Run) -> list[str]:
+    return [
+        f"{one.engine} {one.precision or ''} {one.mode or ''}: {one.status}: {one.reason}"
+        for one in run.skipped
+        if one.status in FAILED
+    ]
 
 
-def _network(request: Request, tell: Tell) -> tuple[AnyNetwork, str]:
-    network, name = read_network(request)
-    precision = request.precision or "int8"
-    data = read_data(network, request, precision)
-    if source := quantizable(network, precision):
-        tell(f"quantizing to {precision}")
-        network = quantize(source, list(data.calibration) or None, precision)
-    return network, name
-
-
-def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
-    """A row of `results`: the folder is written, compiled, run, compared and counted."""
-    with tempfile.TemporaryDirectory() as place:
-        tell(f"compiling for {core}")
-        path = write(network, pathlib.Path(place) / f"{name}_c", target=core)
-        folder, kernels = open_folder(path), kernels_of(path)
-        image = Image(image_of(folder, core))
-        tell(f"counting on {core}")
-        x = random_sequences(network, SEQUENCES, STEPS)
-        file = EmulatedFile(folder, Machine(core, image))
-        expected = expected_outputs(network, x, core, every_step=False)
-        found = compared(str(path), core, (expected, file.run(x)), network)
-        counted = count(folder, core, image, x[0, :2])
-    gates = tuple(_gates(network, kernels, counted))
-    rest = counted.instructions - sum(gate.instructions for gate in gates)
-    ends, basis = _cycles(counted, image, core)
-    return CoreRow(
-        core,
-        counted.instructions,
-        predicted(network, kernels),
-        (*gates, Gate("rest", rest, 0)),
-        _padding(network, kernels, counted),
-        counted.loads,
-        counted.stores,
-        counted.bytes_read,
-        counted.bytes_written,
-        max(counted.stack_bytes, file.machine.stack_bytes),
-        image.flash_bytes,
-        folder.state_bytes,
-        found.mismatches,
-        kernels,
-        compiler_version(),
-        ends,
-        CORES[core].wait_states,
-        basis,
+def _asked(options: BenchOptions) -> asking.Asked:
+    """Without what needs the network."""
+    digest = None
+    if options.model is not None and options.model.is_file():
+        digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
+    return asking.Asked(
+        engines=options.engines,
+        precisions=options.precisions,
+        seconds=options.seconds,
+        period_ms=options.period_ms,
+        steps=options.steps,
+        cpu=options.cpu,
+        threads=options.threads,
+        seed=options.seed,
+        device=options.device,
+        power=None if options.power == "none" else options.power,
+        power_engines=options.power_engines,
+        model_sha256=digest,
+        command=shlex.join(["edgelstm", *sys.argv[1:]]),
     )
 
 
-def predicted(network: AnyNetwork, kernels: dict[str, str]) -> int | None:
-    """From sizes, where every layer is an LSTM in the assembly of DSP cores; else None."""
-    found = _in_assembly(network, kernels)
-    if len(found) < len(kernels):
-        return None
-    return dsp_network([(part.input_size, part.output_size) for part in found])
-
-
-def _in_assembly(network: AnyNetwork, kernels: dict[str, str]) -> list[Any]:
-    """Layers that are LSTMs in the assembly of DSP cores."""
-    found = zip(parts(network.layers), kernels.values(), strict=True)
-    return [part for part, why in found if why.startswith("dsp")]
-
-
-def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> Iterator[Gate]:
-    sizes: dict[str, int] = {}
-    for part, name in zip(parts(network.layers), kernels, strict=True):
-        for op in part.sizes.operations.ops:
-            if op.side:
-                key = f"{name} {op.gate or op.side}"
-                size = part.matrix(op.side, op.gate).stored_bytes
-                sizes[key] = sizes.get(key, 0) + size
-    of_products = sum(n for f, n in counted.by_function.items() if PRODUCTS.search(f))
-    total = sum(sizes.values())
-    for key, size in sizes.items():
-        yield Gate(key, of_products * size // total, size)
-
-
-def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> int | None:
-    """Bytes of streams of words that are neither weights nor biases."""
-    if counted.loads is None:
-        return None
-    read = sum(n for array, n in counted.read_by_array.items() if array.endswith("_stream"))
-    dsp = _in_assembly(network, kernels)
-    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in dsp)
-    biases: int = sum(BIAS_BYTES * p.output_size for p in dsp)
-    return read - weights - biases
-
-
-def _cycles(counted: Counted, image: Image, core: str) -> tuple[Cycles | None, str]:
-    if told := no_cycles(core):
-        return None, told
-    if counted.flash_lines is None:
-        return None, "the emulator does not tell which flash lines are read"
-    low = cycles(counted, image, core)
-    high = low + (CORES[core].wait_states or 0) * counted.flash_lines
-    return Cycles(low, (low + high) // 2, high), BASIS
-
-
-def _print(name: str, rows: list[CoreRow]) -> None:
-    output.print_heading(name, "a step of the C folder, on emulated cores")
-    columns = ("core", ">instructions", ">predicted", ">cycles", ">stack B", ">RAM B", ">flash B")
-    output.print_table("", (*columns, ">differ"), map(_texts, rows))
-    for row in rows:
-        output.print_line()
-        gates = [(g.name, f"{g.instructions:,}", f"{g.weight_bytes:,}") for g in row.gates]
-        output.print_table(row.core, ("gate", ">instructions", ">weights B"), gates)
-    output.print_line(f"\ncompiled by {rows[0].compiler}; {rows[0].cycles_basis}")
-
-
-def _texts(row: CoreRow) -> tuple[str, ...]:
-    ends, told = row.cycles_per_step, row.predicted_instructions_per_step
-    numbers = (row.stack_bytes, row.ram_bytes, row.flash_bytes, row.mismatches)
-    return (
-        row.core,
-        f"{row.instructions_per_step:,}",
-        "-" if told is None else f"{told:,}",
-        "-" if ends is None else f"{ends.low:,} to {ends.high:,}",
-        *(f"{n:,}" for n in numbers),
+def _network(options: BenchOptions) -> tuple[AnyNetwork, str]:
+    """Of a file, of sizes with random weights, or the bundled one."""
+    if options.shape != Shape():
+        models = (options.model,) if options.model else ()
+        rest = {name: getattr(options, name) for name in ("head", "activation", "order")}
+        (given,) = read_given(Options(models=models, shape=options.shape, **rest))
+        assert isinstance(given.network, Network)
+        return with_random_weights(given.network), given.name
+    request = Request(
+        model=options.model,
+        head=options.head,
+        activation=options.activation,
+        order=options.order,
     )
+    return read_network(request)
+
+
+def _with_input(options: BenchOptions, asked: asking.Asked, network: AnyNetwork) -> asking.Asked:
+    if options.calibration:
+        arrays = inputs.read_sequences(options.calibration, network.input_size)
+        return dataclasses.replace(asked, calibration=arrays)
+    if options.model is None and options.shape == Shape():
+        data = bundled.demo_data()
+        given = [np.asarray(data.calibration)]
+        return dataclasses.replace(asked, calibration=given)
+    return asked

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: bars of parts, intervals, a roofline; exact values stand in their titles.
+"""Charts as inline SVG: bars, intervals, samples, a roofline, curves; exact values are titles.
 
 Each is 360 units wide, a label and a value above each bar, so that it reads at the width of a
 phone; the page never draws it larger, so that all text has one size. Colours are the page's classes
@@ -79,7 +79,8 @@ def intervals(title: str, rows: Iterable[tuple[str, float, float | None, float]]
     The scale begins at 0; where values differ by more than `LINEAR` it is logarithmic and says so.
     """
     rows = list(rows)
-    least, most = min(low for _, low, *_ in rows), max(high for *_, high in rows)
+    values = [value for _, *ends in rows for value in ends if value is not None]
+    least, most = min(values), max(values)
     decades = _decades(least, most)
     parts = []
     for k, (label, low, typical, high) in enumerate(rows):
@@ -100,6 +101,81 @@ def intervals(title: str, rows: Iterable[tuple[str, float, float | None, float]]
     if not decades:
         return _svg(title, height, parts)
     return _svg(title, height + AXIS, [*parts, *_axis(height, most, decades, unit)])
+
+
+def strips(title: str, rows: Iterable[tuple[str, str, Sequence[float], float]], unit: str) -> str:
+    """Every sample as a thin line, so that where many lie is dark, and the median across it.
+
+    Args:
+        title: Of the chart.
+        rows: Label, text, samples and median, from top to bottom; the scale is that of `intervals`.
+        unit: Of the samples.
+    """
+    rows = list(rows)
+    values = [value for *_, samples, median in rows for value in (*samples, median)]
+    decades = _decades(min(values), max(values))
+    parts = []
+    for k, (label, text, samples, median) in enumerate(rows):
+        y = k * ROW + BAR_Y
+        parts += _heading(k, label, text)
+        parts.append(f'<rect class="track" {_box(0, k, WIDTH)}/>')
+        places = [f"{_across(value, max(values), decades):.1f}" for value in samples]
+        lines = "".join(f"M{x},{y:g}v{BAR_HEIGHT:g}" for x in places)
+        told = escape(f"{label}: {text}")
+        parts.append(f'<path class="sample" d="{lines}"><title>{told}</title></path>')
+        x = min(_across(median, max(values), decades), WIDTH - 1)
+        ends = f'y1="{y - 2:.1f}" y2="{y + BAR_HEIGHT + 2:.1f}"'
+        parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" {ends}/>')
+    height = len(rows) * ROW
+    if not decades:
+        return _svg(title, height, parts)
+    return _svg(title, height + AXIS, [*parts, *_axis(height, max(values), decades, unit)])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One value over time: its name, a value for each moment, and which colour it has."""
+
+    name: str
+    values: Sequence[float]
+    colour: str
+
+
+def over_time(
+    title: str,
+    seconds: Sequence[float],
+    curves: Sequence[Curve],
+    shaded: Sequence[tuple[float, float]],
+    unit: str,
+) -> str:
+    """A line per curve from zero on, over stretches of time that are shaded."""
+    height, left, bottom, top = 200.0, 44.0, 166.0, 12.0
+    most, last = max(max(c.values) for c in curves) or 1, seconds[-1] or 1
+
+    def place(second: float, value: float) -> tuple[float, float]:
+        return left + (WIDTH - left) * second / last, bottom - (bottom - top) * value / most
+
+    parts = []
+    for begin, end in shaded:
+        (x, _), (right, _) = place(begin, 0), place(end, 0)
+        box = f'x="{x:.1f}" y="{top}" width="{right - x:.1f}" height="{bottom - top}"'
+        parts.append(f'<rect class="shade" {box}/>')
+    for curve in curves:
+        points = (place(*pair) for pair in zip(seconds, curve.values, strict=True))
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        told = escape(curve.name)
+        parts.append(
+            f'<polyline class="{curve.colour}" points="{line}"><title>{told}</title></polyline>'
+        )
+    parts += [
+        f'<line class="axis" x1="{left}" y1="{bottom}" x2="{WIDTH:g}" y2="{bottom}"/>',
+        f'<line class="axis" x1="{left}" y1="{top}" x2="{left}" y2="{bottom}"/>',
+        _text(left - 4, top + 8, number(most), "end", "value"),
+        _text(left - 4, bottom, "0", "end", "value"),
+        _text(WIDTH, bottom + 16, f"{number(last)} s", "end", "value"),
+        _text(WIDTH, bottom + 31, f"{unit}; steps ran where it is shaded", "end", "value"),
+    ]
+    return _svg(title, height, parts)
 
 
 def _decades(least: float, most: float) -> range:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from edgelstm.errors import DeviceError, ModelError
-from edgelstm.tools import output
+from edgelstm.tools import output, words
 from edgelstm.tools.commands import app
 
 
@@ -17,7 +17,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        _check_words(sys.argv[1:])
+        words.check_words(sys.argv[1:])
         code = app(standalone_mode=False)
     except (ModelError, DeviceError) as error:
         return output.fail(str(error))
@@ -35,20 +35,6 @@ def _run() -> int:
             raise
         return output.fail(message() or "a command is needed; `edgelstm -h` lists them")
     return code if isinstance(code, int) else 0
-
-
-def _check_words(words: list[str]) -> None:
-    """Refuses empty words: a script's variable was not set. They do not leave an option out."""
-    for before, word in zip(["", *words], words, strict=False):
-        option, equals, value = word.partition("=")
-        if not word.strip():
-            raise ModelError(f"{_named(before)} is empty; give a value, or leave it out")
-        if option.startswith("--") and equals and not value.strip():
-            raise ModelError(f"{option} is empty; give a value, or leave it out")
-
-
-def _named(option: str) -> str:
-    return option if option.startswith("-") else "an argument"
 
 
 if __name__ == "__main__":

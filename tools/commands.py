@@ -2,13 +2,11 @@
 
 import functools
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from edgelstm.errors import ModelError
-from edgelstm.tools import completion, options, output
+from edgelstm.tools import completion, options, output, words
 
 app = typer.Typer(
     name="edgelstm",
@@ -19,20 +17,7 @@ app = typer.Typer(
 )
 
 
-class _Command(TyperCommand):
-    """A command that takes an option twice only if it keeps both values."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Of options given twice the parser itself would keep the last one, silently."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        for option in given:
-            single = not (option.multiple or getattr(option, "is_flag", False))
-            if option.param_type_name == "option" and single and given.count(option) > 1:
-                raise ModelError(f"{option.opts[-1]} is given twice; it takes one value: give one")
-        return super().parse_args(ctx, args)
-
-
-_command = functools.partial(app.command, cls=_Command)
+_command = functools.partial(app.command, cls=words.Command)
 
 
 @app.callback(invoke_without_command=True)
@@ -181,28 +166,74 @@ def compare(
 @_command()
 def bench(
     model: options.Model = None,
+    cell: options.Cell = None,
+    input_size: options.InputSize = None,
+    hidden: options.Hidden = None,
+    layers: options.Layers = None,
+    projection: options.Projection = None,
+    outputs: options.Outputs = None,
     core: options.EmulatedCores = None,
-    precision: options.Precision = None,
+    engines: options.Engines = None,
+    precision: options.Precisions = None,
+    seconds: options.Seconds = 60.0,
+    period_ms: options.PeriodMs = None,
     calibration: options.Calibration = None,
+    steps: options.SequenceSteps = None,
     head: options.Head = None,
     activation: options.Activation = None,
     order: options.Order = None,
+    cpu: options.Cpu = None,
+    threads: options.Threads = 1,
+    seed: options.Seed = 0,
+    device: options.OwnDevice = None,
+    power: options.Power = None,
+    power_engines: options.PowerEngines = None,
+    save: options.Save = False,
+    history: options.History = False,
+    compare: options.Compare = None,
+    tolerance: options.Tolerance = 5.0,
+    calibrate: options.Calibrate = False,
+    out: options.DeviceOut = None,
+    html: options.Html = None,
+    remote: options.Remote = None,
+    as_csv: options.AsCsv = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Count what a step of the C folder costs on emulated cores."""
+    """Measure a network on this machine: every engine takes turns, beside the prediction."""
     from edgelstm.tools import bench as command
-    from edgelstm.tools.request import Request
+    from edgelstm.tools.profile_request import Shape
 
-    asked = Request(
+    asked = command.BenchOptions(
         model=model,
-        precision=precision,
+        shape=Shape(cell, input_size, hidden, layers, projection, outputs),
+        cores=tuple(core or ()),
+        engines=_names(engines),
+        precisions=_names(precision),
+        seconds=seconds,
+        period_ms=period_ms,
         calibration=calibration,
+        steps=steps,
         head=head,
         activation=activation,
         order=_names(order),
+        cpu=cpu,
+        threads=threads,
+        seed=seed,
+        device=device,
+        power=power,
+        power_engines=_names(power_engines),
+        csv=as_csv,
+        save=save,
+        history=history,
+        compare=compare,
+        tolerance=tolerance,
+        calibrate=calibrate,
+        out=out,
+        html=html,
+        remote=remote,
     )
-    raise typer.Exit(command.main(asked, tuple(core or ()), as_json=as_json, quiet=quiet))
+    raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
 
 
 @_command()

@@ -80,8 +80,8 @@ def _keep(made: pathlib.Path, out: pathlib.Path, request: Request, table: Compar
 def _print(table: Comparison, out: pathlib.Path | None) -> None:
     output.print_heading(table.model, f"{counted(table.steps, 'step')} a call of a .tflite file")
     headings = (
-        *("precision", "form", ">.tflite", ">.onnx", ">SNR, dB", ">accuracy", ">differ"),
-        ">us a step here",
+        *("precision", "form", ">.tflite", ">.onnx", ">C folder", ">SNR, dB", ">accuracy"),
+        *(">differ", ">us a step here"),
     )
     output.print_table("", headings, map(_row, table.rows))
     output.print_line()
@@ -104,6 +104,7 @@ def _row(row: Row) -> tuple[str, ...]:
         row.form or "-",
         sizes.get("tflite", "-"),
         sizes.get("onnx", "-"),
+        sizes.get("c", "-"),
         "-" if row.snr_db is None else f"{row.snr_db:.1f}",
         "-" if row.accuracy is None else f"{row.accuracy:.2%}",
         "-" if row.mismatches is None else f"{row.mismatches:,}",

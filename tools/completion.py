@@ -40,10 +40,12 @@ def kernels() -> Iterable[str]:
 
 def formats(incomplete: str) -> list[str]:
     """Formats that are written, behind those that stand before the last comma."""
+    from edgelstm.comparison.tflm_folder import FORMAT
     from edgelstm.formats.table import FORMATS
 
     given = incomplete.rpartition(",")
     names = [suffix.lstrip("._") for suffix, known in FORMATS.items() if known.writer]
+    names.append(FORMAT)
     return [f"{given[0]}{given[1]}{name}" for name in names if name.startswith(given[2])]
 
 

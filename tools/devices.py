@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from edgelstm.devices.device import FIGURES, Device, Figure, device_names, read_device
+from edgelstm.devices.device import Device, Figure, device_names, read_device
+from edgelstm.devices.keys import FIGURES
 from edgelstm.tools import output
 
 

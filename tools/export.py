@@ -4,8 +4,9 @@ import pathlib
 from collections.abc import Iterator
 
 import edgelstm
-from edgelstm.comparison import calling, costs, measuring
+from edgelstm.comparison import calling, costs, measuring, tflm_folder
 from edgelstm.comparison.checked import measured_arena, tflite_of, verified
+from edgelstm.comparison.folder import built, folder_fit, folder_report
 from edgelstm.comparison.use import file_stem, purpose, uses
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
@@ -13,11 +14,12 @@ from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import Contents, read_contents, write_whole
-from edgelstm.formats import encode
+from edgelstm.files.disk import Contents, read_contents, write_contents, write_whole
+from edgelstm.formats import encode, facts
+from edgelstm.formats.c.read import REPORT
 from edgelstm.formats.table import suffix_of
 from edgelstm.printable import printable_texts
-from edgelstm.tools import output, tables
+from edgelstm.tools import output, tables, verdict
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.cautions import cautions
 from edgelstm.tools.export_report import Artifact, ExportReport
@@ -40,7 +42,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         exported = write_files(network, name, request, tell)
         report = check(exported, request, tell)
     path = request.out / f"{file_stem(exported.name, exported.network)}_report.json"
-    write_whole(path, output.json_text(report.to_dict()).encode())
+    _write_reports(report, path)
     for text in cautions(report):
         output.warn(text)
     if as_json:
@@ -50,6 +52,16 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     return output.exit_code(report.failures)
 
 
+def _write_reports(report: ExportReport, path: pathlib.Path) -> None:
+    """The report, and in a folder of C what concerns it."""
+    found = report.to_dict()
+    write_whole(path, output.json_text(found).encode())
+    for artifact in report.artifacts:
+        if artifact.format == "c":
+            own = folder_report(found, artifact.path, artifact.built)
+            write_whole(pathlib.Path(artifact.path) / REPORT, output.json_text(own).encode())
+
+
 def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     """The report, with what failed."""
     checked = verified(exported.network, exported.paths, tell)
@@ -57,9 +69,18 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
     measured = measuring.with_spread(measuring.measure(*given, tell), *given, tell)
     network, device = exported.network, exported.device
     counts = count(network, precision=exported.precision)
-    energy = estimate(counts, device, request.kernels)
-    fit, arena = _fit(exported, counts, energy.kernels, tell)
-    answer, about = _answer(exported, counts, energy, fit), calling.called(network, exported.paths)
+    about, arena = calling.called(network, exported.paths), _arena(exported, tell)
+    used = uses(network, exported.paths, about.operators, arena, device.core)
+    chosen = next(use for use in used if use.device_kind == device.kind)
+    kernels = request.kernels or costs.kernels_of(counts, device, chosen.runtime)
+    energy = estimate(counts, device, kernels)
+    artifacts = tuple(
+        _artifact(path, (exported, checked, counts, arena), request) for path in exported.paths
+    )
+    if request.as_array:
+        artifacts += (_as_array(exported, about, artifacts, arena),)
+    fit = next((a.fit for a in artifacts if a.path == chosen.artifact and a.fit), None)
+    answer = _answer(exported, counts, energy, fit or _fit(exported, counts, energy.kernels))
     return ExportReport(
         answer,
         form=network.form,
@@ -68,7 +89,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         target=request.target,
         assumed=network.assumed,
         skipped=(*exported.skipped, *measuring.left_out(measured, exported.data)),
-        artifacts=tuple(_artifact(path, exported, request) for path in exported.paths),
+        artifacts=artifacts,
         accuracy=measured,
         verified=checked,
         macs=counts.total.macs,
@@ -76,8 +97,8 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         input=network.input,
         output=network.output,
         called=about,
-        use=uses(network, exported.paths, about.operators, arena),
-        failures=tuple(_failures(checked, answer, request)),
+        use=used,
+        failures=tuple(_failures(checked, answer, artifacts, request)),
         version=edgelstm.__version__,
     )
 
@@ -97,43 +118,102 @@ def _answer(exported: Exported, counts: Counts, energy: Energy, fit: Fit) -> Ans
     )
 
 
-def _artifact(path: pathlib.Path, exported: Exported, request: Request) -> Artifact:
-    """Size of the file and of the same in float32, and what it is for."""
+def _artifact(
+    path: pathlib.Path,
+    known: tuple[Exported, tuple[Verified, ...], Counts, int | None],
+    request: Request,
+) -> Artifact:
+    """Size of the file and of the same in float32, what it is for, and whether it fits."""
+    exported, checked, counts, arena = known
     is_for, not_for = purpose(exported.network, suffix_of(path))
-    float_bytes = None
-    if exported.original and exported.precision != "float32":
-        try:
-            float_bytes = _size_bytes(
-                encode(
-                    exported.original,
-                    suffix_of(path),
-                    steps=exported.steps,
-                    streaming=request.streaming,
-                )
-            )
-        except ModelError:
-            float_bytes = None
+    is_folder = suffix_of(path) == "_c"
+    made = built(path, checked) if is_folder else None
     return Artifact(
         str(path),
         suffix_of(path).lstrip("._"),
         size_bytes=_size_bytes(read_contents(path)),
-        float32_bytes=float_bytes,
+        float32_bytes=_float_bytes(path, exported, request),
         is_for=is_for,
         not_for=not_for,
+        fit=folder_fit(path, made, counts, exported.device)
+        if is_folder
+        else _file_fit(path, exported, counts, arena),
+        built=made,
     )
+
+
+def _as_array(
+    exported: Exported, about: calling.Called, artifacts: tuple[Artifact, ...], arena: int | None
+) -> Artifact:
+    """The `.tflite` file once more, as C++."""
+    path = tflite_of(exported.paths)
+    assert path is not None, "it is written with it"
+    fit = next(artifact.fit for artifact in artifacts if artifact.path == str(path))
+    assert fit is not None, "something on every device runs it"
+    network, how = exported.network, facts(path)
+    recipe = tflm_folder.Recipe(
+        exported.name,
+        path.name,
+        how,
+        about.reset["tflm"] if about.reset else None,
+        arena or fit.ram_bytes,
+        tflm_folder.MEASURED if arena else tflm_folder.DERIVED,
+        (network.input_size, network.output_size),
+        1 if network.last_step else how.steps or 1,
+    )
+    contents = tflm_folder.folder(path.read_bytes(), recipe)
+    write_contents(tflm_folder.beside(path), contents)
+    return Artifact(
+        str(tflm_folder.beside(path)),
+        tflm_folder.FORMAT,
+        size_bytes=_size_bytes(contents),
+        float32_bytes=None,
+        is_for="microcontrollers, in a build of TensorFlow Lite Micro",
+        not_for=None,
+        fit=fit,
+    )
+
+
+def _float_bytes(path: pathlib.Path, exported: Exported, request: Request) -> int | None:
+    if exported.original is None or exported.precision == "float32":
+        return None
+    suffix, steps, streaming = suffix_of(path), exported.steps, request.streaming
+    try:
+        return _size_bytes(encode(exported.original, suffix, steps=steps, streaming=streaming))
+    except ModelError:
+        return None
 
 
 def _size_bytes(contents: Contents) -> int:
     return sum(map(len, contents.values()))
 
 
-def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> tuple[Fit, int | None]:
-    """Also the smallest arena that ran here."""
-    arena = size = None
-    tflite = tflite_of(exported.paths)
-    if tflite and exported.device.kind != "sbc":
-        arena, size = measured_arena(exported.paths, tell), tflite.stat().st_size
-    fit = costs.fitted(
+def _arena(exported: Exported, tell: Tell) -> int | None:
+    """The smallest arena that ran here."""
+    if exported.device.kind == "sbc" or tflite_of(exported.paths) is None:
+        return None
+    return measured_arena(exported.paths, tell)
+
+
+def _file_fit(
+    path: pathlib.Path, exported: Exported, counts: Counts, arena: int | None
+) -> Fit | None:
+    """Of one file; None where nothing on the device runs it."""
+    if exported.device.kind == "sbc":
+        return _fit(exported, counts, "interpreter-python")
+    if suffix_of(path) != ".tflite":
+        return None
+    return _fit(exported, counts, "tflm", arena, path.stat().st_size)
+
+
+def _fit(
+    exported: Exported,
+    counts: Counts,
+    kernels: str,
+    arena: int | None = None,
+    size: int | None = None,
+) -> Fit:
+    return costs.fitted(
         exported.network,
         counts,
         exported.device,
@@ -142,14 +222,19 @@ def _fit(exported: Exported, counts: Counts, kernels: str, tell: Tell) -> tuple[
         measured_bytes=arena,
         file_bytes=size,
     )
-    return fit, arena
 
 
-def _failures(checked: tuple[Verified, ...], answer: Answer, request: Request) -> Iterator[str]:
+def _failures(
+    checked: tuple[Verified, ...],
+    answer: Answer,
+    artifacts: tuple[Artifact, ...],
+    request: Request,
+) -> Iterator[str]:
     for v in checked:
         if v.status in FAILED and (v.status != "refused" or request.target in (None, v.runtime)):
             yield f"{v.artifact} in {v.runtime}: {v.reason}"
-    if answer.fit.fits is False:
-        yield f"does not fit {answer.device}"
+    others = [artifact.fit.fits for artifact in artifacts if artifact.fit]
+    if answer.fit.fits is False and not any(fits is not False for fits in others):
+        yield f"does not fit {answer.device}: {verdict.too_much(answer.fit)}"
     if answer.file_reason and not (request.formats or request.target):
         yield answer.file_reason

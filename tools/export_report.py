@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any
 
 from edgelstm.comparison.calling import Called
+from edgelstm.comparison.folder import Built
 from edgelstm.comparison.measuring import Accuracy
 from edgelstm.comparison.use import Use
 from edgelstm.cost.energy import Energy
+from edgelstm.cost.memory import Fit
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
 from edgelstm.verification.results import Verified
@@ -21,6 +23,8 @@ class Artifact:
         size_bytes: Of a folder the sum of its files.
         float32_bytes: The same of the float network; None where there is none.
         is_for, not_for: What it is for, and what it is not; None: nothing to say.
+        fit: Whether the device holds it; None of a file that nothing there runs.
+        built: Of a folder of C what was compiled for its core; None where nothing was.
     """
 
     path: str
@@ -29,6 +33,8 @@ class Artifact:
     float32_bytes: int | None
     is_for: str
     not_for: str | None
+    fit: Fit | None = None
+    built: Built | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """An object of `artifacts`."""
@@ -39,6 +45,7 @@ class Artifact:
             "float32_bytes": self.float32_bytes,
             "for": self.is_for,
             "not_for": self.not_for,
+            "fit": self.fit and self.fit.to_dict(),
         }
 
 

@@ -1,4 +1,4 @@
-"""Options of `export` and `profile`, each declared once; nothing heavy is imported here."""
+"""Options of commands, each declared once; nothing heavy is imported here."""
 
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +48,8 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="Output folder.")]
 Formats = Annotated[
     str | None,
     typer.Option(
-        help="tflite,onnx,npz,c; the first two if absent.", autocompletion=completion.formats
+        help="tflite,onnx,npz,c,tflite-c; the first two if absent.",
+        autocompletion=completion.formats,
     ),
 ]
 Target = Annotated[
@@ -121,3 +122,42 @@ CompareCounters = Annotated[
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="A table on standard output.")]
 Html = Annotated[Path | None, typer.Option(help="Write one page that works offline.")]
+
+# ---- of bench
+
+Engines = Annotated[str | None, typer.Option(help="numba,litert,...; all installed if absent.")]
+Precisions = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", help="int8,float32,...; all if absent.", autocompletion=completion.precisions
+    ),
+]
+Seconds = Annotated[float, typer.Option(help="For turns and paced steps together.")]
+SequenceSteps = Annotated[int | None, typer.Option("--steps", help="Of a sequence.")]
+Cpu = Annotated[int | None, typer.Option(help="Which core; the last allowed one if absent.")]
+Threads = Annotated[int, typer.Option(help="Of each engine.")]
+Seed = Annotated[int, typer.Option(help="Of the order of turns.")]
+OwnDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="Predictions are of; by board.", autocompletion=completion.devices
+    ),
+]
+Save = Annotated[bool, typer.Option("--save", help="Keep the run in your data folder.")]
+History = Annotated[bool, typer.Option("--history", help="In place of measuring: what was kept.")]
+Compare = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(help="In place of measuring: two files of --json."),
+]
+Tolerance = Annotated[float, typer.Option(help="Percent, of --compare.")]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="In place of measuring: a device file of this machine.")
+]
+Remote = Annotated[str | None, typer.Option(help="user@host: there, over ssh.")]
+DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]
+Power = Annotated[
+    str | None, typer.Option(help="none auto pmic hwmon rapl battery csv:FILE; takes minutes.")
+]
+PowerEngines = Annotated[
+    str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")
+]

@@ -1,14 +1,20 @@
 """`profile --html`: one page that works offline, from the same report as `--json`."""
 
 import dataclasses
-import importlib.resources
 from collections.abc import Iterator, Sequence
 
 from edgelstm.cost.counts import COLUMNS, LayerCounts
 from edgelstm.cost.cycles import Interval
 from edgelstm.cost.duty import Duty
 from edgelstm.text import number, percent
-from edgelstm.tools import count_tables, page_charts, profile_tables, side_by_side, verdict
+from edgelstm.tools import (
+    count_tables,
+    page_charts,
+    profile_tables,
+    side_by_side,
+    templates,
+    verdict,
+)
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.profile_report import ProfileReport, Share
 
@@ -61,14 +67,9 @@ class View:
 
 def render(reports: Sequence[ProfileReport]) -> str:
     """The text of the page."""
-    import jinja2
-
-    template = (importlib.resources.files("edgelstm.tools") / "page.html").read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
     answers = [report.answer for report in reports]
-    return environment.from_string(template).render(
+    return templates.render(
+        "page.html",
         views=[_view(report) for report in reports],
         first=reports[0],
         headings=HEADINGS,

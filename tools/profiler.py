@@ -14,7 +14,7 @@ from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import shares
 from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.inference import inference_us
-from edgelstm.cost.memory import Fit, Part, memory_map
+from edgelstm.cost.memory import FOLDER, Fit, Part, memory_map
 from edgelstm.cost.other_tools import foreign_counts
 from edgelstm.cost.traffic import traffic
 from edgelstm.cost.variants import Situation
@@ -27,7 +27,7 @@ from edgelstm.model.network import Network
 from edgelstm.model.sizes import shapes
 from edgelstm.printable import printable_texts
 from edgelstm.text import number
-from edgelstm.tools import assumptions, output, page, profile_csv, profile_tables
+from edgelstm.tools import assumptions, output, page, profile_csv, profile_tables, verdict
 from edgelstm.tools.answer import Answer
 from edgelstm.tools.profile_report import ProfileReport, RuntimeFit, Share
 from edgelstm.tools.profile_request import Given, Options, read_given
@@ -75,7 +75,8 @@ def main(options: Options, *, as_json: bool, quiet: bool) -> int:
 def _failures(answer: Answer) -> list[str]:
     found, duty = [], answer.energy.duty
     if answer.fit.fits is False:
-        found.append(f"{answer.model} does not fit {answer.device}")
+        told = verdict.too_much(answer.fit)
+        found.append(f"{answer.model} does not fit {answer.device}: {told}")
     if duty and duty.keeps_up is False:
         period = number(duty.period_ms)
         found.append(f"{answer.model} does not keep up on {answer.device}: {period} ms")
@@ -209,7 +210,8 @@ def _runtimes(given: Given, counts: Counts, device: Device) -> tuple[RuntimeFit,
     """The fit with each runtime that may run it."""
     if device.kind == "sbc" or costs.no_file(given.network, counts.precision, device):
         return ()
-    names = ("tflm", "cmsis-nn")
+    written = costs.written_for(given.network, counts.precision, device)
+    names = ("tflm", "cmsis-nn", *([FOLDER] if "_c" in written else []))
     return tuple(RuntimeFit(name, _fitted(given, counts, device, name)) for name in names)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgelstm import bundled
 from edgelstm.arguments import float32
-from edgelstm.comparison import costs
+from edgelstm.comparison import costs, tflm_folder
 from edgelstm.comparison.measuring import Data
 from edgelstm.cost.energy import check_kernels
 from edgelstm.devices.device import Device, check_exportable, read_device
@@ -61,6 +61,19 @@ class Request:
     order: tuple[str, ...] | None = None
     explain: bool = False
 
+    @property
+    def as_array(self) -> bool:
+        """Whether the `.tflite` file is also written as C++."""
+        return tflm_folder.FORMAT in (self.formats or ())
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """Formats that a network is written in."""
+        if self.formats is None:
+            return None
+        names = tuple(name for name in self.formats if name != tflm_folder.FORMAT)
+        return (*names, "tflite") if self.as_array and "tflite" not in names else names
+
 
 def check_options(request: Request) -> None:
     """What is wrong whatever the network is: said before anything is read."""
@@ -75,7 +88,7 @@ def check_options(request: Request) -> None:
     Asked(request.head, request.activation, request.order)
     if request.target:
         target_suffix(request.target)
-    for format_name in request.formats or ():
+    for format_name in request.files or ():
         check_suffix(suffix_named(format_name), "writer")
         if request.target and target_suffix(request.target) != suffix_named(format_name):
             raise ModelError(

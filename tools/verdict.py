@@ -49,6 +49,15 @@ def fit_by_memory(fit: Fit) -> tuple[tuple[str, int | None, int | None], ...]:
     )
 
 
+def too_much(fit: Fit) -> str:
+    """What is beyond the device: `4,321 B of flash too much`."""
+    return ", ".join(
+        f"{need - available:,} B of {name} too much"
+        for name, need, available in fit_by_memory(fit)
+        if need is not None and available is not None and need > available
+    )
+
+
 def _time(answer: Answer) -> str:
     energy = answer.energy
     if energy.latency_us is None:

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+from edgelstm.comparison import tflm_folder
 from edgelstm.comparison.measuring import Data
 from edgelstm.comparison.use import file_stem
 from edgelstm.devices.device import Device, check_exportable, read_device
@@ -67,11 +68,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
     device = read_device(request.device or default_device(network, request))
     check_exportable(device)
     precision, skipped = choose_precision(network, request, device)
-    if precision == "hybrid" and device.kind != "sbc":
-        raise ModelError(
-            f"no runtime of a microcontroller runs hybrid networks, and {device.name} is one; "
-            f"use --precision int8, or --device {HYBRID_DEVICE}"
-        )
+    _check_hybrid(precision, device, request)
     data = read_data(network, request, precision)
     original = network if isinstance(network, Network) else None
     form, form_reason = choose_form(network, precision, request, device)
@@ -94,13 +91,34 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         raise ModelError(f"nothing could be written: {'; '.join(skipped)}")
     for path, contents in encoded:
         check_source(request, path, contents)
-        check_replaced(path)
+        _check_replaced(path, name, request)
     make_folder(request.out)
     for path, contents in encoded:
         tell(f"writing {path.name}")
         write_contents(path, contents)
         exported.paths.append(path)
     return exported
+
+
+def _check_hybrid(precision: str, device: Device, request: Request) -> None:
+    """`ModelError` for a hybrid network where a microcontroller is meant."""
+    if precision == "hybrid" and device.kind != "sbc":
+        raise ModelError(
+            f"no runtime of a microcontroller runs hybrid networks, and {device.name} is one; "
+            f"use --precision int8, or --device {HYBRID_DEVICE}"
+        )
+    if precision == "hybrid" and request.as_array:
+        raise ModelError(
+            f"{tflm_folder.FORMAT} is for microcontrollers, and no runtime there runs hybrid "
+            "networks; use --precision int8"
+        )
+
+
+def _check_replaced(path: pathlib.Path, name: str, request: Request) -> None:
+    """`ModelError` if a folder stands there that holds files of others."""
+    check_replaced(path)
+    if request.as_array and path.suffix == ".tflite":
+        tflm_folder.check_replaced(tflm_folder.beside(path), name)
 
 
 def _left_to_the_caller(network: AnyNetwork) -> Iterator[str]:
@@ -113,8 +131,8 @@ def _left_to_the_caller(network: AnyNetwork) -> Iterator[str]:
 
 def _formats(request: Request, skipped: list[str]) -> tuple[str, ...]:
     """Those asked for; else those that the target reads; else all."""
-    if request.formats or request.target is None:
-        return request.formats or WRITTEN
+    if request.files or request.target is None:
+        return request.files or WRITTEN
     only = target_suffix(request.target).lstrip(".")
     skipped += [
         f"{name}: target '{request.target}' reads .{only}" for name in WRITTEN if name != only

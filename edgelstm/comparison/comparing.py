@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.arguments import check_type
-from edgelstm.comparison import costs, rounds
+from edgelstm.comparison import costs
 from edgelstm.comparison.calling import called
 from edgelstm.comparison.checked import measured_arena, tflite_of, verified
 from edgelstm.comparison.choosing import Made, choose
@@ -23,17 +23,19 @@ from edgelstm.devices.device import Device, check_exportable, read_device
 from edgelstm.errors import ModelError
 from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.session import Session, run
-from edgelstm.files.disk import write_contents
-from edgelstm.formats import AnyNetwork, encode
+from edgelstm.files.disk import read_contents, write_contents
+from edgelstm.formats import AnyNetwork, encode, has_file
 from edgelstm.formats.steps import calibrated_steps
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.directions import is_bidirectional
+from edgelstm.measurement import turns
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FORMS, PRECISIONS
 from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.fidelity import check_labels
 
-ROUNDS = 21
+ROUNDS = 100
 DEVICES = ("stm32u575", "rpi-5")
 
 
@@ -141,10 +143,7 @@ def _made(
     except ModelError as error:
         return Made(network, dataclasses.replace(row, reason=str(error)))
     paths, missing = _written(network, folder / file_stem(name, network), steps)
-    files = tuple(
-        FileBytes(path.suffix[1:], path.stat().st_size, purpose(network, path.suffix)[0])
-        for path in paths
-    )
+    files = tuple(_file_bytes(path, network) for path in paths)
     checked = verified(network, paths, tell)
     fidelity = measure(original, network, data, tell)
     labelled = fidelity.float_share if network is original else fidelity.quantized_share
@@ -163,15 +162,21 @@ def _made(
     return Made(network, row, uses(network, paths, called(network, paths).operators, arena))
 
 
+def _file_bytes(path: pathlib.Path, network: AnyNetwork) -> FileBytes:
+    suffix, size = suffix_of(path), sum(map(len, read_contents(path).values()))
+    return FileBytes(suffix.lstrip("._"), size, purpose(network, suffix)[0])
+
+
 def _written(
     network: AnyNetwork, stem: pathlib.Path, steps: int
 ) -> tuple[list[pathlib.Path], list[str]]:
     """The files, and why a format has none."""
     paths, missing = list[pathlib.Path](), list[str]()
-    for suffix in costs.BOARD_FORMATS:
+    folders = ("_c",) if has_file(network, "_c", network.precision) else ()
+    for suffix in (*costs.BOARD_FORMATS, *folders):
         path = stem.with_name(stem.name + suffix)
         try:
-            write_contents(path, encode(network, suffix, steps=steps))
+            write_contents(path, encode(network, suffix, steps=steps, name=path.name))
         except ModelError as error:
             missing.append(f"{suffix[1:]}: {error}")
         else:
@@ -208,7 +213,7 @@ def _timed(made: Sequence[Made], data: Data, tell: Tell) -> list[Made]:
         compile_kernels(open_engine(None, one.network, None).kernels(), tell)
     tell("measuring time")
     calls, steps = zip(*(_call(one.network, data) for one in runs), strict=True)
-    times = np.median(rounds.microseconds(calls, ROUNDS), axis=0) / steps
+    times = np.median(turns.cpu_microseconds(calls, ROUNDS), axis=0) / steps
     by_row = {id(one): float(us) for one, us in zip(runs, times, strict=True)}
     return [
         dataclasses.replace(

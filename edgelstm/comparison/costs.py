@@ -4,9 +4,10 @@ import dataclasses
 import pathlib
 
 from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import no_cycles
 from edgelstm.cost.energy import Energy, estimate
 from edgelstm.cost.laws import side_by_side
-from edgelstm.cost.memory import Fit, fit
+from edgelstm.cost.memory import FOLDER, Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, facts, has_file
 from edgelstm.formats.onnx import Operator, native
@@ -15,14 +16,14 @@ from edgelstm.layers.directions import parts
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 BOARD_FORMATS = (".tflite", ".onnx")
-# Whose code lies in flash, by whose kernels are counted; C without a runtime has no sourced size.
+# Whose code lies in flash, by whose kernels are counted; C of others has no sourced size.
 RUNTIMES = {
     "tflm": "tflm",
     "tflm-unrolled": "tflm",
     "cmsis-nn": "cmsis-nn",
     "published": "tflm",
     "portable": None,
-    "edgelstm": None,
+    "edgelstm": FOLDER,
     "interpreter-python": None,
 }
 
@@ -95,6 +96,13 @@ def fitted(
     if reason is None or found.fits is False:
         return found
     return dataclasses.replace(found, fits=None, basis=f"{reason}; {found.basis}")
+
+
+def kernels_of(counts: Counts, device: Device, runtime: str | None) -> str | None:
+    """Whose kernels the file to use runs with; None: those that people usually run."""
+    if runtime == "C" and no_cycles(counts, device, "edgelstm") is None:
+        return "edgelstm"
+    return None
 
 
 def call_steps(network: AnyNetwork, path: pathlib.Path | None, asked: int | None) -> int:

@@ -14,8 +14,8 @@ class FileBytes:
     """A file of the network.
 
     Attributes:
-        format: `tflite` or `onnx`.
-        size_bytes: Its size.
+        format: `tflite`, `onnx`, or `c` of a folder.
+        size_bytes: Its size; of a folder the sum of its files.
         is_for: What it is for.
     """
 
@@ -151,7 +151,7 @@ class Comparison:
         rows = [
             (
                 row.name,
-                *(_size(row, suffix) for suffix in ("tflite", "onnx")),
+                *(_size(row, suffix) for suffix in ("tflite", "onnx", "c")),
                 "-" if row.snr_db is None else f"{row.snr_db:.1f} dB",
                 "-" if row.accuracy is None else f"{row.accuracy:.2%}",
                 "-" if row.mismatches is None else f"{row.mismatches:,}",
@@ -159,7 +159,10 @@ class Comparison:
             )
             for row in self.rows
         ]
-        columns = ("precision", ".tflite", ".onnx", "signal to noise", "accuracy", "differ", "use")
+        columns = (
+            *("precision", ".tflite", ".onnx", "C folder", "signal to noise", "accuracy"),
+            *("differ", "use"),
+        )
         return html_table(f"{self.model} on {', '.join(names)}", columns, rows)
 
 

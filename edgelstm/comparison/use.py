@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgelstm.devices.cores import has_kernel
 from edgelstm.formats import AnyNetwork
 from edgelstm.formats.onnx import native
 from edgelstm.formats.table import suffix_of
@@ -72,7 +73,11 @@ MICRO = "microcontrollers"
 
 
 def uses(
-    network: AnyNetwork, paths: Sequence[pathlib.Path], operators: Sequence[str], arena: int | None
+    network: AnyNetwork,
+    paths: Sequence[pathlib.Path],
+    operators: Sequence[str],
+    arena: int | None,
+    core: str = "",
 ) -> tuple[Use, ...]:
     """A row per kind of device.
 
@@ -81,25 +86,27 @@ def uses(
         paths: The files.
         operators: Of the `.tflite` file.
         arena: Bytes that TensorFlow Lite Micro needs for it, where that is known.
+        core: Of the microcontroller, where one is known.
     """
     by_suffix = {suffix_of(path): path for path in paths}
-    return tuple(made(network, by_suffix, (operators, arena)) for made in KINDS.values())
+    known = operators, arena, core
+    return tuple(made(network, by_suffix, known) for made in KINDS.values())
 
 
 def _for_mcu(
     network: AnyNetwork,
     by_suffix: dict[str, pathlib.Path],
-    costs: tuple[Sequence[str], int | None],
+    known: tuple[Sequence[str], int | None, str],
 ) -> Use:
     folder, path = by_suffix.get("_c"), by_suffix.get(".tflite")
-    if folder is not None:
+    operators, arena, core = known
+    if folder is not None and (path is None or has_kernel(core)):
         why = "no runtime, one state in RAM, the same bits on every core"
         return Use("mcu", str(folder), "C", why)
     if network.precision == "hybrid":
         return Use("mcu", None, None, "no runtime there runs hybrid; --precision int8")
     if path is None:
         return Use("mcu", None, None, "no .tflite file was written; --formats tflite")
-    operators, arena = costs
     told = [counted(len(operators), "operator")] * bool(operators)
     if arena is not None:
         told.append(f"arena {arena:,} B")
@@ -109,7 +116,7 @@ def _for_mcu(
 def _for_sbc(
     network: AnyNetwork,
     by_suffix: dict[str, pathlib.Path],
-    costs: tuple[Sequence[str], int | None],
+    known: tuple[Sequence[str], int | None, str],
 ) -> Use:
     if network.input is not None:
         return Use("sbc", None, None, "hybrid or float32 is faster there: --device rpi-4b")

@@ -8,6 +8,12 @@ from edgelstm.cost.laws import A53_MACS_PER_CYCLE, BOARD_KERNELS, BOARD_LAWS, SP
 from edgelstm.cost.traffic import constant_bytes, fits_cache
 from edgelstm.devices.device import Device
 
+STEP, STEP_RAW, SEQUENCE = "step", "step_raw", "sequence"
+# A step of real values, one of the network's own integers, a whole sequence.
+CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
+PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
+CALIBRATED = ("float32", "hybrid", "int8")  # precisions with these figures
+
 
 @dataclasses.dataclass(frozen=True)
 class Roofline:
@@ -49,35 +55,62 @@ def no_time(counts: Counts, device: Device, kernels: str) -> str | None:
     """Why `board_time` has no figure, None if it has one."""
     if kernels not in BOARD_KERNELS:
         return f"{device.name} has figures for {' and '.join(BOARD_KERNELS)}, not for '{kernels}'"
-    needed = (_rate_key(counts), "memory.last_level_kib", "memory.dram_read_mb_per_s")
+    key = _rate_key(counts, device, kernels)
+    needed = (key, "memory.last_level_kib", "memory.dram_read_mb_per_s")
     if any(device.figure(key) is None for key in needed):
-        return f"{device.name}: {_rate_key(counts)}, cache or RAM bandwidth not known"
+        return f"{device.name}: {key}, cache or RAM bandwidth not known"
     return None
 
 
 def board_time(
-    counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int
+    counts: Counts, device: Device, kernels: str, clock_mhz: float, cores: int, mode: str = STEP
 ) -> BoardTime:
     """Time of one step, called by itself, where `no_time` has no reason against it.
 
-    Several cores share a step where that is faster in spite of `SPLIT_US`.
+    Several cores share a step where that is faster in spite of `SPLIT_US`. Whose call it is, `mode`
+    says: a key of `CALLS`.
     """
     law = BOARD_LAWS[kernels]
     alone = roofline(counts, device, kernels, clock_mhz)
     shared = roofline(counts, device, kernels, clock_mhz, cores) if cores > 1 else alone
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
-    call, computing = _call_us(law, device, clock_mhz), bound.microseconds + split
+    call = _call_us(law, device, clock_mhz, mode)
+    computing = bound.microseconds + split + _activations_us(counts, device, kernels, clock_mhz)
     assert call.typical is not None
-    width = 1 + law.half_width
+    width = 1 + _half_width(law, device)
     latency = Interval(
         call.low + computing / width, call.typical + computing, call.high + computing * width
     )
     return BoardTime(latency, call, bound)
 
 
-def _call_us(law: CallLaw, device: Device, clock_mhz: float) -> Interval:
-    own = device.figure("speed.call_us_step")
+def is_calibrated(device: Device, kernels: str) -> bool:
+    """Whether rates and calls of these kernels were measured on the machine itself."""
+    return (
+        BOARD_LAWS[kernels].reference_macs_per_us is None
+        and device.figure("speed.time_half_width_percent") is not None
+    )
+
+
+def _activations_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
+    """Of sigmoids and tanhs, where the machine was measured; else they are within the rate."""
+    if counts.precision not in CALIBRATED or not is_calibrated(device, kernels):
+        return 0.0
+    own = device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}")
+    if own is None:
+        return 0.0
+    total = counts.total
+    return (total.sigmoids + total.tanhs) / own.typical * device.clock.typical / clock_mhz
+
+
+def _half_width(law: CallLaw, device: Device) -> float:
+    own = device.figure("speed.time_half_width_percent")
+    return own.typical / 100 if own and law.reference_macs_per_us is None else law.half_width
+
+
+def _call_us(law: CallLaw, device: Device, clock_mhz: float, mode: str) -> Interval:
+    own = device.figure(CALLS[mode]) or device.figure(CALLS[STEP])
     if law.reference_macs_per_us is None:
         return Interval(own.low, own.typical, own.high) if own else Interval(*law.call_us)
     slower = law.reference_macs_per_us / (_int8_rate(device) * clock_mhz)
@@ -93,7 +126,10 @@ def roofline(
 ) -> Roofline:
     """Computing against reading RAM, where `no_time` has no reason against it."""
     law = BOARD_LAWS[kernels]
-    rate = device.figures[_rate_key(counts)].typical
+    key = _rate_key(counts, device, kernels)
+    rate = device.figures[key].typical
+    if key.startswith(PER_US):  # measured at the device's clock
+        rate /= device.clock.typical
     if law.macs_per_cycle is not None:
         rate = law.macs_per_cycle[_precision(counts)] * _int8_rate(device) / A53_MACS_PER_CYCLE
     weights = constant_bytes(counts)
@@ -115,5 +151,9 @@ def _precision(counts: Counts) -> str:
     return "int8" if counts.precision == "int16x8" else counts.precision
 
 
-def _rate_key(counts: Counts) -> str:
+def _rate_key(counts: Counts, device: Device, kernels: str) -> str:
+    measured = f"{PER_US}{counts.precision}"
+    known = counts.precision in CALIBRATED and device.figure(measured)
+    if known and is_calibrated(device, kernels):
+        return measured
     return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"

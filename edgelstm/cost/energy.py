@@ -7,8 +7,8 @@ Raspberry Pis: a call, and multiplications against bytes from RAM, times board p
 >>> from edgelstm.devices.device import read_device
 >>> from edgelstm.model.sizes import shapes
 >>> counts = count(shapes("lstm", 40, 64))
->>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
-8.2
+>>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 2)
+6.75
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from numbers import Real
 from typing import Any
 
 from edgelstm.arguments import check_type
-from edgelstm.cost.boards import board_time, no_time
+from edgelstm.cost.boards import CALLS, STEP, board_time, is_calibrated, no_time
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import (
     Interval,
@@ -122,8 +122,8 @@ def estimate(
     >>> from edgelstm.devices.device import read_device
     >>> from edgelstm.model.sizes import shapes
     >>> counts = count(shapes("lstm", 40, 64))
-    >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 1)
-    8.2
+    >>> round(estimate(counts, read_device("stm32u575"), "edgelstm").energy_uj.typical, 2)
+    6.75
     """
     clock = _checked_clock(counts, device, kernels, clock_mhz, cores)
     check_options(period_ms, sleep, battery)
@@ -221,10 +221,17 @@ def _raspberry_pi(
         return _unknown(reason, kernels)
     time = board_time(counts, device, kernels, clock_mhz, cores)
     streaming, used = time.roofline.streaming, time.roofline.cores
+    calibrated = is_calibrated(device, kernels)
+    told = (
+        "calibrated: rates and call overhead were measured on this machine"
+        if calibrated
+        else "uncalibrated: rates, call overhead and power of this machine were not measured"
+    )
+    source = device.figures[CALLS[STEP]].source if calibrated else BOARD_LAWS[kernels].source
     notes = [
-        "uncalibrated: rates, call overhead and power of this machine were not measured",
+        told,
         f"one call a step, of which the call itself {number(time.call_us.low)} to "
-        f"{number(time.call_us.high)} us: {BOARD_LAWS[kernels].source}",
+        f"{number(time.call_us.high)} us: {source}",
         f"weights are read from {'RAM' if streaming else 'the cache'} in each step",
     ]
     if used < cores:
@@ -233,13 +240,15 @@ def _raspberry_pi(
         )
     if clock_mhz != device.clock.typical:
         notes.append(f"power is that at {device.clock.typical:g} MHz")
-    made = Energy(time.latency_us, None, None, None, "assumed", tuple(notes), kernels=kernels)
+    basis = "measured" if calibrated else "assumed"
+    made = Energy(time.latency_us, None, None, None, basis, tuple(notes), kernels=kernels)
     load, idle = _load_w(device, used, streaming=streaming), device.figure("power.idle_w")
     if load is None or idle is None:
         return dataclasses.replace(made, energy_reason=f"{device.name}: power is not known")
     above_idle = load - idle.typical
     net = _times(time.latency_us, above_idle) if above_idle > 0 else None
-    return dataclasses.replace(made, energy_uj=_times(time.latency_us, load), energy_net_uj=net)
+    gross = _times(time.latency_us, load)
+    return dataclasses.replace(made, energy_uj=gross, energy_net_uj=net, basis="assumed")
 
 
 def _times(latency_us: Interval, watts: float) -> Interval:

@@ -1,6 +1,6 @@
 """Time of an inference: one call that computes several steps."""
 
-from edgelstm.cost.boards import board_time
+from edgelstm.cost.boards import SEQUENCE, board_time
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import Interval
 from edgelstm.cost.energy import Energy
@@ -30,12 +30,15 @@ def inference_us(
         cores: That may share a step.
     """
     step, call = energy.latency_us, Interval(0.0, 0.0, 0.0)
+    whole = call
     if step is None:
         return None
     if device.kind == "sbc":
         clock = clock_mhz or device.clock.typical
         call = board_time(counts, device, energy.kernels, clock, cores).call_us
-    low, high = (c + steps * (s - c) for s, c in ((step.low, call.low), (step.high, call.high)))
-    if step.typical is None or call.typical is None:
+        whole = board_time(counts, device, energy.kernels, clock, cores, SEQUENCE).call_us
+    low = whole.low + steps * (step.low - call.low)
+    high = whole.high + steps * (step.high - call.high)
+    if step.typical is None or call.typical is None or whole.typical is None:
         return Interval(low, None, high)
-    return Interval(low, call.typical + steps * (step.typical - call.typical), high)
+    return Interval(low, whole.typical + steps * (step.typical - call.typical), high)

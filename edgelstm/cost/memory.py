@@ -5,6 +5,7 @@ from typing import Any
 
 from edgelstm.cost.arena import arena
 from edgelstm.cost.counts import Counts
+from edgelstm.cost.folder_code import code_of
 from edgelstm.cost.traffic import constant_bytes
 from edgelstm.devices.device import Device, Figure
 from edgelstm.text import counted
@@ -20,6 +21,7 @@ _TFLM = Figure(
 # Code of a runtime's core in bytes. No source was found that gives it with the LSTM's kernel.
 RUNTIME_CODE: dict[str, Figure] = {"tflm": _TFLM, "cmsis-nn": _TFLM}
 NOT_COUNTED = "; stack and application are not counted"
+FOLDER = "c"  # the folder of C in the place of a runtime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,35 @@ class Fit:
         return dataclasses.asdict(self)
 
 
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """What a folder of C takes: flash, the state in RAM, the stack; and how that is known."""
+
+    flash_bytes: int
+    state_bytes: int
+    stack_bytes: int
+    basis: str
+
+
+def fit_need(need: Need, device: Device) -> Fit:
+    """Whether a microcontroller has what a folder of C needs."""
+    flash, ram = (_bytes(device, f"memory.{key}_kib") for key in ("flash", "sram"))
+    needed = need.state_bytes + need.stack_bytes
+    return _compare(need.flash_bytes, flash, needed, ram, basis=need.basis)
+
+
+def folder_need(counts: Counts, core: str) -> Need:
+    """From sizes alone, at most: of a folder that is not written yet."""
+    code, found = code_of(counts, core), arena(counts.buffers, 1)
+    return Need(
+        constant_bytes(counts) + code.flash_bytes(counts),
+        found.states_bytes + found.values_bytes,
+        code.stack,
+        "an upper bound for the folder of C: weights and biases, code and tables as zig 0.17 "
+        "compiles them; states and values of a step, stack; the application is not counted",
+    )
+
+
 def fit(
     counts: Counts,
     device: Device,
@@ -62,12 +93,15 @@ def fit(
         counts: From `count`.
         device: From `read_device`.
         steps: Time steps that the file computes in one call.
-        runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
+        runtime: Key of `RUNTIME_CODE`; `FOLDER` for a folder of C, on a microcontroller; None for
+            code of unknown size, which is not counted.
         measured_bytes: Memory that TFLM's interpreter needed here, to be told; the answer is the
             computed bound, the same on every machine.
         file_bytes: Size of the written file, which lies in flash as a whole; None for the bytes of
             weights and biases.
     """
+    if runtime == FOLDER and device.kind != "sbc":
+        return fit_need(folder_need(counts, device.core), device)
     constants = file_bytes or constant_bytes(counts)
     stored = "the written file" if file_bytes else "weights and biases"
     ram = sum(_working(counts, device, steps, runtime))
@@ -120,19 +154,29 @@ def memory_map(
         counts: From `count`.
         device: From `read_device`.
         steps: Time steps that the file computes in one call.
-        runtime: Key of `RUNTIME_CODE`; None for generated C, whose code is not counted.
+        runtime: As `fit` takes it.
     """
     weights, board = counts.total, device.kind == "sbc"
     states, values, notes = _working(counts, device, steps, runtime)
     code = RUNTIME_CODE.get(runtime or "")
     constants = "ram" if board else "flash"
+    beside = (
+        Part("flash", "runtime's core", None if board or not code else int(code.high)),
+        Part("ram", "interpreter", notes),
+    )
+    if runtime == FOLDER and not board:
+        compiled = code_of(counts, device.core)
+        beside = (
+            Part("flash", "code and tables", compiled.flash_bytes(counts)),
+            Part("ram", "stack", compiled.stack),
+        )
     return (
         Part(constants, "weights", weights.weight_bytes),
         Part(constants, "biases", weights.bias_bytes),
-        Part("flash", "runtime's core", None if board or not code else int(code.high)),
+        beside[0],
         Part("ram", "states", states),
         Part("ram", "input, output, values", values),
-        Part("ram", "interpreter", notes),
+        beside[1],
     )
 
 
@@ -164,6 +208,7 @@ def _working(
     counts: Counts, device: Device, steps: int, runtime: str | None
 ) -> tuple[int, int, int]:
     """Bytes of states, of values, and of what an interpreter notes."""
-    found = arena(counts.buffers, steps)
-    interpreted = device.kind == "sbc" or runtime is not None
+    board = device.kind == "sbc"
+    found = arena(counts.buffers, 1 if runtime == FOLDER and not board else steps)
+    interpreted = board or runtime not in (None, FOLDER)
     return found.states_bytes, found.values_bytes, found.notes_bytes if interpreted else 0

@@ -90,3 +90,8 @@ CORES = {
     "xtensa-lx7": Core(),
     "rxv2": Core(),
 }
+
+
+def has_kernel(core: str) -> bool:
+    """Whether a core has a kernel of its own, beside plain C."""
+    return core in CORES and CORES[core].layout != Core.layout

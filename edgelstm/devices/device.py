@@ -10,88 +10,24 @@ import importlib.resources
 import math
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edgelstm.devices.keys import (
+    ACTIVE_FROM,
+    BASES,
+    CORES,
+    ENERGY_ANSWERS,
+    FIGURES,
+    KINDS,
+    TEXTS,
+)
 from edgelstm.errors import DeviceError
 from edgelstm.files import toml
+from edgelstm.files.disk import data_folder
 from edgelstm.files.toml import shown, shown_key
 from edgelstm.notebook import html_table
-
-BASES = ("measured", "datasheet", "derived", "assumed")  # strongest first
-
-KINDS = ("mcu", "mcu+accelerator", "npu", "sbc")
-
-CORES = (
-    *("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"),
-    *("cortex-m85", "rv32imc", "xtensa-lx106", "xtensa-lx6", "xtensa-lx7", "rxv2", "gap9"),
-    *("cortex-a53", "cortex-a72", "cortex-a76"),
-)
-
-# What may be said about a device's energy.
-ENERGY_ANSWERS = (
-    "interval",
-    "interval, no measurement behind it",
-    "interval after local calibration",
-    "range only",
-    "refuse: power unknown",
-    "none: context only",
-)
-
-# What `power.active_mw` was obtained from: a network measured with the runtime in use, or with
-# other runtimes; the current of the CoreMark benchmark; any other current.
-ACTIVE_FROM = ("this runtime", "other runtimes", "coremark", "current")
-
-FIGURES: dict[str, str] = {
-    "clock.mhz": "highest clock, at which power and cycles hold",
-    "clock.lowest_mhz": "lowest clock at which power.static_mw holds",
-    "memory.sram_kib": "RAM on the chip; low is what one array can use",
-    "memory.flash_kib": "flash for code and constants",
-    "memory.dram_mib": "RAM of a board; low is its smallest version",
-    "memory.l1d_kib": "first-level data cache of one core",
-    "memory.l2_kib": "second-level cache",
-    "memory.l3_kib": "third-level cache",
-    "memory.last_level_kib": "cache nearest to the RAM",
-    "memory.dram_read_mb_per_s": "RAM bandwidth, one thread reading",
-    "supply.model_v": "supply at which the power figures hold",
-    "power.active_mw": "while computing a matrix-vector network",
-    "power.static_mw": "what of power.active_mw does not fall with the clock",
-    "power.headline_ua_per_mhz": "current per clock on the data sheet's front page",
-    "power.headline_v": "supply at which the headline holds",
-    "power.idle_clocks_on_mw": "waiting with the clocks left on",
-    "power.idle_w": "whole board, idle",
-    "power.one_core_w": "whole board, one core computing in its cache",
-    "power.one_core_streaming_w": "whole board, one core reading RAM",
-    "power.all_cores_w": "whole board, all cores computing",
-    "sleep.ua": "current in the sleep mode",
-    "sleep.v": "supply at which the sleep current holds",
-    "speed.cycles_per_mac_int8": "published runtimes on this core, matrix-vector network",
-    "speed.cycles_per_mac_float32": "the same in float32",
-    "speed.half_width_percent": "error of the cycles of one known kernel on this core",
-    "speed.flash_wait_fraction_edgelstm": "added by flash wait states, edgelstm's kernel",
-    "speed.flash_wait_fraction_cmsis_nn": "added by flash wait states, CMSIS-NN",
-    "speed.call_us_step": "one step called from Python, beside its computing",
-    "speed.macs_per_cycle_int8": "of one core with SIMD",
-    "speed.macs_per_cycle_float32": "of one core with SIMD",
-}
-
-TEXTS: dict[str, str] = {
-    "name": "as in `--device`",
-    "kind": f"one of {', '.join(KINDS)}",
-    "core": "chooses kernels and the law of cycles",
-    "chip": "as its maker writes it",
-    "board": "on which the figures were taken",
-    "instruction_set": "architecture and extensions",
-    "source": "where chip, core and instruction set stand",
-    "energy_answer": "what may be said about the energy",
-    "note": "what else to know",
-    "memory.caches": "in words",
-    "memory.dram": "in words",
-    "supply.regulator": "with which the power figures hold",
-    "power.active_from": f"one of {', '.join(ACTIVE_FROM)}",
-    "sleep.mode": "to which the sleep current belongs",
-    "sleep.wake": "time to wake up, in words",
-}
 
 _CHOICES = {
     "kind": KINDS,
@@ -125,6 +61,7 @@ class Device:
         n_cores: Equal cores that can share the work.
         figures: Key of `FIGURES`, with its unit, to the figure; unknown ones are absent.
         texts: Key of `TEXTS` to its text; unknown ones are absent.
+        board_models: How the model begins that a board's firmware tells of itself.
     """
 
     name: str
@@ -133,6 +70,7 @@ class Device:
     n_cores: int
     figures: Mapping[str, Figure]
     texts: Mapping[str, str]
+    board_models: tuple[str, ...] = ()
 
     def figure(self, key: str) -> Figure | None:
         """The figure of a key of `FIGURES`, or None where it is not known."""
@@ -183,7 +121,8 @@ def read_device(name_or_path: str | os.PathLike[str]) -> Device:
     """Reads a device that comes with the package, or a TOML file of your own.
 
     Args:
-        name_or_path: A name of `device_names`, or a path that ends in `.toml`.
+        name_or_path: A name of `device_names`, that of a machine that `bench --calibrate` measured,
+            or a path that ends in `.toml`.
 
     Raises:
         DeviceError: The name is unknown; or the file cannot be read, lacks a figure, has one
@@ -197,6 +136,9 @@ def read_device(name_or_path: str | os.PathLike[str]) -> Device:
         path = pathlib.Path(name)
         return _device(toml.read_text(path, "`edgelstm devices` lists known names"), path.name)
     names = device_names()
+    own = data_folder() / "devices" / f"{name}.toml"
+    if name not in names and re.fullmatch(r"[\w.-]+", name) and own.is_file():
+        return read_device(own)
     if name not in names:
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4)
         nearest = f"nearest: {', '.join(near)}; " if near else ""
@@ -215,13 +157,16 @@ def check_exportable(device: Device) -> None:
 def _device(text: str, file: str) -> Device:
     """A device from its TOML text; `file` is how errors call it."""
     values = toml.parse(text, file)
-    n_cores = values.pop("cores", 1)
+    n_cores, models = values.pop("cores", 1), values.pop("board_models", [])
     _check_keys(values, file)
     texts = {k: _text_value(k, v, file) for k, v in values.items() if k in TEXTS}
     figures = {k: _figure(v, f"{file}: {k}") for k, v in values.items() if k in FIGURES}
     if not isinstance(n_cores, int) or n_cores < 1 or isinstance(n_cores, bool):
         raise DeviceError(f"{file}: cores is {shown(n_cores)}; a whole number from 1 is needed")
-    return Device(texts.pop("name"), texts.pop("kind"), texts.pop("core"), n_cores, figures, texts)
+    if not isinstance(models, list) or not all(isinstance(m, str) and m for m in models):
+        raise DeviceError(f"{file}: board_models is {shown(models)}; a list of texts is needed")
+    name, kind, core = (texts.pop(key) for key in ("name", "kind", "core"))
+    return Device(name, kind, core, n_cores, figures, texts, tuple(models))
 
 
 def _check_keys(values: Mapping[str, Any], file: str) -> None:

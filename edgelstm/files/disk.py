@@ -25,6 +25,12 @@ KINDS = (
 )
 
 
+def data_folder() -> pathlib.Path:
+    """Where edgelstm keeps what a user measured: by the XDG base directory specification."""
+    base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return pathlib.Path(base) / "edgelstm"
+
+
 def as_path(name: str | os.PathLike[str]) -> pathlib.Path:
     """The name as a path; `ModelError` if it cannot be one."""
     try:

@@ -1,5 +1,8 @@
 """A network from its sizes alone, before any training: enough to count, to fit and to estimate."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from edgelstm.cells import CELLS
@@ -76,3 +79,30 @@ def direction(
         weight_hr=zeros(projection, hidden_size) if projection else None,
         weight_peephole=zeros(n_peepholes) if n_peepholes else None,
     )
+
+
+def with_random_weights(network: Network, seed: int = 0) -> Network:
+    """The same sizes, weights as PyTorch initialises them: it takes the time of a trained one.
+
+    Args:
+        network: From `shapes`.
+        seed: Of the weights.
+    """
+    rng = np.random.default_rng(seed)
+
+    def filled(part: Any, size: int) -> Any:
+        bound = size**-0.5
+        arrays = {
+            name: rng.uniform(-bound, bound, value.shape).astype(np.float32)
+            for name, value in part.arrays.items()
+        }
+        return dataclasses.replace(part, **arrays)
+
+    layers: list[Layer] = []
+    for layer in network.layers:
+        if isinstance(layer, Recurrent):
+            parts = tuple(filled(part, part.hidden_size) for part in layer.parts)
+            layers.append(Recurrent(parts))
+        else:
+            layers.append(filled(layer, layer.input_size) if layer.parts else layer)
+    return dataclasses.replace(network, layers=tuple(layers))

@@ -22,6 +22,7 @@ def _emulated(name: str, core: Core) -> Runtime:
 RUNTIMES = {
     "tflm": Runtime(
         opener="edgelstm.runtimes.tflm:open_tflm",
+        preparer="edgelstm.runtimes.tflm:prepare_tflm",
         package="tflite_micro",
         distribution="tflite-micro",
         suffix=".tflite",
@@ -30,6 +31,7 @@ RUNTIMES = {
     ),
     "litert": Runtime(
         opener="edgelstm.runtimes.litert:open_litert",
+        preparer="edgelstm.runtimes.litert:prepare_litert",
         package="ai_edge_litert",
         distribution="ai-edge-litert",
         suffix=".tflite",
@@ -37,6 +39,7 @@ RUNTIMES = {
     ),
     "onnxruntime": Runtime(
         opener="edgelstm.runtimes.ort:open_onnx",
+        preparer="edgelstm.runtimes.ort:prepare_onnx",
         package="onnxruntime",
         distribution="onnxruntime",
         suffix=".onnx",
@@ -44,6 +47,7 @@ RUNTIMES = {
     ),
     "tflite-runtime": Runtime(
         opener="edgelstm.runtimes.litert:open_tflite_runtime",
+        preparer="edgelstm.runtimes.litert:prepare_tflite_runtime",
         package="tflite_runtime",
         distribution="tflite-runtime",
         suffix=".tflite",
@@ -53,6 +57,7 @@ RUNTIMES = {
     ),
     "host": Runtime(
         opener="edgelstm.runtimes.host:open_host",
+        preparer="edgelstm.runtimes.host:prepare_host",
         package="ziglang",
         distribution="ziglang",
         suffix="_c",

@@ -6,16 +6,25 @@ a pipe that ends when the parent does. Neither has a name, so nothing remains of
 
 import ctypes
 import importlib
+import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgelstm.runtimes.runtime import Array, OpenedFile, Opener
+from edgelstm.runtimes.runtime import (
+    Array,
+    Call,
+    Calling,
+    OpenedFile,
+    Opener,
+    Preparer,
+)
 from edgelstm.runtimes.tflm import least_arena_bytes
 
 REFUSED, UNUSABLE = 3, 4  # exit codes; the answer is the reason
@@ -29,7 +38,7 @@ def main(job: str, *words: str) -> int:
         job: Key of `JOBS`.
         words: The job's own.
     """
-    _end_with_parent()
+    end_with_parent()
     with os.fdopen(os.dup(1), "r+b") as exchanged:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
@@ -46,7 +55,7 @@ def main(job: str, *words: str) -> int:
         return 0
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when its parent ends, killed or not."""
     if sys.platform == "linux":  # also inside of an interpreter that holds Python's lock
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -73,21 +82,66 @@ def step(arrays: dict[str, Array], path: str, opener: str) -> Array:
     return np.array(outputs)
 
 
+def calls(arrays: dict[str, Array], *pairs: str) -> Array:
+    """Outputs of several files, each called as it is measured: the bytes of an `.npz`.
+
+    Args:
+        arrays: `0 sequences`: what file 0 is called with, one after the other, a step where it has
+            no axis of steps; `0 state NAME`: its initial states.
+        pairs: Preparer and path of each file.
+
+    Returns:
+        `0 outputs`, or `0 refused`: the reason.
+    """
+    found, packed = {}, io.BytesIO()
+    for k, (preparer, path) in enumerate(zip(pairs[::2], pairs[1::2], strict=True)):
+        own = {key.removeprefix(f"{k} "): v for key, v in arrays.items() if key.startswith(f"{k} ")}
+        try:
+            found[f"{k} outputs"] = _called(own, preparer, path)
+        except Exception as error:
+            found[f"{k} refused"] = np.array(f"{type(error).__name__}: {error}")
+    np.savez(packed, **found)  # type: ignore[arg-type]
+    return np.frombuffer(packed.getvalue(), np.uint8)
+
+
+def _called(arrays: dict[str, Array], preparer: str, path: str) -> Array:
+    x = arrays["sequences"][0].copy()
+    call, outputs = prepare(preparer, path, Calling(x, _states(arrays))), []
+    for values in arrays["sequences"]:
+        x[...] = values
+        outputs.append(np.array(call()))
+    return np.array(outputs)
+
+
+def prepare(preparer: str, path: str, calling: Calling) -> Call:
+    """A call of a file, by its `Preparer`: ``module:function``."""
+    function: Preparer = _imported(preparer)
+    return function(Path(path), calling)
+
+
 def arena(arrays: dict[str, Array], path: str) -> Array:
     """Bytes of the smallest arena in which TFLM runs the file."""
     return np.array(least_arena_bytes(Path(path).read_bytes()))
 
 
-JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "arena": arena}
+JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "calls": calls, "arena": arena}
 
 
 def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:
     module, name, *words = opener.split(":")
-    function: Opener = getattr(importlib.import_module(module), name)
-    states = {
+    function: Opener = _imported(f"{module}:{name}")
+    return function(Path(path), _states(arrays), *words)
+
+
+def _imported(place: str) -> Any:
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _states(arrays: dict[str, Array]) -> dict[str, Array]:
+    return {
         key.removeprefix("state "): value for key, value in arrays.items() if key != "sequences"
     }
-    return function(Path(path), states, *words)
 
 
 if __name__ == "__main__":

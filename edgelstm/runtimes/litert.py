@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgelstm.runtimes.runtime import Array, CalledFile, initial
+from edgelstm.runtimes.runtime import Array, Call, CalledFile, Calling, initial
 
 RESET = "reset"  # signature of files whose states are resource variables
 
@@ -34,6 +34,41 @@ def open_tflite_runtime(path: Path, initial_states: Mapping[str, Array]) -> Call
     from tflite_runtime.interpreter import Interpreter
 
     return _opened(Interpreter(model_content=path.read_bytes(), num_threads=1), initial_states)
+
+
+def prepare_litert(path: Path, calling: Calling) -> Call:
+    """A `Preparer` of ai-edge-litert."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    content, threads = path.read_bytes(), calling.threads
+    return _prepared(Interpreter(model_content=content, num_threads=threads), calling)
+
+
+def prepare_tflite_runtime(path: Path, calling: Calling) -> Call:
+    """A `Preparer` of tflite-runtime."""
+    from tflite_runtime.interpreter import Interpreter
+
+    content, threads = path.read_bytes(), calling.threads
+    return _prepared(Interpreter(model_content=content, num_threads=threads), calling)
+
+
+def _prepared(interpreter: Any, calling: Calling) -> Call:
+    """Tensors are set and got: in place is faster for some files and slower for others."""
+    interpreter.allocate_tensors()
+    at_x, *at_states = (details["index"] for details in interpreter.get_input_details())
+    at_y, *_ = (details["index"] for details in interpreter.get_output_details())
+    assert not at_states, "a streaming file keeps its state inside"
+    x, start = calling.batched, (lambda: None) if calling.is_step else reset_of(interpreter)
+    set_x, invoke, get_y = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
+
+    def call() -> Array:
+        start()
+        set_x(at_x, x)
+        invoke()
+        y: Array = get_y(at_y)
+        return y
+
+    return call
 
 
 def _opened(interpreter: Any, initial_states: Mapping[str, Array]) -> CalledFile:

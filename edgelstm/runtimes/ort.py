@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.runtimes.runtime import Array
+from edgelstm.runtimes.runtime import Array, Call, Calling
 
 TYPES = {"tensor(float)": np.float32, "tensor(int8)": np.int8, "tensor(int16)": np.int16}
 
@@ -52,13 +52,50 @@ def _initial(state: Any, value: Any) -> Array:
 
 def open_onnx(path: Path, initial_states: Mapping[str, Array]) -> OnnxFile:
     """Opens a file on the processor with one thread; states not given start at 0."""
+    return OnnxFile(_session(path, 1), initial_states)
+
+
+def _session(path: Path, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what it would print, its exceptions say
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
-    return OnnxFile(session, initial_states)
+
+
+def prepare_onnx(path: Path, calling: Calling) -> Call:
+    """A `Preparer`: arrays that are read and written in place, and two sets of states.
+
+    A step writes the states that the next one reads, so nothing is copied; a sequence begins at
+    states that nobody writes to.
+    """
+    from onnxruntime import OrtValue
+
+    session, made = _session(path, calling.threads), OrtValue.ortvalue_from_numpy
+    x, *states = session.get_inputs()
+    start = {s.name: _initial(s, calling.initial_states.get(s.name, 0)).copy() for s in states}
+    names = [session.get_outputs()[0].name, *(f"{name}_out" for name in start)]
+    y, *_ = session.run(names, {x.name: calling.batched, **start})
+    sets = [{name: made(value.copy()) for name, value in start.items()} for _ in range(2)]
+    at_x, at_y, bindings = made(calling.batched), made(y), []
+    for old, new in (sets, sets[::-1]):
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(x.name, at_x)
+        binding.bind_ortvalue_output(names[0], at_y)
+        for name in start:
+            binding.bind_ortvalue_input(name, old[name])
+            binding.bind_ortvalue_output(f"{name}_out", new[name])
+        bindings.append(binding)
+    run, is_step = session.run_with_iobinding, calling.is_step
+
+    def call() -> Array:
+        run(bindings[0])
+        if is_step:
+            bindings.reverse()
+        return y  # type: ignore[no-any-return]
+
+    return call

@@ -84,6 +84,41 @@ def initial(details: Mapping[str, Any], value: Any) -> Array:
 
 
 Opener = Callable[[Path, Mapping[str, Array]], OpenedFile]
+Call = Callable[[], Array]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calling:
+    """How a file is called again and again, for `Preparer`s.
+
+    Attributes:
+        x: What each call reads anew, in the file's own type: (steps, input_size) of a sequence that
+            begins at the initial state, or (input_size,) of a step that goes on from the last one.
+        initial_states: As an `Opener` takes them.
+        threads: That may share a call.
+        batch_axis: Of the file's x: 1 where its steps come first.
+    """
+
+    x: Array
+    initial_states: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    threads: int = 1
+    batch_axis: int = 0
+
+    @property
+    def is_step(self) -> bool:
+        """Whether a call is one step, of a streaming file."""
+        return self.x.ndim == 1
+
+    @property
+    def batched(self) -> Array:
+        """The same memory as the file takes it: (1, steps, input_size), or (steps, 1, ...)."""
+        rows = self.x.reshape(-1, self.x.shape[-1])
+        return np.expand_dims(rows, self.batch_axis)
+
+
+# Opens a file and returns a call that builds and checks nothing any more. Its result may be
+# memory that the next call overwrites.
+Preparer = Callable[[Path, Calling], Call]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +135,7 @@ class Runtime:
         install: The line that installs it.
         needs: What its packages are built for, if that is not everything.
         numpy_below: Major version of numpy that it does not work with any more, or None.
+        preparer: ``module:function`` of the `Preparer`: the fastest way in, for measuring.
         programs: Of which any does in the package's place.
         absent: Why it runs nowhere here, or None.
     """
@@ -111,6 +147,7 @@ class Runtime:
     install: str
     needs: str | None = None
     numpy_below: int | None = None
+    preparer: str = ""
     programs: tuple[str, ...] = ()
     absent: str | None = None
 

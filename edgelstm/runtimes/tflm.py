@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.runtimes.runtime import Array, CalledFile, initial
+from edgelstm.runtimes.runtime import Array, Call, CalledFile, Calling, initial
 
 # More than any microcontroller has. Pages of it that are not used take no memory.
 LARGE_ARENA_BYTES = 1 << 28
@@ -27,6 +27,22 @@ def open_tflm(path: Path, initial_states: Mapping[str, Array]) -> CalledFile:
         for details, value in zip(_inputs(interpreter)[1:], initial_states.values(), strict=True)
     ]
     return CalledFile(lambda values: _invoke(interpreter, values), interpreter.reset, start)
+
+
+def prepare_tflm(path: Path, calling: Calling) -> Call:
+    """A `Preparer`."""
+    interpreter = _interpreter(path.read_bytes(), LARGE_ARENA_BYTES)
+    x, is_step = calling.batched, calling.is_step
+
+    def call() -> Array:
+        if not is_step:
+            interpreter.reset()
+        interpreter.set_input(x, 0)
+        interpreter.invoke()
+        y: Array = interpreter.get_output(0)
+        return y
+
+    return call
 
 
 def _interpreter(content: bytes, arena_bytes: int) -> Any:

@@ -19,14 +19,12 @@ static inline int16_t edgelstm_clamp16(int32_t v)
 EDGELSTM_INLINE int32_t edgelstm_high(int32_t v, int32_t multiplier)
 {
 #if defined(EDGELSTM_ARMV6M)
-    /* No long product there: four short ones. */
-    const uint32_t lower = (uint32_t)v & 0xFFFFU, low = (uint32_t)multiplier & 0xFFFFU;
-    const int32_t upper = v >> 16, high = multiplier >> 16;
-    const uint32_t first = lower * low;
-    const int32_t second = upper * (int32_t)low + (int32_t)(first >> 16);
+    /* No long product there: four short ones, by twice the multiplier, so that a half rounds the upper word. */
+    const uint32_t twice = (uint32_t)multiplier << 1, lower = (uint32_t)v & 0xFFFFU, low = twice & 0xFFFFU;
+    const int32_t upper = v >> 16, high = (int32_t)(twice >> 16);
+    const int32_t second = upper * (int32_t)low + (int32_t)((lower * low) >> 16);
     const uint32_t third = lower * (uint32_t)high + ((uint32_t)second & 0xFFFFU);
-    const int32_t fourth = upper * high + (second >> 16) + (int32_t)(third >> 16);
-    return (int32_t)((uint32_t)fourth << 1) + (int32_t)((((third >> 14) & 3U) + 1U) >> 1);
+    return upper * high + (second >> 16) + (int32_t)(((third >> 15) + 1U) >> 1);
 #elif defined(EDGELSTM_RV32)
     /* By twice the multiplier: one instruction gives the upper word, the lower word's first bit rounds it. */
     const int64_t product = (int64_t)v * (int64_t)(uint64_t)((uint32_t)multiplier << 1);
@@ -36,8 +34,20 @@ EDGELSTM_INLINE int32_t edgelstm_high(int32_t v, int32_t multiplier)
 #endif
 }
 
+/* v 2^-right, half away from zero; the sum stays within 32 bits. */
+EDGELSTM_INLINE int32_t edgelstm_shifted(int32_t v, int32_t right, int32_t half)
+{
+    return (v + half + (v >> 31)) >> right;
+}
+
+/* Rounded twice, as below, by 2^(-right - 1): first up, then half away from zero. right: 1 or more */
+EDGELSTM_INLINE int32_t edgelstm_by_power(int32_t v, int32_t right)
+{
+    return (v + (1 << right) + 1 + 2 * (v >> 31)) >> (right + 1);
+}
+
 /* Rounded twice: to 32 bits, then half away from zero; without a sum that could overflow. */
-static inline int32_t edgelstm_requantize(int32_t v, int32_t multiplier, int32_t shift)
+EDGELSTM_SMALL int32_t edgelstm_requantize(int32_t v, int32_t multiplier, int32_t shift)
 {
     const int32_t left = shift > 0 ? (int32_t)((uint32_t)v << shift) : v;
     const int32_t high = edgelstm_high(left, multiplier);
@@ -65,6 +75,18 @@ static inline int16_t edgelstm_rescaled64(int64_t v, const edgelstm_rescale *by)
 static inline int32_t edgelstm_tripled(int32_t v, int32_t shift)
 {
     return shift >= 0 ? 3 * v * (1 << shift) : (3 * v + (1 << (-shift - 1))) >> -shift;
+}
+
+/* value * slope + offset of its interval, wrapped; the result is the upper halfword */
+EDGELSTM_INLINE int32_t edgelstm_interpolated(const int32_t *entry, int32_t value)
+{
+    return (int32_t)((uint32_t)entry[0] * (uint32_t)value + (uint32_t)entry[1]) >> 16;
+}
+
+/* pairs: [512] of (slope, offset), entry 256 for 0 <= d < 2^bits; bits: 9 of a sigmoid, 8 of a tanh */
+EDGELSTM_INLINE int32_t edgelstm_by_pairs(const int32_t *pairs, int32_t d, int32_t bits)
+{
+    return edgelstm_interpolated(pairs + 512 + 2 * edgelstm_clamp(d >> bits, -256, 255), d);
 }
 
 static inline uint32_t edgelstm_magnitude(int32_t v)

@@ -2,7 +2,7 @@
 #ifndef EDGELSTM_DSP_READER_H
 #define EDGELSTM_DSP_READER_H
 
-#include "edgelstm_arithmetic.h"
+#include "edgelstm_dsp_products.h"
 
 typedef struct {
     int32_t columns, hidden, forget_right, input_right, output_right, cell_shift, zero_point;

@@ -10,6 +10,13 @@ static void copy_bytes(const void *from, int32_t n, void *to)
     }
 }
 
+void edgelstm_copy_s16(const int16_t *v, int32_t n, int16_t *y)
+{
+    for (int32_t k = 0; k < n; k++) {
+        y[k] = v[k];
+    }
+}
+
 void edgelstm_enter_s8(const int8_t *x, int32_t n, int32_t zero_point, int16_t *v)
 {
     for (int32_t k = 0; k < n; k++) {

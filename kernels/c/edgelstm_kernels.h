@@ -57,6 +57,7 @@ void edgelstm_leave_s8(const int16_t *v, int32_t n, int32_t zero_point, int8_t *
 void edgelstm_leave_s16(const int16_t *v, int32_t n, int32_t zero_point, int16_t *y);
 void edgelstm_enter_f32(const float *x, int32_t n, float *v);
 void edgelstm_leave_f32(const float *v, int32_t n, float *y);
+void edgelstm_copy_s16(const int16_t *v, int32_t n, int16_t *y);
 
 /* clip(round_half_even(v / scale) + zero_point), exact where the scale has 12 significant bits or fewer. Infinities are
  * clipped, what is no number becomes the zero point. Returns how many values were not finite. */
@@ -87,26 +88,6 @@ typedef struct {
 void edgelstm_affine_s16(const edgelstm_affine *layer, const int16_t *x, int16_t *y);
 void edgelstm_affine64_s16(const edgelstm_affine64 *layer, const int16_t *x, int16_t *y);
 
-/* ---- element by element, n values; y may lie in the place of an argument */
-
-/* rescale(left(a 2^15) + sign * right(b 2^15)) */
-typedef struct {
-    edgelstm_rescale left, right, rescale;
-    int32_t sign;
-} edgelstm_sum;
-
-void edgelstm_add_s16(const int16_t *a, const int16_t *b, int32_t n, int32_t low, int32_t high, int16_t *y);
-void edgelstm_sum_s16(const edgelstm_sum *sum, const int16_t *a, const int16_t *b, int32_t n, int16_t *y);
-void edgelstm_mul_s16(const edgelstm_rescale *by, const int16_t *a, const int16_t *b, int32_t n, int16_t *y);
-void edgelstm_rescale_s16(const edgelstm_rescale *by, const int16_t *v, int32_t n, int16_t *y);
-void edgelstm_clip_s16(const int16_t *v, int32_t n, int32_t low, int32_t high, int16_t *y);
-void edgelstm_copy_s16(const int16_t *v, int32_t n, int16_t *y);
-/* table: [256], its value for v at table[v + offset] */
-void edgelstm_lookup_s16(const int16_t *table, int32_t offset, const int16_t *v, int32_t n, int16_t *y);
-/* table: [256], sigmoid(k / 24) in 2^-16; v is in steps of 2^(shift - 12), y in 2^-15 */
-void edgelstm_sigmoid_s16(const uint16_t *table, int32_t shift, const int16_t *v, int32_t n, int16_t *y);
-void edgelstm_tanh_s16(const uint16_t *table, int32_t shift, const int16_t *v, int32_t n, int16_t *y);
-
 /* ---- the int8 LSTM of TensorFlow Lite Micro, all of a step; gates in the order i f g o */
 
 /* round(sum * multiplier * 2^(-right - 31)); half: of 2^right, or 0 where nothing is shifted to the right */
@@ -115,7 +96,7 @@ typedef struct {
 } edgelstm_scaling;
 
 /* weight: [unit], of each unit [inputs][gate] then [units][gate]; bias: [unit][gate], of both sides.
- * table as above; cell_shift: log2 of the cell's scale, plus 12; cell_low, cell_high: to which the cell is cut;
+ * table: [256], sigmoid(k / 24) in 2^-16; cell_shift: log2 of the cell's scale, plus 12; cell_low, cell_high: to which the cell is cut;
  * input_right: shift of i g, a half of it taken off; low, high: limits of h */
 typedef struct {
     const int8_t *weight;
@@ -150,6 +131,8 @@ typedef struct {
 /* v: [n]; words: [n] and two more where n is no multiple of 4, at a multiple of 4 bytes. Returns 2 sum v0 v1. */
 int32_t edgelstm_dsp_spread_s8(const int8_t *v, int32_t n, int16_t *words);
 int32_t edgelstm_dsp_spread_s16(const int16_t *v, int32_t n, int16_t *words);
+/* words: [n] and zeros up to a multiple of 4. Returns 0. */
+int32_t edgelstm_dsp_wide_s16(const int16_t *v, int32_t n, int16_t *words);
 
 /* ---- float32 */
 

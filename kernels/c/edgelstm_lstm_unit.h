@@ -4,12 +4,6 @@
 
 #include "edgelstm_arithmetic.h"
 
-/* Half away from zero; the sum stays within 32 bits, as the writer of the layer has seen to. */
-EDGELSTM_INLINE int32_t edgelstm_shifted(int32_t v, int32_t right, int32_t half)
-{
-    return (v + half + (v >> 31)) >> right;
-}
-
 EDGELSTM_SMALL int32_t edgelstm_scaled(int32_t v, const edgelstm_scaling *by)
 {
     if (by->right > 0) {
@@ -35,8 +29,8 @@ EDGELSTM_INLINE int16_t edgelstm_from_h(const edgelstm_lstm *layer, int32_t *z, 
     const int32_t i = edgelstm_sigmoid(layer->table, z[0], 0), f = edgelstm_sigmoid(layer->table, z[1], 0);
     const int32_t g = edgelstm_tanh(layer->table, z[2], 0), o = edgelstm_sigmoid(layer->table, z[3], 0);
     /* All scales of the cell are powers of two: a multiplier of 2^30 is half of the value. */
-    const int32_t kept = edgelstm_clamp16(edgelstm_shifted((f * *c + 1) >> 1, 14, 1 << 13));
-    const int32_t added = edgelstm_shifted((i * g + 1) >> 1, layer->input_right, 1 << (layer->input_right - 1));
+    const int32_t kept = edgelstm_clamp16(edgelstm_by_power(f * *c, 14));
+    const int32_t added = edgelstm_by_power(i * g, layer->input_right);
     const int32_t cell = edgelstm_clamp(kept + added, layer->cell_low, layer->cell_high);
     *c = (int16_t)cell;
     const int32_t out = edgelstm_scaled(o * edgelstm_tanh(layer->table, cell, layer->cell_shift), &layer->output);

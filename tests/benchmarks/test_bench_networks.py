@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bench_networks, counted, network_report
+from benchmarks import bench_networks, counted, network_report, road
 from benchmarks.networks import CASES, Array, Case, case, random_case, two_layers
 from benchmarks.road import OURS, Road, ours
 from edgelstm.model.forward import forward
@@ -41,14 +41,17 @@ def peer(name: str) -> Any:
         imported(name, PEERS[name])
     if name == "onnxruntime":
         pytest.importorskip("onnx", reason="pip install onnx")
-    return next(found for found in bench_networks.PEERS if found.__name__ == name)
+    return next(found for found in road.PEERS if found.__name__ == name)
 
 
 @pytest.mark.parametrize("name", PEERS)
 @pytest.mark.parametrize("small", SMALL)
-def test_every_interface_of_every_peer_computes_the_network(small: str, name: str) -> None:
+def test_every_file_of_every_peer_computes_the_network(
+    small: str, name: str, tmp_path: pathlib.Path
+) -> None:
     given = SMALL[small]()
-    faults = {f"{r.name}, {r.precision}, {r.mode}": r.fault(given) for r in peer(name)(given)}
+    roads = peer(name)(given, tmp_path)
+    faults = {f"{r.name}, {r.precision}, {r.mode}": r.fault(given) for r in roads}
     assert faults
     # 8 bits saturate where the processor lacks VNNI; those of 7 bits stand beside them.
     wrong = {k: v for k, v in faults.items() if v and not ("dynamic" in k and "7 bits" not in k)}
@@ -71,7 +74,7 @@ def right_road(given: Case) -> Road:
 
 
 def changed(road: Road, change: Any) -> Road:
-    return dataclasses.replace(road, interface="wrong", call=lambda x: change(road.call(x)))
+    return dataclasses.replace(road, form="wrong", call=lambda x: change(road.call(x)))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_int8_of_a_peer_may_round_otherwise_and_ours_may_not() -> None:
         bench_networks.right(given, [road])
 
 
-def test_a_row_holds_the_fastest_interface_and_the_ratio_within_rounds() -> None:
+def test_a_row_holds_the_fastest_file_and_the_ratio_within_rounds() -> None:
     given = SMALL["gru"]()
     names = [(OURS, "Session"), ("A", "slow"), ("A", "fast"), ("B", "only")]
     roads = [Road(*name, "float32", "step", lambda x: x) for name in names]
@@ -170,11 +173,11 @@ def test_the_networks_are_those_that_are_told() -> None:
 def test_the_command_prints_every_row_and_says_what_is_left_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def peers(given: Case) -> Iterator[Road]:
+    def peers(given: Case, folder: pathlib.Path) -> Iterator[Road]:
         yield right_road(given)
         yield changed(right_road(given), lambda y: y + 1)
 
-    def missing(given: Case) -> Iterator[Road]:
+    def missing(given: Case, folder: pathlib.Path) -> Iterator[Road]:
         raise ImportError("No module named 'other'")
 
     monkeypatch.setattr("os.sched_setaffinity", lambda *given: None, raising=False)

@@ -7,13 +7,12 @@ import time
 import pytest
 
 from edgelstm.devices.device import (
-    BASES,
-    FIGURES,
     Device,
     check_exportable,
     device_names,
     read_device,
 )
+from edgelstm.devices.keys import BASES, FIGURES
 from edgelstm.errors import DeviceError
 
 FIGURE = '{{ low = {}, typical = {}, high = {}, basis = "measured", source = "a meter" }}'
@@ -36,6 +35,11 @@ PLAUSIBLE = {
     "v": (0.5, 6),
     "mw": (0.5, 1000),
     "us_step": (0.5, 10000),
+    "us_step_raw": (0.5, 10000),
+    "us_sequence": (0.5, 10000),
+    "_us_float32": (10, 1e6),
+    "_us_hybrid": (10, 1e6),
+    "_us_int8": (10, 1e6),
     "ua_per_mhz": (2, 500),
     "w": (0.3, 20),
     "ua": (0.3, 2000),

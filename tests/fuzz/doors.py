@@ -103,6 +103,19 @@ def looped() -> Iterator[Any]:
         yield edgelstm.quantize(network, random_input(network, 4, 9), precision)
 
 
+def folders(suffix: str) -> Iterator[bytes]:
+    """What is read of a folder of C: network.json and plan.json."""
+    operations = random_network("gru", (SIZE, 3))
+    x = random_input(operations, 4, 9)
+    composed = edgelstm.quantize(operations, x, "int8"), edgelstm.quantize(operations, x, "int16x8")
+    for network in (*float_networks(), *quantized_networks(), *composed):
+        try:
+            made = encode(network, "_c", name="net_c", target="cortex-m4")
+        except edgelstm.ModelError:
+            continue
+        yield mutations.BETWEEN.join(made[name] for name in using.OF_A_FOLDER)
+
+
 def state_dicts() -> Iterator[dict[str, Any]]:
     """Weights alone, under PyTorch's names."""
     for network in float_networks():
@@ -183,6 +196,7 @@ DOORS = {
     "npz": Door((".npz",), npz_files, mutations.archive, using.network),
     "onnx": Door((".onnx",), onnx_files, mutations.protobuf, using.network),
     "tflite": Door((".tflite",), written, mutations.aligned, using.network),
+    "folder": Door((".folder",), folders, mutations.texts, using.folder),
     "calibration": Door((".npy", ".npz", ".csv"), data_files, mutations.data, using.calibration),
     "labels": Door((".npy",), label_files, mutations.data, using.labels),
     "state": Door((".npz",), state_files, mutations.archive, using.state),

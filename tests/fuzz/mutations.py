@@ -89,6 +89,17 @@ def described(content: bytes, rng: random.Random) -> bytes:
     return json.dumps(value).encode()
 
 
+BETWEEN = b"\n\x1e\n"  # of several files in one
+
+
+def texts(content: bytes, rng: random.Random) -> bytes:
+    """One of several JSON texts changed, or some of its bytes."""
+    files = content.split(BETWEEN)
+    k = rng.randrange(len(files))
+    files[k] = (described if rng.random() < 0.7 else some_bytes)(files[k], rng)
+    return BETWEEN.join(files)
+
+
 def _change(value: Any, rng: random.Random) -> None:
     """One entry, at any depth."""
     places = list(_places(value))

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 import edgelstm
 from edgelstm.quantization.quantized import QuantizedNetwork
+from tests.fuzz.mutations import BETWEEN
 
 STEPS = 3
 ENGINES = ("numba", "reference")
@@ -91,6 +93,30 @@ def written_and_read(found: Any, path: pathlib.Path) -> Any:
         raise OursRefused(str(error)) from error
     finally:
         path.unlink()
+
+
+OF_A_FOLDER = ("network.json", "plan.json")
+
+
+def folder(path: pathlib.Path) -> None:
+    """A folder of C whose JSON files these are: read, described, written again and read back."""
+    from edgelstm import formats
+    from edgelstm.formats.c.read import check_own, kernels_of
+
+    place = path.with_name(f"{path.stem}_c")
+    place.mkdir()
+    try:
+        for name, content in zip(OF_A_FOLDER, path.read_bytes().split(BETWEEN), strict=False):
+            (place / name).write_bytes(content)
+        found = edgelstm.read(place)
+        formats.facts(place)
+        kernels_of(place)
+        check_own(place)
+        edgelstm.write(found, place)
+        again = edgelstm.read(place)
+        compare(found, outputs(found), outputs(again), "read back from a folder of C")
+    finally:
+        shutil.rmtree(place)
 
 
 def facts(path: pathlib.Path) -> None:

@@ -40,8 +40,9 @@ def values_that_differ(
     compared = wrong = 0
     for k, (folder, network) in enumerate(zip(folders, networks, strict=True)):
         rng = np.random.default_rng(k)
-        x = rng.integers(-128, 128, (steps, folder.inputs)).astype(np.int8)
-        x[steps // 2 :] = np.where(x[steps // 2 :] < 0, -128, 127)
+        low, high = np.iinfo(folder.input_type).min, np.iinfo(folder.input_type).max
+        x = rng.integers(low, high + 1, (steps, folder.inputs)).astype(folder.input_type)
+        x[steps // 2 :] = np.where(x[steps // 2 :] < 0, low, high)
         expected = run_integers(at_each_step(network), x[None])[0]
         file = EmulatedFile(folder, Machine(core, image, at_end=k % 2 == 0))
         got = np.array([file.step(x_t) for x_t in x])

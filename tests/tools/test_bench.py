@@ -1,66 +1,146 @@
-"""`bench --core`: what a step costs on an emulated core, as JSON and as a table."""
+"""`edgelstm bench`: exit codes, JSON, CSV, what is refused, and what an interrupt leaves."""
 
+import csv
+import io
 import json
-import pathlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-import edgelstm
-from tests.networks import random_network
-from tests.present import skip_without
+from edgelstm.measurement import asking, entrants
+from edgelstm.measurement.engines import Engine
+from edgelstm.measurement.stored import read_run
 from tests.tools.test_cli import Captured, run
 
-skip_without("cortex-m4")
-pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
-KEYS = {
-    *("core", "instructions_per_step", "predicted_instructions_per_step", "gates", "padding_bytes"),
-    *("loads", "stores", "bytes_read", "bytes_written", "stack_bytes", "flash_bytes", "ram_bytes"),
-    *("mismatches", "kernels", "compiler", "cycles_per_step", "wait_states", "cycles_basis"),
+SIZES = ("--cell", "lstm", "--input", "3", "--hidden", "4")
+RECORDED = Path(__file__).parents[1] / "data/bench_run.json"
+QUICK = (*SIZES, "--engines", "reference", "--precision", "float32", "--seconds", "0.3")
+
+
+def test_json_is_the_whole_of_standard_output(capsys: Captured) -> None:
+    assert run("bench", *QUICK, "--json", "--steps", 5) == 0
+    got = capsys.readouterr()
+    found = json.loads(got.out)
+    assert found["model"] == "lstm_3_4"
+    assert found["command"].startswith("edgelstm bench --cell lstm")
+    assert [row["mode"] for row in found["results"]] == ["step", "sequence"]
+    assert read_run(found, "x").to_dict() == found
+    assert "taking turns" in got.err
+
+
+def test_tables_say_what_was_measured_and_what_was_not(capsys: Captured) -> None:
+    assert run("bench", *QUICK, "--steps", 5) == 0
+    got = capsys.readouterr().out
+    for part in ("lstm_3_4", "us per step", "best", "no device file", "use reference float32"):
+        assert part in " ".join(got.split()), part
+
+
+def test_the_table_of_commas_has_a_row_per_engine_precision_and_mode(capsys: Captured) -> None:
+    assert run("bench", *QUICK, "--steps", 5, "--csv", "--device", "rpi-5") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["engine"], row["mode"]) for row in rows] == [
+        ("reference", "step"),
+        ("reference", "sequence"),
+    ]
+    assert float(rows[0]["median_us_per_step"]) > 0 and rows[0]["verdict"] == "best"
+    assert float(rows[0]["paced_p50_us"]) > 0 and rows[1]["paced_p50_us"] == ""
+
+
+def test_quiet_says_nothing(capsys: Captured) -> None:
+    assert run("bench", *QUICK, "--quiet") == 0
+    got = capsys.readouterr()
+    assert (got.out, got.err) == ("", "")
+
+
+def test_an_engine_that_differs_fails_and_the_others_are_measured(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "tests.broken_runtimes:prepare_"
+    planted = {name: Engine({"float32": place + name}) for name in ("right", "wrong")}
+    monkeypatch.setattr(entrants, "ENGINES", planted)
+    monkeypatch.setattr(asking, "check_engines", lambda names: None)
+    assert run("bench", *SIZES, "--precision", "float32", "--seconds", "0.3", "--json") == 1
+    got = capsys.readouterr()
+    assert {row["engine"] for row in json.loads(got.out)["results"]} == {"right"}
+    assert got.err.splitlines()[-1].startswith("failed: wrong float32 step: differs")
+
+
+REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "engine": (("--engines", "x"), "engine 'x' is unknown; known: numba"),
+    "precision": (("--precision", "int3"), "known: float32"),
+    "seconds": (("--seconds", "0"), "a number above 0"),
+    "no number": (("--seconds", "soon"), "--seconds"),
+    "period": (("--period-ms", "-1"), "period_ms is -1.0"),
+    "device": (("--device", "rpi-6"), "device 'rpi-6' is unknown"),
+    "chip": (("--device", "stm32u575"), "kind 'mcu'"),
+    "cpu": (("--cpu", "4096"), "cpu is 4096"),
+    "both": (("--json", "--csv"), "give one of them"),
+    "model": (("absent.pt",), "absent.pt does not exist"),
+    "calibration": (("--calibration", "absent.npy"), "absent.npy does not exist"),
+    "sizes": (("--hidden", "4"), "--cell, --input missing"),
+    "cut": (("--compare", "absent.json", "absent.json"), "absent.json does not exist"),
+    "tolerance": (("--compare", RECORDED, RECORDED, "--tolerance", "0"), "--tolerance is 0"),
+    "no run": (("--compare", RECORDED, RECORDED.with_name("op_counters.csv")), "is not JSON"),
+    "model and sizes": (("x.pt", *SIZES), "do not go with sizes"),
 }
 
 
-def test_rows_have_each_key_and_gates_add_up(tmp_path: pathlib.Path, capsys: Captured) -> None:
-    path = edgelstm.write(random_network("lstm", (5, 9)), tmp_path / "net.npz")
-    words = ("bench", path, "--core", "cortex-m4", "--core", "rv32imc", "--json", "--quiet")
-    assert run(*words) == 0
-    rows = json.loads(capsys.readouterr().out)["results"]
-    assert [row["core"] for row in rows] == ["cortex-m4", "rv32imc"]
-    for row in rows:
-        assert set(row) >= KEYS and row["mismatches"] == 0
-        assert sum(g["instructions"] for g in row["gates"]) == row["instructions_per_step"]
-        assert {g["name"]: g["weight_bytes"] for g in row["gates"]} == {
-            **{f"lstm1 {gate}": 9 * (5 + 9) for gate in "ifgo"},
-            "rest": 0,
-        }
-    m4, rv32 = rows
-    assert m4["padding_bytes"] == 9 * 4 * (1 + 1)
-    assert m4["predicted_instructions_per_step"] == pytest.approx(
-        m4["instructions_per_step"],
-        rel=0.05,  # odd sizes, where both sides have tails
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_one_line_and_exit_code_2(name: str, capsys: Captured) -> None:
+    words, message = REFUSED[name]
+    assert run("bench", *words) == 2
+    got = capsys.readouterr()
+    last = got.err.splitlines()[-1]
+    assert got.out == "" and last.startswith("error: ") and message in last
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_leaves_what_was_measured() -> None:
+    words = (*QUICK[:-1], "60", "--json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgelstm", "bench", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert rv32["cycles_per_step"] is None and "rv32imc" in rv32["cycles_basis"]
+    assert process.stderr
+    for line in process.stderr:
+        if "taking turns" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = json.loads(out)
+    assert found["interrupted"] is True
+    assert len(found["results"]) == 2 and found["results"][0]["rounds"] >= 1
+    assert found["results"][0]["jitter_reason"] == "it was ended before"
 
 
-def test_every_cell_and_precision_is_counted(tmp_path: pathlib.Path, capsys: Captured) -> None:
-    network = random_network("gru", (3, 4), outputs=2, last_step=True)
-    path = edgelstm.write(network, tmp_path / "net.npz")
-    for precision in ("float32", "int8", "int16x8"):
-        assert run("bench", path, "--core", "cortex-m3", "--precision", precision) == 0
-        assert "cortex-m3" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ((), "--core is needed: cortex-m0plus, cortex-m3"),
-        (("--core", "cortex-m44"), "core 'cortex-m44' is unknown; did you mean cortex-m4"),
-        (("--core", "xtensa-lx7"), "nothing emulates a xtensa-lx7 here"),
-        (("--core", "cortex-m4", "--precision", "hybrid"), "hybrid is for Raspberry Pis"),
-    ],
-)
-def test_what_cannot_be_counted_is_one_line(
-    words: tuple[str, ...], told: str, capsys: Captured
+def test_kept_runs_are_listed_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    assert run("bench", *words, "--quiet") == 2
-    error = capsys.readouterr().err.strip()
-    assert told in error and error.startswith("error: ") and "\n" not in error
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert run("bench", "--history") == 0
+    assert "nothing was kept" in capsys.readouterr().out
+    assert run("bench", *QUICK, "--save", "--quiet") == 0
+    (path,) = (tmp_path / "edgelstm/bench").glob("*.json")
+    assert run("bench", "--history") == 0
+    assert "lstm_3_4" in capsys.readouterr().out
+    assert run("bench", "--compare", RECORDED, RECORDED) == 0
+    assert "same" in capsys.readouterr().out
+    slow = json.loads(RECORDED.read_text("utf-8"))
+    for row in slow["results"]:
+        for loop in row["ratio_to_reference"].values():
+            loop.update({end: 1.5 * value for end, value in loop.items()})
+    (tmp_path / "slow.json").write_text(json.dumps(slow), "utf-8")
+    assert run("bench", "--compare", RECORDED, tmp_path / "slow.json", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {row["verdict"] for row in found["rows"]} == {"slower"}
+    assert run("bench", "--compare", RECORDED, path) == 1
+    assert "cannot be compared" in capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_the_report_of_export_has_its_keys_in_their_order() -> None:
     (row,) = found["per_step"]["by_kernels"]
     assert list(row)[:2] == ["kernels", "what"] and row["what"] == CLASSES["tflm"]
     (artifact,) = found["artifacts"]
-    assert list(artifact) == ["path", "format", "bytes", "float32_bytes", "for", "not_for"]
+    assert list(artifact) == ["path", "format", "bytes", "float32_bytes", "for", "not_for", "fit"]
     assert artifact["bytes"] == 7
     assert (found["accuracy"]["float"], found["accuracy"]["quantized"]) == (0.5, 0.25)
     assert found["accuracy"]["saturation"][0]["sums_cut"] == 0.5

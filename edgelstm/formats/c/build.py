@@ -7,9 +7,8 @@ from typing import Any
 from edgelstm.cells.text import equations
 from edgelstm.errors import ModelError
 from edgelstm.formats.c.calls import Call, Constants, Part
-from edgelstm.formats.c.integers import append_integers
 from edgelstm.formats.c.layer import Layer
-from edgelstm.formats.c.layouts import append_lstm
+from edgelstm.formats.c.layouts import append_lstm, append_operations
 from edgelstm.formats.c.lstm import is_fused_lstm
 from edgelstm.formats.c.names import distinct
 from edgelstm.formats.c.places import Buffer, place
@@ -156,7 +155,7 @@ def _about(name: str, source: Any) -> tuple[str, ...]:
 def _way_in(network: AnyNetwork, ends: str) -> Part:
     zero_point = "" if network.input is None else f"{network.input.zero_point}, "
     text = f"edgelstm_enter_{SHORT[ends]}(x, {network.input_size}, {zero_point}{{x}});"
-    return Part("enter", calls=[Call(text, (), "x", kernels=(ENDS,))])
+    return Part("enter", calls=[Call(text, (), ("x",), kernels=(ENDS,))])
 
 
 def _way_out(network: AnyNetwork, value: str, once: bool) -> Part:
@@ -175,8 +174,7 @@ def _computed(layer: Layer, source: Any, layout: str) -> str:
     lowered = lower(source)
     if is_fused_lstm(source):
         return append_lstm(layer, lowered, layout)
-    layer.part.why = "plain C, operation by operation"
-    return append_integers(layer, lowered)
+    return append_operations(layer, lowered, layout)
 
 
 # Kind of a layer to what appends its calls and returns what goes out.

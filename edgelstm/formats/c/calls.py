@@ -23,17 +23,17 @@ class Call:
     """One call of a kernel.
 
     Attributes:
-        text: C with `{name}` where a value or constant is named, `{x}` and `{y}` the network's
-            ends.
+        text: C with `{name}` where a value is named, `{words name}` for the same as 32-bit words,
+            and `{name @ index}` for an element of it.
         reads: Values that it reads.
-        result: The value that it gives; None where it writes states or y alone.
-        in_place: The result may lie where an argument lies that is not read any more.
+        results: Values that it gives; none where it writes states or y alone.
+        in_place: A result may lie where an argument lies that is not read any more.
         kernels: Files of `kernels/c` that it needs.
     """
 
     text: str
     reads: tuple[str, ...] = ()
-    result: str | None = None
+    results: tuple[str, ...] = ()
     in_place: bool = False
     kernels: tuple[str, ...] = ()
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from edgelstm.formats.c.calls import Call
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import GATES, Numbers, largest_sum
+from edgelstm.formats.c.winograd import less_correction, padded, words
 from edgelstm.quantization.fixedpoint import SIGMOID_TABLE
 from edgelstm.quantization.operations import Rescale
 
-Int64s = NDArray[np.int64]
-GROUP = 4  # columns of a word
-KERNEL, INSTANCE = "edgelstm_dsp_lstm.c", "edgelstm_dsp_lstm.inc"
+KERNELS = ("edgelstm_dsp_lstm.c", "edgelstm_dsp_products.c")
+INSTANCE = "edgelstm_dsp_lstm.inc"
 LARGEST_SUM = 2**30  # that is still exact when it is doubled
 MOST_UNITS = 2000  # beyond, the size is no immediate of an instruction
 HEADROOM = 7.99  # of a sum in 16 bits with 12 behind the point
@@ -57,12 +57,7 @@ def append_dsp(layer: Layer, numbers: Numbers) -> None:
     )
     reads = (h, c) if raw else (x, h, c)
     text = "\n    ".join(texts)
-    part.calls.append(Call(text, reads, work, kernels=(KERNEL, INSTANCE)))
-
-
-def padded(columns: int) -> int:
-    """Halfwords of spread inputs."""
-    return -(-columns // GROUP) * GROUP
+    part.calls.append(Call(text, reads, (work,), kernels=(*KERNELS, INSTANCE)))
 
 
 def stream_of(numbers: Numbers, *, raw: bool) -> NDArray[np.int32]:
@@ -78,29 +73,8 @@ def stream_of(numbers: Numbers, *, raw: bool) -> NDArray[np.int32]:
     parts = []
     for side, added in (("ih", bias), ("hh", np.zeros_like(bias))):
         weights = numbers.weights(side).astype(np.int64)
-        parts += [_less_correction(weights, added), _words(weights)]
+        parts += [less_correction(weights, added), words(weights)]
     return np.concatenate(parts, 1).astype(np.int32)
-
-
-def _less_correction(weights: Int64s, bias: Int64s) -> Int64s:
-    """The bias less sum w0 w1, which the inner product adds: (units, gates)."""
-    even = np.pad(weights, ((0, 0), (0, weights.shape[1] % 2), (0, 0)))
-    return np.asarray(bias - (even[:, 0::2] * even[:, 1::2]).sum(1), np.int64)
-
-
-def _words(weights: Int64s) -> Int64s:
-    """[unit][column / 4][gate], bytes w1 w0 w3 w2; a tail of two columns has two rows in a word."""
-    units, columns, gates = weights.shape
-    rest = columns % GROUP
-    tail = 0 < rest < GROUP - 1
-    whole = columns - rest if tail else padded(columns)
-    full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
-    groups = full[:, :whole].reshape(units, -1, GROUP, gates).transpose(0, 1, 3, 2)
-    swapped = groups[..., [1, 0, 3, 2]].reshape(units, -1)
-    if tail:
-        pairs = full[:, whole : whole + 2].transpose(0, 2, 1)[..., ::-1].reshape(units, -1)
-        swapped = np.concatenate([swapped, pairs], 1)
-    return np.ascontiguousarray(swapped, np.int8).view("<i4").astype(np.int64)
 
 
 def _instance(function: str, numbers: Numbers) -> tuple[str, ...]:
@@ -164,6 +138,11 @@ def _fields(layer: Layer, numbers: Numbers) -> tuple[str, ...]:
 def sigmoid_pairs() -> NDArray[np.int32]:
     """(384, 2) slope and offset by (3 z) >> 9, of z in 2**-12; the upper halfword is Q0.15."""
     return _pairs(9, 384, factor=3, up=6)
+
+
+def sigmoid_pairs_of_d() -> NDArray[np.int32]:
+    """(512, 2) slope and offset by d >> 9, of d = 3 z with z in 2**-12: of any scale."""
+    return _pairs(9, 512, factor=1, up=6)
 
 
 def tanh_pairs() -> NDArray[np.int32]:

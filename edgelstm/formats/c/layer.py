@@ -61,7 +61,7 @@ class Layer:
         fields = {str(k): f"{{{a}}}" for k, a in enumerate(reads)}
         for key, shown in {**fields, "r": f"{{{gives}}}", "n": str(size)}.items():
             text = text.replace(f"{{{key}}}", shown)
-        self.part.calls.append(Call(text, reads, gives, in_place, kernels))
+        self.part.calls.append(Call(text, reads, (gives,), in_place, kernels))
 
     def become(self, states: tuple[str, ...], new_states: tuple[str, ...]) -> None:
         """States take their new values, which are written at once where nothing reads the old."""
@@ -76,13 +76,13 @@ class Layer:
                 self.kept[value] = self.kept[old]
             else:
                 text = f"edgelstm_copy_{self.copy}({{{value}}}, {self.sizes[value]}, {{{old}}});"
-                calls.append(Call(text, (value, old), kernels=(ELEMENTWISE[self.copy],)))
+                calls.append(Call(text, (value, old), kernels=(COPIES[self.copy],)))
         # A state that becomes the old value of another is copied before that one changes.
         self.part.calls += sorted(calls, key=lambda c: c.reads[0] not in self.kept)
 
     def _writes_over(self, old: str, value: str) -> bool:
         """Whether a value can be written where an old state lies."""
-        made = next((k for k, c in enumerate(self.part.calls) if c.result == value), None)
+        made = next((k for k, c in enumerate(self.part.calls) if value in c.results), None)
         if made is None or value in self.kept:
             return False
         later = self.part.calls[made + 1 :]
@@ -90,4 +90,4 @@ class Layer:
         return not any(old in c.reads for c in later) and (own.in_place or old not in own.reads)
 
 
-ELEMENTWISE = {"s16": "edgelstm_elementwise.c", "f32": "edgelstm_float32.c"}
+COPIES = {"s16": "edgelstm_ends.c", "f32": "edgelstm_float32.c"}

@@ -8,10 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
-from edgelstm.formats.c.integers import append_integers
+from edgelstm.formats.c.calls import Constants
+from edgelstm.formats.c.dsp import append_dsp, dsp_refusal, sigmoid_pairs_of_d, tanh_pairs
+from edgelstm.formats.c.integers import Way, append_integers, one_by_one
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import Numbers, lstm_fields, lstm_refusal, numbers_of, own_call
+from edgelstm.formats.c.numbers import small_table
+from edgelstm.formats.c.rows import append_rows
 from edgelstm.quantization.operations import Lowered
 
 PORTABLE = "columns"
@@ -23,13 +26,33 @@ def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
         layer.keep(state.name)
     numbers = numbers_of(lowered)
     if told := lstm_refusal(numbers):
-        layer.part.why = f"operation by operation: {told}"
-        return append_integers(layer, lowered)
+        append_operations(layer, lowered, layout)
+        layer.part.why += f"; {told}"
+        return layer.named(lowered.output.name)
     refused = REFUSALS[layout](numbers) if layout in REFUSALS else None
     taken = PORTABLE if refused else layout
     layer.part.why = f"{taken}: {refused or WHY[taken]}"
     LAYOUTS[taken](layer, numbers)
     return layer.named("h")
+
+
+def append_operations(layer: Layer, lowered: Lowered, layout: str) -> str:
+    """The calls of a layer by its list; returns the name of its output in the whole network."""
+    layer.part.why = f"its list of operations: {WHY_OPERATIONS.get(layout, 'plain C')}"
+    return append_integers(layer, lowered, WAYS.get(layout, PLAIN))
+
+
+def pairs(constants: Constants, kind: str, value: str, shift: int) -> str:
+    """Sigmoid or tanh of a value in 2**(shift - 12), from 512 pairs of slope and offset."""
+    made, bits = PAIRS[kind]
+    table = constants.array(f"{kind}_512", made(), is_table=True)
+    return f"edgelstm_by_pairs({table}, edgelstm_tripled({value}, {shift}), {bits})"
+
+
+PAIRS = {"sigmoid": (sigmoid_pairs_of_d, 9), "tanh": (tanh_pairs, 8)}
+PLAIN = Way(one_by_one, small_table, at_once=False)
+WAYS = {"dsp": Way(append_rows, pairs, at_once=True)}
+WHY_OPERATIONS = {"dsp": "products in assembly, matrices that read one vector at once"}
 
 
 def _columns(layer: Layer, numbers: Numbers) -> None:
@@ -38,7 +61,7 @@ def _columns(layer: Layer, numbers: Numbers) -> None:
     weight = layer.constants.array(f"{name}_weight", both.astype(np.int8))
     called = layer.constants.description("edgelstm_lstm", name, lstm_fields(layer, numbers, weight))
     text = f"edgelstm_lstm_s8(&{called}, <x>, <h>, <c>, <work>);"
-    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_elementwise.c")
+    own_call(layer, text, numbers.units, "edgelstm_lstm.c", "edgelstm_ends.c")
 
 
 def _words(layer: Layer, numbers: Numbers, offset: int = 0) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.formats.c.calls import Call
-from edgelstm.formats.c.integers import sigmoid_table
 from edgelstm.formats.c.layer import Layer
+from edgelstm.formats.c.numbers import sigmoid_table
 from edgelstm.model.forms import is_plain
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization.operations import Clip, Lowered, Mul, Product, Rescale, Table
@@ -99,7 +99,7 @@ def own_call(layer: Layer, text: str, work: int, *kernels: str) -> None:
     for key, value in {"x": x, "h": h, "c": c, "work": given}.items():
         text = text.replace(f"<{key}>", f"{{{value}}}")
         text = text.replace(f"<words {key}>", f"{{words {value}}}")
-    layer.part.calls.append(Call(text, (x, h, c), given, kernels=kernels))
+    layer.part.calls.append(Call(text, (x, h, c), (given,), kernels=kernels))
 
 
 def lstm_fields(layer: Layer, numbers: Numbers, weight: str) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def lstm_fields(layer: Layer, numbers: Numbers, weight: str) -> tuple[str, ...]:
     low, high = numbers.output.limits or (0, 0)
     limits = (low - numbers.h_zero_point, high - numbers.h_zero_point)
     ends = (_scaling(numbers.output), *map(str, limits))
-    return (weight, bias, sigmoid_table(layer), *map(str, whole), *sides, *ends)
+    return (weight, bias, sigmoid_table(layer.constants), *map(str, whole), *sides, *ends)
 
 
 def _scaling(by: Rescale) -> str:

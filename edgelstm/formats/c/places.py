@@ -40,19 +40,19 @@ def place(
     buffers: list[Buffer] = []
     holds: dict[str, Buffer] = {}
     for k, call in enumerate(calls):
-        value = call.result
-        if value is None or value in kept:
-            continue
-        size, ends = -(-sizes[value] // EVEN) * EVEN, last.get(value, k)
         free = [holds[a] for a in call.reads if a in holds and last[a] == k]
-        if call.in_place and free:
-            buffer = free[0]
-            buffer.values.append(value)
-            buffer.size, buffer.last = max(buffer.size, size), ends
-        else:
-            buffer = Buffer([value], size, k, ends)
-            buffers.append(buffer)
-        holds[value] = buffer
+        for value in call.results:
+            if value in kept:
+                continue
+            size, ends = -(-sizes[value] // EVEN) * EVEN, last.get(value, k)
+            if call.in_place and free:
+                buffer = free.pop(0)
+                buffer.values.append(value)
+                buffer.size, buffer.last = max(buffer.size, size), ends
+            else:
+                buffer = Buffer([value], size, k, ends)
+                buffers.append(buffer)
+            holds[value] = buffer
     return buffers, _assign(buffers)
 
 

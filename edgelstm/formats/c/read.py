@@ -2,19 +2,25 @@
 
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
+from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import read_bytes
 from edgelstm.formats.asked import Asked, check_stated
+from edgelstm.formats.c.build import SHORT
+from edgelstm.formats.c.names import c_name
 from edgelstm.formats.c.twin import read_twin
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tensors import at
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
+PLAN = "plan.json"
 NEEDED = "give a folder of C that edgelstm wrote"
 MOST_BYTES = 2**28
+REPORT = "report.json"  # that `export` puts beside what `write` writes
 
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
@@ -34,9 +40,9 @@ def facts(path: pathlib.Path) -> FileFacts:
 def read_plan(path: pathlib.Path) -> dict[str, Any]:
     """plan.json, its types checked; `ModelError` if it is not what was written."""
     try:
-        plan = json.loads(read_bytes(path / "plan.json", NEEDED, MOST_BYTES))
-        for key, kind in TYPES.items():
-            if not isinstance(plan[key], kind):
+        plan = json.loads(read_bytes(path / PLAN, NEEDED, MOST_BYTES))
+        for key, is_one in CHECKS.items():
+            if not is_one(plan[key]):
                 raise ValueError(f"'{key}' is {plan[key]!r}")
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelError(
@@ -53,11 +59,12 @@ def kernels_of(path: pathlib.Path) -> dict[str, str]:
 def check_own(path: pathlib.Path) -> None:
     """`ModelError` if a folder that is to be replaced holds what was not written into it.
 
-    What `make test` leaves may be there.
+    What `make test` and `export` leave may be there.
     """
     found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
-    plan = read_plan(path) if "plan.json" in found else {"files": [], "name": ""}
-    others = sorted(found - set(plan.get("files", [])) - {f"test_{plan['name']}"})
+    plan = read_plan(path) if PLAN in found else {"files": [], "name": ""}
+    left = {f"test_{plan['name']}", REPORT} if PLAN in found else set()
+    others = sorted(found - set(plan["files"]) - left)
     if others:
         named = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
         raise ModelError(
@@ -66,14 +73,35 @@ def check_own(path: pathlib.Path) -> None:
         )
 
 
-TYPES: dict[str, Any] = {
-    "name": str,
-    "core": str | None,
-    "inputs": int,
-    "outputs": int,
-    "input_type": str,
-    "output_type": str,
-    "last_step": bool,
-    "state_bytes": int,
-    "layers": list,
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST_BYTES
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_layers(value: Any) -> bool:
+    keys = ("name", "why")
+    return isinstance(value, list) and all(
+        isinstance(layer, dict) and all(_is_text(layer.get(key)) for key in keys) for layer in value
+    )
+
+
+# What is read of plan.json, and what it has to be.
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "name": lambda name: _is_text(name) and c_name(name) == name,
+    "core": lambda core: core is None or (_is_text(core) and core in CORES),
+    "inputs": _is_size,
+    "outputs": _is_size,
+    "input_type": lambda kind: _is_text(kind) and kind in SHORT,
+    "output_type": lambda kind: _is_text(kind) and kind in SHORT,
+    "last_step": lambda last: isinstance(last, bool),
+    "state_bytes": _is_size,
+    "layers": _are_layers,
+    "files": _are_texts,
 }

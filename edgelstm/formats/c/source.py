@@ -119,9 +119,14 @@ def _part(built: Built, part: Part, indent: str) -> str:
 def call_text(built: Built, call: Call) -> str:
     """A call with every value's place in it."""
     text = call.text
-    for value in {*call.reads, call.result or ""}:
+    for value in {*call.reads, *call.results}:
         place = built.places.get(value, "")
         text = text.replace(f"{{{value}}}", place).replace(f"{{words {value}}}", _as_words(place))
+        begins = f"{{{value} @ "
+        while begins in text:
+            before, _, behind = text.partition(begins)
+            index, _, behind = behind.partition("}")
+            text = before + _element(place, index) + behind
     return text
 
 
@@ -129,6 +134,11 @@ def _as_words(place: str) -> str:
     """Of 16-bit scratch memory, which begins at words."""
     base, _, offset = place.replace(".values", ".words").partition(" + ")
     return f"{base} + {int(offset) // 2}" if offset else base
+
+
+def _element(place: str, index: str) -> str:
+    base, _, offset = place.partition(" + ")
+    return f"{base}[{offset} + {index}]" if offset else f"{base}[{index}]"
 
 
 def _zeros(built: Built) -> Iterable[str]:

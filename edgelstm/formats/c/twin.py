@@ -12,6 +12,10 @@ from edgelstm.formats.restored import restore
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
+MALFORMED = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError),
+    MemoryError,
+)
 TYPES = ("float32", "int8", "int16", "int32", "int64")
 
 
@@ -29,7 +33,7 @@ def read_twin(text: bytes) -> Network | QuantizedNetwork:
         found = json.loads(text)
         arrays = {str(name): _values(stored) for name, stored in found["arrays"].items()}
         described = found["edgelstm"]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise ModelError(
             f"network.json is not what was written ({type(error).__name__}: {error}); "
             "write the folder again"

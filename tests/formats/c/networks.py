@@ -43,7 +43,13 @@ def every_head() -> Iterator[tuple[str, AnyNetwork]]:
 
 
 def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
-    """Random integer LSTMs with the weights of each core, whose plain C reads them here."""
+    """Networks with the weights of each core, whose plain C reads them here.
+
+    Random integer LSTMs, and every cell in the form of operations.
+    """
+    for name, network in every_cell():
+        if network.input is not None:
+            yield f"{name}_dsp", network, "cortex-m4"
     rng = np.random.default_rng(3)
     for core in ("cortex-m0plus", "cortex-m3", "cortex-m4"):
         for k in range(12):

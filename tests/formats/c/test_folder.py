@@ -138,6 +138,49 @@ def test_a_stream_goes_on_where_it_stopped(tmp_path: pathlib.Path) -> None:
     np.testing.assert_array_equal(opened.run(x[None])[0], expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm_int8x", "gru_int8x", "lstm_peephole_int16x8x"])
+def test_a_stream_of_100_000_steps_does_not_drift(tmp_path: pathlib.Path, name: str) -> None:
+    network, steps = NETWORKS[name], 100_000
+    assert network.input is not None
+    low, high = network.input.limits
+    x = np.random.default_rng(5).integers(low, high + 1, (2, steps, network.input_size))
+    x = x.astype(network.input.type)
+    expected = edgelstm.run(network, x)
+    path = edgelstm.write(network, tmp_path / "net_c", target="cortex-m4")
+    opened, other = open_host(path, {}), open_host(path, {})
+    np.testing.assert_array_equal(opened.run(x[:1])[0], expected[0])
+    both = (opened, x[0], expected[0]), (other, x[1], expected[1])
+    opened.reset()
+    for t in range(steps):  # two instances, in turns
+        for file, x_b, y_b in both:
+            if not np.array_equal(file.step(x_b[t]), y_b[t]):
+                raise AssertionError(f"step {t}")
+    opened.reset()
+    np.testing.assert_array_equal([opened.step(x_t) for x_t in x[0, :100]], expected[0, :100])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "../elsewhere"),
+        ("core", "cortex-m5"),
+        ("inputs", -1),
+        ("state_bytes", True),
+        ("layers", [{"name": "lstm1"}]),
+        ("files", [["src/net.c"]]),
+    ],
+)
+def test_a_plan_that_was_edited_is_an_error(
+    tmp_path: pathlib.Path, key: str, value: object
+) -> None:
+    path = edgelstm.write(NETWORKS["lstm_int8x"], tmp_path / "net_c")
+    plan = json.loads((path / "plan.json").read_text())
+    (path / "plan.json").write_text(json.dumps(plan | {key: value}))
+    with pytest.raises(ModelError, match=f"plan.json is not what was written .'{key}' is"):
+        edgelstm.verify(path)
+
+
 def test_a_folder_that_is_none_is_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "net_c"
     for kind, told in (("absent", "does not exist"), ("file", "is a file, not a folder")):

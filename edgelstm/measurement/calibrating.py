@@ -1,0 +1,226 @@
+"""Calibration: rates and calls of this machine, measured, as a device file for the profiler.
+
+Networks of several sizes take turns. A sequence is its call and, in each step, its MACs and its
+activations at a rate each; what single steps take beyond that is their call. What these laws miss
+by on the same networks is their width.
+"""
+
+import dataclasses
+import pathlib
+import platform
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from edgelstm.cost.boards import (
+    ACTIVATIONS_PER_US,
+    CALIBRATED,
+    CALLS,
+    PER_US,
+    SEQUENCE,
+    STEP,
+    STEP_RAW,
+)
+from edgelstm.cost.count_ops import count
+from edgelstm.devices.device import Device, Figure
+from edgelstm.errors import ModelError
+from edgelstm.formats import write
+from edgelstm.measurement import machine, session
+from edgelstm.measurement.engines import ENGINES
+from edgelstm.measurement.job import Called, Job, Values
+from edgelstm.measurement.reference_loops import CHUNK_BYTES
+from edgelstm.model.sizes import shapes, with_random_weights
+from edgelstm.quantization.quantizer import quantize
+
+# None of them is one that predictions are tested on.
+SIZES = ((10, 16), (20, 24), (100, 32), (40, 56), (24, 80), (88, 128))
+STEPS = 60
+NOISY = 0.20  # between the quartiles of CPU time, of the median
+LEAST_WIDTH, WIDER = 0.05, 1.5  # than what was missed on the networks that made the law
+ROUNDS = 400
+LEAST_CALL_US = 0.05
+MACHINES = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A network in a precision, called in one way: microseconds of CPU time a call."""
+
+    precision: str
+    mode: str
+    macs: int
+    activations: int
+    us: float
+
+    @property
+    def steps(self) -> int:
+        """Of a call."""
+        return STEPS if self.mode == SEQUENCE else 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Laws:
+    """What points tell: rates by precision, microseconds of a call by mode.
+
+    Activations that take no time that can be told have no rate.
+    """
+
+    macs_per_us: Mapping[str, float]
+    activations_per_us: Mapping[str, float]
+    call_us: Mapping[str, float]
+    half_width: float
+
+    def predicted_us(self, point: Point) -> float:
+        """Of a call of a point."""
+        return self.call_us[point.mode] + point.steps * self.step_us(point)
+
+    def step_us(self, point: Point) -> float:
+        """Of a step, without its call."""
+        rate = self.activations_per_us.get(point.precision, float("inf"))
+        return point.macs / self.macs_per_us[point.precision] + point.activations / rate
+
+
+def fit(points: list[Point]) -> Laws:
+    """The laws that miss the points by least; shares of each point's time count alike."""
+    rates, activations, calls = {}, {}, []
+    for precision in dict.fromkeys(point.precision for point in points):
+        own = [p for p in points if (p.precision, p.mode) == (precision, SEQUENCE)]
+        per_mac, call, per_activation = _positive(own)
+        rates[precision] = 1 / per_mac
+        calls.append(call)
+        if per_activation > 0:
+            activations[precision] = 1 / per_activation
+    found = {SEQUENCE: max(float(np.median(calls)), LEAST_CALL_US)}
+    laws = Laws(rates, activations, found, 0.0)
+    for mode in (STEP, STEP_RAW):
+        over = [p.us - laws.step_us(p) for p in points if p.mode == mode]
+        found[mode] = max(float(np.median(over)), LEAST_CALL_US)
+    missed = max(max(q := laws.predicted_us(p) / p.us, 1 / q) - 1 for p in points)
+    return dataclasses.replace(laws, half_width=max(LEAST_WIDTH, WIDER * missed))
+
+
+def _positive(own: list[Point]) -> tuple[float, float, float]:
+    """Microseconds of a MAC, a call and an activation, none below 0: the best of those fits."""
+    us = np.array([p.us for p in own])
+    columns = [
+        [p.steps * p.macs for p in own],
+        [1] * len(own),
+        [p.steps * p.activations for p in own],
+    ]
+    rows = np.array(columns).T / us[:, None]
+    best, least = np.zeros(3), np.inf
+    for kept in ([0], [0, 1], [0, 2], [0, 1, 2]):
+        found = np.zeros(3)
+        found[kept] = np.linalg.lstsq(rows[:, kept], np.ones(len(own)))[0]
+        missed = float(np.abs(rows @ found - 1).max())
+        if (found >= 0).all() and missed < least:
+            best, least = found, missed
+    return float(best[0]), float(best[1]), float(best[2])
+
+
+def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> Device:
+    """Measures this machine; its device, by the name of the host.
+
+    Args:
+        seconds: For the turns.
+        cpu: As for `measure`.
+        tell: What is going on.
+
+    Raises:
+        ModelError: numba is missing, the machine is throttled, or too busy to be measured.
+    """
+    if obstacle := ENGINES["numba"].obstacle:
+        raise ModelError(f"calibration measures edgelstm's kernels: {obstacle}")
+    cpu = machine.allowed_cpus()[-1] if cpu is None else cpu
+    before = machine.moment(cpu)
+    with tempfile.TemporaryDirectory(prefix="edgelstm-bench-") as name:
+        folder = pathlib.Path(name)
+        tell("making networks")
+        entrants, arrays, about = _entrants(folder)
+        job = Job(
+            tuple(entrants), seconds, ROUNDS, 10.0, False, 1, cpu, 0, machine.last_level_kib()
+        )
+        record = session.measure(job, arrays, folder, tell)
+    if record.interrupted is not None:
+        raise KeyboardInterrupt
+    if record.crashed or not record.rounds:
+        raise ModelError(f"nothing was calibrated: {record.crashed}")
+    here = machine.machine(cpu, before, {})
+    if here.throttled and here.throttled.now:
+        raise ModelError(f"the machine is held back: {'; '.join(machine.warnings(here, None))}")
+    points = [
+        Point(precision, mode, *sizes, us=_settled(record, k, (precision, mode)))
+        for k, (precision, mode, sizes) in enumerate(about)
+    ]
+    return _device(fit(points), record, len(about))
+
+
+def _settled(record: session.Record, k: int, name: tuple[str, str]) -> float:
+    """The median CPU time of a call; `ModelError` if it varies too much to be one."""
+    low, median, high = np.percentile(record.times(k)[0], [25, 50, 75])
+    if (high - low) / median > NOISY:
+        told = f"{(high - low) / median:.0%} between the quartiles of {' '.join(name)}"
+        raise ModelError(
+            f"the machine is too busy to be calibrated: {told}, at most {NOISY:.0%}; end other "
+            "programs, or choose another core with --cpu"
+        )
+    return float(median)
+
+
+def _entrants(
+    folder: pathlib.Path,
+) -> tuple[list[Called], dict[str, Values], list[tuple[str, str, tuple[int, int]]]]:
+    """Calls, their arrays, and of each precision, mode, MACs and activations of a step."""
+    called: list[Called] = []
+    arrays: dict[str, Values] = {}
+    about: list[tuple[str, str, tuple[int, int]]] = []
+    rng = np.random.default_rng(0)
+    for size in SIZES:
+        network = with_random_weights(shapes("lstm", *size))
+        x = rng.normal(size=(STEPS, size[0])).astype(np.float32)
+        for precision in CALIBRATED:
+            made: Any = network if precision == "float32" else quantize(network, x, precision)
+            path = write(made, folder / f"{size[0]}_{size[1]}_{precision}.npz")
+            total = count(made, precision=None if made is not network else precision).total
+            sizes = total.macs, total.sigmoids + total.tanhs
+            calls = {STEP: x[0], SEQUENCE: x}
+            if made.input is not None:
+                scale = made.input
+                raw = np.clip(np.rint(x / scale.scale) + scale.zero_point, *scale.limits)
+                calls = {
+                    STEP: x[0],
+                    STEP_RAW: raw[0].astype(scale.type),
+                    SEQUENCE: raw.astype(scale.type),
+                }
+            for mode, values in calls.items():
+                arrays[f"{len(called)} x"] = np.ascontiguousarray(values)
+                preparer = ENGINES["numba"].preparers[precision]
+                called.append(Called(preparer, str(path), None, False, ()))
+                about.append((precision, mode, sizes))
+    return called, arrays, about
+
+
+def _device(laws: Laws, record: session.Record, n: int) -> Device:
+    source = "edgelstm bench --calibrate, on this machine"
+
+    def figure(value: float, width: float = 0.0) -> Figure:
+        value = float(f"{value:.4g}")
+        return Figure(value / (1 + width), value, value * (1 + width), "measured", source)
+
+    streaming = record.times(n + 1)[0]
+    figures = {
+        **{CALLS[mode]: figure(us, laws.half_width) for mode, us in laws.call_us.items()},
+        **{PER_US + p: figure(rate, laws.half_width) for p, rate in laws.macs_per_us.items()},
+        **{ACTIVATIONS_PER_US + p: figure(r) for p, r in laws.activations_per_us.items()},
+        "speed.time_half_width_percent": figure(100 * laws.half_width),
+        "memory.dram_read_mb_per_s": figure(CHUNK_BYTES / float(np.median(streaming))),
+        "memory.last_level_kib": figure(machine.last_level_kib() or 1024.0),
+        "clock.mhz": Figure(1000, 1000, 1000, "assumed", "not known; no measured rate hangs on it"),
+    }
+    core = MACHINES.get(platform.machine(), "aarch64")
+    name = platform.node() or "this-machine"
+    board = machine.board()
+    texts = {"source": source, "board": board} if board else {"source": source}
+    return Device(name, "sbc", core, 1, figures, texts)
