@@ -46,8 +46,9 @@ ORDER = {
         "read write"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model stages < guards schema < fused layers pack rules step unpack < "
-        "chain integer real same < loop < read_composed write < read < __init__"
+        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
+        "around functions < chain fused integer real same < loop < read_composed write < read < "
+        "__init__"
     ),
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
@@ -65,8 +66,8 @@ ORDER = {
     "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
         "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
-        "saturation < operations quantized weights < hybrid lower_composed lower_fused < lower "
-        "quantize_fused < quantize_composed reference < quantizer"
+        "reading saturation < operations quantized weights < hybrid lower_composed lower_fused < "
+        "lower quantize_fused < quantize_composed reference < quantizer"
     ),
     "measurement": (
         "clocks energies own plain ratios reference_loops torch_calls < engines job results < "

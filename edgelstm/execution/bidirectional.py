@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.stages import Stage, States
+from edgelstm.quantization.reading import read_integers
 
 
 class BidirectionalStage:
@@ -66,7 +67,8 @@ class ReadStage:
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """(batch, steps, input_size), or (batch, input_size) -> (batch, steps, output_size)."""
         rows = x.reshape(self._batch, -1, self._layer.input_size)
-        y: NDArray[Any] = self._layer.read(rows)
+        is_real = rows.dtype.kind == "f"
+        y: NDArray[Any] = self._layer.read(rows) if is_real else read_integers(self._layer, rows)
         return y.reshape(self._batch, -1, self.output_size)
 
     def kernels(self, *, is_step: bool) -> list[Any]:

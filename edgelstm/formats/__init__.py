@@ -17,10 +17,10 @@ from edgelstm.formats.steps import check_steps, check_streaming, default_steps
 from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
+from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, computing, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
-from edgelstm.model.precision import PRECISIONS
+from edgelstm.model.precision import PRECISIONS, Precision, find_precision
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 AnyNetwork = Network | QuantizedNetwork
@@ -117,7 +117,7 @@ def encode(
     encoder = _function(suffix, "writer")
     check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
     for layer in network.layers:
-        if told := _layer_refused(layer, suffix):
+        if told := _layer_refused(layer, suffix, _precision(network, network.precision)):
             raise ModelError(f"layer '{layer.name}': {told}")
         for part in layer.parts:
             if told := refusal(part, suffix, part.precision):
@@ -130,7 +130,7 @@ def encode(
     if target is not None and target_suffix(target) != suffix.lower():
         raise ModelError(f"target '{target}' reads {target_suffix(target)}, not {suffix}")
     steps = default_steps(network, streaming) if steps is None else steps
-    check_steps(steps, streaming)
+    check_steps(steps, streaming, network.fixed_steps)
     more = {"name": name} if FORMATS[suffix.lower()].is_folder else {}
     made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target, **more)
     return made
@@ -163,17 +163,25 @@ def _unknown_kind(kind: str, suffix: str) -> str | None:
     return f"{suffix} has no form for a layer of the kind '{kind}'; written are {', '.join(kinds)}"
 
 
-def _layer_refused(layer: Any, suffix: str) -> str | None:
+def _precision(network: AnyNetwork, name: str) -> Precision:
+    """Of a network; of real values any that it may be quantized to."""
+    if isinstance(network, QuantizedNetwork) and name == network.precision:
+        return find_precision(name, network.form)
+    return forms.precision_for(computing(network.layers), name)
+
+
+def _layer_refused(layer: Any, suffix: str, precision: Precision) -> str | None:
     """Why a format has no form for a layer, or for what of its kind this layer does, or None."""
     module = str(FORMATS[suffix.lower()].writer).split(":")[0]
     asked = getattr(importlib.import_module(f"edgelstm.formats.{module}"), "layer_refusal", None)
-    told: str | None = asked(layer) if asked else None
+    told: str | None = asked(layer, precision) if asked else None
     return _unknown_kind(layer.kind, suffix) or told
 
 
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:
     """Whether `encode` has a form for these layers at a precision; their sizes do not matter."""
-    if any(_layer_refused(layer, suffix) for layer in network.layers):
+    chosen = _precision(network, precision)
+    if any(_layer_refused(layer, suffix, chosen) for layer in network.layers):
         return False
     return not any(refusal(part, suffix, precision) for part in parts(network.layers))
 

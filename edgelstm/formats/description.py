@@ -5,15 +5,15 @@ The arrays have PyTorch's state-dict names (`lstm1.weight_ih_l0`, `lstm1.weight_
 described by itself; the reverse one, `lstm1_reverse`, stands behind the forward one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
-from edgelstm.layers.read_steps import ReadSteps, Repeat
-from edgelstm.layers.recurrent import Direction
+from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
+from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -56,7 +56,7 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
         "version": VERSION,
         "precision": network.precision,
         "last_step": network.last_step,
-        **_around(network),
+        **describe_around(network),
         "assumed": list(network.assumed),
         "layers": [
             KINDS[part.kind](part) | ({"reverse": True} if direction else {})
@@ -72,7 +72,7 @@ def describe(network: Network | QuantizedNetwork) -> dict[str, Any]:
     return described
 
 
-def _around(network: Network | QuantizedNetwork) -> dict[str, Any]:
+def describe_around(network: Network | QuantizedNetwork) -> dict[str, Any]:
     """What stands between the layers that hold numbers, where it is more than the last step.
 
     `between`: how many parts stand in front of it, what it is, and its numbers.
@@ -86,12 +86,29 @@ def _around(network: Network | QuantizedNetwork) -> dict[str, Any]:
             between.append([n_parts, "repeat", [], layer.steps])
         elif isinstance(layer, ReadSteps):
             between.append([n_parts, "read", list(layer.reads), layer.steps])
-    if any(what == "repeat" or reads != ["last"] for _, what, reads, _ in between):
+    if not _is_usual(network.layers):
         found["between"] = between
     if network.input_mean is not None and network.input_std is not None:
         found["input_mean"] = network.input_mean.tolist()
         found["input_std"] = network.input_std.tolist()
     return found
+
+
+def _is_usual(layers: Iterable[Any]) -> bool:
+    """Whether nothing stands between layers, or the last step directly behind a recurrent one."""
+    held = tuple(layers)
+    places = [k for k, layer in enumerate(held) if isinstance(layer, WITHOUT)]
+    if not places:
+        return True
+    (at, *more), behind = places, held[places[0] + 1 :]
+    first = held[at - 1] if at else None
+    is_last = isinstance(held[at], ReadSteps) and held[at].reads == ("last",)
+    return (
+        is_last
+        and not more
+        and isinstance(first, Recurrent)
+        and not any(isinstance(layer, Recurrent) for layer in behind)
+    )
 
 
 def _describe_activation(layer: Any) -> dict[str, Any]:

@@ -14,16 +14,23 @@ def check_streaming(streaming: object) -> None:
         raise ModelError(f"streaming is {streaming!r:.100}; False, True or 'io' is needed")
 
 
-def check_steps(steps: int, streaming: bool | str) -> None:
-    """`ModelError` unless a file can have so many steps a call."""
+def check_steps(steps: int, streaming: bool | str, fixed: int | None = None) -> None:
+    """`ModelError` unless a file can have so many steps a call.
+
+    `fixed`: how many a network reads side by side.
+    """
     if not is_whole(steps) or steps > (1 if streaming else MOST_STEPS):
         needed = "1, or left out, when streaming" if streaming else f"from 1 to {MOST_STEPS:,}"
         raise ModelError(f"steps is {steps}; it must be {needed}")
+    if fixed not in (None, steps):
+        raise ModelError(
+            f"steps is {steps}; this network reads all of them side by side and takes {fixed}"
+        )
 
 
 def default_steps(network: Any, streaming: bool | str) -> int:
     """Steps of a file when none are asked for."""
-    return 1 if streaming else calibrated_steps(network.steps)
+    return 1 if streaming else network.fixed_steps or calibrated_steps(network.steps)
 
 
 def calibrated_steps(longest: int | None) -> int:

@@ -1,7 +1,7 @@
 """FORMATS: which file formats are read and written, by suffix.
 
 A new one is a file here and a line in this table. The module of a writer also holds `KINDS`: the
-kinds of layers that it writes; and `layer_refusal(layer)` where it writes a kind in part.
+kinds of layers that it writes; and `layer_refusal(layer, precision)` where a kind in part.
 """
 
 import dataclasses

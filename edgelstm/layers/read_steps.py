@@ -1,7 +1,7 @@
 """What is read of the steps: a layer without numbers, and one that repeats what was read."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -54,9 +54,9 @@ class ReadSteps:
         if "finals" in self.reads and self.size % 2:
             raise ModelError(f"{self.size} values per step are not those of two directions")
 
-    def read(self, y: Array) -> Array:
-        """(batch, steps, size) to what goes on, (batch, output_size)."""
-        found = [READ[name](y) for name in self.reads]
+    def read(self, y: Array, known: Mapping[str, Callable[[Array], Array]] = READ) -> Array:
+        """(batch, steps, size) to what goes on, (batch, output_size); `known`: as `READ`."""
+        found = [known[name](y) for name in self.reads]
         return found[0] if len(found) == 1 else np.concatenate(found, 1)
 
     @property

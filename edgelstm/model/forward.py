@@ -142,10 +142,12 @@ class Walk:
     Attributes:
         computed: A part of a network to how it is computed.
         see: See `advance`.
+        read: (layer without numbers, values) to what it reads of them.
     """
 
     computed: Callable[[Any], Computed]
     see: See | None = None
+    read: Callable[[Any, NDArray[Any]], NDArray[Any]] = lambda layer, y: layer.read(y)
 
     def through(
         self, layers: Sequence[Any], x: NDArray[Any], states: States
@@ -154,7 +156,7 @@ class Walk:
         y, after = x, dict(states)
         for layer in layers:
             if not layer.parts:
-                y = layer.read(y)
+                y = self.read(layer, y)
             elif layer.name in states:
                 y, after[layer.name] = self._directions(layer, y, states[layer.name])
             else:

@@ -74,7 +74,8 @@ def check_enters_as_it_is(network: Any, suffix: str) -> None:
     if network.input_mean is not None and network.input is None:
         raise ModelError(
             f"{suffix} has no form for real values that are normalised in front of the first layer "
-            "yet; what works for it: .npz, .onnx; or int8, whose files take normalised values"
+            "yet; what works for it: .npz, .onnx, .tflite; or int8, whose files take normalised "
+            "values"
         )
 
 

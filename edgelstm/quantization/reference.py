@@ -4,6 +4,7 @@ Integers are what the list of `lower` says, with every rounding as the runtime's
 it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,6 +35,7 @@ from edgelstm.quantization.operations import (
     Widen,
 )
 from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedPart
+from edgelstm.quantization.reading import read_integers
 from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
 
 Calculate = Callable[..., Int64s]
@@ -76,8 +78,12 @@ def advance(
     A reverse direction starts anew, at the last step of x. A hybrid network takes and returns real
     values.
     """
-    x = np.asarray(x, np.float64 if network.input is None else np.int64)
-    return Walk(lambda part: _Rounded(part, arithmetic)).through(network.layers, x, states)
+    is_real = network.input is None
+    x = np.asarray(x, np.float64 if is_real else np.int64)
+    walk = Walk(lambda part: _Rounded(part, arithmetic))
+    if not is_real:
+        walk = dataclasses.replace(walk, read=read_integers)
+    return walk.through(network.layers, x, states)
 
 
 class _Rounded:

@@ -11,7 +11,7 @@ from edgelstm.errors import ModelError
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.plan import LayerPlan
-from edgelstm.model.precision import Precision
+from edgelstm.model.precision import COMPOSED, Precision
 from edgelstm.quantization.calibration import Ranges
 from edgelstm.quantization.fixedpoint import quantize_multiplier
 from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
@@ -120,15 +120,16 @@ def kinds_of(
 def _copied(
     layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
 ) -> ReadSteps | Repeat:
-    """As it is: integers that are chosen, compared or copied keep their scale.
+    """As it is: integers that are chosen, compared, copied or averaged keep their scale.
 
     Raises:
-        ModelError: The mean, which is rounded.
+        ModelError: The mean, which each runtime rounds in its own way in the fused form.
     """
-    if isinstance(layer, ReadSteps) and "mean" in layer.reads:
+    if isinstance(layer, ReadSteps) and "mean" in layer.reads and precision.form != COMPOSED:
         raise ModelError(
-            f"layer '{layer.name}': the mean of integers has no form in {precision.name} yet; what "
-            "works for it: float32, hybrid; or train with the last step or the max"
+            f"layer '{layer.name}': the mean of integers has no form in fused {precision.name}; "
+            "what works for it: float32, hybrid, integers of the other form: "
+            f"quantize(..., '{precision.name}', form='composed')"
         )
     return layer
 

@@ -20,6 +20,7 @@ from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantized_direction import QuantizedDirection
+from edgelstm.quantization.reading import read_integers
 from edgelstm.quantization.saturation import gate_sums
 from edgelstm.text import counted
 
@@ -87,7 +88,8 @@ def measure_fidelity(
         if qnetwork.dropped_softmax and layer is network.layers[-1]:
             layer = _without_activation(layer)
         if isinstance(layer, ReadSteps):
-            expected, got = layer.read(expected)[:, None], layer.read(got)[:, None]
+            read = ReadSteps.read if qnetwork.input is None else read_integers
+            expected, got = layer.read(expected)[:, None], read(layer, got)[:, None]
         elif isinstance(layer, Repeat):
             expected, got = layer.read(expected), layer.read(got)
         else:

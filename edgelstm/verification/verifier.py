@@ -196,6 +196,8 @@ def _end_scales(network: AnyNetwork) -> tuple[Scale, Scale] | None:
 
 def _as_file_takes(x: Array, scale: Scale | None, input_type: str) -> Array:
     """Files of others may take real values around an integer network."""
+    if input_type == "int32":  # indices
+        return x.astype(input_type)
     if scale is None or input_type != "float32":
         return x
     return scale.reals(x)

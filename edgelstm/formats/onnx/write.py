@@ -17,6 +17,7 @@ from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
+from edgelstm.model.precision import Precision
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.scales import Scale
 
@@ -44,6 +45,16 @@ class _End:
     @property
     def info(self) -> onnx.ValueInfoProto:
         return value_info(self.name, self.scale.type if self.scale else self.real, self.shape)
+
+
+def layer_refusal(layer: Any, precision: Precision) -> str | None:
+    """Why .onnx has no form for a layer at a precision; None if it has one."""
+    if precision.is_integer and "mean" in getattr(layer, "reads", ()):
+        return (
+            "the mean of integers is rounded by the number of steps, which an .onnx file leaves "
+            "open; what works for it: .tflite, .npz"
+        )
+    return None
 
 
 def encode(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.tflite.layers import read_dense, read_lstm, scale_of
+from edgelstm.formats.tflite.layers import READS, read_dense, read_lstm, read_of, scale_of
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.unpack import MOST_AXES
 from edgelstm.layers.dense import Dense
@@ -32,7 +32,7 @@ BOTH_DIRECTIONS = (
 )
 SUPPORTED = (
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED", "STRIDED_SLICE"),
-    *(*ACTIVATIONS, *FREE, *ENDS),
+    *(*ACTIVATIONS, *FREE, *ENDS, *READS),
 )
 
 
@@ -83,6 +83,9 @@ def append(chain: Chain, op: Operator) -> None:
         _check_end(chain, op, result)
     else:
         _check_same_scale(chain.value, result)
+        if read := read_of(op, chain.rows, chain.width):
+            chain.layers.append(read)
+            chain.rows, chain.width = 1, read.output_size
         _check_order(op, chain.value.shape, result.shape)
     _check_matrix(chain, result.shape)
     chain.value = result
@@ -158,7 +161,8 @@ def _check_joins(op: Operator, value: Tensor, width: int) -> None:
 
 
 def _name(chain: Chain, kind: str) -> str:
-    dense = (isinstance(layer, Dense | QuantizedDense) for layer in chain.layers)
+    held = (layer for layer in chain.layers if layer.parts)
+    dense = (isinstance(layer, Dense | QuantizedDense) for layer in held)
     return layer_names([*("dense" if d else "lstm" for d in dense), kind])[-1]
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
+from edgelstm.formats.tflite import around
 from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, one_graph
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
+from edgelstm.formats.tflite.step import Block
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import is_bidirectional, parts
 from edgelstm.layers.matrix import Matrix
@@ -194,8 +196,16 @@ def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
     return operators
 
 
+# What a chain of operators reads of the steps; all else is for step graphs.
+READS = (("last",), ("mean",), ("max",), ("flatten",))
+
+
 def _read_steps(layer: ReadSteps, x: Tensor) -> list[Operator]:
-    """STRIDED_SLICE ``x[:, -1, :]``."""
+    """STRIDED_SLICE ``x[:, -1, :]``, or what `around` has."""
+    if layer.reads != ("last",):
+        block = Block({})
+        around.READ[layer.reads[0]](block, x, layer.name)
+        return block.operators
     begin, end, strides = (
         _constant(f"{layer.name}/{name}", np.array(values, np.int32))
         for name, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))

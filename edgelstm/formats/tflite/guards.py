@@ -35,8 +35,14 @@ def check_target(
         )
 
 
-def unsupported(model: Model) -> str | None:
-    """Why tflite-runtime 2.14 refuses a file of step graphs; None if it runs it."""
+def refusals(model: Model) -> dict[str, str]:
+    """Runtime to why it refuses a file of step graphs."""
+    told = _unsupported(model)
+    return {} if told is None else {"tflite-runtime": told}
+
+
+def _unsupported(model: Model) -> str | None:
+    """Why tflite-runtime 2.14 refuses a file; None if it runs it."""
     for graph in model.graphs:
         for op in graph.operators:
             if op.name == "DYNAMIC_UPDATE_SLICE" and op.inputs[0] and op.inputs[0].type == "int16":

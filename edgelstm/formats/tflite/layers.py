@@ -12,6 +12,7 @@ from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction
 from edgelstm.layers.recurrent_sizes import RecurrentSizes
 from edgelstm.model.plan import LayerPlan, plan
@@ -62,6 +63,28 @@ def read_lstm(op: Operator, name: str) -> Direction | QuantizedDirection:
         check_recurrent(layer)
         check_output(layer)
     return layer
+
+
+READS = {"MEAN": "mean", "REDUCE_MAX": "max"}
+
+
+def read_of(op: Operator, rows: int, width: int) -> ReadSteps | None:
+    """What an operator reads of rows of values, one a step; None if it reads nothing.
+
+    Raises:
+        ModelError: It reads along another axis, or the mean of integers.
+    """
+    x, result = _present(op.inputs[0], "x"), _present(op.outputs[0], "result")
+    if op.name == "RESHAPE" and rows > 1 and result.shape == (1, rows * width):
+        return ReadSteps(width, ("flatten",), rows)
+    if op.name not in READS:
+        return None
+    axes = op.inputs[1].data if len(op.inputs) > 1 and op.inputs[1] is not None else None
+    if len(x.shape) != 3 or x.shape[0] != 1 or axes is None or axes.ravel().tolist() != [1]:
+        raise ModelError("it reads along another axis than the steps")
+    if op.name == "MEAN" and x.type != "float32":
+        raise ModelError("the mean of integers differs from runtime to runtime; it is not read")
+    return ReadSteps(width, (READS[op.name],))
 
 
 def _gates(inputs: tuple[Tensor | None, ...]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

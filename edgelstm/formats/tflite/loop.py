@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from edgelstm.formats.tflite import around
+from edgelstm.formats.tflite.around import integers
 from edgelstm.formats.tflite.fused import described
 from edgelstm.formats.tflite.integer import integer_step
 from edgelstm.formats.tflite.metadata import KEY, encode_stated
@@ -18,9 +20,9 @@ from edgelstm.formats.tflite.model import RESET, SERVING, Graph, Model, Operator
 from edgelstm.formats.tflite.real import real_step
 from edgelstm.formats.tflite.rules import check_rules
 from edgelstm.formats.tflite.stages import stages
-from edgelstm.formats.tflite.step import Block, Step, values_tensor
+from edgelstm.formats.tflite.step import Block, Step
 from edgelstm.layers.directions import REVERSE, is_bidirectional
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network, layer_names
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -28,7 +30,7 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 AnyNetwork = Network | QuantizedNetwork
 COUNTER = Tensor("t", (1,), "int32")
 FILLED = {"int16": "int8"}
-SLICE_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
+LAST, FINALS = ("last",), ("finals",)  # what needs no array of all steps
 
 
 def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Model:
@@ -41,14 +43,16 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
             their start) or "io" (states as the inputs `h0`, ... and the outputs `h0_out`, ..., all
             of them (1, 1, size)).
     """
-    writer = _Writer(labelled(network))
-    x = values_tensor("x", (1, steps, network.input_size), network.input)
+    writer = _Writer(labelled(network), around.labels(network.layers))
+    x = around.input_tensor(network, steps)
     inputs, outputs = {"x": x}, {}
     if streaming == "io":
         states = {name: state for name, _, state in numbered_states(writer.steps.values())}
         y, new = writer.one_step(network, x, tuple(states.values()))
         # CompiledModel fills one buffer alone where one tensor is two outputs.
-        outputs["y"] = writer.reshaped(y, "y", y.shape) if any(y is h for h in new) else y
+        outputs["y"] = (
+            around.reshaped(writer.main, y, "y", y.shape) if any(y is h for h in new) else y
+        )
         inputs |= states
         outputs |= {f"{name}_out": state for name, state in zip(states, new, strict=True)}
     elif streaming:
@@ -68,7 +72,7 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
 def labelled(network: AnyNetwork) -> dict[str, Step]:
     """Every part by its own name, with a label for its tensors: as `layer_names` counts them."""
     made = real_step if network.input is None else integer_step
-    layers = [layer for layer in network.layers if layer.parts]
+    layers = [layer for layer in network.behind.layers if layer.parts]
     kinds = (layer.cell_name if isinstance(layer, Recurrent) else layer.kind for layer in layers)
     return {
         part.name: made(label + REVERSE * place, part)
@@ -92,12 +96,13 @@ class _Writer:
 
     Attributes:
         steps: Name of a part to its operators.
+        labels: Of what is read of the steps, and of repetitions.
         main: The graph that is called.
         graphs, signatures: Beside that.
     """
 
-    def __init__(self, steps: dict[str, Step]) -> None:
-        self.steps = steps
+    def __init__(self, steps: dict[str, Step], labels: dict[Any, str]) -> None:
+        self.steps, self.labels = steps, labels
         self.main = Block({})
         self.graphs: list[Graph] = []
         self.signatures: list[Signature] = []
@@ -106,35 +111,23 @@ class _Writer:
         """Of another graph."""
         return Block(self.main.constants)
 
-    def _integers(self, name: str, *values: int) -> Tensor:
-        return self.main.constant(name, np.array(values, np.int32))
-
     # ---- one step
 
     def one_step(
         self, network: AnyNetwork, x: Tensor, states: Sequence[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """All layers on one step; gives the result and the new states."""
-        y, left = x, list(states)
+        y, left = around.entered(self.main, network, x), list(states)
         after: list[Tensor] = []
-        for layer in network.layers:
+        for layer in network.behind.layers:
             if isinstance(layer, ReadSteps):
-                y = self._without_time(layer, y)
+                y = around.read_steps(self.main, layer, self.labels[layer], y)
                 continue
             step = self.steps[layer.name]
             now, left = left[: len(step.states)], left[len(step.states) :]
             y, new = step.add(self.main, y, now)
             after += new
         return y, tuple(after)
-
-    def _without_time(self, layer: ReadSteps, y: Tensor) -> Tensor:
-        """(1, 1, size) to (1, size)."""
-        return self.reshaped(y, layer.name, (1, y.shape[-1]))
-
-    def reshaped(self, y: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
-        """RESHAPE: the same values as another tensor."""
-        result = dataclasses.replace(y, name=f"{name}/output", shape=shape)
-        return self.main.add("RESHAPE", [y, self._integers(f"{name}/shape", *shape)], result)
 
     def with_variables(self, network: AnyNetwork, x: Tensor) -> Tensor:
         """One step, whose states stay in resource variables from call to call.
@@ -165,45 +158,43 @@ class _Writer:
 
     def whole(self, network: AnyNetwork, x: Tensor) -> Tensor:
         """All layers on a whole sequence, from states at their start."""
-        in_order, y = stages(network.layers), x
-        for stage, following in zip(in_order, (*in_order[1:], ()), strict=True):
-            every = not any(isinstance(layer, ReadSteps) for layer in following)
-            layer = stage[0]
-            if isinstance(layer, ReadSteps):
-                y = self._without_time(layer, y)
+        in_order, y = stages(network.behind.layers), around.entered(self.main, network, x)
+        for stage, following in zip(in_order, (*in_order[1:], [None]), strict=True):
+            layer, reads = stage[0], getattr(following[0], "reads", None)
+            if isinstance(layer, Repeat):
+                y = around.repeated(self.main, layer, self.labels[layer], y)
+            elif isinstance(layer, ReadSteps):
+                y = around.read_steps(self.main, layer, self.labels[layer], y)
             elif is_bidirectional(layer):
-                y = self._both(layer, y, every=every)
+                y = self._both(layer, y, reads)
             elif any(isinstance(layer, Recurrent) for layer in stage):
-                y = self._loop([self.steps[layer.name] for layer in stage], y, every=every)
+                y = self._loop([self.steps[layer.name] for layer in stage], y, every=reads != LAST)
             else:
                 y, _ = self.steps[layer.name].add(self.main, y)
         return y
 
-    def _both(self, layer: Recurrent[Any], x: Tensor, *, every: bool) -> Tensor:
+    def _both(self, layer: Recurrent[Any], x: Tensor, reads: tuple[str, ...] | None) -> Tensor:
         """Each direction a loop, the backward one between two REVERSE_V2, and a CONCATENATION.
 
-        At the last step the backward direction has seen that step alone.
+        Where the last step alone is read behind it, the backward direction has seen that step
+        alone; where the final states are, it has seen all, and nothing is turned back.
         """
         forward, backward = (self.steps[part.name] for part in layer.directions)
+        every = reads not in (LAST, FINALS)
         outputs = [self._loop([forward], x, every=every)]
-        if every:
-            turned = self._reversed(x, f"{backward.label}/x")
-            back = self._loop([backward], turned, every=True)
-            outputs.append(self._reversed(back, f"{backward.label}/out"))
-        else:
-            last = self._integers(f"{backward.label}/last", 0, x.shape[1] - 1, 0)
+        if reads == LAST:
+            last = integers(self.main, f"{backward.label}/last", 0, x.shape[1] - 1, 0)
             row = self._row(self.main, x, last)
             outputs.append(backward.add(self.main, row, backward.start(self.main))[0])
-        size = sum(y.shape[-1] for y in outputs)
-        joined = dataclasses.replace(
-            outputs[0], name=f"{forward.label}/both", shape=(*outputs[0].shape[:-1], size)
-        )
-        version = 1 if joined.scale is None else 2
-        return self.main.add("CONCATENATION", outputs, joined, {"axis": 2}, version)
+        else:
+            turned = self._reversed(x, f"{backward.label}/x")
+            back = self._loop([backward], turned, every=every)
+            outputs.append(self._reversed(back, f"{backward.label}/out") if every else back)
+        return around.joined(self.main, outputs, f"{forward.label}/both")
 
     def _reversed(self, values: Tensor, name: str) -> Tensor:
         """REVERSE_V2 of the steps."""
-        inputs = values, self._integers("steps_axis", 1)
+        inputs = values, integers(self.main, "steps_axis", 1)
         return self.main.add(
             "REVERSE_V2", inputs, dataclasses.replace(values, name=name), version=3
         )
@@ -217,7 +208,7 @@ class _Writer:
         output = steps[-1].output((1, x.shape[1]))
         array = (dataclasses.replace(output, name="out"),) if every else ()
         variables = (COUNTER, x, *(state for step in steps for state in step.states), *array)
-        starts = [self._integers("zero", 0), x]
+        starts = [integers(self.main, "zero", 0), x]
         starts += [start for step in steps for start in step.start(self.main)]
         starts += [self._filled(tensor) for tensor in array]
         number = len(self.graphs) + 1
@@ -229,7 +220,7 @@ class _Writer:
 
     def _filled(self, array: Tensor) -> Tensor:
         """FILL with zeros, which then need no flash."""
-        shape = self._integers(f"{array.name}_{'_'.join(map(str, array.shape))}", *array.shape)
+        shape = integers(self.main, f"{array.name}_{'_'.join(map(str, array.shape))}", *array.shape)
         # TFLM fills no int16: bytes are filled, and made wide.
         narrow = dataclasses.replace(array, name="filled", type=FILLED.get(array.type, array.type))
         name = f"nothing_{narrow.type}_{array.scale}"
@@ -242,7 +233,7 @@ class _Writer:
     def _condition(self, variables: Sequence[Tensor]) -> Graph:
         inputs, block = _copies(variables), self._block()
         steps = variables[1].shape[1]
-        limit = self._integers(f"steps_{steps}", steps)
+        limit = integers(self.main, f"steps_{steps}", steps)
         goes_on = block.add("LESS", [inputs[0], limit], Tensor("goes_on", (1,), "bool"))
         return Graph(inputs, (goes_on,), tuple(block.operators), "condition")
 
@@ -250,7 +241,7 @@ class _Writer:
         inputs, block = _copies(variables), self._block()
         t, x, *left = inputs
         place = Tensor("place", (3,), COUNTER.type)
-        zero = self._integers("zero", 0)
+        zero = integers(self.main, "zero", 0)
         block.add("CONCATENATION", [zero, t, zero], place, {"axis": 0})
         y = self._row(block, x, place)
         after: list[Tensor] = []
@@ -262,15 +253,15 @@ class _Writer:
             written = dataclasses.replace(left[0], name="out_next")
             after.append(block.add("DYNAMIC_UPDATE_SLICE", [left[0], y, place], written))
         later = dataclasses.replace(COUNTER, name="t_next")
-        block.add("ADD", [t, self._integers("one", 1)], later)
+        block.add("ADD", [t, integers(self.main, "one", 1)], later)
         return Graph(inputs, (later, x, *after), tuple(block.operators), "body")
 
     def _row(self, block: Block, x: Tensor, place: Tensor) -> Tensor:
         """SLICE of one step of x."""
         size = x.shape[-1]
         row = dataclasses.replace(x, name="row", shape=(1, 1, size))
-        inputs = x, place, self._integers(f"row_{size}", 1, 1, size)
-        return block.add("SLICE", inputs, row, version=SLICE_VERSIONS[x.type])
+        inputs = x, place, integers(self.main, f"row_{size}", 1, 1, size)
+        return block.add("SLICE", inputs, row, version=around.SLICE_VERSIONS[x.type])
 
 
 def _copies(tensors: Iterable[Tensor], before: str = "") -> tuple[Tensor, ...]:

@@ -6,6 +6,7 @@ It lies in flash, so what is False, 0 or None is left out.
 import json
 from typing import Any
 
+from edgelstm.formats.description import describe_around
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -15,7 +16,7 @@ VERSION = 1
 
 def encode_stated(network: Network | QuantizedNetwork, streaming: bool | str) -> bytes:
     """The entry of a network, written in this form of time."""
-    stated = {
+    stated: dict[str, Any] = {
         "version": VERSION,
         "precision": network.precision,
         "streaming": streaming,
@@ -28,7 +29,9 @@ def encode_stated(network: Network | QuantizedNetwork, streaming: bool | str) ->
             for layer in network.layers
             for place, part in enumerate(layer.parts)
         ],
-    }
+    } | describe_around(network)
+    if network.input is None:  # normalised by operators, which hold these
+        stated |= dict.fromkeys(("input_mean", "input_std"))
     return json.dumps(_given(stated), separators=(",", ":")).encode()
 
 
@@ -45,4 +48,13 @@ KINDS = {
         "nonlinearity": part.nonlinearity if part.nonlinearity != "tanh" else None,
     },
     "dense": lambda part: {"name": part.name, "activation": part.activation},
+    "activation": lambda part: {
+        "name": part.name,
+        "kind": part.kind,
+        "size": part.input_size,
+        "function": part.function,
+        "numbers": list(part.numbers),
+    },
+    "layer_norm": lambda part: {"name": part.name, "kind": part.kind, "eps": part.eps},
+    "embedding": lambda part: {"name": part.name, "kind": part.kind},
 }

@@ -4,6 +4,7 @@ import contextlib
 import math
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
@@ -15,7 +16,7 @@ from edgelstm.formats.tflite.model import Graph, Tensor, operator_names
 from edgelstm.formats.tflite.read_composed import Composed, read_composed
 from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import reading
+from edgelstm.layers.read_steps import ReadSteps, reading
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -115,7 +116,7 @@ def _network(graph: Graph, most_bytes: int) -> Network | QuantizedNetwork:
 
 
 def _steps(x: Tensor) -> int:
-    shape = x.shape
+    shape = (*x.shape, 1) if x.type == "int32" else x.shape  # indices have no axis of values
     if len(shape) not in (2, 3) or shape[0] != 1 or min(shape) < 1:
         raise ModelError(
             f"its input '{x.name}' has shape {shape}; (1, steps, values) is read: "
@@ -137,7 +138,12 @@ def _assembled(chain: Chain) -> Network | QuantizedNetwork:
         raise ModelError(f"its layers differ in precision ({told}); one precision is read")
     if chain.last_step and not any(isinstance(layer, Recurrent) for layer in chain.layers):
         raise ModelError("it takes the last step, but has no recurrent layer")
-    layers = reading(chain.layers, last_step=chain.last_step)
+    reads = [layer for layer in chain.layers if isinstance(layer, ReadSteps)]
+    if reads and chain.last_step:
+        raise ModelError("it takes the last step and reads the steps in another way too")
+    layers: tuple[Any, ...] = tuple(chain.layers)
+    if not reads:
+        layers = reading(chain.layers, last_step=chain.last_step)
     if "float32" in kinds.values() or not kinds:
         return Network(layers)
     return QuantizedNetwork(layers, dropped_softmax=chain.dropped_softmax)

@@ -17,8 +17,9 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.description import Arrays, array_name
 from edgelstm.formats.restored import restore
 from edgelstm.formats.signature import FileFacts
+from edgelstm.formats.tflite import around
 from edgelstm.formats.tflite.fused import BEHIND
-from edgelstm.formats.tflite.guards import unsupported
+from edgelstm.formats.tflite.guards import refusals
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.metadata import KEY, VERSION
 from edgelstm.formats.tflite.model import Model, Tensor, operator_names
@@ -63,7 +64,7 @@ class Composed:
             operators=operator_names(self.model),
             resource_variables=names.count("READ_VARIABLE"),
             starts_anew=not self.streaming,
-            refused_by={"tflite-runtime": told} if (told := unsupported(self.model)) else {},
+            refused_by=refusals(self.model),
         )
 
 
@@ -92,6 +93,8 @@ def read_composed(model: Model, steps: int, most_bytes: int) -> Composed:
             f"metadata '{KEY}' do not describe a network ({type(error).__name__}: {error})"
         ) from None
     network = restore(described, arrays)
+    if network.fixed_steps not in (None, steps):
+        raise ModelError(f"it has {steps} steps, but its layers read {network.fixed_steps}")
     if told := difference(composed_model(network, steps, streaming), model):
         raise ModelError(f"its graphs are not those of the network in its metadata: {told}")
     return Composed(network, streaming, model)
@@ -126,13 +129,13 @@ class _Weights:
     def described(self, stated: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
         """What `restore` takes: a description, and arrays by name."""
         items = list(stated["layers"])
-        heads = [str(item.get("cell", "dense")) for item in items if not item.get("reverse")]
+        heads = [_counted_as(item) for item in items if not item.get("reverse")]
         labels, label, layers, arrays = iter(layer_names(heads)), "", [], Arrays()
         into = output = self._input
         for item in items:
             is_reverse = bool(item.get("reverse"))
             label, into = (label + REVERSE, into) if is_reverse else (next(labels), output)
-            add = self._dense if item.get("cell") is None else self._direction
+            add = self._direction if item.get("cell") else getattr(self, ADDED[item.get("kind")])
             made, output = add(label, item, arrays, into)
             layers.append(made)
         network = {
@@ -144,8 +147,42 @@ class _Weights:
             "layers": layers,
             "steps": stated.get("steps"),
             "dropped_softmax": bool(stated.get("dropped_softmax")),
+            "input_mean": self._row(around.MEAN, stated.get("input_mean")),
+            "input_std": self._row(around.STD, stated.get("input_std")),
         }
+        if "between" in stated:
+            network["between"] = list(stated["between"])
         return network, arrays
+
+    def _row(self, name: str, stated: Any) -> Any:
+        """Of a constant if there is one, else as the metadata state it."""
+        return (
+            self._taken(self._tensors[name]).ravel().tolist() if name in self._tensors else stated
+        )
+
+    def _embedding(
+        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
+    ) -> tuple[dict[str, Any], Stated]:
+        """Rows of integers stand for real ones."""
+        table = self._constant(f"{label}/{weight_name('dense', None)}")
+        stored, scale = self._taken(table), 1.0 if table.scale is None else table.scale
+        arrays[f"{item['name']}.weight"] = (stored.astype(np.float64) * scale).astype(np.float32)
+        return dict(item) | {"cell": None}, _stated_scale(table)
+
+    def _activation(
+        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
+    ) -> tuple[dict[str, Any], Stated]:
+        numbers = item.get("numbers", [])
+        self._spend(4 * int(item["size"]) * len(numbers))  # rows that it is written with
+        return dict(item) | {"cell": None, "numbers": numbers}, into
+
+    def _layer_norm(
+        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
+    ) -> tuple[dict[str, Any], Stated]:
+        for name in ("weight", "bias"):
+            constant = self._constant(f"{label}/{name}")
+            arrays[f"{item['name']}.{name}"] = self._taken(constant).ravel()
+        return dict(item) | {"cell": None, "eps": item.get("eps", 0.0)}, into
 
     def _dense(
         self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
@@ -222,10 +259,13 @@ class _Weights:
         """A copy of a constant."""
         if tensor.data is None:
             raise ModelError(f"tensor '{tensor.name}' is no constant of a type that is read")
-        self._left -= tensor.data.nbytes
+        self._spend(tensor.data.nbytes)
+        return np.array(tensor.data, tensor.type, order="C")
+
+    def _spend(self, n_bytes: int) -> None:
+        self._left -= n_bytes
         if self._left < 0:
             raise ModelError("its layers name the same constants again and again")
-        return np.array(tensor.data, tensor.type, order="C")
 
     def _bias(self, name: str, shape: tuple[int, ...], into: Stated) -> NDArray[Any]:
         """One that is not stored is zero."""
@@ -236,6 +276,19 @@ class _Weights:
     def _stacked(self, tensors: Iterable[Tensor], axis: int = 0) -> NDArray[Any]:
         """Gates one after the other."""
         return np.concatenate([self._taken(tensor) for tensor in tensors], axis)
+
+
+# Kind of a layer without a cell to what reads its numbers.
+ADDED = {
+    None: "_dense",
+    "embedding": "_embedding",
+    "activation": "_activation",
+    "layer_norm": "_layer_norm",
+}
+
+
+def _counted_as(item: Mapping[str, Any]) -> str:
+    return str(item.get("cell") or item.get("kind") or "dense")
 
 
 def _stated_scale(tensor: Tensor) -> Stated:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.cells import CELLS
+from edgelstm.formats.tflite.functions import FUNCTIONS
 from edgelstm.formats.tflite.model import Tensor
 from edgelstm.formats.tflite.step import Block, Placed, Step, bias_name, weight_name
 from edgelstm.model.plan import plan_of
@@ -99,4 +100,5 @@ KINDS: dict[str, Callable[[Step, Block, Placed], Tensor]] = {
     "relu": _plain("RELU"),
     "softmax": _plain("SOFTMAX", beta=1.0),
     "clip": _clip,
+    **FUNCTIONS,
 }

@@ -13,7 +13,7 @@ from edgelstm.formats.tflite.model import MOST_OPERATORS, Graph, Model, Operator
 from edgelstm.formats.tflite.schema import IDENTIFIER, OPERATORS, OPTIONS, SCHEMA, TYPES
 
 CONSTANTS = ("float32", "int8", "int16", "int32", "int64")  # types whose constants are decoded
-MOST_INPUTS = 100
+MOST_INPUTS = 1000
 MOST_AXES = 8
 MOST_GRAPHS = 100
 MOST_METADATA = 100

@@ -4,26 +4,49 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
-from edgelstm.formats.tflite.fused import KINDS, fused_model
-from edgelstm.formats.tflite.guards import check_target, unsupported
+from edgelstm.formats.tflite import fused
+from edgelstm.formats.tflite.fused import fused_model
+from edgelstm.formats.tflite.guards import check_target, refusals
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forms import is_plain
-from edgelstm.model.front import check_enters_as_it_is
 from edgelstm.model.network import Network
-from edgelstm.model.precision import COMPOSED, FUSED
+from edgelstm.model.precision import COMPOSED, FUSED, Precision
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 __all__ = ["KINDS", "encode", "layer_refusal"]
 
+KINDS = (*fused.KINDS, "repeat", "activation", "layer_norm", "embedding")
 
-def layer_refusal(layer: Any) -> str | None:
-    """Why .tflite has no form for what is read of the steps; None if it has one."""
-    if layer.kind != "read_steps" or layer.reads == ("last",):
-        return None
-    reads = " and the ".join(layer.reads)
-    return f".tflite has no form for the {reads} of the steps yet; what works for it: .npz, .onnx"
+
+def layer_refusal(layer: Any, precision: Precision) -> str | None:
+    """Why .tflite has no form for a layer at a precision; None if it has one."""
+    if precision.form == FUSED and (not _is_fused(layer) or "mean" in getattr(layer, "reads", ())):
+        what = layer.kind
+        if isinstance(layer, ReadSteps):
+            what = f"the {' and the '.join(layer.reads)} of the steps"
+        return (
+            f".tflite has no form for {what} behind fused {precision.name} LSTMs; what works for "
+            f"it: integers of the other form, quantize(..., '{precision.name}', form='composed')"
+        )
+    if layer.kind == "embedding" and precision.formats["input"].type == "int16":
+        return (
+            "TensorFlow Lite Micro looks up no rows of int16; what works for it: int8, float32, "
+            ".onnx"
+        )
+    return None
+
+
+def _is_fused(layer: Any) -> bool:
+    """Whether operators in a row, as those of others are, hold a layer.
+
+    All steps of one are read back as that step.
+    """
+    if isinstance(layer, ReadSteps):
+        return layer.reads in fused.READS and layer.steps != 1
+    return layer.kind in fused.KINDS
 
 
 def encode(
@@ -41,7 +64,6 @@ def encode(
     Raises:
         ModelError: A file that the target, or any runtime, would load and compute wrongly.
     """
-    check_enters_as_it_is(network, ".tflite")
     form = network.form if isinstance(network, QuantizedNetwork) else None
     if form == FUSED and streaming == "io":
         raise ModelError(
@@ -54,13 +76,15 @@ def encode(
     if not composed:
         return {"": pack(fused_model(network, steps))}
     model = composed_model(network, steps, streaming)
-    if target == "tflite-runtime" and (told := unsupported(model)):
+    if target is not None and (told := refusals(model).get(target)):
         raise ModelError(f"target '{target}' {told}")
     return {"": pack(model)}
 
 
 def _needs_steps(network: Network | QuantizedNetwork, streaming: bool | str) -> bool:
-    """Whether real values need step graphs: for other cells, and for states as inputs."""
+    """Whether real values need step graphs: for other cells and layers, and states as inputs."""
+    if network.input_mean is not None or not all(map(_is_fused, network.layers)):
+        return True
     recurrent = [layer for layer in network.layers if isinstance(layer, Recurrent)]
     plain = all(is_plain(direction) for layer in recurrent for direction in layer.directions)
     return bool(recurrent) and (not plain or streaming == "io")

@@ -139,12 +139,12 @@ def test_graph_that_is_no_chain_of_steps_is_refused(tmp_path: pathlib.Path) -> N
     network = random_network(sizes=(3, 5), outputs=4, last_step=True, seed=12)
     model = graph_of(network)
     lstm, cut, dense = model.operators
-    flat = Tensor("flat", (1, STEPS * 5), "float32")
+    flat = Tensor("flat", (1, 5, STEPS), "float32")
     turned = Tensor("turned", (1, 5, STEPS), "float32")
     half = Tensor("half", (1, STEPS, 5), "int8", 0.1)
     batch = Tensor("x", (2, STEPS, 3), "float32")
     cases = {
-        "operator 1 (RESHAPE): its result has shape (1, 35); the 5 values of a step": chain(
+        "operator 1 (RESHAPE): its result has shape (1, 5, 7); the 5 values of a step": chain(
             lstm, Operator("RESHAPE", lstm.outputs, (flat,))
         ),
         "operator 1 (TRANSPOSE): it changes the order of values": chain(
