@@ -118,7 +118,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 
 def test_the_first_screen_shows_picture_install_and_three_uses() -> None:
     screen = "\n".join(TEXTS["README.md"].splitlines()[:40])
-    uses = ("edgelstm export", "edgelstm profile", "python -m benchmarks.bench_kernels")
+    uses = ("edgelstm export", "edgelstm profile", "edgelstm bench")
     assert [what for what in ("![", "pip install", *uses) if what not in screen] == []
 
 
@@ -170,6 +170,6 @@ def test_commands_of_the_readme_run(
     edgelstm.write(edgelstm.demo(), "speech.onnx")
     np.save("x.npy", edgelstm.demo_data().calibration)
     ran = [words for words in shell_lines("README.md") if words[0] == "edgelstm"]
-    assert len(ran) == 9
+    assert len(ran) == 12
     for words in ran:
         assert run(*words[1:]) == 0, (words, capsys.readouterr().err)

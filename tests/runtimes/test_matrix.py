@@ -1,8 +1,10 @@
 """Integers of every cell in every runtime, form of time and head: no value differs.
 
-`pytest tests/runtimes/test_matrix.py -s` prints how many values each runtime gave.
+`EDGELSTM_MATRIX=all pytest tests/runtimes/test_matrix.py -s` tries all, not sixteen alone, and
+prints how many values each runtime gave.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ from tests.matrix import CHOICES, STEPS, Case, cases, is_possible, label, networ
 from tests.present import skip_without
 
 CASES = {label(case): case for case in cases()}
-QUICK = 8  # of them run without `slow`
+QUICK, SLOW = 4, 16  # of them run without `slow`, and with it
+TRIED = len(CASES) if os.environ.get("EDGELSTM_MATRIX") == "all" else SLOW
 MARKED = [
     pytest.param(case, id=name, marks=[] if k < QUICK else [pytest.mark.slow])
-    for k, (name, case) in enumerate(CASES.items())
+    for k, (name, case) in enumerate([*CASES.items()][:TRIED])
 ]
 SEQUENCES = 60
 # LiteRT's kernels, as its resolvers call them, beside the default ones.
