@@ -110,7 +110,9 @@ def wheel() -> tuple[str, bytes]:
     found = importlib.metadata.distribution(NAME)
     info = f"{NAME}-{version}.dist-info"
     files = dict(_package())
-    files[f"{info}/METADATA"] = (found.read_text("METADATA") or "").encode()
+    # A checkout's own folder of metadata, which may stand first on the path, calls it PKG-INFO.
+    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    files[f"{info}/METADATA"] = metadata.encode()
     files[f"{info}/entry_points.txt"] = (found.read_text("entry_points.txt") or "").encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: edgelstm\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

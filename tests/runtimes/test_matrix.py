@@ -19,7 +19,7 @@ from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.isolation import run_child
 from edgelstm.verification.sampling import random_sequences
 from edgelstm.verification.verifier import expected_outputs, verify
-from tests.matrix import CHOICES, STEPS, Case, cases, is_possible, label, network_of
+from tests.matrix import CHOICES, PLAIN, STEPS, Case, cases, is_possible, label, network_of
 from tests.present import skip_without
 
 CASES = {label(case): case for case in cases()}
@@ -101,5 +101,5 @@ def test_each_two_choices_meet() -> None:
         for b in [name for name in CHOICES if name != a]:
             for first in of_a:
                 for second in CHOICES[b]:
-                    there = {"cell": ("lstm", ""), "time": "whole", a: first, b: second}
-                    assert ((a, first, b, second) in together) == is_possible(there)
+                    possible = is_possible(PLAIN | {a: first, b: second})
+                    assert ((a, first, b, second) in together) == possible
