@@ -1,6 +1,18 @@
-"""Reads the tables of a page, without the code that wrote it."""
+"""Reads the tables of a page, without the code that wrote it; and has a browser draw it."""
 
 import html.parser
+import pathlib
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 
 
 class Tables(html.parser.HTMLParser):
@@ -41,3 +53,31 @@ class Tables(html.parser.HTMLParser):
 
     def named(self, name: str) -> list[list[str]]:
         return next(rows for found, rows in self.tables if found == name)
+
+
+def in_a_browser(test: Any) -> Any:
+    """Runs a test of `width` and `scheme` at two widths, dark and light."""
+    for mark in (
+        pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"]),
+        pytest.mark.parametrize("width", [1280, 390]),
+        pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium"),
+    ):
+        test = mark(test)
+    return test
+
+
+def assert_drawn(page: pathlib.Path, *, width: int, scheme: int) -> None:
+    """A browser draws the page, and its console stays empty."""
+    assert CHROMIUM is not None
+    folder = page.parent / f"drawn_{width}_{scheme}"
+    picture = folder / "page.png"
+    own = (f"--user-data-dir={folder / 'user'}", f"--window-size={width},900")
+    drawn = (f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}")
+    log = ("--enable-logging=stderr", "--v=0", page.as_uri())
+    folder.mkdir()
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, *own, *drawn, *log], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "CONSOLE" not in done.stderr
+    assert picture.stat().st_size > 10_000

@@ -4,18 +4,15 @@ import dataclasses
 import json
 import pathlib
 import re
-import subprocess
-
-import pytest
 
 from edgelstm.measurement.energies import Measured, RailEnergy, Spread, Trace, Window
 from edgelstm.measurement.results import COLUMNS, Run
 from edgelstm.measurement.stored import load_run
 from edgelstm.tools import bench_page, charts
-from tests.pages import Tables
+from tests.pages import Tables, assert_drawn, in_a_browser
 from tests.tools.test_bench import QUICK, RECORDED
 from tests.tools.test_cli import Captured, run
-from tests.tools.test_page import CHROMIUM, FLAGS, Nesting
+from tests.tools.test_page import Nesting
 
 
 def metered() -> Run:
@@ -100,21 +97,10 @@ def test_the_page_does_not_overwrite_the_model(tmp_path: pathlib.Path, capsys: C
     assert "would overwrite the model" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
+@in_a_browser
 def test_a_browser_draws_it_without_a_complaint(
     tmp_path: pathlib.Path, width: int, scheme: int
 ) -> None:
-    assert CHROMIUM is not None
-    page, picture = tmp_path / "page.html", tmp_path / "page.png"
+    page = tmp_path / "page.html"
     page.write_text(bench_page.render(metered()), "utf-8")
-    own = (f"--user-data-dir={tmp_path / 'user'}", f"--window-size={width},900")
-    drawn = (f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}")
-    log = ("--enable-logging=stderr", "--v=0", page.as_uri())
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, *own, *drawn, *log], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert "CONSOLE" not in done.stderr
-    assert picture.stat().st_size > 10_000
+    assert_drawn(page, width=width, scheme=scheme)

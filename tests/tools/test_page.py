@@ -13,7 +13,7 @@ import pytest
 from edgelstm.tools import charts
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main
-from tests.pages import Tables
+from tests.pages import CHROMIUM, FLAGS, Tables, assert_drawn, in_a_browser
 
 BUNDLED = pathlib.Path(__file__).parents[2] / "edgelstm" / "data" / "japanese_vowels.safetensors"
 
@@ -24,11 +24,6 @@ OPTIONS = Options(
     period_ms=20,
     battery="cr2032",
     compare_counters=True,
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
 
@@ -106,23 +101,9 @@ def test_roofline_without_misses_says_so() -> None:
     assert "nan" not in text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
-def test_browser_draws_it_without_a_complaint(
-    page: pathlib.Path, tmp_path: pathlib.Path, width: int, scheme: int
-) -> None:
-    assert CHROMIUM is not None
-    picture = tmp_path / "page.png"
-    own = (f"--user-data-dir={tmp_path / 'user'}", f"--window-size={width},900")
-    drawn = (f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}")
-    log = ("--enable-logging=stderr", "--v=0", page.as_uri())
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, *own, *drawn, *log], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert "CONSOLE" not in done.stderr
-    assert picture.stat().st_size > 10_000
+@in_a_browser
+def test_browser_draws_it_without_a_complaint(page: pathlib.Path, width: int, scheme: int) -> None:
+    assert_drawn(page, width=width, scheme=scheme)
 
 
 AXE = os.environ.get("AXE_NODE_MODULES", "")  # a folder that holds axe-core and puppeteer-core
