@@ -5,7 +5,7 @@ Largest errors on [-20, 20]: sigmoid 9e-8, tanh 3e-7.
 
 import numba
 
-from edgelstm.kernels.cache import INLINED
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.vectors import (
     above,
     below,

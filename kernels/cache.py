@@ -29,11 +29,9 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
+from edgelstm.kernels.simd.options import INLINED, INSIDE, OPTIONS
 from edgelstm.kernels.simd.target import CPU, FEATURES, TRIPLE
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-# What a kernel is put together from: a call would pass every vector through memory.
-INLINED: dict[str, Any] = {**OPTIONS, "forceinline": True}
 SUFFIX = ".kernel"
 EACH_TIME = "kernels are compiled anew, which takes seconds in each process"
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -124,7 +122,7 @@ class Parts:
     def called(self, template: Callable[..., Any], **numbers: int) -> Any:
         """The template as a jitted function of its own, for these numbers."""
         mark = "_".join([self.mark, *map(str, numbers.values())])
-        return numba.njit(**OPTIONS)(bound(template, self.names | numbers, mark))
+        return numba.njit(**OPTIONS, **INSIDE)(bound(template, self.names | numbers, mark))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import functools
 import numba
 from numba.core import types
 
-from edgelstm.kernels.cache import INLINED, Kernel, digest
+from edgelstm.kernels.cache import Kernel, digest
 from edgelstm.kernels.layer import KEPT_ROWS
 from edgelstm.kernels.simd.arrays import (
     READABLE,
@@ -24,6 +24,7 @@ from edgelstm.kernels.simd.arrays import (
     ndarray,
     parameters,
 )
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import call_stage, i32_at
 from edgelstm.kernels.simd.vectors import INFINITE
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numba
 
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.cell_ops import Cell, Listing
 from edgelstm.kernels.int8_arithmetic import (
     divide,
@@ -20,6 +19,7 @@ from edgelstm.kernels.int8_arithmetic import (
 )
 from edgelstm.kernels.layer import GROUPS, OWN, PEEPHOLES
 from edgelstm.kernels.simd.memory import load_words
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.target import PAIR
 from edgelstm.kernels.simd.vectors import abs_i32, splat_i32, splat_words
 from edgelstm.kernels.simd.words import (

@@ -7,7 +7,6 @@ ways. float32 gives the same but near the middle between two integers: there flo
 import numba as nb
 import numpy as np
 
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.simd.conversions import i8_to_f32, integers_of, reals_of, within
 from edgelstm.kernels.simd.memory import (
     load_f32,
@@ -19,6 +18,7 @@ from edgelstm.kernels.simd.memory import (
     store_first_i8,
     store_i8,
 )
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.vectors import (
     INFINITE,

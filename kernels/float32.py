@@ -9,7 +9,6 @@ import numba
 import numpy as np
 
 from edgelstm.kernels import activations, packing, sums
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
@@ -34,6 +33,7 @@ from edgelstm.kernels.simd.memory import (
     store_first_f32,
     store_scalar,
 )
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.products import product_f32
 from edgelstm.kernels.simd.target import LANES, PAIR
 from edgelstm.kernels.simd.tuples import join

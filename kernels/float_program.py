@@ -9,7 +9,8 @@ import functools
 import numba
 import numpy as np
 
-from edgelstm.kernels.cache import OPTIONS, Kernel, digest
+from edgelstm.kernels.cache import Kernel, digest
+from edgelstm.kernels.simd.options import INSIDE, OPTIONS
 from edgelstm.kernels.simd.pointers import STAGE, f32_at, i8_at, i16_at, i64_at
 
 # Kinds of operations
@@ -44,7 +45,7 @@ ROWS, WEIGHTS, WEIGHTS_Q, BIASES, CONSTANTS, VALUES, ROUNDED = range(0, 14, 2)
 INPUTS, OUTPUTS, RESULT, N_SLOTS = range(14, 18)
 
 # Not finite stays not finite: no nnan, no ninf.
-_jit = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS)
+_jit = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS, **INSIDE)
 _one = np.float32(1)
 _half = np.float32(0.5)
 

@@ -17,6 +17,7 @@ from numba.extending import intrinsic, overload, overload_method, register_model
 
 from edgelstm.kernels.cell_ops import Listing, phases_of
 from edgelstm.kernels.simd.memory import PARAMETERS
+from edgelstm.kernels.simd.options import INSIDE
 
 # ---- values
 
@@ -179,7 +180,7 @@ def _define_gate(letter: str) -> None:
     the value is kept for it.
     """
 
-    @overload_method(Products, letter)
+    @overload_method(Products, letter, jit_options=INSIDE)
     def gate(self, v):
         listing = self.listing
         op = listing.find(f"affine_{self.side}", (v.value,), letter)
@@ -197,7 +198,7 @@ def _define_gate(letter: str) -> None:
             return form
         return lambda self, v: make(pick(self), parameters_of(v))
 
-    @overload_method(Peepholes, letter)
+    @overload_method(Peepholes, letter, jit_options=INSIDE)
     def peephole(self, v):
         listing = self.listing
         op = listing.find("scale", (v.value,), letter)
@@ -230,10 +231,10 @@ def _two(kind):
 
 
 for _symbol, _kind in ((operator.add, "add"), (operator.sub, "sub"), (operator.mul, "mul")):
-    overload(_symbol)(_two(_kind))
+    overload(_symbol, jit_options=INSIDE)(_two(_kind))
 
 
-@overload(operator.sub)
+@overload(operator.sub, jit_options=INSIDE)
 def _complement(one, v):
     if not (isinstance(one, types.Integer) and isinstance(v, Value)):
         return None
@@ -246,7 +247,7 @@ _functions: set[Any] = set()
 
 
 def _define_function(function: Callable[[Any], Any], kind: str) -> None:
-    @overload(function)
+    @overload(function, jit_options=INSIDE)
     def applied(v):
         if not isinstance(v, Value):
             return None

@@ -6,8 +6,8 @@ holds the numbers of a layer in the slots below.
 
 import numba
 
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.layer import OWN
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.vectors import abs_i32, splat_i32, splat_words
 from edgelstm.kernels.simd.words import (
     abs_words,

@@ -10,7 +10,8 @@ import functools
 import numba
 import numpy as np
 
-from edgelstm.kernels.cache import OPTIONS, Kernel, digest
+from edgelstm.kernels.cache import Kernel, digest
+from edgelstm.kernels.simd.options import INSIDE, OPTIONS
 from edgelstm.kernels.simd.pointers import STAGE, i8_at, i16_at, i32_at, i64_at
 
 # Kinds of operations
@@ -50,7 +51,7 @@ BLOCK = 256  # products of int16 and int8 that an int32 holds the sum of
 ROWS, WEIGHTS, BIASES, WIDE_BIASES, TABLES, VALUES = range(0, 12, 2)
 INPUTS, OUTPUTS, RESULT, X_IS_WIDE, Y_IS_WIDE, N_SLOTS = range(12, 18)
 
-_jit = numba.njit(**OPTIONS)
+_jit = numba.njit(**OPTIONS, **INSIDE)
 _inline = numba.njit(inline="always", **OPTIONS)
 
 

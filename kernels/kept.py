@@ -4,9 +4,9 @@ from typing import Any
 
 import numba
 
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.layer import OWN, UNITS
 from edgelstm.kernels.simd.memory import store_f32, store_first_f32
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.target import LANES
 
 MOST_PHASES = 4

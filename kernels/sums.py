@@ -10,7 +10,6 @@ from typing import Any
 
 import numba
 
-from edgelstm.kernels.cache import INLINED
 from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     CHUNK,
@@ -29,6 +28,7 @@ from edgelstm.kernels.layer import (
     X_ROWS,
 )
 from edgelstm.kernels.simd.memory import bytes_at, load_i8, store_integer, store_rows
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.target import LACKS, LANES
 from edgelstm.kernels.simd.tuples import raised
 from edgelstm.kernels.simd.vectors import magnitude_below_zero, splat_i32, total_i32

@@ -57,7 +57,7 @@ ORDER = {
         "pack_layer < pack_composed pack_dense state"
     ),
     "kernels.simd": (
-        "target < vectors < conversions dot4 memory < arrays pointers products tuples words"
+        "options target < vectors < conversions dot4 memory < arrays pointers products tuples words"
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "

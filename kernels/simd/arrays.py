@@ -21,6 +21,7 @@ from numba.core.datamodel import models
 from numba.extending import NativeValue, intrinsic, register_model, unbox
 
 from edgelstm.kernels.simd.memory import PARAMETERS
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.vectors import I8, I32, I64, const64
 
 HEADER = object.__basicsize__
@@ -29,7 +30,7 @@ CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 READABLE = CONTIGUOUS | ALIGNED
 ORDER_OF_BYTES, TYPE_NUMBER = (HEADER + k for k in (10, 12))  # of a dtype
 SWAPPED = ord(">" if sys.byteorder == "little" else "<")
-jit = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+jit = numba.njit(**INLINED)
 
 
 class Ndarray(types.Type):

@@ -7,6 +7,7 @@ from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
 
+from edgelstm.kernels.simd.options import INSIDE
 from edgelstm.kernels.simd.target import LANES, PAIR
 
 I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
@@ -127,7 +128,7 @@ def _operator(op, float_name, int_name):
     names = {f32v: float_name, i32v: int_name, words: int_name}
     forms = {vec: binary(vec, _emitter(name)) for vec, name in names.items() if name}
 
-    @overload(op)
+    @overload(op, jit_options=INSIDE)
     def vector_operator(a, b):
         for vec, form in forms.items():
             to_vec = SPLATS[vec]

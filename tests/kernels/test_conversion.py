@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgelstm.kernels import conversion, ends
-from edgelstm.kernels.cache import OPTIONS
+from edgelstm.kernels.simd.options import OPTIONS
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.scales import Scale
 from tests.kernels.guarded import guarded
