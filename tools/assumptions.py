@@ -2,7 +2,9 @@
 
 import dataclasses
 
-from edgelstm.cost.laws import BOARD_LAWS, CLASSES, LAWS, SPLIT_US, Law
+from edgelstm.cost.counts import Counts
+from edgelstm.cost.cycles import law_of
+from edgelstm.cost.laws import BOARD_LAWS, CLASSES, SPLIT_US, Law
 from edgelstm.devices.device import Device
 from edgelstm.devices.keys import FIGURES
 from edgelstm.text import number
@@ -65,7 +67,7 @@ BOARD = (
 )
 
 
-def rows(device: Device, kernels: str, precision: str) -> tuple[Assumption, ...]:
+def rows(device: Device, kernels: str, counts: Counts) -> tuple[Assumption, ...]:
     """One row per figure and choice."""
     found = [
         Assumption(key, _value(device, key), figure.basis, figure.source)
@@ -74,7 +76,7 @@ def rows(device: Device, kernels: str, precision: str) -> tuple[Assumption, ...]
     ]
     if device.kind == "sbc":
         return (*_board_law(kernels), *ALWAYS, *BOARD, *found)
-    return (_law(kernels, precision), *ALWAYS, *MICROCONTROLLER, *found)
+    return (_law(kernels, law_of(counts, kernels)), *ALWAYS, *MICROCONTROLLER, *found)
 
 
 def _value(device: Device, key: str) -> str:
@@ -83,9 +85,7 @@ def _value(device: Device, key: str) -> str:
     return " / ".join(map(number, ends))
 
 
-def _law(kernels: str, precision: str) -> Assumption:
-    key = "float32" if precision == "float32" else "int8"
-    law = LAWS.get((kernels, key))
+def _law(kernels: str, law: Law | None) -> Assumption:
     if law is None:
         source = f"{MLPERF}; element-wise part: CMSIS-NN's"
         return Assumption("cycles", CLASSES[kernels], "measured", source)
@@ -105,9 +105,15 @@ def _board_law(kernels: str) -> tuple[Assumption, ...]:
 def law_text(law: Law) -> str:
     """A law as people write it.
 
+    >>> from edgelstm.cost.laws import LAWS
     >>> law_text(LAWS["cmsis-nn", "int8"])
     '2.502 MAC + 677 H + 2440'
     """
-    terms = ((law.per_mac, " MAC"), (law.per_activation, " act"), (law.per_unit, " H"))
+    terms = (
+        (law.per_mac, " MAC"),
+        (law.per_activation, " act"),
+        (law.per_requantization, " R"),
+        (law.per_unit or law.per_lstm_unit, " H"),
+    )
     text = " + ".join(f"{n:g}{of}" for n, of in terms if n)
     return text + (f" + {law.per_layer:g}" if law.per_layer else "")

@@ -134,7 +134,7 @@ def profile(pair: Costed, options: Options) -> ProfileReport:
         assumed=given.network.assumed,
         shares=_shares(counts, energy, device),
         roofline=_roofline(counts, device, options, kernels),
-        assumptions=assumptions.rows(device, kernels, counts.precision),
+        assumptions=assumptions.rows(device, kernels, counts),
         counters=foreign_counts(counts) if options.compare_counters else None,
     )
 

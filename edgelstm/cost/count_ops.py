@@ -90,6 +90,7 @@ def count(
     once = _once(network)
     return Counts(
         name,
+        form,
         sum(kept.parameters for kept in found.values()),
         layers,
         _total(layer.total for layer in layers),

@@ -74,6 +74,7 @@ class Counts:
 
     Attributes:
         precision: Key of `PRECISIONS`.
+        form: Of its integers, `fused` or `composed`; None for real values.
         parameters: Stored weights and biases, before biases merge.
         layers: In the order in which they run; a head over the last step counts in full.
         total: The sum of all layers.
@@ -82,6 +83,7 @@ class Counts:
     """
 
     precision: str
+    form: str | None
     parameters: int
     layers: tuple[LayerCounts, ...]
     total: Row
@@ -89,10 +91,9 @@ class Counts:
     buffers: tuple[LayerBuffers, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers, without the buffers."""
+        """Plain dictionaries, lists and numbers, without the buffers and the form."""
         found = dataclasses.asdict(self)
-        del found["buffers"]
-        return found
+        return {key: found[key] for key in found if key not in ("buffers", "form")}
 
     def _repr_html_(self) -> str:
         """A table for notebooks: one row per gate, then the cell, then totals."""

@@ -75,7 +75,7 @@ def no_cycles(counts: Counts, device: Device, kernels: str) -> str | None:
     precision = _precision(counts)
     if kernels == "published":
         return _missing(device, f"speed.cycles_per_mac_{precision}", "speed.cycles_per_mac_int8")
-    law = LAWS.get((kernels, precision))
+    law = law_of(counts, kernels)
     if law is None:
         return f"kernels '{kernels}' have no law for {precision}; 'tflm' and 'published' have"
     if _chip(device) in law.factors:
@@ -99,7 +99,9 @@ def estimate_cycles(counts: Counts, device: Device, kernels: str) -> Spread:
     """Cycles of one step, where `no_cycles` has no reason against it."""
     if kernels == "published":
         return _published(counts, device)
-    return _by_law(counts, device, LAWS[kernels, _precision(counts)])
+    law = law_of(counts, kernels)
+    assert law is not None
+    return _by_law(counts, device, law)
 
 
 def _published(counts: Counts, device: Device) -> Spread:
@@ -126,7 +128,13 @@ def _cmsis_nn() -> Law:
 
 def _element_wise(device: Device) -> float:
     """Cycles per LSTM unit in CMSIS-NN."""
-    return _cmsis_nn().per_unit * _to_m4(device, "int8")
+    return _cmsis_nn().per_lstm_unit * _to_m4(device, "int8")
+
+
+def law_of(counts: Counts, kernels: str) -> Law | None:
+    """That of the integers' own form where there is one, else of all integers or of float32."""
+    own = LAWS.get((kernels, f"{counts.precision} {counts.form}"))
+    return own or LAWS.get((kernels, _precision(counts)))
 
 
 def _precision(counts: Counts) -> str:
@@ -142,7 +150,7 @@ def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
     """Cycles of a step by a law: flash wait states are in the upper end, not in typical."""
     scale, half_width, basis = _on(device, law, _precision(counts))
     total = law_cycles(counts, law) * scale
-    bases = [basis, _basis(counts)]
+    bases = [basis, "measured" if law.per_requantization else _basis(counts)]
     if law.per_output:
         bases += ["assumed" for layer in counts.layers if layer.kind == "dense"]
     added = device.figure(law.wait_key) if law.wait_key else None
@@ -169,7 +177,7 @@ def _on(device: Device, law: Law, precision: str) -> tuple[float, float, str]:
 
 def how_known(counts: Counts, device: Device, kernels: str) -> str | None:
     """What a law's time on this device leaves open, in a sentence; None if nothing more is said."""
-    law = LAWS.get((kernels, _precision(counts)))
+    law = law_of(counts, kernels)
     if law is None or law.half_width is None or device.core in law.cores:
         return None
     if _chip(device) in law.factors:
@@ -230,9 +238,11 @@ def shares(counts: Counts, device: Device, kernels: str) -> dict[tuple[str, str]
         return None
     elif kernels == "published":
         figure = device.figures[f"speed.cycles_per_mac_{_precision(counts)}"]
-        law = Law(figure.typical, per_unit=_element_wise(device))
+        law = Law(figure.typical, per_lstm_unit=_element_wise(device))
     else:
-        law = LAWS[kernels, _precision(counts)]
+        own = law_of(counts, kernels)
+        assert own is not None, "no_cycles knows"
+        law = own
     cycles = {
         (layer.name, row.name): _row_cycles(row, layer, law)
         for layer in counts.layers
@@ -246,5 +256,7 @@ def _row_cycles(row: Row, layer: LayerCounts, law: Law) -> float:
     cycles = law.per_mac * row.macs + law.per_activation * (row.sigmoids + row.tanhs)
     if not layer.gates:
         return cycles + law.per_output * layer.hidden_size
-    cycles += law.per_unit * _operations(row) / LSTM_OPERATIONS
-    return cycles + (law.per_layer if row.name in ("cell", "total") else 0)
+    cycles += law.per_requantization * row.requantizations
+    cycles += law.per_lstm_unit * _operations(row) / LSTM_OPERATIONS
+    whole = law.per_unit * layer.hidden_size + law.per_layer
+    return cycles + (whole if row.name in ("cell", "total") else 0)

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 class Law:
     """Cycles of a step on a Cortex-M4.
 
-    ``per_mac * MACs + per_activation * A + per_unit * H + per_layer`` for each recurrent layer,
-    A its sigmoids and tanhs; a dense layer of O outputs has ``per_output * O`` in place of the last
-    two. Another chip needs a factor more.
+    ``per_mac * MACs + per_activation * A + per_requantization * R + per_unit * H + per_layer`` for
+    each recurrent layer, A its sigmoids and tanhs, R its requantizations; ``per_lstm_unit * H`` is
+    an LSTM's, of other cells the share of their element-wise operations. A dense layer of O outputs
+    has ``per_output * O`` in place of all but the products. Another chip needs a factor more.
 
     Attributes:
-        per_unit: Of an LSTM; other cells in proportion to their element-wise operations.
         half_width: A factor of 1 + half_width either way, where the law holds; None: the device's
             own figure.
         factors: Chip to its time over the law's, from published runs on it.
@@ -31,7 +31,9 @@ class Law:
 
     per_mac: float
     per_activation: float = 0.0
+    per_requantization: float = 0.0
     per_unit: float = 0.0
+    per_lstm_unit: float = 0.0
     per_layer: float = 0.0
     per_output: float = 0.0
     half_width: float | None = None
@@ -60,8 +62,11 @@ CLASSES = {
 KERNELS = tuple(CLASSES)
 
 _CORES = ("cortex-m4", "cortex-m33")
+_EDGELSTM_WAITS = "speed.flash_wait_fraction_edgelstm"
+_FITTED = "`benchmarks/bench_cores.py`"
 PER_OUTPUT = 20.0  # cycles of a dense layer's output in the emulated laws; assumed
 
+# By class, and by `float32`, `int8`, or a precision and the form of its integers.
 LAWS: dict[tuple[str, str], Law] = {
     ("tflm", "float32"): Law(
         13.3,
@@ -80,7 +85,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ),
     ("tflm", "int8"): Law(
         8.0,
-        per_unit=356,
+        per_lstm_unit=356,
         half_width=1.0,
         factors={"ESP8266": 5.23},
         cores=_CORES,
@@ -99,7 +104,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ),
     ("cmsis-nn", "int8"): Law(
         2.502,
-        per_unit=677,
+        per_lstm_unit=677,
         per_layer=2440,
         n_points=6,
         wait_key="speed.flash_wait_fraction_cmsis_nn",
@@ -109,7 +114,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ),
     ("portable", "int8"): Law(
         8.0,
-        per_unit=356,
+        per_lstm_unit=356,
         n_points=1,
         source=f"{EMULATED}; held against NNoM in plain C on an STM32L476",
         cores=_CORES,
@@ -117,10 +122,27 @@ LAWS: dict[tuple[str, str], Law] = {
     ),
     ("edgelstm", "int8"): Law(
         1.229,
-        per_unit=172,
-        wait_key="speed.flash_wait_fraction_edgelstm",
-        source=f"{EMULATED}: LSTMs of eight sizes within 1.2 % (`benchmarks/bench_cores.py`); "
-        "a GRU takes 10 % more than its share of operations says",
+        per_lstm_unit=172,
+        wait_key=_EDGELSTM_WAITS,
+        source=f"{EMULATED}: LSTMs of eight sizes within 1.2 % ({_FITTED})",
+        cores=_CORES,
+        per_output=PER_OUTPUT,
+    ),
+    ("edgelstm", "int8 composed"): Law(
+        1.256,
+        per_requantization=5.77,
+        per_unit=32.7,
+        wait_key=_EDGELSTM_WAITS,
+        source=f"{EMULATED}: eight cells in eight sizes within 6 % ({_FITTED})",
+        cores=_CORES,
+        per_output=PER_OUTPUT,
+    ),
+    ("edgelstm", "int16x8 composed"): Law(
+        1.485,
+        per_requantization=6.17,
+        per_unit=42.9,
+        wait_key=_EDGELSTM_WAITS,
+        source=f"{EMULATED}: eight cells in eight sizes within 8 % ({_FITTED})",
         cores=_CORES,
         per_output=PER_OUTPUT,
     ),

@@ -13,6 +13,7 @@ import pytest
 
 from edgelstm.cells import CELLS
 from edgelstm.kernels import cache
+from edgelstm.kernels.simd.options import OPTIONS
 from edgelstm.tools import doctor
 
 # Two small kernels, so that compiling them takes no time; `run` says what came of them.
@@ -30,7 +31,8 @@ scale = ends.scale_array(0.5)
 row, x, y = ends.row(3, 1, scale), np.array([11, -3, 7], np.int16), np.zeros(3, np.float32)
 call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(at)
 call(row.ctypes.data, x.ctypes.data, y.ctypes.data, 1, 0, 0)
-print(y.astype(int).tolist(), "compiled" if made else "found", len(seen), *(w.message for w in seen))
+told = "compiled" if made else "found"
+print(y.astype(int).tolist(), told, len(seen), *(w.message for w in seen))
 """
 
 
@@ -195,6 +197,7 @@ import numpy as np
 from edgelstm.execution.session import run
 from edgelstm.model.forward import forward
 from edgelstm.kernels import cache
+from edgelstm.kernels.simd.options import OPTIONS
 from tests.networks import random_input, random_network
 made = []
 compiled_before = cache.bound
@@ -257,7 +260,7 @@ def test_an_edit_of_any_source_is_another_kernel(tmp_path: Path) -> None:
 
 def test_another_option_or_target_is_another_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     before = cache.digest((), "")
-    monkeypatch.setitem(cache.OPTIONS, "fastmath", True)
+    monkeypatch.setitem(OPTIONS, "fastmath", True)
     changed = cache.digest((), "")
     monkeypatch.setattr(cache, "FEATURES", frozenset({"sse2"}))
     assert len({before, changed, cache.digest((), "")}) == 3
