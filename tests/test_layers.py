@@ -75,7 +75,7 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
-    "searching": "conditions space < costing < rejections",
+    "searching": "conditions space < costing < ranking rejections room < sizing",
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
@@ -85,10 +85,10 @@ ORDER = {
         "templates "
         "words < bench_stored bench_tables export_report remote_install < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
-        "count_tables devices doctor options profile_csv search_tables side_by_side < "
+        "count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
-        "bench compare export profiler search verify < planning < commands < cli"
+        "bench compare devices export profiler search size verify < planning < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -186,7 +186,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
 LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
-    ("tools", "planning", "search")
+    ("tools", "planning", name) for name in ("search", "size", "devices")
 }
 
 
