@@ -12,7 +12,7 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < measurement < comparison < tools"
+        "verification < measurement < comparison < searching < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
@@ -75,17 +75,20 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
+    "searching": "conditions space < costing < ranking rejections room < sizing",
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output remote_host templates "
+        "answer assumptions bench_report charts completion inputs output ranges remote_host "
+        "templates "
         "words < bench_stored bench_tables export_report remote_install < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
-        "count_tables devices doctor options profile_csv side_by_side < profile_request verdict < "
+        "count_tables doctor options profile_csv search_tables side_by_side < "
+        "profile_request verdict < "
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
-        "bench compare export profiler verify < commands < cli"
+        "bench compare devices export profiler search size verify < planning < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -182,7 +185,9 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")}
+LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
+    ("tools", "planning", name) for name in ("search", "size", "devices")
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

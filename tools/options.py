@@ -161,3 +161,76 @@ Power = Annotated[
 PowerEngines = Annotated[
     str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")
 ]
+
+# ---- of search
+
+Cells = Annotated[
+    str, typer.Option("--cell", help="Of every layer.", autocompletion=completion.cells)
+]
+HiddenSizes = Annotated[str, typer.Option("--hidden", help="Units: 8,16 or FIRST:LAST:STEP.")]
+LayerCounts = Annotated[str, typer.Option("--layers", help="Recurrent ones: 1,2 or FIRST:LAST.")]
+SpacePrecisions = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="int8,...; int8 if absent, hybrid for Raspberry Pis alone.",
+        autocompletion=completion.precisions,
+    ),
+]
+Projections = Annotated[str | None, typer.Option("--projection", help="Sizes of h, of LSTMs.")]
+Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Try two directions too.")]
+DataInputs = Annotated[int | None, typer.Option("--input", help="Inputs; the data's if absent.")]
+DataOutputs = Annotated[int | None, typer.Option("--outputs", help="The data's if absent.")]
+DataSteps = Annotated[int | None, typer.Option("--steps", help="Of a call; the data's if absent.")]
+OneSleep = Annotated[
+    str,
+    typer.Option("--sleep", help="deep or clocks-on.", autocompletion=completion.sleeps),
+]
+Objectives = Annotated[str, typer.Option(help="Of accuracy energy latency flash ram.")]
+MaxEnergyUj = Annotated[float | None, typer.Option(help="Of a period, else of a step.")]
+MaxLatencyUs = Annotated[float | None, typer.Option(help="Of a step.")]
+Costs = Annotated[bool, typer.Option("--costs", help="Stop after the costs; needs no data.")]
+
+# ---- of size
+
+SizedInputs = Annotated[int, typer.Option("--input", help="Values of x per step.")]
+SizedOutputs = Annotated[int, typer.Option("--outputs", help="Of a dense head.")]
+SizedPeriodMs = Annotated[float, typer.Option("--period-ms", help="From step to step.")]
+SizedBattery = Annotated[
+    str,
+    typer.Option(
+        "--battery", help="cr2032, or a charge in mAh.", autocompletion=completion.batteries
+    ),
+]
+SizedMinDays = Annotated[
+    float, typer.Option("--min-days", help="That the battery lasts; 0: no matter.")
+]
+SizedCells = Annotated[
+    str | None,
+    typer.Option("--cell", help="All that run there if absent.", autocompletion=completion.cells),
+]
+SizedSteps = Annotated[
+    int | None, typer.Option("--steps", help="Of a call; those of export's file if absent.")
+]
+Typical = Annotated[
+    bool, typer.Option("--typical", help="Typical figures hold the limits, not upper ends.")
+]
+
+# ---- of devices
+
+ListedDevice = Annotated[
+    str | None,
+    typer.Argument(help="A device, or a .toml of your own.", autocompletion=completion.devices),
+]
+RankedModel = Annotated[
+    str | None, typer.Option("--for", help="Rank them for a network; japanese_vowels: bundled.")
+]
+BudgetUj = Annotated[float | None, typer.Option(help="Of a period, else of a step; with --for.")]
+BudgetMs = Annotated[float | None, typer.Option(help="Of a step; with --for.")]
+MinDays = Annotated[float | None, typer.Option(help="That the battery lasts; with --for.")]
+RankedSleep = Annotated[
+    str | None,
+    typer.Option(
+        "--sleep", help="deep or clocks-on; deep if absent.", autocompletion=completion.sleeps
+    ),
+]
