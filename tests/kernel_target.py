@@ -90,9 +90,10 @@ def main() -> None:
     }
     if not given or "int8" in given:
         found["mismatches"] = sum(integers(s, gain) for s in sizes for gain in (1, 12))
-        composed = ("gru", "lstm_peephole")[: 1 if given else 2]
-        found["mismatches"] += sum(integers(s, 6, c, "composed") for s in FEW for c in composed)
         found["mismatches"] += sum(head_integers(*h) for h in HEADS if h[2] != "softmax")
+    if not given or "composed" in given:
+        composed = ("gru", "lstm_peephole")[: 1 if given else 2]
+        found["composed"] = sum(integers(s, 6, c, "composed") for s in FEW for c in composed)
     if not given or "float32" in given:
         found["float32"] = max(floats(cell, s) for cell in cells for s in sizes)
         found["float32 heads"] = max(head_error(head(*h)) for h in HEADS)
