@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import activate
-from edgelstm.formats.keras.config import Described, check_plain
+from edgelstm.formats.keras.config import Described, check_features, check_plain
 from edgelstm.formats.keras.values import Value
 from edgelstm.formats.stated import real
 
@@ -21,6 +21,7 @@ BY_NAME: dict[str, Chosen] = {
     "leaky_relu": ("leaky_relu", (0.2,)),
     "hard_tanh": ("clamp", (-1.0, 1.0)),
 }
+LEAST_NORM = 1e-12  # of Keras's UnitNormalization
 HARD_SIGMOID = {True: (0.2, 0.5), False: (1 / 6, 0.5)}  # of Keras 2, of Keras 3
 
 
@@ -71,10 +72,14 @@ def _elu(value: Value, layer: Described) -> Value:
 
 
 def _softmax(value: Value, layer: Described) -> Value:
-    axis = layer.config.get("axis", -1)
-    if axis not in (-1, [-1], len(value.signal.axes) - 1):
-        raise ModelError(f"runs along axis {axis!r:.40}; that of the features, -1, is read")
+    check_features(layer, len(value.signal.axes))
     return _applied(value, "softmax", ())
+
+
+def _unit_norm(value: Value, layer: Described) -> Value:
+    """Each step divided by its length."""
+    check_features(layer, len(value.signal.axes))
+    return _applied(value, "l2_norm", (LEAST_NORM,))
 
 
 LAYERS: dict[str, Callable[[Value, Described], Value]] = {
@@ -83,4 +88,5 @@ LAYERS: dict[str, Callable[[Value, Described], Value]] = {
     "ReLU": _relu,
     "ELU": _elu,
     "Softmax": _softmax,
+    "UnitNormalization": _unit_norm,
 }

@@ -18,7 +18,7 @@ from edgelstm.formats.following.reads import (
 )
 from edgelstm.formats.following.symbolic import reshape, select, unsqueeze
 from edgelstm.formats.keras import activations
-from edgelstm.formats.keras.config import Described, check_plain
+from edgelstm.formats.keras.config import Described, check_features, check_plain
 from edgelstm.formats.keras.values import Value
 from edgelstm.formats.keras.weights import Arrays, matrix, vector
 from edgelstm.formats.stated import real, whole
@@ -73,7 +73,7 @@ def batch_norm_roles(layer: Described) -> list[str]:
 
 def batch_norm(value: Value, layer: Described, arrays: Arrays) -> Value:
     """BatchNormalization as after training."""
-    _check_axis(value, layer)
+    check_features(layer, len(value.signal.axes))
     check_plain(layer, (("renorm", False),))
     size = (_size(value),)
     weight, bias = _scale_and_bias(arrays, size)
@@ -90,7 +90,7 @@ def layer_norm_roles(layer: Described) -> list[str]:
 
 def layer_norm(value: Value, layer: Described, arrays: Arrays) -> Value:
     """LayerNormalization over the features."""
-    _check_axis(value, layer)
+    check_features(layer, len(value.signal.axes))
     check_plain(layer, (("rms_scaling", False),))
     weight, bias = (w.astype(np.float32) for w in _scale_and_bias(arrays, (_size(value),)))
     return value.moved(normalise_layer(value.signal, weight, bias, _epsilon(layer)))
@@ -105,9 +105,8 @@ def normalisation_roles(layer: Described) -> list[str]:
 def normalise(value: Value, layer: Described, arrays: Arrays) -> Value:
     """Normalization: ``(x - mean) / std``, kept in front where it is the first layer."""
     check_plain(layer, (("invert", False),))
-    axis = layer.config.get("axis", -1)
-    if axis is not None:
-        _check_axis(value, layer)
+    if layer.config.get("axis", -1) not in (None, []):
+        check_features(layer, len(value.signal.axes))
     stated: Any = [layer.config.get(name) for name in ("mean", "variance")]
     if "mean" in arrays:
         stated = [arrays["mean"], arrays["variance"]]
@@ -205,13 +204,6 @@ def left(value: Value, layer: Described, arrays: Arrays) -> Value:
 
 def _size(value: Value) -> int:
     return value.signal.sizes["features"]
-
-
-def _check_axis(value: Value, layer: Described) -> None:
-    last = len(value.signal.axes) - 1
-    axis = layer.config.get("axis", -1)
-    if axis not in (-1, last, [-1], [last]):
-        raise ModelError(f"runs along axis {axis!r:.40}; that of the features, -1, is read")
 
 
 def _epsilon(layer: Described) -> float:

@@ -12,8 +12,18 @@ import numpy as np
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import finish
 from edgelstm.formats.following.reads import concatenate, joined_heads
+from edgelstm.formats.following.symbolic import select
 from edgelstm.formats.keras.calls import Call, call_of, outputs
-from edgelstm.formats.keras.classes import INPUT, JOIN, KINDS, MASKS, MODELS, check_known, through
+from edgelstm.formats.keras.classes import (
+    INPUT,
+    ITEM,
+    JOIN,
+    KINDS,
+    MASKS,
+    MODELS,
+    check_known,
+    through,
+)
 from edgelstm.formats.keras.config import Described, described, every
 from edgelstm.formats.keras.hdf5 import Hdf5
 from edgelstm.formats.keras.starting import begin
@@ -171,6 +181,8 @@ class _Functional:
         given = [values[name] for name in call.sources]
         if layer.kind == JOIN:
             return _joined(given, layer)
+        if layer.kind == ITEM:
+            return _item(given, call)
         if len(given) != 1 or call.constants:
             raise ModelError(
                 f"takes {len(given) + len(call.constants)} inputs; initial states, and what joins "
@@ -210,3 +222,16 @@ def _joined(given: list[Value], layer: Described) -> Value:
     if layer.config.get("axis", -1) not in (-1, 1):
         raise ModelError(f"joins along axis {layer.config.get('axis')!r:.40}; -1 is read")
     return given[0].moved(concatenate([value.signal for value in given], -1))
+
+
+EVERY = {"class_name": "__slice__", "config": dict.fromkeys(("start", "stop", "step"))}
+
+
+def _item(given: list[Value], call: Call) -> Value:
+    """`y[:, -1]`."""
+    taken = list(call.constants)
+    if len(given) != 1 or taken[:2] != [EVERY, -1] or taken[2:] not in ([], [EVERY]):
+        raise ModelError("takes a part of the steps; the last one is read: y[:, -1]")
+    (value,) = given
+    value.check_not_summed()
+    return value.moved(select(value.signal, 1, -1))

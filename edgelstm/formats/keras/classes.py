@@ -87,7 +87,7 @@ KINDS: dict[str, Kind] = {
     "Identity": _LEFT,
 }
 MODELS = ("Sequential", "Functional", "Model")  # the last two are one, by version
-INPUT, JOIN = "InputLayer", "Concatenate"
+INPUT, JOIN, ITEM = "InputLayer", "Concatenate", "GetItem"
 MASKS = ("NotEqual", "Any")  # how Keras 3 writes what Masking and mask_zero do
 REFUSED = {
     "Lambda": "its code is not run; build the network of Keras's own layers",
@@ -108,6 +108,6 @@ def through(value: Value, layer: Described, arrays: Arrays) -> Value:
 
 def check_known(layer: Described) -> None:
     """`ModelError` for a class that no network here has."""
-    if layer.kind not in (*KINDS, *MODELS, INPUT, JOIN, *MASKS):
+    if layer.kind not in (*KINDS, *MODELS, INPUT, JOIN, ITEM, *MASKS):
         known = f"known are: {', '.join((*KINDS, JOIN))}"
         raise ModelError(f"{layer.where} is not supported: {REFUSED.get(layer.kind, known)}")

@@ -1,13 +1,14 @@
 """A layer as Keras describes it in JSON, with what every layer is asked before it is read."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.stated import whole
 
-OWN = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "builtins")
+OWN = re.compile(r"(keras|tf_keras|tensorflow(\.python)?\.keras)(\..*)?", re.DOTALL)
 POLICIES = ("float32", "float64")
 LONGEST_NAME = 200
 MOST_UNITS = 2**24
@@ -79,7 +80,7 @@ def described(stated: Any, version: str | None) -> Described:
         raise ModelError("a layer has no name, or a long one; save the model again with Keras")
     layer = Described(kind, name, config, stated.get("inbound_nodes"), version)
     module, registered = stated.get("module"), stated.get("registered_name")
-    is_own = module is None or (isinstance(module, str) and module.split(".src")[0].startswith(OWN))
+    is_own = module is None or (isinstance(module, str) and OWN.fullmatch(module))
     if not is_own or registered not in (None, kind):
         raise ModelError(
             f"{layer.where} is a class of others ({str(registered or module)[:80]}); nothing of a "
@@ -117,6 +118,13 @@ def check_plain(layer: Described, refused: Iterable[tuple[str, Any]]) -> None:
         value = layer.config.get(name, needed)
         if value != needed:
             raise ModelError(f"{name} is {value!r:.60}; {needed!r} alone is read")
+
+
+def check_features(layer: Described, rank: int) -> None:
+    """`ModelError` unless a layer works along the last of so many axes."""
+    axis = layer.config.get("axis", -1)
+    if axis not in (-1, rank - 1, [-1], [rank - 1]):
+        raise ModelError(f"runs along axis {axis!r:.40}; that of the features, -1, is read")
 
 
 def every(stated: Any, what: str, read: Callable[[Any], Described], most: int) -> list[Described]:
