@@ -155,6 +155,12 @@ def old_config(model: Any) -> dict[str, Any]:
     return config
 
 
+FOLDERS = {
+    **{"LSTM": "lstm", "GRU": "gru", "Dense": "dense"},
+    **{"BatchNormalization": "batch_normalization", "LayerNormalization": "layer_normalization"},
+}
+
+
 def keras_2_archive(model: Any, path: Path, *, twice: bool) -> Path:
     """As Keras 2.13 to 2.15 write `.keras`.
 
@@ -167,7 +173,7 @@ def keras_2_archive(model: Any, path: Path, *, twice: bool) -> Path:
     stored, counted = io.BytesIO(), dict[str, int]()
     with h5py.File(stored, "w") as file:
         for layer in model.layers:
-            name = type(layer).__name__.lower()
+            name = FOLDERS[type(layer).__name__]
             n = counted.get(name, 0)
             counted[name] = n + (2 if twice else 1)
             place = f"_layer_checkpoint_dependencies/{name}{f'_{n}' if n else ''}"

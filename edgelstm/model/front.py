@@ -131,10 +131,10 @@ def _check_mask(network: Any) -> None:
     value = network.mask_value
     if value is None:
         return
-    is_number = (
-        isinstance(value, float) and np.isfinite(value) and float(np.float32(value)) == value
-    )
-    if not is_number or (takes_indices(network) and value != 0):
+    with np.errstate(over="ignore"):
+        held = isinstance(value, float) and np.isfinite(value)
+        held = held and float(np.float32(value)) == value
+    if not held or (takes_indices(network) and value != 0):
         raise ModelError(
             f"mask_value is {value!r:.40}; a finite float32 as float is needed, of indices 0.0"
         )

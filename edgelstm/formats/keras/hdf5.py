@@ -28,6 +28,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LARGEST_BYTES = 2**28  # of a file
 MOST_BYTES = 2**27  # that are read of it
 MOST_MEMBERS = 65_536
+LONGEST_PATH = 400
 # Where texts of any length lie: "GCOL", a version, three zeros, the size of all.
 COLLECTION = re.compile(rb"GCOL\x01\0{3}(.{8})", re.DOTALL)
 WAY_OUT = "load it with Keras and save it again: model.save('model.keras')"
@@ -130,7 +131,8 @@ class Hdf5:
             raise ModelError(f"attribute '{attribute}' claims {n:,} texts; {WAY_OUT}")
         value = found.attrs[attribute]
         texts = [value] if isinstance(value, str | bytes) else np.asarray(value).ravel().tolist()
-        return [t.decode() if isinstance(t, bytes) else str(t) for t in texts] if n else []
+        raw = [t if isinstance(t, bytes) else str(t).encode("utf-8", "replace") for t in texts]
+        return [text.decode("utf-8", "replace") for text in raw] if n else []
 
     def _found(self, path: str) -> Any:
         """A group or an array, through links that stay in the file and have names."""
@@ -152,7 +154,7 @@ class Hdf5:
 
 def _steps(path: str) -> Sequence[str]:
     names = [name for name in path.split("/") if name]
-    if "." in names or ".." in names or "\0" in path:
+    if {".", ".."} & set(names) or "\0" in path or len(path) > LONGEST_PATH:
         raise ModelError(f"{path!r:.80} is no path in the file; {WAY_OUT}")
     return names
 
