@@ -93,14 +93,15 @@ def check(
 ) -> Network:
     """Reads both files of a model and compares what they compute with Keras."""
     x = random_x(1) if x is None else x
-    expected = outputs(model, x)
+    expected, networks = outputs(model, x), []
     for suffix in suffixes:
         network = read(saved(model, folder / f"net{suffix}"))
         assert isinstance(network, Network)
+        networks.append(network)
         got = forward(network, x)
         assert got.shape == expected.shape
         np.testing.assert_allclose(got, expected, atol=TOLERANCE)
-    return network
+    return networks[-1]
 
 
 def config_of(path: Path) -> Any:

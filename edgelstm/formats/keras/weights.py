@@ -32,7 +32,8 @@ def snake_case(kind: str) -> str:
 class ByClass:
     """Of an archive. Layers of one class are counted, whatever their own names: `lstm`, `lstm_1`.
 
-    Keras 2.13 to 2.15 count a layer twice; so the order of those that hold weights is read.
+    Keras 2.13 to 2.15 count through a dictionary in which layers with weights may stand twice
+    (`lstm`, `lstm_2`); so what is read is the order of those that hold weights.
 
     Args:
         file: The weights.

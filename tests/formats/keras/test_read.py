@@ -1,5 +1,6 @@
 """Keras's layers and options, from both kinds of files: what Keras itself computes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats import read
+from edgelstm.formats import read, write
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.model.forward import forward
+from edgelstm.quantization.quantizer import quantize
+from edgelstm.verification.verifier import verify
 from tests.keras_files import (
     INPUTS,
     STEPS,
@@ -22,6 +25,7 @@ from tests.keras_files import (
     saved,
     sequential,
 )
+from tests.test_installed import without
 
 L = layers
 FIXED = (STEPS, INPUTS)
@@ -155,6 +159,36 @@ def test_an_autoencoder_repeats_what_was_read(tmp_path: Path) -> None:
         shape=(20, 6),
     )
     check(model, tmp_path, random_x(3, steps=20, size=6))
+
+
+def test_an_autoencoder_has_the_same_integers_in_every_runtime(tmp_path: Path) -> None:
+    model = sequential(
+        L.LSTM(6), L.RepeatVector(5), L.LSTM(6, return_sequences=True), L.Dense(3), shape=(5, 3)
+    )
+    network = read(saved(model, tmp_path / "net.keras"))
+    x = random_x(3, batch=20, steps=5, size=3)
+    quantized = quantize(network, x, "int8", form="composed")  # type: ignore[arg-type]
+    path = write(quantized, tmp_path / "net.tflite", steps=5)
+    for found in verify(path, quantized, n_sequences=8).verified:
+        assert found.status in ("ok", "skipped") and not found.mismatches, found
+
+
+def test_export_takes_a_model_and_repeats_what_it_assumed(tmp_path: Path) -> None:
+    model = sequential(L.Masking(), L.LSTM(5), L.Dense(3))
+    path = saved(model, tmp_path / "net.keras")
+    words = ["export", path, "--precision", "float32", "--formats", "npz", "-o", tmp_path / "out"]
+    done = without(("torch", "keras"), *words, "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "masks steps in which every value is 0" in report["assumed"][0]
+    assert read(tmp_path / "out" / "net_float32.npz").mask_value == 0
+    x = random_x(1)
+    x[1, 2] = 0
+    np.save(tmp_path / "x.npy", x)
+    words[3] = "int8"
+    done = without(("torch", "keras"), *words, "--calibration", tmp_path / "x.npy", "--quiet")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "masked step, step 2 of sequence 1" in done.stderr
 
 
 def test_one_value_per_step_may_be_a_vector_first(tmp_path: Path) -> None:

@@ -293,7 +293,8 @@ def test_classes_of_others_are_refused(tmp_path: Path) -> None:
     assert "is a class of others (mine>Mine); nothing of a file is imported" in refusal(path)
     for name, value in (("module", "os"), ("module", "kerases"), ("registered_name", "Dense>x")):
         path = saved(sequential(L.LSTM(3)), tmp_path / "net.keras")
-        changed(path, lambda c, n=name, v=value: c["config"]["layers"][1].update({n: v}))
+        other = {name: value}
+        changed(path, lambda config, other=other: config["config"]["layers"][1].update(other))  # type: ignore[misc]
         assert "is a class of others" in refusal(path)
 
 
