@@ -45,7 +45,7 @@ ORDER = {
         "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
+        "__init__ axes branches folding graph signature tensors < loop recurrent_nodes rounding < "
         "equations integer operators_around < around float operators < hybrid read_described < "
         "read write"
     ),
