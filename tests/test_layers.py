@@ -37,8 +37,8 @@ ORDER = {
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
     "formats.keras": (
-        "__init__ config hdf5 values < archive calls weights < activations recurrent < around < "
-        "classes < starting < chain < read"
+        "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
+        "around < classes < starting < chain < read"
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "

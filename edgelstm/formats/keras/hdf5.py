@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.blocks import natural
+from edgelstm.formats.keras.headers import text_sizes
 from edgelstm.formats.tensors import one_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ LARGEST_BYTES = 2**28  # of a file
 MOST_BYTES = 2**27  # that are read of it
 MOST_MEMBERS = 65_536
 LONGEST_PATH = 400
-# Where texts of any length lie: "GCOL", a version, three zeros, the size of all.
+# Where texts of any length lie: "GCOL", version and zeros, the size of all, which is allocated.
 COLLECTION = re.compile(rb"GCOL\x01\0{3}(.{8})", re.DOTALL)
 WAY_OUT = "load it with Keras and save it again: model.save('model.keras')"
 
@@ -43,8 +44,10 @@ class Hdf5:
         if bytes(content[:8]) != SIGNATURE:
             raise ModelError(f"is not HDF5, which begins with its signature; {WAY_OUT}")
         sizes = [struct.unpack("<Q", size)[0] for size in COLLECTION.findall(content)]
-        self._longest_text = min(max(sizes, default=0), len(content))
-        self._size_bytes, self.left = len(content), MOST_BYTES
+        self._longest_text = max(sizes, default=0)
+        if self._longest_text > len(content):
+            raise ModelError(f"holds texts that claim {self._longest_text:,} B; {WAY_OUT}")
+        self._content, self._size_bytes, self.left = content, len(content), MOST_BYTES
         with _one_error():
             self._file = h5py.File(io.BytesIO(content), "r")
 
@@ -129,6 +132,12 @@ class Hdf5:
         size_bytes = n * max(self._longest_text, about.dtype.itemsize)
         if size_bytes > self.left:
             raise ModelError(f"attribute '{attribute}' claims {n:,} texts; {WAY_OUT}")
+        text = h5py.check_string_dtype(about.dtype)
+        if n and text is not None and text.length is None:
+            address = h5py.h5o.get_info(found.id).addr
+            longest = max(text_sizes(self._content, address, attribute, n))
+            if longest > self._longest_text:
+                raise ModelError(f"attribute '{attribute}' claims {longest:,} B; {WAY_OUT}")
         value = found.attrs[attribute]
         texts = [value] if isinstance(value, str | bytes) else np.asarray(value).ravel().tolist()
         raw = [t if isinstance(t, bytes) else str(t).encode("utf-8", "replace") for t in texts]

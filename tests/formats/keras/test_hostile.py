@@ -175,6 +175,36 @@ IN_H5: dict[str, tuple[Change, str]] = {
 }
 
 
+def lying(path: Path, where: str) -> Path:
+    """An .h5 file whose texts, or where they lie together, claim 2 GB."""
+    content = bytearray(h5(path).read_bytes())
+    heap = content.find(b"GCOL")
+    if where == "heap":
+        content[heap + 8 : heap + 16] = struct.pack("<Q", 2**31)
+    else:
+        text = content.find(struct.pack("<QI", heap, 1)) - 4
+        content[text : text + 4] = struct.pack("<I", 2**31)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("where", ["heap", "text"])
+def test_texts_that_claim_more_than_the_file_are_refused(where: str, tmp_path: Path) -> None:
+    assert "2,147,483,648 B" in refused(lying(tmp_path / "net.h5", where))
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_headers_of_another_version_are_refused(libver: Any, tmp_path: Path) -> None:
+    path = tmp_path / "net.h5"
+    with h5py.File(h5(path)) as file, h5py.File(tmp_path / "new.h5", "w", libver=libver) as new:
+        file.copy("model_weights", new)
+        new.attrs.update(file.attrs)
+    if libver == "earliest":
+        assert read(tmp_path / "new.h5").layers[0].name == "lstm1"
+    else:
+        assert "which Keras does not write" in refused(tmp_path / "new.h5")
+
+
 def refused(path: Path) -> str:
     with pytest.raises(ModelError) as caught:
         read(path)
@@ -289,7 +319,7 @@ def archives(folder: Path) -> Iterator[tuple[Path, str]]:
         ("long", {**held, "config.json": b" " * 2**24}, "config.json has 16,777,216 B"),
         ("text", {**held, "config.json": b"\xff\xfe"}, "config.json is not JSON"),
         ("no hdf5", {**held, "model.weights.h5": b"PK" + bytes(99)}, "is not HDF5"),
-        ("cut", {**held, "model.weights.h5": weights[:3000]}, "is a broken HDF5 file"),
+        ("cut", {**held, "model.weights.h5": weights[:1500]}, "is a broken HDF5 file"),
     ):
         yield archived(folder / f"{name}.keras", entries), said
     twice = folder / "twice.keras"
@@ -348,6 +378,7 @@ def test_all_of_it_takes_little_time_and_memory_and_exits_with_two(tmp_path: Pat
         paths.append(h5(tmp_path / f"{k}.h5"))
         with h5py.File(paths[-1], "r+") as file:
             change(file)
+    paths += [lying(tmp_path / f"{where}.h5", where) for where in ("heap", "text")]
     code = (
         "import sys, time\n"
         "from edgelstm.tools.cli import main\n"
