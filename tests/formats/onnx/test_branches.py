@@ -16,7 +16,7 @@ from onnx.numpy_helper import from_array
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.model.forward import forward
-from tests.foreign_onnx import HIDDEN, INPUTS, constants, lstm, node, save
+from tests.foreign_onnx import HIDDEN, INPUTS, OUTPUTS, constants, lstm, node, save
 from tests.torch_modules import nn, torch
 
 X = np.random.default_rng(0).normal(size=(3, 7, INPUTS)).astype(np.float32)
@@ -140,6 +140,21 @@ def test_what_says_nothing_is_read(
     plain = save(tmp_path / "plain.onnx", [lstm(), node("Squeeze", "Y one")])
     got, expected = (forward(read(p), X[:, :6]) for p in (path, plain))  # type: ignore[arg-type]
     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, OUTPUTS)])
+def test_a_bias_may_be_spread(shape: tuple[int, ...], tmp_path: Path) -> None:
+    bias = np.full(shape, 0.3, np.float32)
+    squeezed = node("Squeeze", "Y_h zero", "last")
+    for add in ([node("Gemm", "last M b")], [node("MatMul", "last M", "p"), node("Add", "p b")]):
+        path = save(tmp_path / "net.onnx", [lstm(), squeezed, *add], constants() | {"b": bias})
+        plain = save(
+            tmp_path / "plain.onnx",
+            [lstm(), squeezed, node("Gemm", "last M b")],
+            constants() | {"b": np.full(OUTPUTS, 0.3, np.float32)},
+        )
+        got, expected = (forward(read(p), X) for p in (path, plain))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_lengths_of_less_than_all_steps_are_refused(tmp_path: Path) -> None:
