@@ -7,6 +7,7 @@ from edgelstm.errors import ModelError
 
 BITS = 8 * struct.calcsize("P")  # of the interpreter: a 64-bit kernel says aarch64 to both
 NO_WHEEL_32 = ("numba", "onnx")  # for 32-bit ARM on PyPI
+EXTRAS = {"h5py": '"edgelstm[keras]"'}  # packages that an extra installs
 INSTALL_32 = (
     "pip install --no-deps edgelstm && pip install numpy typer rich flatbuffers safetensors jinja2"
 )
@@ -17,12 +18,14 @@ def install_line(package: str, bits: int = BITS) -> str:
 
     >>> install_line("onnx", 64)
     'pip install onnx'
+    >>> install_line("h5py", 64)
+    'pip install "edgelstm[keras]"'
     >>> install_line("onnx", 32)
     'it has no wheel for a 32-bit Python; a 64-bit system has one'
     """
     if bits == 32 and package in NO_WHEEL_32:
         return "it has no wheel for a 32-bit Python; a 64-bit system has one"
-    return f"pip install {package}"
+    return f"pip install {EXTRAS.get(package, package)}"
 
 
 def is_installed(package: str) -> bool:

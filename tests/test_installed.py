@@ -63,6 +63,7 @@ MISSING: dict[str, tuple[str, str]] = {
         "export net.npz --precision float32 --formats tflite",
         "writing .tflite needs flatbuffers: pip install flatbuffers",
     ),
+    "h5py": ("profile net.keras", 'net.keras needs h5py: pip install "edgelstm[keras]"'),
     "safetensors": ("profile net.safetensors", "net.safetensors needs safetensors: pip install"),
 }
 
@@ -74,7 +75,8 @@ def test_a_missing_package_is_one_line_with_what_installs_it(
     monkeypatch.chdir(tmp_path)
     write(NETWORK, "net.npz")
     write(NETWORK, "net.onnx")
-    (tmp_path / "net.safetensors").write_bytes(b"\0" * 16)
+    for name in ("net.safetensors", "net.keras"):
+        (tmp_path / name).write_bytes(b"\0" * 16)
     words, expected = MISSING[package]
     done = without((package,), *words.split(), "--quiet")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr

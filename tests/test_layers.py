@@ -32,16 +32,20 @@ ORDER = {
     "formats": (
         "asked blocks composed description elsewhere following signature stated steps tensors "
         "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
-        "table tflite c onnx state_dict torch_graph torch_layers < npz torch_refused < "
+        "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
     "formats.following": "__init__ symbolic < appending < layers < reads",
+    "formats.keras": (
+        "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
+        "around < classes < starting < chain < read"
+    ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
         "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
+        "__init__ axes branches folding graph signature tensors < loop recurrent_nodes rounding < "
         "equations integer operators_around < around float operators < hybrid read_described < "
         "read write"
     ),

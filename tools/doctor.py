@@ -27,6 +27,7 @@ PACKAGES = (
     ("onnx", "reading and writing .onnx", install_line("onnx")),
     ("flatbuffers", "writing .tflite", install_line("flatbuffers")),
     ("safetensors", "reading .safetensors", install_line("safetensors")),
+    ("h5py", "reading .keras and .h5", install_line("h5py")),
     ("jinja2", "profile --html", install_line("jinja2")),
     ("torch", "from_torch and .pt files", 'pip install "edgelstm[torch]"'),
 )

@@ -35,7 +35,8 @@ def read(
     """A network from a file; the suffix chooses the format.
 
     Args:
-        path: `.safetensors`, `.pt`, `.npz`, `.onnx` or `.tflite`; a folder of C, `NAME_c`.
+        path: `.safetensors`, `.pt`, `.npz`, `.onnx`, `.tflite`, `.keras` or `.h5`; a folder of C,
+            `NAME_c`.
         head: For files of weights alone, as are the others: whether the dense head reads the
             `last` step or `each`; None: the last.
         activation: Of a single dense layer, or of each but the last of several, which need it;

@@ -91,6 +91,8 @@ def describe_around(network: Network | QuantizedNetwork) -> dict[str, Any]:
     if network.input_mean is not None and network.input_std is not None:
         found["input_mean"] = network.input_mean.tolist()
         found["input_std"] = network.input_std.tolist()
+    if network.mask_value is not None:
+        found["masked"] = [network.mask_value]
     return found
 
 

@@ -4,10 +4,13 @@ import pathlib
 import re
 
 _WEIGHTS = "save the weights where it was made: torch.save(model.state_dict(), 'model.pt')"
-_KERAS = "convert it to .onnx where it was made, with tf2onnx"
+_KERAS = (
+    "save it as .keras where it was made: tf.keras.models.load_model(folder).save('model.keras')"
+)
 _PICKLE = f"pickled objects are never loaded; {_WEIGHTS}, or np.savez with PyTorch's names"
 WAYS_OUT = {
-    (".keras", ".h5", ".hdf5", ".pb", ".tf"): _KERAS,
+    (".pb", ".tf"): _KERAS,
+    (".hdf5",): "if Keras wrote it, rename it to .h5",
     (".pkl", ".pickle", ".joblib", ".dill"): _PICKLE,
     (".ckpt", ".bin", ".pt2", ".ptl", ".pte", ".mar", ".jit"): _WEIGHTS,
     (".npy", ".csv", ".txt"): "that is data, which goes to --calibration; give a trained network",

@@ -74,8 +74,10 @@ def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Networ
             layers.append(Dense(name, weight, bias, item["activation"]))
         else:
             _append_direction(layers, _float_direction(item, arrays), item)
-    normal = [_vector(described.get(name)) for name in ("input_mean", "input_std")]
-    return Network(_placed(described, layers), _texts(described["assumed"]), *normal)
+    mean, std = (_vector(described.get(name)) for name in ("input_mean", "input_std"))
+    mask_value = _masked(described.get("masked"))
+    placed, assumed = _placed(described, layers), _texts(described["assumed"])
+    return Network(placed, assumed, mean, std, mask_value)
 
 
 def _placed(described: Any, layers: list[Any]) -> tuple[Any, ...]:
@@ -105,6 +107,14 @@ def _vector(stored: Any) -> NDArray[np.float32] | None:
     if stored is None:
         return None
     return np.array([real(number, "input_mean or input_std") for number in stored], np.float32)
+
+
+def _masked(stored: Any) -> float | None:
+    """`Network.mask_value`, stored as a list of it."""
+    if stored is None:
+        return None
+    (value,) = stored
+    return real(value, "mask_value")
 
 
 def _activation(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Activation:
@@ -181,6 +191,7 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
         shapes.assumed,
         shapes.input_mean,
         shapes.input_std,
+        shapes.mask_value,
     )
     check_integers(network)
     return network

@@ -41,6 +41,8 @@ FORMATS = {
     ".safetensors": Format(reader="torch:read_safetensors"),
     ".pt": Format(reader="torch:read_pt"),
     ".pth": Format(reader="torch:read_pt"),
+    ".keras": Format(reader="keras.read:read"),
+    ".h5": Format(reader="keras.read:read"),
     ".npz": Format(reader="npz:read", writer="npz:encode", refusal="npz:refusal"),
     ".onnx": Format(
         "onnx.read:read",

@@ -1,4 +1,4 @@
-"""What stands in front of a network's first layer: an embedding's table, or a normalisation.
+"""What stands in front of a network's first layer: an embedding's table, a normalisation, a mask.
 
 Real x passes it once, as a whole, before anything is computed or rounded; what stands behind takes
 rows of real values. Integers that a quantized network takes as they are pass by.
@@ -24,13 +24,15 @@ def takes_indices(network: Any) -> bool:
 
 def has_front(network: Any) -> bool:
     """Whether x passes anything before the first layer that computes."""
-    return takes_indices(network) or network.input_mean is not None
+    is_checked = network.mask_value is not None
+    return takes_indices(network) or network.input_mean is not None or is_checked
 
 
 def without_front(network: N) -> N:
     """The network behind it, which takes rows of real values."""
     layers = network.layers[1:] if takes_indices(network) else network.layers
-    made: N = dataclasses.replace(network, layers=layers, input_mean=None, input_std=None)
+    plain: dict[str, Any] = dict.fromkeys(("input_mean", "input_std", "mask_value"))
+    made: N = dataclasses.replace(network, layers=layers, **plain)
     return made
 
 
@@ -53,20 +55,42 @@ def entered(network: Any, x: Array) -> Array:
     """x (..., values), or indices (...), as the network behind takes it, float32.
 
     Raises:
-        ModelError: Indices of another type, or outside of the table.
+        ModelError: Indices of another type, or outside of the table; a masked step.
     """
     if takes_indices(network):
         rows: Array = network.layers[0].rows(x)
+        if network.mask_value is not None:
+            _check_no_mask(network, x == network.mask_value)
         return rows
     mean, std = network.input_mean, network.input_std
     scale = network.input
-    if mean is None or (scale is not None and x.dtype == scale.type):
+    if scale is not None and x.dtype == scale.type:
+        return x
+    if network.mask_value is not None and x.ndim:
+        _check_no_mask(network, (arguments.float32(x) == network.mask_value).all(-1))
+    if mean is None:
         return x
     if not x.ndim or x.shape[-1] != len(mean):
         raise ModelError(f"x has shape {x.shape}; {len(mean)} values per step are needed")
     with np.errstate(over="ignore", invalid="ignore"):
         normalised: Array = (arguments.float32(x) - mean) / std
     return normalised
+
+
+def _check_no_mask(network: Any, masked: Array) -> None:
+    """`ModelError` if one of these steps, (...), is one that the trained model leaves out."""
+    if not masked.any():
+        return
+    value = f"{network.mask_value:g}"
+    alike, cut = (f"its index is {value}", f"x[x != {value}]")
+    if not takes_indices(network):
+        alike, cut = f"all its values are {value}", f"x[(x != {value}).any(-1)]"
+    first = np.argwhere(np.atleast_1d(masked))[0]
+    where = f"step {first[-1]}" + (f" of sequence {first[0]}" if len(first) > 1 else "")
+    raise ModelError(
+        f"x holds a masked step, {where} ({alike}): the model was trained with a mask, which leaves"
+        f" such steps out, and no network here does; cut them off each sequence: x = {cut}"
+    )
 
 
 def check_enters_as_it_is(network: Any, suffix: str) -> None:
@@ -83,6 +107,7 @@ def check_front(network: Any) -> None:
     """`ModelError` unless what stands in front fits the layers."""
     if any(layer.kind == "embedding" for layer in network.layers[1:]):
         raise ModelError("an embedding stands behind another layer; it is the first one, or absent")
+    _check_mask(network)
     mean, std = network.input_mean, network.input_std
     if (mean is None) != (std is None):
         raise ModelError("input_mean and input_std are given together, or neither is")
@@ -99,3 +124,17 @@ def check_front(network: Any) -> None:
             )
     if not std.all():
         raise ModelError("input_std holds a zero, by which x would be divided")
+
+
+def _check_mask(network: Any) -> None:
+    """`ModelError` unless `mask_value` is a number that x can hold."""
+    value = network.mask_value
+    if value is None:
+        return
+    with np.errstate(over="ignore"):
+        held = isinstance(value, float) and np.isfinite(value)
+        held = held and float(np.float32(value)) == value
+    if not held or (takes_indices(network) and value != 0):
+        raise ModelError(
+            f"mask_value is {value!r:.40}; a finite float32 as float is needed, of indices 0.0"
+        )

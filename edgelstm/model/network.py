@@ -37,12 +37,15 @@ class Network:
         assumed: What the file did not say and `read` assumed, one sentence each.
         input_mean, input_std: x is normalised before the first layer, ``(x - mean) / std``, float32
             (input_size,); None: it is not.
+        mask_value: A step of x is one that the trained model leaves out where all its values, or
+            its index, are this: `run` and calibration refuse such x. None: the model has no mask.
     """
 
     layers: tuple[Layer, ...]
     assumed: tuple[str, ...] = ()
     input_mean: NDArray[np.float32] | None = None
     input_std: NDArray[np.float32] | None = None
+    mask_value: float | None = None
 
     def __post_init__(self) -> None:
         if not parts(self.layers):
@@ -108,7 +111,7 @@ class Network:
 
     @property
     def behind(self) -> "Network":
-        """The network behind the embedding or the normalisation in front of it."""
+        """The network behind the embedding, the normalisation or the mask in front of it."""
         return self._behind if has_front(self) else self
 
     @functools.cached_property

@@ -44,7 +44,7 @@ class QuantizedNetwork:
         layers: In the order in which they run.
         steps: Longest calibration sequence; None for files of others.
         dropped_softmax: The network's final softmax was left off: the results are logits.
-        assumed, input_mean, input_std: As in `network.Network`.
+        assumed, input_mean, input_std, mask_value: As in `network.Network`.
     """
 
     layers: tuple[QuantizedLayer, ...]
@@ -53,6 +53,7 @@ class QuantizedNetwork:
     assumed: tuple[str, ...] = ()
     input_mean: NDArray[np.float32] | None = None
     input_std: NDArray[np.float32] | None = None
+    mask_value: float | None = None
 
     def __post_init__(self) -> None:
         if not parts(self.layers):
@@ -85,7 +86,7 @@ class QuantizedNetwork:
 
     @property
     def behind(self) -> "QuantizedNetwork":
-        """The network behind the embedding or the normalisation in front of it."""
+        """The network behind the embedding, the normalisation or the mask in front of it."""
         return self._behind if has_front(self) else self
 
     @functools.cached_property

@@ -73,6 +73,7 @@ def quantize(
         assumed=(*network.assumed, *_left_off(network, chosen)),
         input_mean=network.input_mean,
         input_std=network.input_std,
+        mask_value=network.mask_value,
     )
 
 

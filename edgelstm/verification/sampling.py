@@ -27,7 +27,9 @@ def random_sequences(network: AnyNetwork, n: int, steps: int) -> Array:
     rng = np.random.default_rng(0)
     first = network.layers[0]
     if isinstance(first, Embedding):
-        return rng.integers(len(first.weight), size=(n, steps))
+        rows = len(first.weight)
+        lowest = 0 if network.mask_value is None else min(1, rows - 1)  # 0 is masked
+        return rng.integers(lowest, rows, size=(n, steps))
     x = rng.normal(size=(n, steps, network.input_size))
     scale = network.input
     if scale is None:

@@ -13,11 +13,8 @@ from edgelstm.formats.table import FORMATS
 @pytest.mark.parametrize(
     "name, words",
     [
-        (
-            "net.keras",
-            "not read; these are: .*; convert it to .onnx where it was made, with tf2onnx",
-        ),
-        ("net.H5", "type '.H5' are not read; .* tf2onnx"),
+        ("net.pb", r"not read; these are: .*; save it as .keras where it was made: tf.keras"),
+        ("net.HDF5", "type '.HDF5' are not read; .* if Keras wrote it, rename it to .h5"),
         ("net.pkl", "pickled objects are never loaded; save the weights .*state_dict"),
         ("net.joblib", "pickled objects are never loaded"),
         ("net.pt2", "save the weights where it was made: torch.save"),
@@ -36,7 +33,7 @@ def test_the_way_out_stands_in_the_error(name: str, words: str) -> None:
 
 def test_folders_of_tensorflow_are_known(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").touch()
-    with pytest.raises(ModelError, match="is a SavedModel of TensorFlow; convert it to .onnx"):
+    with pytest.raises(ModelError, match="is a SavedModel of TensorFlow; save it as .keras"):
         read(tmp_path)
 
 

@@ -147,6 +147,20 @@ def npz_files(suffix: str) -> Iterator[bytes]:
         yield saved(np.savez, **arrays)
 
 
+def keras_files(suffix: str) -> Iterator[bytes]:
+    """What Keras writes, of the layers whose kernels other doors compile too."""
+    from tests.keras_files import layers, saved, sequential
+
+    for made in (
+        [layers.LSTM(4), layers.Dense(3)],
+        [layers.Masking(), layers.GRU(3, return_sequences=True), layers.GRU(4)],
+        [layers.Bidirectional(layers.LSTM(3)), layers.Dropout(0.5), layers.Dense(2, "sigmoid")],
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / f"net{suffix}"
+            yield saved(sequential(*made, shape=(None, SIZE)), path).read_bytes()
+
+
 def saved(function: Callable[..., None], *arrays: Any, **named: Any) -> bytes:
     """What a function of NumPy's writes."""
     file = io.BytesIO()
@@ -194,6 +208,8 @@ DOORS = {
     "pt": Door((".pt",), torch_files, mutations.archive, using.network),
     "safetensors": Door((".safetensors",), torch_files, mutations.headed, using.network),
     "npz": Door((".npz",), npz_files, mutations.archive, using.network),
+    "keras": Door((".keras",), keras_files, mutations.archive, using.network),
+    "h5": Door((".h5",), keras_files, mutations.hdf5, using.network),
     "onnx": Door((".onnx",), onnx_files, mutations.protobuf, using.network),
     "tflite": Door((".tflite",), written, mutations.aligned, using.network),
     "folder": Door((".folder",), folders, mutations.texts, using.folder),

@@ -168,6 +168,8 @@ def _inside(held: bytes, rng: random.Random) -> bytes:
             size = f"({len(held) - start},)".encode(), f"({len(changed)},)".encode()
             return held[:start].replace(*size) + changed
         return array(held, rng)
+    if held.startswith(b"{") and rng.random() < 0.8:
+        return described(held, rng)
     return aligned(held, rng) if rng.random() < 0.5 else some_bytes(held, rng)
 
 
@@ -180,6 +182,25 @@ def _zipped(entries: list[tuple[str, bytes]], method: int) -> bytes:
         with zipfile.ZipFile(file, "w", method) as made:
             for name, held in entries:
                 made.writestr(zipfile.ZipInfo(name.encode("utf-8", "replace").decode()), held)
+    return file.getvalue()
+
+
+def hdf5(content: bytes, rng: random.Random) -> bytes:
+    """A file of Keras with another description, other names of weights, or some bytes."""
+    import h5py
+
+    if rng.random() < 0.5:
+        return aligned(content, rng) if rng.random() < 0.5 else some_bytes(content, rng)
+    file = io.BytesIO(content)
+    with h5py.File(file, "r+") as opened:
+        if rng.random() < 0.7:
+            config = opened.attrs["model_config"].encode()
+            opened.attrs["model_config"] = described(config, rng).decode("utf-8", "replace")
+            return file.getvalue()
+        group = opened["model_weights"][rng.choice(list(opened["model_weights"]))]
+        names = [str(name) for name in group.attrs["weight_names"]] or ["x"]
+        names[rng.randrange(len(names))] = rng.choice(("", "..", "x", "/", "a/b", names[-1]))
+        group.attrs["weight_names"] = names
     return file.getvalue()
 
 

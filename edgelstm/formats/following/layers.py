@@ -129,8 +129,10 @@ def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
 
 
 def add_bias(signal: Signal, bias: Floats) -> Signal:
-    """The bias of the product just before."""
+    """The bias of the product just before; one number is that of every output."""
     size, layer = signal.sizes["features"], signal.layers[-1] if signal.needs_bias else None
+    if bias.size == 1 and bias.ndim <= len(signal.axes):
+        bias = np.full(size, bias.ravel()[0], bias.dtype)
     if (
         not isinstance(layer, Dense)
         or bias.ndim > len(signal.axes)

@@ -20,6 +20,7 @@ from edgelstm.formats.following.layers import SIZES, follow
 from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
 from edgelstm.formats.onnx import read_described
 from edgelstm.formats.onnx.axes import axes_as_named
+from edgelstm.formats.onnx.branches import names_read, needed, taken
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
 from edgelstm.formats.onnx.tensors import to_array
@@ -70,12 +71,23 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
         graph = _graph(model, path.parent)
         network = _at_any_size(graph)
         check_stated(network, asked)
-        assumed = (*network.assumed, *rounding(graph.tensors.values()))
+        assumed = (*network.assumed, *rounding(graph.tensors.values()), *_told(model, graph))
         if len(graph.outputs) > 1:
             assumed += (
                 f"of its {len(graph.outputs)} outputs the first, '{graph.outputs[0]}', is read",
             )
         return dataclasses.replace(network, assumed=assumed)
+
+
+def _told(model: onnx.ModelProto, graph: _Graph) -> Iterator[str]:
+    """What to say of a file that is read as it stands."""
+    grus = [node for node in graph.nodes if node.op_type == "GRU"]
+    after = (_attributes(node, graph).get("linear_before_reset", 0) for node in grus)
+    if model.producer_name == "pytorch" and not all(after):
+        yield (
+            "a GRU has linear_before_reset=0: it resets before the product, as it stands in the "
+            "file; PyTorch's own GRU never does"
+        )
 
 
 def _at_any_size(graph: _Graph) -> Network:
@@ -135,8 +147,8 @@ def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
     if not graph.output:
         raise ModelError("is not an ONNX model: its graph has no output")
     outputs = tuple(output.name for output in graph.output)
-    nodes = _needed(graph, outputs[0])
-    read = {name for node in nodes for name in node.input} | {outputs[0]}
+    nodes = needed(graph.node, outputs[0])
+    read = set(outputs[:1]).union(*(names_read(node) for node in nodes))
     tensors = {t.name: to_array(t, folder) for t in graph.initializer if t.name in read}
     inputs = tuple(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
@@ -144,33 +156,47 @@ def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
     return _Graph(nodes, tensors, inputs, outputs, folder, opset, own)
 
 
-def _needed(graph: onnx.GraphProto, output: str) -> tuple[onnx.NodeProto, ...]:
-    wanted, kept = {output}, []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    return tuple(reversed(kept))
-
-
 def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     """Follows the graph with these sizes where the input's first two axes are free."""
     values: dict[str, Any] = {"": None, **graph.tensors}
     for k, value in enumerate(graph.inputs):
         values[value.name] = _input(value, sizes) if k == 0 else _state(graph, value, sizes[0])
-    room = LARGEST
-    for node in graph.nodes:
-        with at(f"node '{node.name or node.output[0]}' ({node.op_type})"):
-            inputs, results = _run(graph, node, values)
-            arrays = [value for value in results if isinstance(value, np.ndarray)]
-            room -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
-            if room < 0:
-                raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
-        values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
+    _follow(graph, graph.nodes, values, [LARGEST])
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
         raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
     return result
+
+
+def _follow(
+    graph: _Graph, nodes: Iterable[onnx.NodeProto], values: dict[str, Any], room: list[int]
+) -> None:
+    """Adds what nodes give to the values; `room`: how many constants more there may be."""
+    for node in nodes:
+        with at(f"node '{node.name or next(iter(node.output), '')}' ({node.op_type})"):
+            if node.op_type == "If":
+                results, inputs = _branch(graph, node, values, room), list[Any]()
+            else:
+                inputs, results = _run(graph, node, values)
+            arrays = [value for value in results if isinstance(value, np.ndarray)]
+            room[0] -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
+            if room[0] < 0:
+                raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
+        values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
+
+
+def _branch(
+    graph: _Graph, node: onnx.NodeProto, values: dict[str, Any], room: list[int]
+) -> tuple[Any, ...]:
+    """What the branch that is taken gives; it reads what is known outside."""
+    branch = taken(node, values.get(next(iter(node.input), "")))
+    own = {tensor.name: to_array(tensor, graph.folder) for tensor in branch.initializer}
+    inner = {**values, **own}
+    _follow(graph, branch.node, inner, room)
+    missing = [output.name for output in branch.output if output.name not in inner]
+    if missing:
+        raise ModelError(f"gives '{missing[0]}', which nothing in it writes")
+    return tuple(inner[output.name] for output in branch.output)
 
 
 def _copied(inputs: list[Any]) -> list[NDArray[Any]]:

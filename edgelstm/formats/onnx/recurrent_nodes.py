@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import recurrent as through
 from edgelstm.formats.following.reads import final_states
-from edgelstm.formats.following.symbolic import Signal, Unread, directions_apart, select, unsqueeze
+from edgelstm.formats.following.symbolic import (
+    Signal,
+    Unread,
+    directions_apart,
+    permute,
+    select,
+    unsqueeze,
+)
 from edgelstm.formats.onnx import NATIVE, Operator, from_onnx, to_onnx
 from edgelstm.formats.onnx.folding import distinct
 from edgelstm.formats.tensors import float32
@@ -23,14 +30,23 @@ SILENT: dict[str, dict[str, Any]] = {
     "GRU": {"activations": ["Sigmoid", "Tanh"]},
     "RNN": {"activations": ["Tanh"]},
 }
+CASES = {name.lower(): name for name in ("Sigmoid", "Tanh", "Relu", "HardSigmoid", "Affine")}
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 
 
 def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, ...]:
-    """Y (steps, directions, batch, hidden_size), Y_h (directions, batch, hidden_size) and Y_c."""
+    """Y (steps, directions, batch, hidden_size), Y_h (directions, batch, hidden_size) and Y_c.
+
+    With layout=1 the batch is first, in what is given and in all of these.
+    """
     inputs = dict(zip(INPUTS, (*given, *[None] * len(INPUTS)), strict=False))
+    batch_first = attributes.get("layout") == 1
+    steps_axis = int(batch_first)
+    attributes = _plain(attributes)
+    if batch_first:
+        inputs |= {name: _turned(inputs[name]) for name in ("initial_h", "initial_c")}
     _check_attributes(operator, attributes)
-    _check_inputs(inputs)
+    _check_inputs(inputs, steps_axis)
     both = attributes.get("direction") == "bidirectional"
     stored = _stored(operator, inputs, 2 if both else 1)
     entry = _entry(operator, attributes, stored)
@@ -45,18 +61,39 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
         x,
         entry.cell,
         weights[0],
-        steps_axis=0,
+        steps_axis=steps_axis,
         reverse=weights[1] if both else None,
         nonlinearity=entry.nonlinearity,
     )
+    if batch_first:
+        y = permute(y, (1, 0, 2))
     if both:
-        return directions_apart(y), final_states([y], 0), c
-    return unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0]), c
+        results = directions_apart(y), final_states([y], 0)
+    else:
+        results = unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0])
+    if batch_first:
+        results = permute(results[0], (2, 0, 1, 3)), permute(results[1], (1, 0, 2))
+    return *results, c
+
+
+def _plain(attributes: Attributes) -> Attributes:
+    """Without what says nothing: clip=0, layout; names of activations as ONNX writes them."""
+    plain = {k: v for k, v in attributes.items() if (k, v) != ("clip", 0) and k != "layout"}
+    if attributes.get("layout", 0) not in (0, 1):
+        raise ModelError(f"has layout={attributes['layout']}; 0 or 1 is needed")
+    if isinstance(plain.get("activations"), list):
+        plain["activations"] = [CASES.get(str(a).lower(), a) for a in plain["activations"]]
+    return plain
+
+
+def _turned(state: Any) -> Any:
+    """An initial state (batch, directions, hidden_size) as others have it."""
+    return state.swapaxes(0, 1) if isinstance(state, np.ndarray) and state.ndim == 3 else state
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
     both = attributes.get("direction") == "bidirectional"
-    silent = {**SILENT[operator], "direction": "forward", "layout": 0}
+    silent = {**SILENT[operator], "direction": "forward"}
     known = [silent["activations"], *_activations(operator)]
     if both:
         silent |= {"direction": "bidirectional", "activations": 2 * silent["activations"]}
@@ -88,19 +125,27 @@ def _activations(operator: str) -> list[Any]:
     return [names for names in stated if names]
 
 
-def _check_inputs(inputs: Mapping[str, Any]) -> None:
+def _check_inputs(inputs: Mapping[str, Any], steps_axis: int) -> None:
     for name in ("W", "R", "B", "P"):
         may_lack = name in ("B", "P") and inputs[name] is None
         if not (isinstance(inputs[name], np.ndarray) or may_lack):
             raise ModelError(f"its weights {name} are not a constant")
-    if inputs["sequence_lens"] is not None:
+    lengths = inputs["sequence_lens"]
+    if lengths is not None and not _are_all_steps(lengths, inputs["X"], steps_axis):
         raise ModelError(
-            "has lengths per sequence (sequence_lens), which are not supported; export it without"
+            "has lengths per sequence (sequence_lens) other than all of the steps, which are not "
+            "supported; export it without"
         )
     for name in ("initial_h", "initial_c"):
         state = inputs[name]
         if state is not None and (not isinstance(state, np.ndarray) or np.any(distinct(state))):
             raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
+
+
+def _are_all_steps(lengths: Any, x: Any, steps_axis: int) -> bool:
+    """Whether constant lengths say of each sequence that it has all steps."""
+    steps = signal(x).shape[steps_axis] if isinstance(lengths, np.ndarray) else 0
+    return bool(steps) and bool(np.all(lengths == steps))
 
 
 def _check_states(inputs: Mapping[str, Any], weights: Sequence[Mapping[str, Any]]) -> None:

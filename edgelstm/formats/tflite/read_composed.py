@@ -149,6 +149,7 @@ class _Weights:
             "dropped_softmax": bool(stated.get("dropped_softmax")),
             "input_mean": self._row(around.MEAN, stated.get("input_mean")),
             "input_std": self._row(around.STD, stated.get("input_std")),
+            "masked": stated.get("masked"),
         }
         if "between" in stated:
             network["between"] = list(stated["between"])

@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [lstm(activation_alpha=[0.5], activations=["HardSigmoid", "Tanh", "Tanh"])],
         "has activations=['HardSigmoid', 'Tanh', 'Tanh']; only",
     ),
-    "layout": ([lstm(layout=1)], "has layout=1; only 0 is supported"),
+    "layout": ([lstm(layout=2)], "has layout=2; 0 or 1 is needed"),
     "direction": (
         [lstm(direction="reverse")],
         "has direction=reverse; only forward or bidirectional is supported",
@@ -72,7 +72,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "branch": (
         [make_node("If", ["x"], ["Y"], "i", then_branch=onnx.GraphProto())],
-        "node 'i' (If): operator If is not supported",
+        "node 'i' (If): has a condition that is no constant",
     ),
     "cell state": ([lstm(), node("Identity", "Y_c", "z")], "reads the final cell state Y_c"),
     "first step": (

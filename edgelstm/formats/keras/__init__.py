@@ -1,0 +1,1 @@
+"""Keras: `.keras` and `.h5`, read without it. Nothing of a file is imported, built or executed."""
