@@ -31,6 +31,7 @@ def read(
     head: str | None = None,
     activation: str | None = None,
     order: Sequence[str] | None = None,
+    node: str | Sequence[str] | None = None,
 ) -> AnyNetwork:
     """A network from a file; the suffix chooses the format.
 
@@ -43,6 +44,8 @@ def read(
         order: Prefixes of the layers' tensors in the order in which the layers run,
             ``("encoder", "decoder", "fc")``; None: the one in which the sizes fit, else that of a
             `.pt` file, else that of numbers in the names; where all leave it open, it is needed.
+        node: Of a larger `.onnx`: the recurrent node that is read alone, or several that follow
+            each other; by name, or where a node has none, by that of its output.
 
     Returns:
         A `Network`, or a `QuantizedNetwork` for a quantized file.
@@ -51,8 +54,10 @@ def read(
         ModelError: The file is absent, broken, or holds what is not supported; nothing in it is
             executed.
     """
-    path, asked = as_path(path), Asked(head, activation, order)
+    path, asked = as_path(path), Asked(head, activation, order, node)
     reader = _reader(path, "reader")
+    if node is not None and suffix_of(path) != ".onnx":
+        raise ModelError(f"{path}: node is for .onnx files; leave it out")
     network: AnyNetwork = reader(path, asked)
     return network
 

@@ -18,10 +18,11 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.following.layers import SIZES, follow
 from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
-from edgelstm.formats.onnx import read_described
+from edgelstm.formats.onnx import part, read_described
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
+from edgelstm.formats.onnx.part import load
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.model.network import Network
@@ -62,13 +63,15 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
         ModelError: A broken file, or an operator or option that is not supported, with its node.
     """
     with at(path.name):
-        model = _load(path)
+        model = load(path)
+        if asked.node is not None:
+            return _part(model, path.parent, asked)
         if any(entry.key == read_described.KEY for entry in model.metadata_props):
             described = read_described.read(model)
             check_stated(described, asked)
             return described
         graph = _graph(model, path.parent)
-        network = _at_any_size(graph)
+        network = _whole(model, graph)
         check_stated(network, asked)
         assumed = (*network.assumed, *rounding(graph.tensors.values()))
         if len(graph.outputs) > 1:
@@ -76,6 +79,23 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
                 f"of its {len(graph.outputs)} outputs the first, '{graph.outputs[0]}', is read",
             )
         return dataclasses.replace(network, assumed=assumed)
+
+
+def _whole(model: onnx.ModelProto, graph: _Graph) -> Network:
+    try:
+        return _at_any_size(graph)
+    except ModelError as refused:
+        raise ModelError(f"{refused}{part.listed(model.graph, str(refused))}") from None
+
+
+def _part(model: onnx.ModelProto, folder: pathlib.Path, asked: Asked) -> Network:
+    """The network of the nodes that were asked for."""
+    nodes = part.find(model, asked.node or ())
+    graph = _graph(part.cut(model, nodes), folder)
+    network = _at_any_size(graph)
+    check_stated(network, asked)
+    said = (*part.carried_in(model.graph, nodes), *rounding(graph.tensors.values()))
+    return dataclasses.replace(network, assumed=(*network.assumed, *said))
 
 
 def _at_any_size(graph: _Graph) -> Network:
@@ -119,15 +139,6 @@ def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
     named = {int(n) for array in arrays for n in array if array.dtype == np.int64}
     sizes = sorted(n for n in named if 1 < n <= MOST_STEPS)
     return itertools.product((0, 1), sizes[:4])
-
-
-def _load(path: pathlib.Path) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        return onnx.load_model_from_string(path.read_bytes())
-    except Exception as error:  # protobuf's own class, which has no common base
-        raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
 
 
 def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
