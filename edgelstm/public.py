@@ -16,4 +16,6 @@ from edgelstm.formats import write as write
 from edgelstm.formats.torch import from_torch as from_torch
 from edgelstm.measurement.measuring import measure as measure
 from edgelstm.quantization.quantizer import quantize as quantize
+from edgelstm.verification.nodes import node_inputs as node_inputs
+from edgelstm.verification.nodes import replace as replace
 from edgelstm.verification.verifier import verify as verify
