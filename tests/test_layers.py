@@ -41,9 +41,9 @@ ORDER = {
         "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
-        "__init__ axes folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators_around < around float operators < hybrid read_described < "
-        "read write"
+        "__init__ axes folding graph part signature tensors < carried loop older recurrent_nodes "
+        "rounding < equations integer operators_around < around float operators < hybrid "
+        "read_described < read write < replaced"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
@@ -76,7 +76,7 @@ ORDER = {
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "runtimes": (
-        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena graphs"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
@@ -87,7 +87,7 @@ ORDER = {
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
         "bench compare export profiler verify < commands < cli"
     ),
-    "verification": "fidelity results sampling < spread verifier",
+    "verification": "feeds fidelity results sampling < nodes spread verifier",
 }
 LEVEL = {
     folder: {name: k for k, names in enumerate(order.split(" < ")) for name in names.split()}

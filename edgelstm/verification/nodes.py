@@ -38,6 +38,7 @@ class Replaced:
     """A network in the place of recurrent nodes.
 
     Attributes:
+        path: The file.
         node: Their names, with commas between them.
         form: What stands there now, and what it is for.
         snr_db: Output of the graph to its signal-to-noise ratio against the original's; None where
@@ -47,6 +48,7 @@ class Replaced:
         reason: Why nothing was compared, or None.
     """
 
+    path: str
     node: str
     form: str
     snr_db: dict[str, float | None]
@@ -154,7 +156,8 @@ def replace(
         _copy(source, target)
     write_whole(out, content)
     sizes = replaced.size_bytes(model), replaced.size_bytes(made)
-    return Replaced(", ".join(told), replaced.form(qnetwork), compared, *sizes, fed, reason)
+    about = str(out), ", ".join(told), replaced.form(qnetwork)
+    return Replaced(*about, compared, *sizes, fed, reason)
 
 
 def _checked(name: str | os.PathLike[str]) -> pathlib.Path:
