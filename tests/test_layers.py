@@ -76,13 +76,14 @@ ORDER = {
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "runtimes": (
-        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena graphs"
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < "
+        "arena graphs"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
         "answer assumptions bench_report charts completion inputs output remote_host templates "
         "words < bench_stored bench_tables export_report remote_install < "
-        "profile_report remote request < bench_remote forms < bench_calibrate cautions "
+        "profile_report remote request < bench_remote forms part < bench_calibrate cautions "
         "count_tables devices doctor options profile_csv side_by_side < profile_request verdict < "
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
         "bench compare export profiler verify < commands < cli"

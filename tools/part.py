@@ -26,4 +26,3 @@ def whole_path(network: AnyNetwork, request: Request) -> pathlib.Path:
     """Of the graph that is written."""
     assert request.model is not None
     return request.out / f"{file_stem(request.model.stem, network)}.onnx"
-

@@ -120,9 +120,7 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
     """The network and its name; what the options cannot have is an error."""
     if request.model is None:
         if request.head or request.activation or request.order or request.node:
-            raise ModelError(
-                "--head, --activation, --order and --node are for files; give MODEL"
-            )
+            raise ModelError("--head, --activation, --order and --node are for files; give MODEL")
         return bundled.demo(), bundled.NAME
     asked = request.head, request.activation, request.order, request.node
     network = read(request.model, *asked)

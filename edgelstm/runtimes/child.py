@@ -137,7 +137,7 @@ def graph(arrays: dict[str, Array], path: str) -> Array:
     found = function(Path(path), asked["folder"], asked["outputs"], calls, asked["carried"])
     packed, numbers = io.BytesIO(), "fiub"
     results = {f"{k} {n}": y for k, ys in enumerate(found) for n, y in enumerate(ys)}
-    np.savez(packed, **{key: y for key, y in results.items() if y.dtype.kind in numbers})  # type: ignore[arg-type]
+    np.savez(packed, **{key: y for key, y in results.items() if y.dtype.kind in numbers})
     return np.frombuffer(packed.getvalue(), np.uint8)
 
 

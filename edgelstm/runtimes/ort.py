@@ -89,7 +89,8 @@ def call_graph(
             first call gives it by itself.
     """
     session = _session(path, 1, folder)
-    wanted, kept, results = [*outputs, *carried.values()], {}, []
+    wanted, results = [*outputs, *carried.values()], []
+    kept: dict[str, Array] = {}
     for inputs in calls:
         found = session.run(wanted, {**inputs, **kept})
         kept = dict(zip(carried, found[len(outputs) :], strict=True))

@@ -144,7 +144,9 @@ def replace(
     with at(str(path)):
         model = part.load(path)
         if any(entry.key == KEY for entry in model.metadata_props):
-            raise ModelError("edgelstm wrote it as one network; quantize and write that: read(path)")
+            raise ModelError(
+                "edgelstm wrote it as one network; quantize and write that: read(path)"
+            )
         nodes = part.find(model, names)
         told = [part.name_of(n) for n in nodes]
         replaced.check_fits(original, qnetwork, told)
@@ -187,7 +189,9 @@ def _compared(
         calls, reason = Calls([]), f"random numbers do not do as feeds: {error}"
     with at("with the network in place of the node"):
         after = run_graph(content, folder, names, calls)
-    pairs = [(name, [c[name] for c in before], [c[name] for c in after]) for name in _shared(before)]
+    pairs = [
+        (name, [c[name] for c in before], [c[name] for c in after]) for name in _shared(before)
+    ]
     return {name: _snr_db(expected, got) for name, expected, got in pairs}, fed, reason
 
 
@@ -199,7 +203,9 @@ def _snr_db(expected: Sequence[Array], got: Sequence[Array]) -> float | None:
     """Over all calls, where the original is finite."""
     if [a.shape for a in expected] != [a.shape for a in got]:
         return NOTHING_ALIKE
-    a, b = (np.concatenate([v.astype(np.float64).ravel() for v in side]) for side in (expected, got))
+    a, b = (
+        np.concatenate([v.astype(np.float64).ravel() for v in side]) for side in (expected, got)
+    )
     finite = np.isfinite(a)
     if not np.isfinite(b[finite]).all():
         return NOTHING_ALIKE

@@ -15,7 +15,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import hybrid, native
 from edgelstm.formats.onnx.graph import Graph, onnx_type, value_info
 from edgelstm.formats.onnx.older import as_of
-from edgelstm.formats.onnx.part import INITIAL, STATES, bodies, name_of
+from edgelstm.formats.onnx.part import INITIAL, STATES, bodies
 from edgelstm.formats.onnx.write import BY_PRECISION
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
@@ -48,7 +48,8 @@ def form(network: AnyNetwork) -> str:
     """What the network's layers become, in words."""
     if network.input is not None:
         return EXACT
-    names = [native(layer.parts[0], network.precision) for layer in network.layers]
+    layers: Any = network.layers
+    names = [native(layer.forward, network.precision) for layer in layers]
     if network.precision == "hybrid":
         return LOOP if None in names else OPERATOR
     return FLOAT_LOOP if None in names else FLOAT_OPERATOR
@@ -270,6 +271,5 @@ def size_bytes(model: onnx.ModelProto) -> int:
     from onnx.helper import tensor_dtype_to_np_dtype
 
     outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
-    return model.ByteSize() + sum(
-        math.prod(t.dims) * tensor_dtype_to_np_dtype(t.data_type).itemsize for t in outside
-    )
+    sizes = (math.prod(t.dims) * tensor_dtype_to_np_dtype(t.data_type).itemsize for t in outside)
+    return int(model.ByteSize() + sum(sizes))
