@@ -47,7 +47,7 @@ class Tagger(nn.Module):  # type: ignore[name-defined, misc]
 
 
 class Detector(nn.Module):  # type: ignore[name-defined, misc]
-    """Windows of 512 samples to a probability; h and c in one tensor, as voice detectors have it."""
+    """Windows of 512 samples; h and c in one tensor, as voice detectors have them."""
 
     def __init__(self) -> None:
         super().__init__()

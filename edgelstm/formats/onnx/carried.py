@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgelstm.formats.onnx.part import INITIAL, STATES, VIEWS, is_recurrent
+from edgelstm.formats.onnx.part import INITIAL, STATES, VIEWS, is_recurrent, name_of
 
 if TYPE_CHECKING:
     import onnx
 
-Site = tuple[str, str]  # Y_h or Y_c of a node, by its first output; "h" or "c"
+Site = tuple[str, str]  # a node's name, "h" or "c"
 # What a state goes through unchanged, with how many of its inputs are states
 THROUGH = {name: 1 for name in (*VIEWS, "Slice", "Split", "Gather")} | {"Concat": 2**31}
 
@@ -28,7 +28,7 @@ def carried(graph: onnx.GraphProto) -> dict[str, str]:
         for state, name in zip(STATES[node.op_type], given, strict=False):
             for source in _sources(name, makers):
                 if source in inputs:
-                    begins.setdefault(source, set()).add((node.output[0], state))
+                    begins.setdefault(source, set()).add((name_of(node), state))
     gives = {value.name: _sites(value.name, makers) for value in graph.output}
     found = {
         name: next((out for out, ends in gives.items() if ends == sites), None)
@@ -64,5 +64,5 @@ def _sites(name: str, makers: dict[str, onnx.NodeProto]) -> set[Site]:
         place = list(node.output).index(source) - 1
         if place >= len(states):
             return set()
-        sites.add((node.output[0], states[place]))
+        sites.add((name_of(node), states[place]))
     return sites

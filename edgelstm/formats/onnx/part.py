@@ -40,15 +40,13 @@ def is_recurrent(node: onnx.NodeProto) -> bool:
     return node.op_type in RECURRENT and node.domain in ("", "ai.onnx")
 
 
-def listed(graph: onnx.GraphProto, but: str = "") -> str:
-    """What ends an error where the graph has recurrent nodes that the error does not name.
+def recurrent_names(graph: onnx.GraphProto) -> list[str]:
+    """Of the nodes that can be named."""
+    return [name_of(node) for node in graph.node if is_recurrent(node)]
 
-    Args:
-        graph: Of the file.
-        but: The error.
-    """
-    names = [name_of(node) for node in graph.node if is_recurrent(node)]
-    names = [name for name in names if f"node '{name}' (" not in but]
+
+def offered(names: Sequence[str]) -> str:
+    """What ends the error of a graph that is not read whole, where these can be read alone."""
     if not names:
         return ""
     return f"; one recurrent node can be read alone, node='{names[0]}', of: {_few(names)}"
@@ -78,7 +76,7 @@ def find(model: onnx.ModelProto, names: Sequence[str]) -> list[onnx.NodeProto]:
 def _place(graph: onnx.GraphProto, name: str) -> int:
     places = [k for k, node in enumerate(graph.node) if name and name == node.name]
     places = places or [k for k, node in enumerate(graph.node) if name and name in node.output]
-    recurrent = [name_of(node) for node in graph.node if is_recurrent(node)]
+    recurrent = recurrent_names(graph)
     has = f"its recurrent nodes: {_few(recurrent)}" if recurrent else "it has no recurrent node"
     if not places:
         inner = next((n for n in graph.node for b in bodies(n) if _holds(b, name)), None)
@@ -127,8 +125,8 @@ def cut(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelPr
     import onnx
     from onnx.helper import make_node, make_tensor_value_info
 
-    x, y = nodes[0].input[0], nodes[-1].output[0]
     check_chain(model.graph, nodes)
+    x, y = nodes[0].input[0], nodes[-1].output[0] or "Y that nobody reads"
     part = onnx.ModelProto()
     part.opset_import.extend(model.opset_import)
     graph, end = part.graph, f"{y} of all directions"
@@ -137,6 +135,7 @@ def cut(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelPr
         if node in nodes:  # by value: the same name, inputs and outputs
             for k in range(INITIAL, min(INITIAL + 2, len(node.input))):
                 node.input[k] = ""
+            node.output[0] = node.output[0] or y
     shape = make_node("Constant", [], [f"{end}, shape"], value_ints=[0, 0, -1])
     turned = make_node("Transpose", [y], [f"{end}, turned"], perm=[0, 2, 1, 3])
     joined = make_node("Reshape", [f"{end}, turned", f"{end}, shape"], [end])
@@ -171,12 +170,12 @@ def _input_size(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
 def check_chain(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
     """`ModelError` unless each of the nodes takes all steps of the one before, moved alone."""
     last, *behind = nodes
-    steps = {last.output[0]}
+    steps = {last.output[0]} - {""}
     for node in graph.node:
         if node in behind:
             if node.input[0] not in steps:
                 raise ModelError(_apart(graph, last, node))
-            last, steps = node, {node.output[0]}
+            last, steps = node, {node.output[0]} - {""}
         elif steps.intersection(node.input[:1]) and node.op_type in VIEWS:
             steps.add(node.output[0])
 

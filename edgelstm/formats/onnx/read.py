@@ -85,7 +85,18 @@ def _whole(model: onnx.ModelProto, graph: _Graph) -> Network:
     try:
         return _at_any_size(graph)
     except ModelError as refused:
-        raise ModelError(f"{refused}{part.listed(model.graph, str(refused))}") from None
+        names = [
+            name
+            for name in part.recurrent_names(model.graph)
+            if f"node '{name}' (" not in str(refused) or _is_read(model, graph.folder, name)
+        ]
+        raise ModelError(f"{refused}{part.offered(names)}") from None
+
+
+def _is_read(model: onnx.ModelProto, folder: pathlib.Path, name: str) -> bool:
+    with contextlib.suppress(ModelError):
+        return _part(model, folder, Asked(node=name)) is not None
+    return False
 
 
 def _part(model: onnx.ModelProto, folder: pathlib.Path, asked: Asked) -> Network:

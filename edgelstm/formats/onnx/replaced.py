@@ -102,13 +102,13 @@ def rewritten(
     graph, whole = made.graph, Graph()
     prefix = _free_prefix(graph)
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
-    new: dict[str, list[onnx.NodeProto]] = {}
+    new: dict[str, list[onnx.NodeProto]] = {}  # by one of a node's outputs
     for node, layer in zip(nodes, network.layers, strict=True):
         added = _embedded(whole.body(), node, layer, network.precision)
         added = as_of(opset, added, whole, is_integer=network.input is not None)
         outer = _outer_names(node)
-        new[node.output[0]] = [_renamed(n, outer, prefix) for n in added]
-    kept = [new.pop(n.output[0], [n]) if n.output else [n] for n in graph.node]
+        new[_output(node)] = [_renamed(n, outer, prefix) for n in added]
+    kept = [new.get(_output(n), [n]) for n in graph.node]
     del graph.node[:]
     graph.node.extend(n for several in kept for n in several)
     read = set(_read(graph.node))
@@ -122,6 +122,10 @@ def rewritten(
     if any(n.domain == hybrid.DOMAIN for n in graph.node) and hybrid.DOMAIN not in domains:
         made.opset_import.add(domain=hybrid.DOMAIN, version=1)
     return made
+
+
+def _output(node: onnx.NodeProto) -> str:
+    return next((name for name in node.output if name), "")
 
 
 def _outer_names(node: onnx.NodeProto) -> dict[str, str]:
