@@ -161,8 +161,8 @@ def stateful(
     shapes = {"W": (rows, INPUTS), "R": (rows, hidden), "B": (2 * rows,)}
     arrays = {k: rng.normal(0, 0.5, (directions, *s)).astype(np.float32) for k, s in shapes.items()}
     states = ["h", "c"][: 2 if operator == "LSTM" else 1]
-    both = {"direction": "bidirectional"} if directions == 2 else {}
-    more = {"linear_before_reset": 1} if operator == "GRU" else {}
+    both: dict[str, Any] = {"direction": "bidirectional"} if directions == 2 else {}
+    more: dict[str, Any] = {"linear_before_reset": 1} if operator == "GRU" else {}
     nodes = [
         make_node("Sin", ["x"], ["seen"], "sin"),
         make_node(

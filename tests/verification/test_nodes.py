@@ -72,7 +72,8 @@ def test_a_hybrid_network_reaches_25_db_in_every_output(
 ) -> None:
     path, feeds = made[name]
     nodes, out = LARGER[name].nodes, tmp_path / "out.onnx"
-    hybrid = edgelstm.quantize(edgelstm.read(path, node=nodes), None, "hybrid")
+    network: Any = edgelstm.read(path, node=nodes)
+    hybrid = edgelstm.quantize(network, None, "hybrid")
     result = edgelstm.replace(path, nodes, hybrid, out, feeds)
     operators = {node.op_type for node in onnx.load(out).graph.node}
     assert ("DynamicQuantizeLSTM" in operators) == (name != "tagger")
@@ -98,7 +99,7 @@ def test_integers_in_the_graph_are_those_of_run_on_what_the_node_sees(
     path, feeds = made[name]
     nodes, out = LARGER[name].nodes, tmp_path / "out.onnx"
     seen = edgelstm.node_inputs(path, nodes, feeds)
-    network = edgelstm.read(path, node=nodes)
+    network: Any = edgelstm.read(path, node=nodes)
     integers = edgelstm.quantize(network, seen, precision)
     result = edgelstm.replace(path, nodes, integers, out, feeds)
     assert result.form.startswith("exact Scan")
@@ -150,8 +151,9 @@ def test_random_numbers_do_where_no_feeds_are_given(made: Made, tmp_path: Path) 
 def test_the_file_that_was_read_may_be_the_one_that_is_written(tmp_path: Path) -> None:
     path = tmp_path / "in.onnx"
     path.write_bytes(stateful("LSTM").SerializeToString())
-    network = edgelstm.quantize(edgelstm.read(path, node="deep/in it"), None, "hybrid")
-    result = edgelstm.replace(path, "deep/in it", network, path)
+    network: Any = edgelstm.read(path, node="deep/in it")
+    hybrid = edgelstm.quantize(network, None, "hybrid")
+    result = edgelstm.replace(path, "deep/in it", hybrid, path)
     assert result.bytes_after == path.stat().st_size
     assert [p.name for p in tmp_path.iterdir()] == ["in.onnx"]
     assert "DynamicQuantizeLSTM" in {node.op_type for node in onnx.load(path).graph.node}
@@ -166,7 +168,7 @@ def test_tensors_outside_of_the_file_are_kept(tmp_path: Path) -> None:
         location="in.data",
         size_threshold=0,
     )
-    network = edgelstm.read(path, node="Y")
+    network: Any = edgelstm.read(path, node="Y")
     result = edgelstm.replace(path, "Y", network, tmp_path / "out.onnx")
     assert all(snr is None for snr in result.snr_db.values())
     there.mkdir()
