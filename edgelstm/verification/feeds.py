@@ -153,7 +153,13 @@ def _zeros(
         if isinstance(dim, str) and dim
     }
     shape = [named.get(dim, 1) if isinstance(dim, str) else dim for dim in _dims(value)]
+    _check_size(value, shape)
     return np.zeros(shape, _dtype(value))
+
+
+def _check_size(value: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
+    if np.prod(shape, dtype=float) > MOST_VALUES:
+        raise ModelError(f"the input '{value.name}' has shape {shape}, which is too large; give it")
 
 
 def random_calls(model: onnx.ModelProto, n: int = 2) -> Calls:
@@ -174,8 +180,7 @@ def random_calls(model: onnx.ModelProto, n: int = 2) -> Calls:
         for name, value in inputs.items():
             if name not in of_state:
                 dims = [sizes[d] if isinstance(d, str) else d for d in _dims(value)]
-                if np.prod(dims, dtype=float) > MOST_VALUES:
-                    raise ModelError(f"the input '{name}' has shape {dims}, which is too large")
+                _check_size(value, dims)
                 dtype = _dtype(value)
                 made = rng.normal(size=dims) if dtype.kind == "f" else np.zeros(dims)
                 feed[name] = made.astype(dtype)

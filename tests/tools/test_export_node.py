@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.larger_graphs import INPUTS, LARGER, export, stateful
+from tests.foreign_onnx import INPUTS, stateful
+from tests.larger_graphs import LARGER, export
 from tests.tools.test_cli import Captured, run
 
 NODE = "deep/in it"

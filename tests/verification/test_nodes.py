@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 import edgelstm
 from edgelstm.errors import ModelError
-from tests.larger_graphs import INPUTS, LARGER, Feeds, export, stateful
+from tests.foreign_onnx import INPUTS, stateful
+from tests.larger_graphs import LARGER, Feeds, export
 from tests.networks import bidirectional_network, random_network
 from tests.onnx_files import session, snr_db
 

@@ -67,10 +67,22 @@ def find(model: onnx.ModelProto, names: Sequence[str]) -> list[onnx.NodeProto]:
     Raises:
         ModelError: No such node, two of them, one that is not recurrent.
     """
+    if any(isinstance(name, bytes) for name in _names(model.graph)):
+        raise ModelError("holds a name that is not UTF-8 text, with which no runtime loads it")
     places = [_place(model.graph, name) for name in names]
     if len(set(places)) < len(places):
         raise ModelError(f"the nodes {', '.join(names)} name one node twice")
     return [model.graph.node[k] for k in sorted(places)]
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[object]:
+    """All of them: protobuf gives bytes where a text is not UTF-8."""
+    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        yield value.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for body in bodies(node):
+            yield from _names(body)
 
 
 def _place(graph: onnx.GraphProto, name: str) -> int:

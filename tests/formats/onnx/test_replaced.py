@@ -14,7 +14,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.onnx.carried import carried
 from edgelstm.formats.onnx.part import find
 from edgelstm.formats.onnx.replaced import rewritten
-from tests.larger_graphs import INPUTS, stateful
+from tests.foreign_onnx import INPUTS, stateful
 from tests.networks import random_network
 from tests.onnx_files import session, snr_db
 
