@@ -43,7 +43,7 @@ ORDER = {
     "formats.onnx": (
         "__init__ axes folding graph part signature tensors < carried loop older recurrent_nodes "
         "rounding < equations integer operators_around < around float operators < hybrid "
-        "read_described < read write < replaced"
+        "read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "

@@ -98,7 +98,7 @@ def node_inputs(
 
 
 def _probe(model: onnx.ModelProto, x: str, calls: Calls) -> tuple[onnx.ModelProto, str]:
-    """The model with x as an output, and without those that nobody asks for."""
+    """The model up to x, which is its output, and to the states that calls hand on."""
     import onnx
     from onnx.helper import make_empty_tensor_value_info, make_node
 
@@ -108,6 +108,7 @@ def _probe(model: onnx.ModelProto, x: str, calls: Calls) -> tuple[onnx.ModelProt
     del probe.graph.output[:]
     probe.graph.output.extend([make_empty_tensor_value_info(name), *kept])
     probe.graph.node.append(make_node("Identity", [x], [name], name=name))
+    part.keep_needed(probe.graph)
     return probe, name
 
 

@@ -116,6 +116,31 @@ def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
+def read_by(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
+    """Names that nodes read, also inside of bodies, and what these give."""
+    for node in nodes:
+        yield from node.input
+        for body in bodies(node):
+            yield from read_by(body.node)
+            yield from (value.name for value in body.output)
+
+
+def keep_needed(graph: onnx.GraphProto) -> None:
+    """Removes what the graph's outputs do not need."""
+    wanted, kept = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(read_by([node]))
+            kept.append(node)
+    gone = {tensor.name for tensor in graph.initializer} - wanted
+    stored = [tensor for tensor in graph.initializer if tensor.name not in gone]
+    inputs = [value for value in graph.input if value.name not in gone]
+    del graph.node[:], graph.initializer[:], graph.input[:]
+    graph.input.extend(inputs)
+    graph.node.extend(reversed(kept))
+    graph.initializer.extend(stored)
+
+
 def _holds(graph: onnx.GraphProto, name: str) -> bool:
     return any(
         name == node.name or any(_holds(body, name) for body in bodies(node)) for node in graph.node

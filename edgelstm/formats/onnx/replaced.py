@@ -1,7 +1,4 @@
-"""A network in the place of recurrent nodes of a larger graph, which is otherwise left as it is.
-
-Float tensors go in and out as before: integers are made of them and turned back beside the loop.
-"""
+"""A network in the place of recurrent nodes of a larger graph, which is otherwise left as it is."""
 
 from __future__ import annotations
 
@@ -9,18 +6,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgelstm.errors import ModelError
 from edgelstm.formats.onnx import hybrid, native
-from edgelstm.formats.onnx.graph import Graph, onnx_type, value_info
+from edgelstm.formats.onnx.embedded import embedded, outer_names
+from edgelstm.formats.onnx.graph import Graph
 from edgelstm.formats.onnx.older import as_of
-from edgelstm.formats.onnx.part import INITIAL, STATES, bodies
-from edgelstm.formats.onnx.write import BY_PRECISION
+from edgelstm.formats.onnx.part import bodies, read_by
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
-from edgelstm.quantization.scales import Scale
 
 if TYPE_CHECKING:
     import onnx
@@ -104,14 +98,14 @@ def rewritten(
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     new: dict[str, list[onnx.NodeProto]] = {}  # by one of a node's outputs
     for node, layer in zip(nodes, network.layers, strict=True):
-        added = _embedded(whole.body(), node, layer, network.precision)
+        added = embedded(whole.body(), node, layer, network.precision)
         added = as_of(opset, added, whole, is_integer=network.input is not None)
-        outer = _outer_names(node)
+        outer = outer_names(node)
         new[_output(node)] = [_renamed(n, outer, prefix) for n in added]
     kept = [new.get(_output(n), [n]) for n in graph.node]
     del graph.node[:]
     graph.node.extend(n for several in kept for n in several)
-    read = set(_read(graph.node))
+    read = set(read_by(graph.node))
     for name, tensor in whole.constants.items():
         if prefix + name in read:
             tensor.name = prefix + name
@@ -126,84 +120,6 @@ def rewritten(
 
 def _output(node: onnx.NodeProto) -> str:
     return next((name for name in node.output if name), "")
-
-
-def _outer_names(node: onnx.NodeProto) -> dict[str, str]:
-    """What a layer's ends are called in the graph."""
-    states = STATES[node.op_type]
-    inputs = dict(zip(("x", *(f"initial_{s}" for s in states)), _places(node), strict=False))
-    outputs = dict(zip(("Y", *(f"Y_{s}" for s in states)), node.output, strict=False))
-    return {end: name for end, name in {**inputs, **outputs}.items() if name}
-
-
-def _places(node: onnx.NodeProto) -> list[str]:
-    return [node.input[0], *node.input[INITIAL:]]
-
-
-def _embedded(
-    graph: Graph, node: onnx.NodeProto, layer: Any, precision: str
-) -> list[onnx.NodeProto]:
-    """The nodes of a layer between the ends ``x initial_h initial_c`` and ``Y Y_h Y_c``."""
-    ends, scope = _outer_names(node), layer.name
-    states, scales = STATES[node.op_type], layer.forward.scales
-    x = _integers(graph, "x", scales.get("x"), scope)
-    given = [s for s in states if f"initial_{s}" in ends]
-    initial = []
-    for k, direction in enumerate(layer.directions if given else ()):
-        for s in states:
-            name = f"initial_{s}" if s in given else _zeros(graph, f"initial_{given[0]}", scope)
-            row = graph("Gather", name, graph.constant(k), scope=scope, axis=0)
-            initial.append(_integers(graph, row, direction.scales.get(s), scope))
-    y, last = BY_PRECISION[precision].recurrent(graph, layer, x, initial)
-    y = _reals(graph, y, scales.get(states[0]), scope)
-    axis = graph.constant([1])
-    if len(layer.directions) == 1:
-        graph.add("Unsqueeze", [y, axis], ["Y"], name=f"{scope}/steps")
-    else:
-        shape = graph.constant([0, 0, 2, layer.output_size // 2])
-        apart = graph("Reshape", y, shape, scope=scope)
-        graph.add("Transpose", [apart], ["Y"], name=f"{scope}/steps", perm=[0, 2, 1, 3])
-    for k, s in enumerate(states):
-        rows = [
-            graph(
-                "Unsqueeze",
-                _reals(graph, last[k + len(states) * d], direction.scales.get(s), scope),
-                graph.constant([0]),
-                scope=scope,
-            )
-            for d, direction in enumerate(layer.directions)
-        ]
-        graph.add("Concat", rows, [f"Y_{s}"], name=f"{scope}/end_{s}", axis=0)
-    outputs = [value_info(name, "float32", ()) for name in ends if name.startswith("Y")]
-    return list(graph.proto(scope, [], outputs, constants=False).node)
-
-
-def _zeros(graph: Graph, like: str, scope: str) -> str:
-    shape = graph("Shape", like, scope=scope)
-    return graph("ConstantOfShape", shape, scope=scope)
-
-
-def _integers(graph: Graph, x: str, scale: Scale | None, scope: str) -> str:
-    """Adds what rounds real values; QuantizeLinear has no int16 before opset 21."""
-    if scale is None:
-        return x
-    steps = graph("Div", x, graph.constant(np.float32(scale.scale)), scope=scope)
-    steps = graph("Round", steps, scope=scope)
-    if scale.zero_point:
-        steps = graph("Add", steps, graph.constant(np.float32(scale.zero_point)), scope=scope)
-    low, high = (graph.constant(np.float32(limit)) for limit in scale.limits)
-    clipped = graph("Clip", steps, low, high, scope=scope)
-    return graph("Cast", clipped, scope=scope, to=onnx_type(scale.type))
-
-
-def _reals(graph: Graph, q: str, scale: Scale | None, scope: str) -> str:
-    """Adds what integers stand for."""
-    if scale is None:
-        return q
-    real = graph("Cast", q, scope=scope, to=onnx_type("float32"))
-    if scale.zero_point:
-        real = graph("Sub", real, graph.constant(np.float32(scale.zero_point)), scope=scope)
-    return graph("Mul", real, graph.constant(np.float32(scale.scale)), scope=scope)
 
 
 def _renamed(node: onnx.NodeProto, outer: Mapping[str, str], prefix: str) -> onnx.NodeProto:
@@ -224,21 +140,12 @@ def _renamed(node: onnx.NodeProto, outer: Mapping[str, str], prefix: str) -> onn
 
 
 def _free_prefix(graph: onnx.GraphProto) -> str:
-    taken = {*_read(graph.node), *_made(graph.node), *(t.name for t in graph.initializer)}
+    taken = {*read_by(graph.node), *_made(graph.node), *(t.name for t in graph.initializer)}
     prefix, k = "edgelstm/", 1
     while any(name.startswith(prefix) for name in taken):
         k += 1
         prefix = f"edgelstm_{k}/"
     return prefix
-
-
-def _read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
-    """Names that nodes read, also inside of bodies, and what these give."""
-    for node in nodes:
-        yield from node.input
-        for body in bodies(node):
-            yield from _read(body.node)
-            yield from (value.name for value in body.output)
 
 
 def _made(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
@@ -252,7 +159,7 @@ def _made(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
 def _drop_unread(graph: onnx.GraphProto, candidates: set[str]) -> None:
     """Removes of these values, and of what only they needed, those that nobody reads any more."""
     ends = {value.name for value in graph.output}
-    while unread := candidates - {*_read(graph.node)} - ends:
+    while unread := candidates - {*read_by(graph.node)} - ends:
         dead = [n for n in graph.node if n.output and unread.issuperset(o for o in n.output if o)]
         candidates = {name for node in dead for name in node.input if name}
         for node in dead:

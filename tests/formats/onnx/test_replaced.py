@@ -223,3 +223,11 @@ def test_what_the_node_starts_from_is_assumed(tmp_path: Path) -> None:
     network = edgelstm.read(put(tmp_path / "in.onnx", stateful("LSTM")), node=NODE)
     (told,) = network.assumed
     assert "starts from 'h' and 'c', to which replace connects it" in told
+
+
+@pytest.mark.parametrize("operator", ["LSTM", "GRU", "RNN"])
+def test_an_operator_takes_the_place_of_a_node_without_a_detour(operator: str) -> None:
+    model = stateful(operator)
+    network = random_network(operator.lower(), (INPUTS, 4), last_step=False)
+    made = rewritten(model, find(model, [NODE]), network)
+    assert [node.op_type for node in made.graph.node] == ["Sin", operator, "Cos"]
