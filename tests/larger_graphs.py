@@ -1,5 +1,6 @@
 """Larger ONNX graphs around recurrent nodes, as torch exports them."""
 
+import contextlib
 import dataclasses
 import io
 import warnings
@@ -129,4 +130,17 @@ def export(larger: Larger, path: Path, opset: int = 17) -> Path:
             dynamic_axes={"x": larger.free} if larger.free else None,
         )
     path.write_bytes(made.getvalue())
+    return path
+
+
+def export_dynamo(larger: Larger, path: Path) -> Path:
+    """The file that the newer exporter writes."""
+    free = {axis: torch.export.Dim(name, max=512) for axis, name in larger.free.items()}
+    example = tuple(x.repeat(2, *[1] * (x.ndim - 1)) for x in larger.example)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        model = larger.module().eval()
+        torch.onnx.export(
+            model, example, path, dynamo=True, input_names=["x"], dynamic_shapes=(free,)
+        )
     return path

@@ -120,15 +120,7 @@ def encode(
 ) -> Contents:
     """What `write` writes; a folder's `name` is what its functions are called after."""
     encoder = _function(suffix, "writer")
-    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
-    for layer in network.layers:
-        if told := _layer_refused(layer, suffix, _precision(network, network.precision)):
-            raise ModelError(f"layer '{layer.name}': {told}")
-        for part in layer.parts:
-            if told := refusal(part, suffix, part.precision):
-                raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
-    if isinstance(network, QuantizedNetwork):
-        check_integers(network)
+    check_written(network, suffix)
     check_streaming(streaming)
     if streaming:
         check_whole_sequence(network.layers)
@@ -139,6 +131,19 @@ def encode(
     more = {"name": name} if FORMATS[suffix.lower()].is_folder else {}
     made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target, **more)
     return made
+
+
+def check_written(network: AnyNetwork, suffix: str) -> None:
+    """`ModelError` where a format that is written has no form for a network."""
+    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
+    for layer in network.layers:
+        if told := _layer_refused(layer, suffix, _precision(network, network.precision)):
+            raise ModelError(f"layer '{layer.name}': {told}")
+        for part in layer.parts:
+            if told := refusal(part, suffix, part.precision):
+                raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
+    if isinstance(network, QuantizedNetwork):
+        check_integers(network)
 
 
 def refusal(part: Any, suffix: str, precision: str) -> str | None:

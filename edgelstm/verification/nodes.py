@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import as_path, obstacle, write_whole
-from edgelstm.formats import AnyNetwork, read
+from edgelstm.formats import AnyNetwork, check_written, read
 from edgelstm.formats.asked import node_names
 from edgelstm.formats.onnx import part, replaced
 from edgelstm.formats.onnx.read_described import KEY
@@ -140,6 +140,7 @@ def replace(
     check_type(qnetwork, AnyNetwork, "qnetwork", "a Network or a QuantizedNetwork is needed")
     if out.suffix.lower() != ".onnx":
         raise ModelError(f"{out}: the graph is written as .onnx; give such a name")
+    check_written(qnetwork, ".onnx")
     original = read(path, node=names)
     assert isinstance(original, Network)
     with at(str(path)):
@@ -154,11 +155,10 @@ def replace(
         made = replaced.rewritten(model, nodes, qnetwork)
         content = made.SerializeToString()
         compared, fed, reason = _compared(model, content, path.parent, feeds)
-    copied = _outside(made, path.parent, out)
-    for source, target in copied:
+        sizes = replaced.size_bytes(model), replaced.size_bytes(made)
+    for source, target in _outside(made, path.parent, out):
         _copy(source, target)
     write_whole(out, content)
-    sizes = replaced.size_bytes(model), replaced.size_bytes(made)
     about = str(out), ", ".join(told), replaced.form(qnetwork)
     return Replaced(*about, compared, *sizes, fed, reason)
 

@@ -1,5 +1,6 @@
 """node_inputs and replace: graphs of others with a network in the place of a node."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 import edgelstm
 from edgelstm.errors import ModelError
+from edgelstm.model.network import Network
 from tests.foreign_onnx import INPUTS, stateful
-from tests.larger_graphs import LARGER, Feeds, export
-from tests.networks import bidirectional_network, random_network
+from tests.larger_graphs import LARGER, Feeds, export, export_dynamo
+from tests.networks import bidirectional_network, random_network, random_recurrent
 from tests.onnx_files import session, snr_db
 
 Array = NDArray[Any]
@@ -65,6 +67,20 @@ def _outputs(name: str, path: Path, feeds: Feeds) -> list[dict[str, Array]]:
     if name != "detector":
         return fed(path, feeds)
     return fed(path, [{"x": x} for x in feeds[0]["x"]], {"state": "state_out"})
+
+
+@pytest.mark.skipif(
+    os.environ.get("EDGELSTM_EXPORTERS") != "all", reason="EDGELSTM_EXPORTERS=all: half a minute"
+)
+@pytest.mark.parametrize("name", ["convolved", "tagger"])
+def test_files_of_the_other_exporter_of_torch_do_as_well(name: str, tmp_path: Path) -> None:
+    path = export_dynamo(LARGER[name], tmp_path / "in.onnx")
+    found = [n.name for n in onnx.load(path).graph.node if n.op_type in ("LSTM", "GRU")]
+    assert len(found) == len(LARGER[name].nodes)
+    network = edgelstm.read(path, node=found)
+    feeds = LARGER[name].feeds(np.random.default_rng(0))
+    result = edgelstm.replace(path, found, network, tmp_path / "out.onnx", feeds)
+    assert all(snr is None or snr > 100 for snr in result.snr_db.values())
 
 
 @pytest.mark.parametrize("name", LARGER)
@@ -179,18 +195,28 @@ def test_tensors_outside_of_the_file_are_kept(tmp_path: Path) -> None:
     assert result.bytes_after < 0.8 * result.bytes_before
 
 
+def projected() -> Network:
+    """h of 4 values, c of 8."""
+    rng = np.random.default_rng(0)
+    return Network((random_recurrent("lstm", INPUTS, 8, rng, projection=4),))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda n: random_network("lstm", (INPUTS, 8)), "layer 'lstm1' of the network of one"),
-        (lambda n: random_network("gru", (INPUTS, 4)), "with the states h, c, and layer 'gru1'"),
-        (lambda n: bidirectional_network("lstm", (INPUTS, 4)), "bidirectional"),
+        (lambda: random_network("lstm", (INPUTS, 8)), "layer 'lstm1' of the network of one"),
         (
-            lambda n: random_network("lstm", (INPUTS, 4), outputs=3),
+            lambda: random_network("gru", (INPUTS, 4)),
+            "with the states h of 4, c of 4, and layer 'gru1'",
+        ),
+        (lambda: bidirectional_network("lstm", (INPUTS, 4)), "bidirectional"),
+        (
+            lambda: random_network("lstm", (INPUTS, 4), outputs=3),
             "has 2 layers .recurrent, dense",
         ),
-        (lambda n: random_network("lstm", (INPUTS, 4, 4)), "has 2 layers .recurrent, recurrent"),
-        (lambda n: 7, "qnetwork is a int"),
+        (lambda: random_network("lstm", (INPUTS, 4, 4)), "has 2 layers .recurrent, recurrent"),
+        (lambda: projected(), "states h of 4, c of 8"),
+        (lambda: 7, "qnetwork is a int"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(
@@ -199,7 +225,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
     path, out = tmp_path / "in.onnx", tmp_path / "out.onnx"
     path.write_bytes(stateful("LSTM").SerializeToString())
     with pytest.raises(ModelError, match=told):
-        edgelstm.replace(path, "Y", change(None), out)
+        edgelstm.replace(path, "Y", change(), out)
     assert [p.name for p in tmp_path.iterdir()] == ["in.onnx"]
 
 

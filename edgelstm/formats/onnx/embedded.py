@@ -46,8 +46,11 @@ def embedded(
             row = _direction(graph, name, k, layer)
             initial.append(_integers(graph, row, direction.scales.get(s), scope))
     y, last = BY_PRECISION[precision].recurrent(graph, layer, x, initial)
-    _add_steps(graph, _reals(graph, y, scales.get(states[0]), scope), layer)
+    if "Y" in ends:
+        _add_steps(graph, _reals(graph, y, scales.get(states[0]), scope), layer)
     for k, s in enumerate(states):
+        if f"Y_{s}" not in ends:
+            continue
         rows = [
             _reals(graph, last[k + len(states) * d], direction.scales.get(s), scope)
             for d, direction in enumerate(layer.directions)

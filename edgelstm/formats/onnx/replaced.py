@@ -71,7 +71,8 @@ def check_fits(original: Network, network: AnyNetwork, names: Sequence[str]) -> 
 def _sizes(layer: Any) -> str:
     if not isinstance(layer, Recurrent):
         return f"a layer of the kind '{layer.kind}'"
-    states = ", ".join(layer.forward.sizes.operations.states)
+    listed = layer.forward.sizes.operations
+    states = ", ".join(f"{s} of {listed.sizes[s]}" for s in listed.states)
     kind = ("of one direction", "bidirectional")[len(layer.parts) - 1]
     return f"{kind}, {layer.input_size} -> {layer.output_size} with the states {states}"
 

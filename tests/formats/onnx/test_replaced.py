@@ -111,6 +111,25 @@ def test_a_node_may_give_one_result_alone(kept: str, tmp_path: Path) -> None:
     assert snr_db(expected, got) > 25
 
 
+def test_two_nodes_that_give_their_steps_alone_share_no_name(tmp_path: Path) -> None:
+    model = stateful("LSTM", hidden=INPUTS)
+    first = model.graph.node[1]
+    del first.output[1:], first.input[5:], model.graph.output[1:]
+    moved = make_node("Squeeze", ["Y"], ["moved"], "moved")
+    second = model.graph.node.add()
+    second.CopyFrom(first)
+    second.name, second.input[0], second.output[0] = "second", "moved", "Y2"
+    model.graph.node.insert(2, moved)
+    model.graph.node.extend([model.graph.node.pop(3)])
+    model.graph.node[-1].input[0] = "Y2"
+    names = (NODE, "second")
+    network = edgelstm.read(put(tmp_path / "in.onnx", model), node=names)
+    made = rewritten(model, find(model, names), network)
+    feed = {"x": np.ones((4, 3, INPUTS), "f4"), **dict.fromkeys("hc", np.zeros((1, 3, 5), "f4"))}
+    expected, got = (session(m).run(["y"], feed)[0] for m in (model, made))
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
 def test_a_second_node_is_replaced_behind_the_first(tmp_path: Path) -> None:
     model = stateful("LSTM")
     first = rewritten(model, find(model, ["Y"]), _network(model))
