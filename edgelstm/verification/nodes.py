@@ -87,14 +87,17 @@ def node_inputs(
         first, *_ = part.find(model, node_names(node))
         calls = as_calls(model, feeds)
         probe, name = _probe(model, first.input[0], calls)
-        found = [
-            np.asarray(call[name], np.float32)
-            for call in run_graph(probe.SerializeToString(), path.parent, [name], calls)
-        ]
-    sequences = [np.ascontiguousarray(x.transpose(1, 0, 2)) for x in found]
+        results = run_graph(probe.SerializeToString(), path.parent, [name], calls)
+        sequences = [_batch_first(call.get(name, np.zeros(0))) for call in results]
     if calls.carried and len({len(x) for x in sequences}) == 1:
         return [np.concatenate(sequences, axis=1)]
     return sequences
+
+
+def _batch_first(x: Array) -> NDArray[np.float32]:
+    if x.ndim != 3:
+        raise ModelError(f"the node is given shape {x.shape}; (steps, batch, input_size) is needed")
+    return np.ascontiguousarray(x.transpose(1, 0, 2), np.float32)
 
 
 def _probe(model: onnx.ModelProto, x: str, calls: Calls) -> tuple[onnx.ModelProto, str]:

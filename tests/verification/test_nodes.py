@@ -251,3 +251,45 @@ def test_feeds_that_the_graph_does_not_take_are_refused(
     path.write_bytes(stateful("GRU").SerializeToString())
     with pytest.raises(ModelError, match=told):
         edgelstm.node_inputs(path, "Y", feeds)
+
+
+def test_a_graph_that_does_not_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    path, model = tmp_path / "in.onnx", stateful("GRU")
+    model.graph.node[0].input[0] = "y"  # a cycle
+    path.write_bytes(model.SerializeToString())
+    network = edgelstm.read(path, node="Y")
+    with pytest.raises(ModelError, match="with the network in place of the node: onnxruntime: "):
+        edgelstm.replace(path, "Y", network, tmp_path / "out.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.onnx"]
+
+
+def test_what_the_node_is_given_has_three_axes(tmp_path: Path) -> None:
+    path, model = tmp_path / "in.onnx", stateful("RNN")
+    model.graph.node[0].CopyFrom(onnx.helper.make_node("Flatten", ["x"], ["seen"], "flat"))
+    path.write_bytes(model.SerializeToString())
+    feed = {"x": np.ones((3, 1, INPUTS)), "h": np.zeros((1, 1, 4))}
+    with pytest.raises(ModelError, match=r"is given shape \(3, 5\)"):
+        edgelstm.node_inputs(path, "Y", feed)
+
+
+def test_tensors_of_another_file_are_not_overwritten(tmp_path: Path) -> None:
+    path, there = tmp_path / "in.onnx", tmp_path / "there"
+    model = stateful("GRU", hidden=40)
+    kept = onnx.numpy_helper.from_array(np.ones((40, 40), np.float32), "kept")
+    model.graph.initializer.append(kept)
+    model.graph.node[2].CopyFrom(onnx.helper.make_node("MatMul", ["Y", "kept"], ["y"], "last"))
+    onnx.save(model, path, save_as_external_data=True, location="in.data", size_threshold=0)
+    network = edgelstm.read(path, node="Y")
+    there.mkdir()
+    (there / "in.data").write_bytes(b"of others")
+    with pytest.raises(ModelError, match="in.data, for the tensors outside of out.onnx, is there"):
+        edgelstm.replace(path, "Y", network, there / "out.onnx")
+    assert [p.name for p in there.iterdir()] == ["in.data"]
+    (there / "in.data").unlink()
+    edgelstm.replace(path, "Y", network, there / "out.onnx")
+    assert (there / "in.data").read_bytes() == (tmp_path / "in.data").read_bytes()
+    edgelstm.node_inputs(there / "out.onnx", "edgelstm/gru1", _fed())
+
+
+def _fed() -> dict[str, Array]:
+    return {"x": np.ones((3, 1, INPUTS)), "h": np.zeros((1, 1, 40))}

@@ -171,10 +171,6 @@ def inside(model: onnx.ModelProto) -> None:
     )
 
 
-def cyclic(model: onnx.ModelProto) -> None:
-    model.graph.node[0].input[0] = "y"
-
-
 REFUSED: dict[str, tuple[Any, Any, str]] = {
     "absent": ("LSTM_4", None, "has no node 'LSTM_4' in its main graph; its recurrent nodes: deep"),
     "other": ("cos", None, "node 'cos' is a Cos; an LSTM, GRU or RNN is needed"),
