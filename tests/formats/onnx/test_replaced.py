@@ -246,3 +246,21 @@ def test_an_operator_takes_the_place_of_a_node_without_a_detour(operator: str) -
     network = random_network(operator.lower(), (INPUTS, 4), last_step=False)
     made = rewritten(model, find(model, [NODE]), network)
     assert [node.op_type for node in made.graph.node] == ["Sin", operator, "Cos"]
+
+
+def test_bodies_that_read_values_around_them_keep_these() -> None:
+    model = stateful("LSTM")
+    real = [make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("a", "b")]
+    bodies = [
+        make_graph([make_node("Neg", [value], [out.name])], out.name, [], [out])
+        for value, out in zip(("Y", "W"), real, strict=True)
+    ]
+    chosen = make_node("If", ["yes"], ["z"], "if", then_branch=bodies[0], else_branch=bodies[1])
+    model.graph.node.append(chosen)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.output.append(make_tensor_value_info("z", TensorProto.FLOAT, None))
+    made = rewritten(model, find(model, [NODE]), _network(model))
+    assert {"W", "yes"} <= {tensor.name for tensor in made.graph.initializer}
+    feed = {"x": np.ones((2, 1, 5), np.float32), **dict.fromkeys("hc", np.ones((1, 1, 4), "f4"))}
+    y, z = session(made).run(["y", "z"], feed)
+    np.testing.assert_allclose(np.cos(-z), y, atol=1e-6)
