@@ -20,4 +20,6 @@ from edgelstm.searching.ranking import rank_devices as rank_devices
 from edgelstm.searching.sizing import size as size
 from edgelstm.searching.space import Candidate as Candidate
 from edgelstm.searching.space import Space as Space
+from edgelstm.verification.nodes import node_inputs as node_inputs
+from edgelstm.verification.nodes import replace as replace
 from edgelstm.verification.verifier import verify as verify

@@ -63,3 +63,56 @@ def save(
     model = make_model(graph, opset_imports=[make_opsetid("", opset)], ir_version=9)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+
+def stateful(
+    operator: str,
+    directions: int = 1,
+    *,
+    opset: int = 18,
+    ir: int = 9,
+    hidden: int = HIDDEN,
+) -> onnx.ModelProto:
+    """Sin, one recurrent node with all its states, Cos: what no network here has.
+
+    Args:
+        operator: Of ONNX.
+        directions: 1 or 2.
+        opset: Of the file.
+        ir: Its version; before 4 each constant is an input, too.
+        hidden: Units.
+    """
+    rng, rows = np.random.default_rng(directions), GATES[operator] * hidden
+    shapes = {"W": (rows, INPUTS), "R": (rows, hidden), "B": (2 * rows,)}
+    arrays = {k: rng.normal(0, 0.5, (directions, *s)).astype(np.float32) for k, s in shapes.items()}
+    states = ["h", "c"][: 2 if operator == "LSTM" else 1]
+    both: dict[str, Any] = {"direction": "bidirectional"} if directions == 2 else {}
+    more: dict[str, Any] = {"linear_before_reset": 1} if operator == "GRU" else {}
+    nodes = [
+        make_node("Sin", ["x"], ["seen"], "sin"),
+        make_node(
+            operator,
+            ["seen", *arrays, "", *states],
+            ["Y", *(f"{s}_out" for s in states)],
+            "deep/in it",
+            hidden_size=hidden,
+            **both,
+            **more,
+        ),
+        make_node("Cos", ["Y"], ["y"], "cos"),
+    ]
+    real, shape = TensorProto.FLOAT, (directions, "batch", hidden)
+    inputs = [make_tensor_value_info("x", real, ("steps", "batch", INPUTS))]
+    inputs += [make_tensor_value_info(s, real, shape) for s in states]
+    tensors = [from_array(v, k) for k, v in arrays.items()]
+    if ir < 4:
+        inputs += [make_tensor_value_info(t.name, real, t.dims) for t in tensors]
+    outputs = [make_tensor_value_info("y", real, ("steps", directions, "batch", hidden))]
+    outputs += [make_tensor_value_info(f"{s}_out", real, shape) for s in states]
+    graph = make_graph(nodes, "larger", inputs, outputs, tensors)
+    model = make_model(graph, opset_imports=[make_opsetid("", opset)], ir_version=ir)
+    model.metadata_props.add(key="of", value="others")
+    return model

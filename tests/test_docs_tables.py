@@ -1,5 +1,6 @@
 """Tables of docs that list what the code has: report keys, device keys, cells and their files."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from edgelstm.installed import is_installed
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.searching.conditions import KINDS
+from edgelstm.verification.nodes import Replaced
 from tests.conftest import Printed
 from tests.networks import random_input, random_network
 
@@ -75,6 +77,7 @@ def test_keys_of_export_are_those_that_are_listed(printed: Printed) -> None:
     report = json.loads("\n".join(lines))
     assert report["accuracy"]["saturation"] and report["verified"]
     got, told = set(keys(report)), part("export --json")
+    got |= {field.name for field in dataclasses.fields(Replaced)}  # with --node alone
     assert got - OF_THE_WHOLE <= listed(told)
     assert first_column(told) - got == set()
 

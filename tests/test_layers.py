@@ -45,9 +45,9 @@ ORDER = {
         "dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
-        "__init__ axes branches folding graph signature tensors < loop recurrent_nodes rounding < "
-        "equations integer operators_around < around float operators < hybrid read_described < "
-        "read write"
+        "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
+        "loop older recurrent_nodes rounding < equations integer operators_around < "
+        "around float operators < hybrid read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
@@ -81,20 +81,21 @@ ORDER = {
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "searching": "conditions space < costing < ranking rejections room < sizing",
     "runtimes": (
-        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
+        "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < "
+        "arena graphs"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "tools": (
         "answer assumptions bench_report charts completion inputs output ranges remote_host "
         "templates "
         "words < bench_stored bench_tables export_report remote_install < "
-        "profile_report remote request < bench_remote forms < bench_calibrate cautions "
+        "profile_report remote request < bench_remote forms part < bench_calibrate cautions "
         "count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
         "bench compare devices export profiler search size verify < planning < commands < cli"
     ),
-    "verification": "fidelity results sampling < spread verifier",
+    "verification": "feeds fidelity results sampling < nodes spread verifier",
 }
 LEVEL = {
     folder: {name: k for k, names in enumerate(order.split(" < ")) for name in names.split()}

@@ -50,6 +50,7 @@ def export(
     head: options.Head = None,
     activation: options.Activation = None,
     order: options.Order = None,
+    node: options.Nodes = None,
     explain: options.Explain = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -74,6 +75,7 @@ def export(
         head=head,
         activation=activation,
         order=names(order),
+        node=tuple(node) if node else None,
         explain=explain,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))

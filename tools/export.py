@@ -98,6 +98,7 @@ def check(exported: Exported, request: Request, tell: Tell) -> ExportReport:
         output=network.output,
         called=about,
         use=used,
+        replaced=exported.replaced,
         failures=tuple(_failures(checked, answer, artifacts, request)),
         version=edgelstm.__version__,
     )

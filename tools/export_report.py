@@ -11,6 +11,7 @@ from edgelstm.cost.energy import Energy
 from edgelstm.cost.memory import Fit
 from edgelstm.quantization.scales import Scale
 from edgelstm.tools.answer import Answer, kernels_dict
+from edgelstm.verification.nodes import Replaced
 from edgelstm.verification.results import Verified
 
 
@@ -67,6 +68,7 @@ class ExportReport:
         input, output: What the files' integers stand for; None for real values.
         called: What code that calls the files must know.
         use: The file for each kind of device.
+        replaced: The larger graph that the network was put back into.
         failures: Each makes the exit code 1.
         version: That made the report.
     """
@@ -89,6 +91,7 @@ class ExportReport:
     use: tuple[Use, ...]
     failures: tuple[str, ...]
     version: str
+    replaced: tuple[Replaced, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `export --json`."""
@@ -113,6 +116,7 @@ class ExportReport:
             "output": _end_dict(self.output),
             **self.called.to_dict(),
             "use": [use.to_dict() for use in self.use],
+            "replaced": [found.to_dict() for found in self.replaced],
             "failures": list(self.failures),
             "version": self.version,
         }

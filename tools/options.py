@@ -64,6 +64,11 @@ StreamingIo = Annotated[
     bool, typer.Option("--streaming-io", help="The same, states as inputs and outputs.")
 ]
 
+Nodes = Annotated[
+    list[str] | None,
+    typer.Option("--node", help="Of a larger .onnx: that node alone; several in a row."),
+]
+
 # ---- of compare
 
 Kept = Annotated[

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from edgelstm.quantization.calibration import calibration_sequences
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools import inputs
 from edgelstm.verification.fidelity import check_labels
+from edgelstm.verification.nodes import node_inputs
 from edgelstm.verification.sampling import random_sequences
 
 RANDOM_SHAPE = (16, 100)  # sequences, steps
@@ -42,6 +44,7 @@ class Request:
 
     Attributes:
         streaming: False, True, or "io": with the states as inputs and outputs.
+        node: Of a larger graph: what is read, and put back into it.
     """
 
     model: pathlib.Path | None = None
@@ -59,6 +62,7 @@ class Request:
     head: str | None = None
     activation: str | None = None
     order: tuple[str, ...] | None = None
+    node: tuple[str, ...] | None = None
     explain: bool = False
 
     @property
@@ -95,6 +99,8 @@ def check_options(request: Request) -> None:
                 f"--formats {format_name} does not go with --target {request.target}, which reads "
                 f"{target_suffix(request.target)}; leave one of them out"
             )
+    if request.node and (request.labels or request.streaming):
+        raise ModelError("--labels and --streaming do not go with --node, a part of a graph")
     if request.labels and not request.calibration:
         raise ModelError("--labels needs --calibration: a class for each of its sequences")
     if request.steps is not None:
@@ -113,12 +119,11 @@ def suffix_named(name: str) -> str:
 def read_network(request: Request) -> tuple[AnyNetwork, str]:
     """The network and its name; what the options cannot have is an error."""
     if request.model is None:
-        if request.head or request.activation or request.order:
-            raise ModelError(
-                "--head, --activation and --order are for files of weights alone; give MODEL"
-            )
+        if request.head or request.activation or request.order or request.node:
+            raise ModelError("--head, --activation, --order and --node are for files; give MODEL")
         return bundled.demo(), bundled.NAME
-    network = read(request.model, request.head, request.activation, request.order)
+    asked = request.head, request.activation, request.order, request.node
+    network = read(request.model, *asked)
     if request.streaming:
         with at(str(request.model)):
             check_whole_sequence(network.layers)
@@ -128,7 +133,18 @@ def read_network(request: Request) -> tuple[AnyNetwork, str]:
             f"{request.model}: the file is in {own} already, and --precision is "
             f"{request.precision}; give the float32 network"
         )
+    if request.node:
+        return network, part_name(request.model.stem, request.node)
     return network, request.model.stem
+
+
+def part_name(stem: str, node: tuple[str, ...]) -> str:
+    """What files of a part of a graph begin with.
+
+    >>> part_name("big", ("/encoder/LSTM_3",))
+    'big_encoder_LSTM_3'
+    """
+    return "_".join([stem, *(re.sub(r"\W+", "_", name).strip("_")[:80] for name in node)])
 
 
 def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
@@ -143,7 +159,7 @@ def read_to_write(request: Request) -> tuple[AnyNetwork, str, Request]:
     is_tflite = request.model.suffix.lower() == ".tflite"
     name = name.removesuffix(IO).removesuffix(f"_{network.form}")
     name = name.removesuffix(f"_{network.precision}") or request.model.stem
-    if request.steps is not None or request.streaming:
+    if request.steps is not None or request.streaming or request.node:
         return network, name, request
     if is_tflite or (is_quantized and _runs(request.model)):
         fixed = facts(request.model)
@@ -223,7 +239,7 @@ def file_steps(network: AnyNetwork, request: Request, data: Data, skipped: list[
 def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     """Calibration and test data, from the command's files or the bundled ones."""
     if request.calibration:
-        batches = _from_file(request.calibration, network)
+        batches = _calibration(request.calibration, network, request)
         labels = None
         if request.labels:
             labels = inputs.read_labels(request.labels)
@@ -243,6 +259,15 @@ def read_data(network: AnyNetwork, request: Request, precision: str) -> Data:
     if precision == "hybrid":  # which has nothing to calibrate
         return Data("none", tested=(x,))
     return Data("random", (x,), (x,))
+
+
+def _calibration(
+    path: pathlib.Path, network: AnyNetwork, request: Request
+) -> tuple[NDArray[np.float32], ...]:
+    """Batches for the network; of a node what it sees when the graph is given the file."""
+    if request.node is None or request.model is None:
+        return _from_file(path, network)
+    return tuple(node_inputs(request.model, request.node, path))
 
 
 def _from_file(path: pathlib.Path, network: AnyNetwork) -> tuple[NDArray[np.float32], ...]:

@@ -11,6 +11,7 @@ from edgelstm.tools import verdict
 from edgelstm.tools.export_report import Artifact, ExportReport
 from edgelstm.tools.output import print_filled, print_heading, print_line, print_table
 from edgelstm.tools.profile_tables import KERNEL_HEADINGS, kernel_rows
+from edgelstm.verification.nodes import Replaced
 from edgelstm.verification.results import Verified
 
 
@@ -29,6 +30,9 @@ def print_export(report: ExportReport, path: pathlib.Path, *, explain: bool) -> 
     print_line()
     print_table("Files", ("file", ">bytes", ">of float32"), map(_file_row, report.artifacts))
     print_line()
+    if report.replaced:
+        print_table("The graph with it in place", REPLACED, map(_replaced_row, report.replaced))
+        print_line()
     print_verified(report.verified)
     print_line()
     print_filled("Input and output", ("", ""), _end_rows(report))
@@ -40,6 +44,16 @@ def print_export(report: ExportReport, path: pathlib.Path, *, explain: bool) -> 
     print_line(f"report: {path}", whole=True)
     for use in report.use:
         print_line(_use(use), whole=True)
+
+
+REPLACED = ("file", ">bytes", ">before", ">signal to noise")
+
+
+def _replaced_row(found: Replaced) -> tuple[str, ...]:
+    """The lowest of the graph's outputs."""
+    ratios = [snr for snr in found.snr_db.values() if snr is not None]
+    lowest = f"{min(ratios):.1f} dB" if ratios else "equal" if found.snr_db else "-"
+    return found.path, f"{found.bytes_after:,}", f"{found.bytes_before:,}", lowest
 
 
 def _use(use: Use) -> str:
@@ -56,6 +70,10 @@ def _told(report: ExportReport) -> Iterator[str]:
     yield from (f"assumed: {text}" for text in report.assumed)
     yield from (f"left out: {text}" for text in report.skipped)
     yield from _called(report.called)
+    for found in report.replaced:
+        yield f"node {found.node}: {found.form}"
+        if found.reason or found.fed == "random":
+            yield f"node {found.node}: {found.reason or 'compared on random input'}"
     for artifact in report.artifacts:
         if artifact.not_for:
             yield f"{pathlib.Path(artifact.path).name}: not for {artifact.not_for}"

@@ -18,6 +18,7 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import output
 from edgelstm.tools.forms import choose_form
 from edgelstm.tools.output import Tell
+from edgelstm.tools.part import put_back
 from edgelstm.tools.request import (
     HYBRID_DEVICE,
     IO,
@@ -30,6 +31,7 @@ from edgelstm.tools.request import (
     read_data,
     suffix_named,
 )
+from edgelstm.verification.nodes import Replaced
 
 WRITTEN = ("tflite", "onnx")
 
@@ -49,6 +51,7 @@ class Exported:
         data: For calibration and test.
         skipped: What was left out, and why.
         paths: The files.
+        replaced: The larger graph that it was put back into.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Exported:
     data: Data
     skipped: list[str]
     paths: list[pathlib.Path]
+    replaced: tuple[Replaced, ...] = ()
 
 
 def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) -> Exported:
@@ -93,6 +97,7 @@ def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) ->
         check_source(request, path, contents)
         _check_replaced(path, name, request)
     make_folder(request.out)
+    exported = dataclasses.replace(exported, replaced=put_back(network, request, tell))
     for path, contents in encoded:
         tell(f"writing {path.name}")
         write_contents(path, contents)

@@ -31,6 +31,7 @@ def read(
     head: str | None = None,
     activation: str | None = None,
     order: Sequence[str] | None = None,
+    node: str | Sequence[str] | None = None,
 ) -> AnyNetwork:
     """A network from a file; the suffix chooses the format.
 
@@ -44,6 +45,8 @@ def read(
         order: Prefixes of the layers' tensors in the order in which the layers run,
             ``("encoder", "decoder", "fc")``; None: the one in which the sizes fit, else that of a
             `.pt` file, else that of numbers in the names; where all leave it open, it is needed.
+        node: Of a larger `.onnx`: the recurrent node that is read alone, or several that follow
+            each other; by name, or where a node has none, by that of its output.
 
     Returns:
         A `Network`, or a `QuantizedNetwork` for a quantized file.
@@ -52,8 +55,10 @@ def read(
         ModelError: The file is absent, broken, or holds what is not supported; nothing in it is
             executed.
     """
-    path, asked = as_path(path), Asked(head, activation, order)
+    path, asked = as_path(path), Asked(head, activation, order, node)
     reader = _reader(path, "reader")
+    if node is not None and suffix_of(path) != ".onnx":
+        raise ModelError(f"{path}: node is for .onnx files; leave it out")
     network: AnyNetwork = reader(path, asked)
     return network
 
@@ -116,15 +121,7 @@ def encode(
 ) -> Contents:
     """What `write` writes; a folder's `name` is what its functions are called after."""
     encoder = _function(suffix, "writer")
-    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
-    for layer in network.layers:
-        if told := _layer_refused(layer, suffix, _precision(network, network.precision)):
-            raise ModelError(f"layer '{layer.name}': {told}")
-        for part in layer.parts:
-            if told := refusal(part, suffix, part.precision):
-                raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
-    if isinstance(network, QuantizedNetwork):
-        check_integers(network)
+    check_written(network, suffix)
     check_streaming(streaming)
     if streaming:
         check_whole_sequence(network.layers)
@@ -135,6 +132,19 @@ def encode(
     more = {"name": name} if FORMATS[suffix.lower()].is_folder else {}
     made: Contents = encoder(network, steps=int(steps), streaming=streaming, target=target, **more)
     return made
+
+
+def check_written(network: AnyNetwork, suffix: str) -> None:
+    """`ModelError` where a format that is written has no form for a network."""
+    check_type(network, AnyNetwork, "network", "a Network or a QuantizedNetwork is needed")
+    for layer in network.layers:
+        if told := _layer_refused(layer, suffix, _precision(network, network.precision)):
+            raise ModelError(f"layer '{layer.name}': {told}")
+        for part in layer.parts:
+            if told := refusal(part, suffix, part.precision):
+                raise ModelError(f"layer '{part.name}': {told}{_written_instead(part)}")
+    if isinstance(network, QuantizedNetwork):
+        check_integers(network)
 
 
 def refusal(part: Any, suffix: str, precision: str) -> str | None:

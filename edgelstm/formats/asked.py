@@ -19,11 +19,13 @@ class Asked:
         head: What the dense head reads: `last` or `each` step.
         activation: See `formats.state_dict`.
         order: Prefixes of the layers' tensors, in the order in which the layers run.
+        node: Names of recurrent nodes of a larger graph, to be read alone; a single text is one.
     """
 
     head: str | None = None
     activation: str | None = None
     order: Sequence[str] | None = None
+    node: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.head is not None and self.head not in HEADS:
@@ -33,11 +35,22 @@ class Asked:
             raise ModelError(
                 f"order is {self.order!r}; names are needed: order=('encoder', 'decoder')"
             )
+        if self.node is not None:
+            object.__setattr__(self, "node", node_names(self.node))
 
     @property
     def last_step(self) -> bool | None:
         """`head` as `Network.last_step`."""
         return None if self.head is None else HEADS[self.head]
+
+
+def node_names(node: object) -> tuple[str, ...]:
+    """The names that were given as one text or several; `ModelError` if they are none."""
+    names = (node,) if isinstance(node, str) else node
+    is_list = isinstance(names, list | tuple) and names
+    if not is_list or not all(isinstance(name, str) for name in names):  # type: ignore[attr-defined]
+        raise ModelError(f"node is {node!r}; a name, or a tuple of names, is needed")
+    return tuple(names)  # type: ignore[arg-type]
 
 
 def check_stated(network: Network | QuantizedNetwork, asked: Asked) -> None:

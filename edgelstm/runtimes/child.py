@@ -7,6 +7,7 @@ a pipe that ends when the parent does. Neither has a name, so nothing remains of
 import ctypes
 import importlib
 import io
+import json
 import os
 import signal
 import sys
@@ -119,12 +120,39 @@ def prepare(preparer: str, path: str, calling: Calling) -> Call:
     return function(Path(path), calling)
 
 
+def graph(arrays: dict[str, Array], path: str) -> Array:
+    """Outputs of an `.onnx` graph in several calls: the bytes of an `.npz`, ``call output``.
+
+    Args:
+        arrays: ``call input``, by their numbers; `asked`: bytes of JSON, with the other arguments
+            of `ort.call_graph` and the names of each call's inputs.
+        path: The model.
+    """
+    asked = json.loads(arrays["asked"].tobytes())
+    calls = [
+        {name: arrays[f"{k} {n}"] for n, name in enumerate(names)}
+        for k, names in enumerate(asked["calls"])
+    ]
+    function = _imported("edgelstm.runtimes.ort:call_graph")
+    found = function(Path(path), asked["folder"], asked["outputs"], calls, asked["carried"])
+    packed, numbers = io.BytesIO(), "fiub"
+    results = {f"{k} {n}": y for k, ys in enumerate(found) for n, y in enumerate(ys)}
+    np.savez(packed, **{key: y for key, y in results.items() if y.dtype.kind in numbers})
+    return np.frombuffer(packed.getvalue(), np.uint8)
+
+
 def arena(arrays: dict[str, Array], path: str) -> Array:
     """Bytes of the smallest arena in which TFLM runs the file."""
     return np.array(least_arena_bytes(Path(path).read_bytes()))
 
 
-JOBS: dict[str, Callable[..., Array]] = {"run": run, "step": step, "calls": calls, "arena": arena}
+JOBS: dict[str, Callable[..., Array]] = {
+    "run": run,
+    "step": step,
+    "calls": calls,
+    "graph": graph,
+    "arena": arena,
+}
 
 
 def _open(arrays: dict[str, Array], path: str, opener: str) -> OpenedFile:

@@ -1,6 +1,6 @@
 """.onnx files in ONNX Runtime; a streaming file's states are fed back from its outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +55,47 @@ def open_onnx(path: Path, initial_states: Mapping[str, Array]) -> OnnxFile:
     return OnnxFile(_session(path, 1), initial_states)
 
 
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path, threads: int, folder: str = "") -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what it would print, its exceptions say
+    if folder:  # of tensors outside of the file
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", folder
+        )
     return onnxruntime.InferenceSession(
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def call_graph(
+    path: Path,
+    folder: str,
+    outputs: Sequence[str],
+    calls: Sequence[Mapping[str, Array]],
+    carried: Mapping[str, str],
+) -> list[list[Array]]:
+    """Outputs of any graph in each of several calls.
+
+    Args:
+        path: The model.
+        folder: Of its tensors outside of the file.
+        outputs: Which, in order.
+        calls: Name of an input to its value.
+        carried: Name of an input to that of the output of the call before, which it is given; the
+            first call gives it by itself.
+    """
+    session = _session(path, 1, folder)
+    wanted, results = [*outputs, *carried.values()], []
+    kept: dict[str, Array] = {}
+    for inputs in calls:
+        found = session.run(wanted, {**inputs, **kept})
+        kept = dict(zip(carried, found[len(outputs) :], strict=True))
+        results.append([np.asarray(value) for value in found[: len(outputs)]])
+    return results
 
 
 def prepare_onnx(path: Path, calling: Calling) -> Call:

@@ -94,6 +94,16 @@ def onnx_files(suffix: str) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
+def larger_graphs(suffix: str) -> Iterator[bytes]:
+    """Of others, around one recurrent node."""
+    from tests.foreign_onnx import stateful
+
+    for operator in ("LSTM", "GRU", "RNN"):
+        for directions in (1, 2):
+            yield stateful(operator, directions).SerializeToString()
+    yield stateful("LSTM", opset=11, ir=3).SerializeToString()
+
+
 def looped() -> Iterator[Any]:
     """What .onnx says with a loop and a description, and with operators that have P or are one."""
     for cell_name in ("mgu", "lstm_coupled_peephole", "rnn"):
@@ -211,6 +221,7 @@ DOORS = {
     "keras": Door((".keras",), keras_files, mutations.archive, using.network),
     "h5": Door((".h5",), keras_files, mutations.hdf5, using.network),
     "onnx": Door((".onnx",), onnx_files, mutations.protobuf, using.network),
+    "node": Door((".onnx",), larger_graphs, mutations.protobuf, using.node),
     "tflite": Door((".tflite",), written, mutations.aligned, using.network),
     "folder": Door((".folder",), folders, mutations.texts, using.folder),
     "calibration": Door((".npy", ".npz", ".csv"), data_files, mutations.data, using.calibration),

@@ -42,6 +42,21 @@ def network(path: pathlib.Path) -> None:
             compare(found, expected, outputs(back), f"read back from {suffix}")
 
 
+def node(path: pathlib.Path) -> None:
+    """Read alone, and a float and a hybrid network in its place; nothing is run."""
+    from edgelstm.formats.onnx.part import find, load
+    from edgelstm.formats.onnx.replaced import check_fits, rewritten, size_bytes
+    from edgelstm.verification.feeds import random_calls
+
+    name = "deep/in it"
+    found: Any = edgelstm.read(path, node=name)
+    model = load(path)
+    for other in (found, edgelstm.quantize(found, None, "hybrid")):
+        check_fits(found, other, [name])
+        size_bytes(rewritten(model, find(model, [name]), other))
+    random_calls(model)
+
+
 def outputs(found: Any) -> Any:
     """Of one engine, the same as that of the other."""
     size = found.input_size

@@ -39,6 +39,7 @@ EXPORT_KEYS = [
     "resource_variables",
     "reset",
     "use",
+    "replaced",
     "failures",
     "version",
 ]

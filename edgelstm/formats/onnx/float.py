@@ -25,11 +25,12 @@ def recurrent(graph: Graph, layer: Recurrent[Direction], x: str, states: Sequenc
         graph: Takes the nodes.
         layer: Float weights.
         x: Name of the input (steps, batch, input_size).
-        states: Names of the states before the first step (batch, its size); none: zeros.
+        states: Names of the states before the first step (batch, its size), those of the forward
+            direction first; none: zeros.
 
     Returns:
-        Names of the output (steps, batch, output_size) and of the states after the last step; none
-        of a bidirectional layer.
+        Names of the output (steps, batch, output_size) and of the states after each direction's
+        last step, in the same order.
     """
     operator = native(layer.forward, layer.forward.precision)
     if operator is None:
@@ -102,7 +103,8 @@ def run_operator(
     first, second = graph.constant([0]), graph.constant([1])
     names = [*inputs]
     if states:
-        names += ["", *(graph("Unsqueeze", s, first, scope=name) for s in states)]
+        rows = [graph("Unsqueeze", s, first, scope=name) for s in states]
+        names += ["", *_both(graph, rows, len(directions), name)]
     peepholes = _peepholes(graph, directions)
     if peepholes or scales:
         names += [""] * (7 - len(names)) + (peepholes or [""]) + [*scales]
@@ -110,11 +112,24 @@ def run_operator(
     options = {"hidden_size": layer.hidden_size, **attributes}
     if len(directions) == 2:
         options |= {k: 2 * v for k, v in options.items() if isinstance(v, list)}
-        graph.add(operator, names, outputs[:1], name=name, direction="bidirectional", **options)
-        return _side_by_side(graph, outputs[0], layer), []
+        graph.add(operator, names, outputs, name=name, direction="bidirectional", **options)
+        ends = [
+            graph("Gather", end, graph.constant(k), scope=name, axis=0)
+            for k in range(2)
+            for end in outputs[1:]
+        ]
+        return _side_by_side(graph, outputs[0], layer), ends
     graph.add(operator, names, outputs, name=name, **options)
     y = graph("Squeeze", outputs[0], second, scope=name)
     return y, [graph("Squeeze", end, first, scope=name) for end in outputs[1:]]
+
+
+def _both(graph: Graph, rows: Sequence[str], directions: int, name: str) -> Sequence[str]:
+    """States (1, batch, size) of each direction as (directions, batch, size)."""
+    if directions == 1:
+        return rows
+    pairs = zip(rows[: len(rows) // 2], rows[len(rows) // 2 :], strict=True)
+    return [graph("Concat", *pair, scope=name, axis=0) for pair in pairs]
 
 
 def _peepholes(graph: Graph, directions: Directions) -> list[str]:

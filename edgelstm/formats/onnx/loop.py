@@ -58,19 +58,21 @@ def each_direction(
     Args:
         graph: Takes the nodes.
         layer: Of one or two directions.
-        states: Names of the states before the first step; none: where each begins.
+        states: Names of the states before the first step, those of the forward direction first;
+            none: where each begins.
         loop: Adds the loop of a direction from such states, the last step first or not.
 
     Returns:
-        Names of the output (steps, batch, output_size) and of the states after the last step; none
-        of a bidirectional layer.
+        Names of the output (steps, batch, output_size) and of the states after each direction's
+        last step.
     """
     if not is_bidirectional(layer):
         return loop(layer.forward, states, False)
     forward, backward = layer.directions
-    there, _ = loop(forward, (), False)
-    back, _ = loop(backward, (), True)
-    return graph("Concat", there, back, scope=layer.name, axis=2), []
+    half = len(states) // 2
+    there, ends = loop(forward, states[:half], False)
+    back, others = loop(backward, states[half:], True)
+    return graph("Concat", there, back, scope=layer.name, axis=2), [*ends, *others]
 
 
 def add_loop(

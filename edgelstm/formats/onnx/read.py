@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import math
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,15 @@ from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.following.layers import SIZES, follow
-from edgelstm.formats.following.symbolic import Norm, Signal, Unread, start, start_indices
-from edgelstm.formats.onnx import read_described
+from edgelstm.formats.following.symbolic import Norm, Signal, Unread
+from edgelstm.formats.onnx import part, read_described
+from edgelstm.formats.onnx.attributes import attributes_of
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.branches import names_read, needed, taken
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
+from edgelstm.formats.onnx.inputs import first, further
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
+from edgelstm.formats.onnx.part import load
 from edgelstm.formats.onnx.tensors import to_array
 from edgelstm.formats.tensors import at, one_line, rounding
 from edgelstm.model.network import Network
@@ -31,10 +33,8 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 if TYPE_CHECKING:
     import onnx
 
-LARGEST_STATE = 2**40  # values, of zeros that take no memory
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
 
-WHOLE = (6, 7, 12, 13)  # int32, int64, uint32, uint64, which may be rows of an embedding
 MOST = 10**6  # numbers from here on stand for no bound
 MOST_NAMED = 16
 
@@ -51,6 +51,10 @@ class _Graph:
     opset: int
     is_own: bool
 
+    def attributes(self, node: onnx.NodeProto) -> dict[str, Any]:
+        """A node's, as plain values."""
+        return attributes_of(node, self.opset, self.folder)
+
 
 def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of an `.onnx` file; one that edgelstm describes in it with its integers.
@@ -63,13 +67,15 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
         ModelError: A broken file, or an operator or option that is not supported, with its node.
     """
     with at(path.name):
-        model = _load(path)
+        model = load(path)
+        if asked.node is not None:
+            return _part(model, path.parent, asked)
         if any(entry.key == read_described.KEY for entry in model.metadata_props):
             described = read_described.read(model)
             check_stated(described, asked)
             return described
         graph = _graph(model, path.parent)
-        network = _at_any_size(graph)
+        network = _whole(model, graph)
         check_stated(network, asked)
         assumed = (*network.assumed, *rounding(graph.tensors.values()), *_told(model, graph))
         if len(graph.outputs) > 1:
@@ -82,12 +88,40 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
 def _told(model: onnx.ModelProto, graph: _Graph) -> Iterator[str]:
     """What to say of a file that is read as it stands."""
     grus = [node for node in graph.nodes if node.op_type == "GRU"]
-    after = (_attributes(node, graph).get("linear_before_reset", 0) for node in grus)
+    after = (graph.attributes(node).get("linear_before_reset", 0) for node in grus)
     if model.producer_name == "pytorch" and not all(after):
         yield (
             "a GRU has linear_before_reset=0: it resets before the product, as it stands in the "
             "file; PyTorch's own GRU never does"
         )
+
+
+def _whole(model: onnx.ModelProto, graph: _Graph) -> Network:
+    try:
+        return _at_any_size(graph)
+    except ModelError as refused:
+        names = [
+            name
+            for name in part.recurrent_names(model.graph)
+            if f"node '{name}' (" not in str(refused) or _is_read(model, graph.folder, name)
+        ]
+        raise ModelError(f"{refused}{part.offered(names)}") from None
+
+
+def _is_read(model: onnx.ModelProto, folder: pathlib.Path, name: str) -> bool:
+    with contextlib.suppress(ModelError):
+        return _part(model, folder, Asked(node=name)) is not None
+    return False
+
+
+def _part(model: onnx.ModelProto, folder: pathlib.Path, asked: Asked) -> Network:
+    """The network of the nodes that were asked for."""
+    nodes = part.find(model, asked.node or ())
+    graph = _graph(part.cut(model, nodes), folder)
+    network = _at_any_size(graph)
+    check_stated(network, asked)
+    said = (*part.carried_in(model.graph, nodes), *rounding(graph.tensors.values()))
+    return dataclasses.replace(network, assumed=(*network.assumed, *said))
 
 
 def _at_any_size(graph: _Graph) -> Network:
@@ -115,7 +149,7 @@ def _at_any_size(graph: _Graph) -> Network:
 
 def _sizes_to_try(graph: _Graph) -> list[tuple[int, int]]:
     """Also sizes above all numbers in the graph, and these where it compares numbers."""
-    attributes = (np.asarray(v) for node in graph.nodes for v in _attributes(node, graph).values())
+    attributes = (np.asarray(v) for node in graph.nodes for v in graph.attributes(node).values())
     whole = (a.ravel() for a in (*graph.tensors.values(), *attributes) if a.dtype.kind in "iu")
     numbers = sorted({int(n) for a in whole for n in np.abs(a[(a != 0) & (np.abs(a) < MOST)])})
     beyond = 4 * max([250, *numbers])
@@ -131,15 +165,6 @@ def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
     named = {int(n) for array in arrays for n in array if array.dtype == np.int64}
     sizes = sorted(n for n in named if 1 < n <= MOST_STEPS)
     return itertools.product((0, 1), sizes[:4])
-
-
-def _load(path: pathlib.Path) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        return onnx.load_model_from_string(path.read_bytes())
-    except Exception as error:  # protobuf's own class, which has no common base
-        raise ModelError(f"is not an ONNX file: {one_line(error)}") from None
 
 
 def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
@@ -160,7 +185,11 @@ def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     """Follows the graph with these sizes where the input's first two axes are free."""
     values: dict[str, Any] = {"": None, **graph.tensors}
     for k, value in enumerate(graph.inputs):
-        values[value.name] = _input(value, sizes) if k == 0 else _state(graph, value, sizes[0])
+        values[value.name] = (
+            first(value, sizes)
+            if k == 0
+            else further(value, sizes[0], graph.inputs[0].name, graph.is_own)
+        )
     _follow(graph, graph.nodes, values, [LARGEST])
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
@@ -206,44 +235,6 @@ def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
     return [value for value in inputs[:4] if isinstance(value, np.ndarray)]
 
 
-def _state(graph: _Graph, value: onnx.ValueInfoProto, batch: int) -> Any:
-    """Zeros for the states of a streaming file that edgelstm wrote; other inputs are unknown."""
-    if not graph.is_own:
-        return Unread(
-            f"the input '{value.name}', but a network here takes one input alone, "
-            f"'{graph.inputs[0].name}'; if it is a starting state, export the model without: it "
-            "then starts from zeros"
-        )
-    dims = [d.dim_value for d in value.type.tensor_type.shape.dim[:3]]
-    shape = tuple(n if n > 0 else batch for n in dims)
-    if math.prod(shape) > LARGEST_STATE:
-        raise ModelError(f"input '{value.name}' has shape {shape}; that is too large for a state")
-    return np.broadcast_to(np.float32(0), shape)
-
-
-def _input(value: onnx.ValueInfoProto, sizes: tuple[int, ...]) -> Signal:
-    from onnx import TensorProto
-
-    with at(f"input '{value.name}'"):
-        kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
-        floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
-        if kind in WHOLE:
-            pairs = zip(dims, sizes, strict=False)
-            return start_indices([d.dim_value or size for d, size in pairs])
-        if kind not in floats:
-            raise ModelError(
-                f"has ONNX's type {kind}; floats (type 1, 10, 11 or 16) are needed, or indices "
-                "(type 6, 7, 12 or 13)"
-            )
-        if len(dims) not in (2, 3) or not dims[-1].dim_value:
-            raise ModelError(
-                f"has {len(dims)} axes, the last of size {dims[-1].dim_value if dims else 0}; "
-                "steps, batch and a fixed input_size are needed"
-            )
-        free = [*sizes[: len(dims) - 1], 0]
-        return start([d.dim_value or size for d, size in zip(dims, free, strict=True)])
-
-
 def _run(
     graph: _Graph, node: onnx.NodeProto, values: Mapping[str, Any]
 ) -> tuple[list[Any], tuple[Any, ...]]:
@@ -262,33 +253,10 @@ def _run(
     is_constant = not any(isinstance(value, (Signal, Unread, Norm)) for value in inputs)
     compute = fold if is_constant and operator not in WEIGHTED else apply
     try:
-        result = compute(operator, inputs, _attributes(node, graph))
+        result = compute(operator, inputs, graph.attributes(node))
     except ModelError:
         raise
     # any number of inputs and attributes, of any type, can stand in a file
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"is malformed: {one_line(error)}") from None
     return inputs, result if isinstance(result, tuple) else (result,)
-
-
-def _attributes(node: onnx.NodeProto, graph: _Graph) -> dict[str, Any]:
-    from onnx import AttributeProto
-    from onnx.helper import get_attribute_value
-
-    attributes: dict[str, Any] = {}
-    if node.op_type in ("Softmax", "LogSoftmax"):
-        attributes["axis"] = -1 if graph.opset >= 13 else 1
-    for attribute in node.attribute:
-        value = get_attribute_value(attribute)
-        if attribute.type == AttributeProto.TENSOR:
-            value = to_array(value, graph.folder)
-        attributes[attribute.name] = _plain(value)
-    return attributes
-
-
-def _plain(value: Any) -> Any:
-    """Bytes as text, repeated fields as lists."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    is_repeated = isinstance(value, Iterable) and not isinstance(value, (str, np.ndarray))
-    return [_plain(item) for item in value] if is_repeated else value

@@ -13,6 +13,7 @@ from edgelstm.formats.onnx import around, hybrid, integer, native
 from edgelstm.formats.onnx import float as float32
 from edgelstm.formats.onnx.graph import Graph, value_info
 from edgelstm.formats.onnx.read_described import KEY
+from edgelstm.layers.directions import is_bidirectional
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
@@ -158,8 +159,9 @@ def _add_layers(
 def _recurrent(written: _Written, layer: Any, x: str) -> str:
     given = [end.name for end in written.fed.get(layer.name, ())]
     y: str
-    y, written.ends = written.add.recurrent(written.graph, layer, x, given)
-    written.after += written.ends[: len(given)]
+    y, ends = written.add.recurrent(written.graph, layer, x, given)
+    written.ends = [] if is_bidirectional(layer) else ends
+    written.after += ends[: len(given)]
     return y
 
 
