@@ -12,7 +12,7 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < measurement < comparison < tools"
+        "verification < measurement < comparison < searching < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
@@ -75,6 +75,7 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
+    "searching": "space",
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),

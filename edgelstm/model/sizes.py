@@ -8,7 +8,8 @@ import numpy as np
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.read_steps import reading
+from edgelstm.layers.directions import REVERSE
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Floats, Recurrent
 from edgelstm.model.network import Layer, Network, layer_names
 
@@ -24,10 +25,23 @@ def shapes(
     layers: int = 1,
     projection: int | None = None,
     outputs: int | None = None,
+    bidirectional: bool = False,
+    last_step: bool = True,
 ) -> Network:
     """Recurrent layers of one kind and, with `outputs`, a dense head over the last step.
 
-    All weights are zeros that take no memory.
+    Where layers have two directions the head reads the step at which each of them ends. All weights
+    are zeros that take no memory.
+
+    Args:
+        cell_name: Key of `CELLS`.
+        input_size: Values per step.
+        hidden_size: Units of a direction.
+        layers: Recurrent ones.
+        projection: Values that a projection leaves of h; None for no projection.
+        outputs: Of the head; None for no head.
+        bidirectional: Whether each recurrent layer has a reverse direction too.
+        last_step: Whether the head reads one step; else it reads each.
 
     Raises:
         ModelError: The cell is unknown, a size is not a whole number of at least 1, or the cell has
@@ -38,24 +52,25 @@ def shapes(
     """
     if cell_name not in CELLS:
         raise ModelError(f"cell '{cell_name}' is unknown; known: {', '.join(CELLS)}")
-    sizes = {"input": input_size, "hidden": hidden_size, "layers": layers}
+    numbers = {"input": input_size, "hidden": hidden_size, "layers": layers}
     optional = {"projection": projection, "outputs": outputs}
-    for name, size in (sizes | {k: v for k, v in optional.items() if v is not None}).items():
+    for name, size in (numbers | {k: v for k, v in optional.items() if v is not None}).items():
         if type(size) is not int or not 1 <= size <= LARGEST[name]:
             raise ModelError(
                 f"{name} is {size!r}; a whole number from 1 to {LARGEST[name]:,} is needed"
             )
     names = layer_names([cell_name] * layers + ["dense"])
-    given = projection or hidden_size
-    made: list[Layer] = [
-        Recurrent(
-            (direction(cell_name, name, (given if k else input_size, hidden_size), projection),)
-        )
-        for k, name in enumerate(names[:-1])
-    ]
+    given = (projection or hidden_size) * (1 + bidirectional)
+    made: list[Layer] = []
+    for name in names[:-1]:
+        both = (name, name + REVERSE)[: 1 + bidirectional]
+        sizes = (given if made else input_size, hidden_size)
+        made.append(Recurrent(tuple(direction(cell_name, n, sizes, projection) for n in both)))
+    if outputs and last_step:
+        made.append(ReadSteps(given, ("finals",) if bidirectional else ("last",)))
     if outputs:
         made.append(Dense(names[-1], zeros(outputs, given), zeros(outputs)))
-    return Network(reading(made, last_step=bool(outputs)))
+    return Network(tuple(made))
 
 
 def zeros(*shape: int) -> Floats:

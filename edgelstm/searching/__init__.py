@@ -1,0 +1,1 @@
+"""Which network, on which device: spaces of candidates, and what each of them costs."""
