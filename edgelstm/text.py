@@ -21,6 +21,19 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers that differ, in as many digits as show it.
+
+    >>> apart(26.31, 20), apart(5.001, 5)
+    (('26.3', '20'), ('5.001', '5'))
+    """
+    for digits in (3, 4, 6, 9):
+        texts = [number(value) if digits == 3 else f"{value:,.{digits}g}" for value in (one, other)]
+        if texts[0] != texts[1]:
+            break
+    return texts[0], texts[1]
+
+
 def counted(n: int, noun: str) -> str:
     """A number of things.
 

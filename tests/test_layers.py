@@ -75,7 +75,7 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
-    "searching": "space",
+    "searching": "conditions space < costing < rejections",
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),

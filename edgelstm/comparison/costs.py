@@ -92,7 +92,11 @@ def fitted(
         measured_bytes=measured_bytes,
         file_bytes=file_bytes,
     )
-    reason = no_file(network, counts.precision, device)
+    return unless(no_file(network, counts.precision, device), found)
+
+
+def unless(reason: str | None, found: Fit) -> Fit:
+    """The answer of `fit`, and none where it fits and no file runs on the device."""
     if reason is None or found.fits is False:
         return found
     return dataclasses.replace(found, fits=None, basis=f"{reason}; {found.basis}")

@@ -5,6 +5,7 @@ come on top.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 from edgelstm.cost.buffers import LayerBuffers
@@ -12,6 +13,7 @@ from edgelstm.cost.loops import loop_arena
 from edgelstm.cost.placing import Buffer, aligned, placed_bytes
 
 EXTRA_OPERATORS = ("sigmoid", "softmax", "tanh")  # activations that are operators of their own
+KEPT = 256  # networks of which the arena is kept: it is the same on every device
 
 # What TFLM notes down per graph, LSTM, dense layer and other operator, and what planning takes per
 # graph and LSTM before the first call; measured on x86-64, where pointers are twice as wide.
@@ -35,7 +37,11 @@ def arena(layers: Iterable[LayerBuffers], steps: int) -> Arena:
         layers: `Counts.buffers`, in the order in which the layers run.
         steps: Of one call, at least 1.
     """
-    every = tuple(layers)
+    return _arena(tuple(layers), steps)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _arena(every: tuple[LayerBuffers, ...], steps: int) -> Arena:
     if any(layer.operator == "steps" for layer in every):
         return Arena(*loop_arena(every, steps))
     graph = _Graph(every, steps)

@@ -29,20 +29,21 @@ def placed_bytes(buffers: list[Buffer]) -> int:
     >>> placed_bytes([Buffer(16, 0, 1), Buffer(32, 1, 2), Buffer(16, 2, 3)])
     48
     """
-    placed: list[tuple[int, int, Buffer]] = []  # start and end, by rising start
+    placed: list[tuple[int, int, int, int]] = []  # start, end, first, last, by rising start
     free: dict[tuple[int, int, int], int] = {}  # below it nothing of this size and time has room
     for buffer in sorted(reversed(buffers), key=lambda b: -b.size_bytes):
         size, first, last = kind = buffer.size_bytes, buffer.first, buffer.last
         at = free.get(kind, 0)
-        for start, end, other in placed[bisect.bisect_left(placed, at, key=_START) :]:
-            if other.first > last or first > other.last:
+        for start, end, since, until in placed[bisect.bisect_left(placed, at, key=_START) :]:
+            if since > last or first > until:
                 continue
             if start - at >= size:
                 break
-            at = max(at, end)
+            if end > at:
+                at = end
         free[kind] = at + size
-        bisect.insort(placed, (at, at + size, buffer), key=_START)
-    return max(end for _, end, _ in placed)
+        bisect.insort(placed, (at, at + size, first, last), key=_START)
+    return max(end for _, end, _, _ in placed)
 
 
 def aligned(size_bytes: int) -> int:
