@@ -12,7 +12,7 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < measurement < comparison < searching < tools"
+        "verification < measurement training < comparison < searching < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
@@ -75,11 +75,15 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
-    "searching": "conditions space < costing < rejections",
+    "searching": (
+        "conditions fronts space < choosing costing log working < rejections trainings < results < "
+        "study summing_up < searching"
+    ),
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
+    "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion inputs output remote_host templates "
         "words < bench_stored bench_tables export_report remote_install < "

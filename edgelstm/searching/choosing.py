@@ -15,8 +15,8 @@ from edgelstm.searching.space import Candidate
 
 MOST_ASKED = 40  # of a block: what is known already is told at once, and takes no place
 START = 8  # candidates spread over energy, before the sampler chooses
-# Share of trials that count as good ones: a front has many. A tenth, the library's own, reaches less
-# on finished points: benchmarks/bench_choosing.py
+# Share of trials that count as good ones: a front has many. A tenth, the library's own, reaches
+# less on finished points: benchmarks/bench_choosing.py
 GOOD = 0.4
 Values = tuple[float, ...]
 
@@ -220,7 +220,7 @@ def _distribution(values: Sequence[Any]) -> Any:
     return CategoricalDistribution(list(range(len(values))))
 
 
-def _quiet_study(directions: list[str], sampler: Any) -> Any:
+def _quiet_study(directions: Any, sampler: Any) -> Any:
     """A study in memory; what the caller's process prints is not changed."""
     import optuna
 

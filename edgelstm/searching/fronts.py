@@ -1,6 +1,7 @@
 """Fronts of accuracy over a cost: which points are on one, their volume, the knee, the choice."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -8,17 +9,23 @@ P = TypeVar("P")
 Pair = tuple[float, float]  # how good, the larger the better; and its cost, above 0
 
 
-def front(points: Sequence[P], pair: Callable[[P], Pair]) -> list[P]:
-    """Points that no other is at least as good as at less cost, by rising cost.
+def front(points: Sequence[P], values: Callable[[P], Sequence[float]]) -> list[P]:
+    """Points that no other is at least as good as at no more cost, by rising first cost.
+
+    Args:
+        points: Of equal ones the first is taken.
+        values: How good a point is, the larger the better, and one cost or more.
 
     >>> front([(0.9, 5.0), (0.8, 2.0), (0.7, 3.0), (0.9, 6.0)], lambda p: p)
     [(0.8, 2.0), (0.9, 5.0)]
     """
-    found: list[P] = []
-    for point in sorted(points, key=lambda p: (pair(p)[1], -pair(p)[0])):
-        if not found or pair(point)[0] > pair(found[-1])[0]:
+    found = []
+    told = [(values(point)[0], *(-cost for cost in values(point)[1:])) for point in points]
+    for k, (point, own) in enumerate(zip(points, told, strict=True)):
+        others = (other for j, other in enumerate(told) if other != own or j < k)
+        if not any(all(map(operator.ge, other, own)) for other in others):
             found.append(point)
-    return found
+    return sorted(found, key=lambda point: values(point)[1])
 
 
 def volume(pairs: Sequence[Pair], least: float, ends: Pair) -> float:
@@ -50,10 +57,3 @@ def knee(points: Sequence[P], pair: Callable[[P], Pair]) -> P:
         return good - low - (high - low) * math.log(cost / first) / across
 
     return max(points, key=above)
-
-
-def cheapest(points: Sequence[P], apart: Callable[[P, P], bool], chosen: P) -> P:
-    """Of the points of a front that are not told apart from the chosen one, the cheapest."""
-    return next(point for point in points if point is chosen or not apart(point, chosen))
-
-

@@ -171,5 +171,3 @@ def _entries(
 def _entry(found: dict[str, Any]) -> Entry:
     scores = {name: Score(**value) for name, value in found.pop("scores").items()}
     return Entry(scores=scores, **found)
-
-

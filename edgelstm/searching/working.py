@@ -20,7 +20,7 @@ from edgelstm.layers.directions import parts
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.printable import one_line
-from edgelstm.searching.space import Candidate
+from edgelstm.searching.space import Candidate, Task
 from edgelstm.training.data import TrainingData
 from edgelstm.training.scoring import Score, in_precision, saturated, score
 
@@ -93,7 +93,7 @@ def work(asked: Work, data: TrainingData | None = None) -> Outcome:
         return Outcome(host=host, needs_data=True)
     begin = time.monotonic()
     try:
-        skeleton = asked.candidate.network(known)
+        skeleton = asked.candidate.network(task_of(known))
         if asked.arrays is None:
             trainer = _trainer(asked.trainer)
             network = trainer(asked.candidate, known, asked.seed, asked.epochs)
@@ -111,6 +111,11 @@ def work(asked: Work, data: TrainingData | None = None) -> Outcome:
         return _failed(begin, host, f"{type(error).__name__}: {error}")
     cut = {name: saturated(made) for name, made in ready.items()}
     return Outcome(found, cut, weights(network), round(seconds, 3), host)
+
+
+def task_of(data: TrainingData) -> Task:
+    """What every candidate is for."""
+    return Task(data.input_size, data.outputs, data.steps, data.last_step)
 
 
 def versions() -> dict[str, str | None]:

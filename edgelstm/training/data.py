@@ -8,7 +8,6 @@ real values per series, floats (n, steps, k) real values per step.
 import dataclasses
 import functools
 import hashlib
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -227,5 +226,3 @@ def _split(whole: Series, seed: int, where: str) -> tuple[Series, Series]:
     for values in (*train, *valid):
         values.flags.writeable = False
     return Series(*train), Series(*valid)
-
-

@@ -66,7 +66,7 @@ class Layered(nn.Module):
         layers: list[Any] = []
         for layer in self.skeleton.layers:
             arrays = dict(self.parts[layer.name].named_parameters()) if layer.parts else {}
-            found = {name: value.detach().numpy().copy() for name, value in arrays.items()}
+            found: Any = {name: value.detach().numpy().copy() for name, value in arrays.items()}
             if isinstance(layer, Recurrent):
                 made = tuple(
                     Direction(d.name, d.cell_name, **_direction(found, k))
@@ -99,14 +99,14 @@ def _module(layer: Any) -> nn.Module:
     kind = next((kind for cell, kind in OWN.items() if same_cell(first.cell_name, cell)), None)
     if kind is None or first.weight_peephole is not None:
         return Listed(layer)
-    more = {"proj_size": first.projection_size} if first.projection_size else {}
+    sizes: Any = {"input_size": first.input_size, "hidden_size": first.hidden_size}
+    sizes |= {"proj_size": first.projection_size} if first.projection_size else {}
     both = len(layer.directions) > 1
-    made = kind(first.input_size, first.hidden_size, batch_first=True, bidirectional=both, **more)
-    return made
+    return kind(batch_first=True, bidirectional=both, **sizes)
 
 
 def _direction(found: dict[str, NDArray[np.float32]], k: int) -> dict[str, Any]:
-    """Arrays of a direction by the names of its fields: `weight_ih_l0_reverse` is one of the 2nd."""
+    """Arrays of direction k by the names of its fields."""
     end = "_l0_reverse" if k else "_l0"
     return {name.removesuffix(end): a for name, a in found.items() if name.endswith(end)}
 

@@ -1,4 +1,4 @@
-"""How good a network is on series: its share of right classes, or the root of its mean square error.
+"""How good a network is on series: share of right classes, or root mean square error.
 
 Computed as the device does it: `run` gives the integers' own results.
 """
