@@ -85,12 +85,14 @@ ORDER = {
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "training": "data < modules scoring < torch",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output remote_host templates "
+        "answer assumptions bench_report charts completion inputs output ranges remote_host "
+        "templates "
         "words < bench_stored bench_tables export_report remote_install < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
-        "count_tables devices doctor options profile_csv side_by_side < profile_request verdict < "
+        "count_tables devices doctor options profile_csv search_tables side_by_side < "
+        "profile_request verdict < "
         "page_charts profile_tables < page tables < written < bench_core bench_page < "
-        "bench compare export profiler verify < commands < cli"
+        "bench compare export profiler search verify < planning < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -187,7 +189,9 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
-LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")}
+LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
+    ("tools", "planning", "search")
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

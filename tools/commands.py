@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from edgelstm.tools import completion, options, output, words
+from edgelstm.tools import completion, options, output, planning, words
+from edgelstm.tools.ranges import names
 
 app = typer.Typer(
     name="edgelstm",
@@ -72,7 +73,7 @@ def export(
         kernels=kernels,
         head=head,
         activation=activation,
-        order=_names(order),
+        order=names(order),
         explain=explain,
     )
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
@@ -124,7 +125,7 @@ def profile(
         battery=battery,
         head=head,
         activation=activation,
-        order=_names(order),
+        order=names(order),
         compare_counters=compare_counters,
         explain=explain,
         csv=as_csv,
@@ -158,9 +159,12 @@ def compare(
         steps=steps,
         head=head,
         activation=activation,
-        order=_names(order),
+        order=names(order),
     )
     raise typer.Exit(command.main(asked, device or (), out, as_json=as_json, quiet=quiet))
+
+
+_command()(planning.search)
 
 
 @_command()
@@ -208,21 +212,21 @@ def bench(
         model=model,
         shape=Shape(cell, input_size, hidden, layers, projection, outputs),
         cores=tuple(core or ()),
-        engines=_names(engines),
-        precisions=_names(precision),
+        engines=names(engines),
+        precisions=names(precision),
         seconds=seconds,
         period_ms=period_ms,
         calibration=calibration,
         steps=steps,
         head=head,
         activation=activation,
-        order=_names(order),
+        order=names(order),
         cpu=cpu,
         threads=threads,
         seed=seed,
         device=device,
         power=power,
-        power_engines=_names(power_engines),
+        power_engines=names(power_engines),
         csv=as_csv,
         save=save,
         history=history,
@@ -277,10 +281,6 @@ def doctor(
     raise typer.Exit(command.main(warm=warm, as_json=as_json, quiet=quiet))
 
 
-def _names(listed: str | None) -> tuple[str, ...] | None:
-    return None if listed is None else tuple(name.strip() for name in listed.split(","))
-
-
 def _split(formats: str | None) -> tuple[str, ...] | None:
-    names = _names(formats)
-    return names and tuple(dict.fromkeys(name.lstrip(".").lower() for name in names))
+    given = names(formats)
+    return given and tuple(dict.fromkeys(name.lstrip(".").lower() for name in given))

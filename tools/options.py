@@ -161,3 +161,32 @@ Power = Annotated[
 PowerEngines = Annotated[
     str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")
 ]
+
+# ---- of search
+
+Cells = Annotated[
+    str, typer.Option("--cell", help="Of every layer.", autocompletion=completion.cells)
+]
+HiddenSizes = Annotated[str, typer.Option("--hidden", help="Units: 8,16 or FIRST:LAST:STEP.")]
+LayerCounts = Annotated[str, typer.Option("--layers", help="Recurrent ones: 1,2 or FIRST:LAST.")]
+SpacePrecisions = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="int8,...; int8 if absent, hybrid for Raspberry Pis alone.",
+        autocompletion=completion.precisions,
+    ),
+]
+Projections = Annotated[str | None, typer.Option("--projection", help="Sizes of h, of LSTMs.")]
+Bidirectional = Annotated[bool, typer.Option("--bidirectional", help="Try two directions too.")]
+DataInputs = Annotated[int | None, typer.Option("--input", help="Inputs; the data's if absent.")]
+DataOutputs = Annotated[int | None, typer.Option("--outputs", help="The data's if absent.")]
+DataSteps = Annotated[int | None, typer.Option("--steps", help="Of a call; the data's if absent.")]
+OneSleep = Annotated[
+    str,
+    typer.Option("--sleep", help="deep or clocks-on.", autocompletion=completion.sleeps),
+]
+Objectives = Annotated[str, typer.Option(help="Of accuracy energy latency flash ram.")]
+MaxEnergyUj = Annotated[float | None, typer.Option(help="Of a period, else of a step.")]
+MaxLatencyUs = Annotated[float | None, typer.Option(help="Of a step.")]
+Costs = Annotated[bool, typer.Option("--costs", help="Stop after the costs; needs no data.")]

@@ -1,0 +1,98 @@
+"""`edgelstm search`: what every candidate costs on every device."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import edgelstm
+from edgelstm import bundled
+from edgelstm.devices.device import Device, read_device
+from edgelstm.errors import ModelError
+from edgelstm.searching.conditions import Conditions
+from edgelstm.searching.costing import Point, cost_points
+from edgelstm.searching.rejections import check_reachable, count_rejected
+from edgelstm.searching.space import Space
+from edgelstm.tools import output, search_tables
+from edgelstm.tools.request import DEFAULT_DEVICE
+
+SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """The options of the command.
+
+    Attributes:
+        space: What it may be; what the data say is left open.
+        devices: Their names; none for the default one.
+        conditions: Period, sleep, battery, and bounds.
+        costs: Whether to stop after the costs.
+        csv: A table on standard output.
+    """
+
+    space: Space
+    devices: tuple[str, ...] = ()
+    conditions: Conditions = dataclasses.field(default_factory=Conditions)
+    costs: bool = False
+    csv: bool = False
+
+
+def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
+    """Runs the command; returns its exit code: 1 if no point is left."""
+    if as_json and options.csv:
+        raise ModelError("--json and --csv both write to standard output; give one of them")
+    if not options.costs:
+        raise ModelError("candidates are not trained yet; --costs shows what each of them costs")
+    devices = read_devices(options.devices)
+    space, points = costed(options, devices)
+    if as_json:
+        output.print_json(costs_dict(options, space, devices, points))
+    elif options.csv:
+        output.print_lines(search_tables.render_csv(points))
+    elif not quiet:
+        search_tables.print_costs(points, space, devices, options.conditions)
+    is_empty = not any(point.cost.accepted for point in points)
+    return output.exit_code(["every point is refused"] if is_empty else [])
+
+
+def read_devices(names: Sequence[str]) -> list[Device]:
+    """The devices, each once; without names the default one."""
+    return [read_device(name) for name in dict.fromkeys(names or (DEFAULT_DEVICE,))]
+
+
+def costed(options: SearchOptions, devices: Sequence[Device]) -> tuple[Space, list[Point]]:
+    """The space with nothing left open, and what each of its points costs.
+
+    Raises:
+        ModelError: A bound leaves no point.
+    """
+    shape = bundled.demo_data().calibration.shape
+    network = bundled.demo()
+    space = options.space.filled(
+        devices, input_size=network.input_size, outputs=network.output_size, steps=shape[1]
+    )
+    points = cost_points(space.candidates(), devices, space.task(), options.conditions)
+    check_reachable(points, options.conditions)
+    return space, points
+
+
+def costs_dict(
+    options: SearchOptions, space: Space, devices: Sequence[Device], points: Sequence[Point]
+) -> dict[str, Any]:
+    """The object of `search --json`, up to `points`."""
+    rejected = count_rejected(points)
+    given = options.conditions
+    return {
+        "command": shlex.join(["edgelstm", *sys.argv[1:]]),
+        "version": edgelstm.__version__,
+        "schema": SCHEMA,
+        "space": space.to_dict(),
+        "devices": [device.name for device in devices],
+        "period_ms": given.period_ms,
+        "sleep": given.sleep if given.period_ms else None,
+        "accepted": len(points) - sum(rejected.values()),
+        "rejected": rejected,
+        "points": [point.to_dict() for point in points],
+    }
