@@ -85,14 +85,15 @@ ORDER = {
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "training": "data < modules scoring < torch",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output ranges remote_host "
+        "answer assumptions bench_report charts completion executors inputs output ranges remote_host "
         "templates "
-        "words < bench_stored bench_tables export_report remote_install < "
+        "words < bench_stored bench_tables export_report remote_install scatter < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
         "count_tables devices doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
-        "page_charts profile_tables < page tables < written < bench_core bench_page < "
-        "bench compare export profiler search verify < planning < commands < cli"
+        "page_charts profile_tables search_front < page search_page tables < written < bench_core "
+        "bench_page < "
+        "bench compare export profiler search verify < search_trained < planning < commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -190,7 +191,7 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
 LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
-    ("tools", "planning", "search")
+    *(("tools", "planning", "search"), ("searching", "searching", "search")),
 }
 
 

@@ -18,6 +18,7 @@ from edgelstm.tools import output
 SLEEPS = {"deep": "in deep sleep", "clocks-on": "with clocks on"}
 MOST_ROWS = 100  # of a device, on the terminal
 ENDS = ("low", "typical", "high")
+INTERVALS = ("energy_uj", "energy_period_uj", "average_mw", "latency_us", "battery_days")
 
 
 def print_costs(
@@ -31,7 +32,7 @@ def print_costs(
         f"{len(left):,} of {counted(len(points), 'point')} left",
     )
     for device in devices:
-        output.print_line(_used(device, given))
+        output.print_line(used(device, given))
         rows = sorted(
             (point for point in left if point.device == device.name),
             key=lambda point: _order(point.cost.energy),
@@ -39,7 +40,7 @@ def print_costs(
         if rows:
             _print_rows(rows, device, given)
         output.print_line()
-    output.print_filled("Refused", ("why", ">points", "for example"), _refused_rows(points))
+    output.print_filled("Refused", ("why", ">points", "for example"), refused_rows(points))
     output.print_line(
         "energy and time are estimates (typical; energy with its interval): neighbours are ranked, "
         "not told apart",
@@ -47,7 +48,7 @@ def print_costs(
     )
 
 
-def _used(device: Device, given: Conditions) -> str:
+def used(device: Device, given: Conditions) -> str:
     """How a device is used, in a line."""
     if given.period_ms is None:
         return f"{device.name}: the step alone; with --period-ms the waiting counts too"
@@ -103,7 +104,7 @@ def _span(value: Interval | None) -> str:
     return f"{typical}({number(value.low)} to {number(value.high)})"
 
 
-def _refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
+def refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
     """A row per kind of reason, with its first point."""
     for kind in KINDS:
         found = [point for point in points if point.cost.kind == kind]
@@ -116,19 +117,19 @@ def _refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
 def render_csv(points: Sequence[Point]) -> str:
     """One table, a row per point; an interval is three columns."""
     text = io.StringIO()
-    rows = [_flat(point.to_dict()) for point in points]
+    rows = [flat(point.to_dict()) for point in points]
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
+def flat(row: dict[str, Any]) -> dict[str, Any]:
     """Intervals as a column per end, whether they are known or not."""
-    flat: dict[str, Any] = {}
+    made: dict[str, Any] = {}
     for key, value in row.items():
-        if key in ("energy_uj", "energy_period_uj", "average_mw", "latency_us"):
-            flat |= {f"{key}_{end}": value and value[end] for end in ENDS}
+        if isinstance(value, dict) or key in INTERVALS:
+            made |= {f"{key}_{end}": value and value[end] for end in ENDS}
         else:
-            flat[key] = value
-    return flat
+            made[key] = value
+    return made

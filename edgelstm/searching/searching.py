@@ -1,6 +1,7 @@
 """search: costs for every candidate, trainings for the few that matter, a front per device."""
 
 import contextlib
+import dataclasses
 import math
 import os
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from edgelstm.searching.log import Log
 from edgelstm.searching.rejections import check_reachable
 from edgelstm.searching.results import RULES, Found
 from edgelstm.searching.space import Space
-from edgelstm.searching.study import INSTALL, Study, Tell
+from edgelstm.searching.study import INSTALL, Study, Tell, unheard
 from edgelstm.searching.summing_up import Searched, summed_up
 from edgelstm.searching.trainings import Here, Trainings
 from edgelstm.searching.working import DEFAULT_TRAINER, Trainer, find_trainer, versions
@@ -48,8 +49,6 @@ def search(
     max_rmse: float | None = None,
     pick: str = "knee",
     fresh: bool = False,
-    workers: int = 1,
-    tell: Tell | None = None,
 ) -> Found:
     """The front of accuracy over energy, per device, of what a budget of trainings finds.
 
@@ -74,46 +73,96 @@ def search(
         min_accuracy, max_rmse: What the chosen point must have.
         pick: `knee`, `cheapest`, `best`.
         fresh: Whether to begin anew where the folder has a log.
-        workers: That the executor has, for the time that is left.
-        tell: Called with what is going on.
 
     Raises:
         ModelError: Options, data, a space or a log that cannot be used; a bound that no candidate
             meets; a package that is missing.
         DeviceError: A device, period, sleep or battery that is none.
     """
-    limits = {"objectives": tuple(objectives), "max_energy_uj": max_energy_uj}
-    use = {"period_ms": period_ms, "sleep": sleep, "battery": battery, "kernels": kernels}
-    conditions = Conditions(**use, **limits, max_latency_us=max_latency_us)  # type: ignore[arg-type]
-    for value, name in ((budget, "budget"), (epochs, "epochs"), (block, "block")):
-        check_whole(value, name)
-    check_whole(repeats, "repeats")
-    check_whole(seed, "seed", least=0)
-    _check_choice(conditions, pick)
-    known = [read_device(name) for name in ([devices] if isinstance(devices, str) else devices)]
-    if not known:
-        raise ModelError("devices is empty; at least one is needed")
-    given = read_data(data, seed)
-    limit = _limit(given, min_accuracy, max_rmse)
-    filled = _filled(space or Space(), known, given)
+    wanted = Wanted(
+        space or Space(),
+        data,
+        (devices,) if isinstance(devices, str) else tuple(devices),
+        Conditions(
+            period_ms=period_ms,
+            sleep=sleep,
+            battery=battery,
+            kernels=kernels,
+            objectives=tuple(objectives),
+            max_energy_uj=max_energy_uj,
+            max_latency_us=max_latency_us,
+        ),
+        budget=budget,
+        seed=seed,
+        block=block,
+        epochs=epochs,
+        repeats=repeats,
+        train=train,
+        folder=folder,
+        fresh=fresh,
+        min_accuracy=min_accuracy,
+        max_rmse=max_rmse,
+        pick=pick,
+    )
+    return search_for(wanted, executor)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What a search is for: the arguments of `search`, executor aside."""
+
+    space: Space
+    data: Any
+    devices: tuple[str, ...]
+    conditions: Conditions
+    budget: int = 40
+    seed: int = 0
+    block: int = 4
+    epochs: int = 100
+    repeats: int = 1
+    train: Trainer | str | None = None
+    folder: str | os.PathLike[str] | None = None
+    fresh: bool = False
+    min_accuracy: float | None = None
+    max_rmse: float | None = None
+    pick: str = "knee"
+
+    def __post_init__(self) -> None:
+        for name in ("budget", "block", "epochs", "repeats"):
+            check_whole(getattr(self, name), name)
+        check_whole(self.seed, "seed", least=0)
+        if not self.devices:
+            raise ModelError("devices is empty; at least one is needed")
+        _check_choice(self.conditions, self.pick)
+
+
+def search_for(wanted: Wanted, executor: Executor | None = None, tell: Tell = unheard) -> Found:
+    """As `search`; `tell` is called with what is going on."""
+    known = [read_device(name) for name in dict.fromkeys(wanted.devices)]
+    given = read_data(wanted.data, wanted.seed)
+    limit = _limit(given, wanted.min_accuracy, wanted.max_rmse)
+    filled = _filled(wanted.space, known, given)
     task = filled.task(last_step=given.last_step)
-    points = cost_points(filled.candidates(), known, task, conditions)
-    check_reachable(points, conditions)
-    trainer = _trainer(train)
+    points = cost_points(filled.candidates(), known, task, wanted.conditions)
+    check_reachable(points, wanted.conditions)
+    trainer = _trainer(wanted.train)
     header = {
         "space": filled.to_dict(),
-        "seed": seed,
+        "seed": wanted.seed,
         "data": given.digest,
         "trainer": trainer if isinstance(trainer, str) else _name(trainer),
         "versions": versions(),
     }
-    study = Study(points, known[0].name, conditions, given, budget=budget, seed=seed, block=block)
-    log = Log(folder, header, fresh=fresh)
+    how = {"budget": wanted.budget, "seed": wanted.seed, "block": wanted.block}
+    study = Study(points, known[0].name, wanted.conditions, given, **how)
+    log = Log(wanted.folder, header, fresh=wanted.fresh)
     with contextlib.closing(log):
-        run = Trainings(log, executor or Here(), given, trainer, epochs, study.precisions)
-        study.run(run, tell or (lambda text: None), workers)
-        searched = Searched(filled, tuple(device.name for device in known), study, run, repeats)
-        return summed_up(searched, pick, limit)
+        where = executor or Here()
+        run = Trainings(log, where, given, trainer, wanted.epochs, study.precisions)
+        study.run(run, tell)
+        names = tuple(device.name for device in known)
+        searched = Searched(filled, names, study, run, wanted.repeats)
+        return summed_up(searched, wanted.pick, limit)
 
 
 def _check_choice(conditions: Conditions, pick: str) -> None:

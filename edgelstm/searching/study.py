@@ -26,6 +26,10 @@ INSTALL = (
 )
 
 
+def unheard(text: str) -> None:
+    """Says nothing to nobody."""
+
+
 class Study:
     """What is chosen, block by block, and what came of it.
 
@@ -65,13 +69,13 @@ class Study:
         self.names = {candidate: architecture(candidate) for candidate in self.costs}
         self.covers_all = len(set(self.names.values())) <= budget
 
-    def run(self, trainings: Trainings, tell: Tell, workers: int) -> None:
+    def run(self, trainings: Trainings, tell: Tell) -> None:
         """Until the budget is spent, every candidate is trained, or Ctrl-C."""
         blocks = Blocks(
             self._proposer(), self.names, lambda c: self._values(trainings, c), self.seed
         )
         self.trials, most = blocks.trials, min(self.budget, len(set(self.names.values())))
-        progress = Progress(self, most, tell, min(workers, self.block))
+        progress = Progress(self, most, tell)
         trainings.told = progress.trained
         try:
             while len(blocks.done) < most:
@@ -115,7 +119,6 @@ class Progress:
     study: Study
     most: int
     tell: Tell
-    workers: int
     done: int = 0
     begin: float = dataclasses.field(default_factory=time.monotonic)
 
