@@ -85,8 +85,8 @@ ORDER = {
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
     "training": "data < modules scoring < torch",
     "tools": (
-        "answer assumptions bench_report charts completion executors inputs output ranges remote_host "
-        "templates "
+        "answer assumptions bench_report charts completion executors inputs output ranges "
+        "remote_host templates "
         "words < bench_stored bench_tables export_report remote_install scatter < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
         "count_tables devices doctor options profile_csv search_tables side_by_side < "

@@ -26,6 +26,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 TRIES = 2  # of a task whose process ended
 LAST_WORDS = 200  # characters
 STARTED_S = 120.0  # a process that says nothing for so long does not start
+ANSWERS_S = 5.0  # a cluster that does not answer for so long is not there
 SCHEMES = {"dask": "distributed", "ray": "ray"}
 
 
@@ -114,10 +115,10 @@ class _Process:
 
     def call(self, call: Any, timeout_s: float | None) -> tuple[bool, Any]:
         """Whether it returned, and what it returned or raised."""
-        if self._process is None:
-            self._start()
-        assert self._pipe is not None
         try:
+            if self._process is None:
+                self._start()
+            assert self._pipe is not None
             self._pipe.send(call)
             if not self._pipe.poll(timeout_s):
                 self._end()
@@ -147,9 +148,10 @@ class _Process:
         with _one_thread():
             self._process.start()
         theirs.close()
-        if not self._pipe.poll(STARTED_S) or self._pipe.recv() != "ready":
+        if not self._pipe.poll(STARTED_S) or self._closed:
             code = self._end()
             raise Lost(self._last_words(code))
+        self._pipe.recv()  # that it is ready
 
     def _end(self) -> int | None:
         process, self._process = self._process, None
@@ -260,7 +262,7 @@ def _on_dask(address: str) -> Iterator[Executor]:
     from distributed import Client
 
     try:
-        client: Any = Client(f"tcp://{address}", timeout="5s")  # type: ignore[no-untyped-call]
+        client: Any = Client(f"tcp://{address}", timeout=ANSWERS_S)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:
         raise ModelError(_silent("dask", address, error)) from None
     with client:

@@ -70,7 +70,7 @@ def summary(found: Found) -> str:
 def headings(found: Found) -> list[str]:
     """Of the table of a front; numbers stand right."""
     name, timed = name_of(found.data.kind), found.conditions.period_ms is not None
-    made = ["candidate", f">{name}", ">95 %", ">float", ">test"]
+    made = ["candidate", f">{name} (95 %)", ">float", ">test"]
     made += [">energy a period, uJ" if timed else ">energy a step, uJ", ">time, us"]
     made += [">flash, B", ">RAM, B"]
     return made + ([">days"] if found.conditions.battery else [])
@@ -80,9 +80,9 @@ def row(point: FrontPoint, found: Found) -> tuple[str, ...]:
     """A row of it."""
     cost, data = point.cost, found.data
     mark = NOT_APART if point.told_apart_from_next is False else ""
-    figures = [f"{_score(point.score.value, data.kind)}{mark}"]
-    ends = (_score(end, data.kind) for end in (point.score.low, point.score.high))
-    figures += ["-".join(ends), _score(point.float_score.value, data.kind)]
+    ends = f"{point.score.low:.2g}-{point.score.high:.2g}"
+    figures = [f"{_score(point.score.value, data.kind)} ({ends}){mark}"]
+    figures += [_score(point.float_score.value, data.kind)]
     figures += ["-" if point.test is None else _score(point.test, data.kind)]
     figures += [_span(cost.energy), _span(cost.latency_us)]
     figures += [f"{n:,}" if n is not None else "-" for n in (cost.flash_bytes, cost.ram_bytes)]
@@ -118,7 +118,12 @@ def _score(value: float, kind: str) -> str:
 def _span(value: Interval | None) -> str:
     if value is None:
         return "-"
-    return f"{number(middle(value))} ({number(value.low)}-{number(value.high)})"
+    return f"{number(middle(value))} ({_short(value.low)}-{_short(value.high)})"
+
+
+def _short(value: float) -> str:
+    """Two digits: the end of an interval."""
+    return number(value) if value >= 100 else f"{value:.2g}"
 
 
 def _checked(path: str, exported: dict[str, Any] | None) -> str:

@@ -130,7 +130,9 @@ def _told(
     spread: dict[Candidate, tuple[float, ...]],
 ) -> tuple[FrontPoint, ...]:
     """The points with what is known of each beside its costs and its score."""
-    after = [told_apart(p.score, q.score) for p, q in zip(points, points[1:], strict=False)]
+    after: list[bool | None] = [
+        told_apart(p.score, q.score) for p, q in zip(points, points[1:], strict=False)
+    ]
     return tuple(
         dataclasses.replace(
             point,
@@ -138,7 +140,7 @@ def _told(
             test=tested[point.candidate],
             repeats=spread.get(point.candidate, ()),
         )
-        for point, apart in zip(points, [*after, None], strict=True)
+        for point, apart in zip(points, [*after, None], strict=False)
     )
 
 

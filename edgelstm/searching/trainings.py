@@ -90,7 +90,8 @@ class Trainings:
         try:
             for candidate in candidates:
                 if self.entry(candidate, seed) is None:
-                    waiting[self._submit(candidate, seed, with_data=False)] = candidate
+                    first = self.sent == 0
+                    waiting[self._submit(candidate, seed, with_data=first)] = candidate
             while waiting:
                 done, _ = concurrent.futures.wait(
                     waiting, return_when=concurrent.futures.FIRST_COMPLETED

@@ -180,6 +180,9 @@ def _check_like(network: Any, skeleton: Network, candidate: Candidate) -> None:
     sizes = [[part.sizes for part in parts(n.layers)] for n in (network, skeleton)]
     if kinds[0] != kinds[1] or sizes[0] != sizes[1] or network.input_mean is not None:
         raise ModelError(f"the trainer returned another network than {candidate.key()}: {network}")
+    for name, value in weights(network).items():
+        if not np.isfinite(value).all():
+            raise ModelError(f"the trainer returned {name} that holds NaN or infinity")
 
 
 def weights(network: Network) -> dict[str, NDArray[np.float32]]:
