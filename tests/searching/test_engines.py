@@ -89,7 +89,7 @@ def test_workers_run_side_by_side() -> None:
         for future in [executor.submit(time.sleep, 0.01) for _ in range(2)]:
             future.result()  # both have begun
         begin = time.monotonic()
-        space = Space(cell="lstm", hidden=range(2, 10), layers=1)
+        space = Space(cell="lstm", hidden=range(2, 10), layers=(1,))
         asked: dict[str, Any] = {"train": trainers.sleepy, "epochs": 2, "executor": executor}
         search(space, trainers.data(), budget=8, **asked)
         assert time.monotonic() - begin < 1.5  # eight of 0.2 s, one after the other, take 1.6

@@ -230,8 +230,9 @@ def test_data_go_to_a_worker_once() -> None:
 
 def test_ctrl_c_leaves_what_there_is(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
     from edgelstm.searching import trainings as module
+    from edgelstm.searching import working
 
-    usual, calls = module.work, []
+    usual, calls = working.work, []
 
     def work(*args: Any) -> Any:
         calls.append(1)

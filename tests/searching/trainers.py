@@ -14,7 +14,7 @@ from edgelstm.training.data import TrainingData
 
 COUNTED = "EDGELSTM_TEST_COUNTED"  # a folder in which each training leaves a file
 SPACE = Space(hidden=(2, 3, 4, 5, 6, 8, 10, 12), layers=(1, 2), precision=("int8", "float32"))
-SMALL = Space(cell="lstm", hidden=(2, 3, 4), layers=1)
+SMALL = Space(cell="lstm", hidden=(2, 3, 4), layers=(1,))
 
 
 def data(seed: int = 0) -> dict[str, Any]:
