@@ -76,8 +76,8 @@ ORDER = {
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "searching": (
-        "conditions fronts space < choosing costing log working < rejections trainings < results < "
-        "study summing_up < searching"
+        "conditions fronts space < choosing costing log working < ranking rejections room "
+        "trainings < results sizing < study summing_up < searching"
     ),
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < arena"
@@ -89,11 +89,12 @@ ORDER = {
         "remote_host templates "
         "words < bench_stored bench_tables export_report remote_install scatter < "
         "profile_report remote request < bench_remote forms < bench_calibrate cautions "
-        "count_tables devices doctor options profile_csv search_tables side_by_side < "
+        "count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables search_front < page search_page tables < written < bench_core "
         "bench_page < "
-        "bench compare export profiler search verify < search_trained < planning < commands < cli"
+        "bench compare devices export profiler search size verify < search_trained < planning < "
+        "commands < cli"
     ),
     "verification": "fidelity results sampling < spread verifier",
 }
@@ -191,7 +192,8 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
 LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
-    *(("tools", "planning", "search"), ("searching", "searching", "search")),
+    *(("tools", "planning", name) for name in ("search", "size", "devices")),
+    ("searching", "searching", "search"),
 }
 
 

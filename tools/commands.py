@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edgelstm.tools import completion, options, output, planning, words
+from edgelstm.tools import options, output, planning, words
 from edgelstm.tools.ranges import names
 
 app = typer.Typer(
@@ -165,6 +165,7 @@ def compare(
 
 
 _command()(planning.search)
+_command()(planning.size)
 
 
 @_command()
@@ -254,19 +255,7 @@ def verify(
     raise typer.Exit(command.main(files or [], sequences, steps, as_json=as_json, quiet=quiet))
 
 
-@_command()
-def devices(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="A device, or a .toml of your own.", autocompletion=completion.devices),
-    ] = None,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """List the known devices, or show one with the source of each figure."""
-    from edgelstm.tools import devices as command
-
-    raise typer.Exit(command.main(name, as_json=as_json, quiet=quiet))
+_command()(planning.devices)
 
 
 @_command()

@@ -209,3 +209,47 @@ MinAccuracy = Annotated[float | None, typer.Option(help="Of the chosen one: 0.95
 MaxRmse = Annotated[float | None, typer.Option(help="The same where y is real.")]
 Pick = Annotated[str, typer.Option(help="knee, cheapest or best.", autocompletion=completion.picks)]
 SearchOut = Annotated[Path, typer.Option("-o", "--out", help="Log, weights, front, files.")]
+
+# ---- of size
+
+SizedInputs = Annotated[int, typer.Option("--input", help="Values of x per step.")]
+SizedOutputs = Annotated[int, typer.Option("--outputs", help="Of a dense head.")]
+SizedPeriodMs = Annotated[float, typer.Option("--period-ms", help="From step to step.")]
+SizedBattery = Annotated[
+    str,
+    typer.Option(
+        "--battery", help="cr2032, or a charge in mAh.", autocompletion=completion.batteries
+    ),
+]
+SizedMinDays = Annotated[
+    float, typer.Option("--min-days", help="That the battery lasts; 0: no matter.")
+]
+SizedCells = Annotated[
+    str | None,
+    typer.Option("--cell", help="All that run there if absent.", autocompletion=completion.cells),
+]
+SizedSteps = Annotated[
+    int | None, typer.Option("--steps", help="Of a call; those of export's file if absent.")
+]
+Typical = Annotated[
+    bool, typer.Option("--typical", help="Typical figures hold the limits, not upper ends.")
+]
+
+# ---- of devices
+
+ListedDevice = Annotated[
+    str | None,
+    typer.Argument(help="A device, or a .toml of your own.", autocompletion=completion.devices),
+]
+RankedModel = Annotated[
+    str | None, typer.Option("--for", help="Rank them for a network; japanese_vowels: bundled.")
+]
+BudgetUj = Annotated[float | None, typer.Option(help="Of a period, else of a step; with --for.")]
+BudgetMs = Annotated[float | None, typer.Option(help="Of a step; with --for.")]
+MinDays = Annotated[float | None, typer.Option(help="That the battery lasts; with --for.")]
+RankedSleep = Annotated[
+    str | None,
+    typer.Option(
+        "--sleep", help="deep or clocks-on; deep if absent.", autocompletion=completion.sleeps
+    ),
+]

@@ -96,3 +96,84 @@ def search(
 
         raise typer.Exit(search_trained.main(asked, as_json=as_json, quiet=quiet))
     raise typer.Exit(command.main(asked, as_json=as_json, quiet=quiet))
+
+
+def size(
+    device: options.Device = None,
+    input_size: options.SizedInputs = 12,
+    outputs: options.SizedOutputs = 9,
+    period_ms: options.SizedPeriodMs = 20.0,
+    battery: options.SizedBattery = "cr2032",
+    min_days: options.SizedMinDays = 365.0,
+    cell: options.SizedCells = None,
+    precision: options.Precisions = None,
+    layers: options.LayerCounts = "1:2",
+    sleep: options.OneSleep = "deep",
+    typical: options.Typical = False,
+    steps: options.SizedSteps = None,
+    kernels: options.Kernels = None,
+    explain: options.Explain = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say how large a network may be: what a period, a battery and a chip leave room for."""
+    from edgelstm.searching import sizing
+    from edgelstm.tools import size as command
+    from edgelstm.tools.request import DEFAULT_DEVICE
+
+    room = sizing.size(
+        device or DEFAULT_DEVICE,
+        input_size=input_size,
+        outputs=outputs,
+        period_ms=period_ms,
+        battery=battery,
+        min_days=min_days,
+        cells=names(cell),
+        precisions=names(precision),
+        layers=whole_numbers(layers, "--layers"),
+        sleep=sleep,
+        typical=typical,
+        steps=steps,
+        kernels=kernels,
+    )
+    code = command.main(room, as_json=as_json, quiet=quiet, explain=explain)
+    raise typer.Exit(code)
+
+
+def devices(
+    name: options.ListedDevice = None,
+    model: options.RankedModel = None,
+    cell: options.Cell = None,
+    input_size: options.InputSize = None,
+    hidden: options.Hidden = None,
+    layers: options.Layers = None,
+    projection: options.Projection = None,
+    outputs: options.Outputs = None,
+    precision: options.ProfiledPrecision = None,
+    budget_uj: options.BudgetUj = None,
+    budget_ms: options.BudgetMs = None,
+    period_ms: options.PeriodMs = None,
+    sleep: options.RankedSleep = None,
+    battery: options.Battery = None,
+    min_days: options.MinDays = None,
+    kernels: options.Kernels = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """List the known devices, show one with its sources, or rank them for a network."""
+    from edgelstm.tools import devices as command
+    from edgelstm.tools.profile_request import Shape
+
+    asked = command.Asked(
+        model=model,
+        shape=Shape(cell, input_size, hidden, layers, projection, outputs),
+        precision=precision,
+        budget_uj=budget_uj,
+        budget_ms=budget_ms,
+        period_ms=period_ms,
+        sleep=sleep,
+        battery=battery,
+        min_days=min_days,
+        kernels=kernels,
+    )
+    raise typer.Exit(command.main(name, asked, as_json=as_json, quiet=quiet))

@@ -158,7 +158,7 @@ def duty(
 
 def _waiting(sleep: str, step: Step, device: Device, made: Duty) -> Waiting:
     mode = device.texts.get("sleep.mode") if sleep == "deep" else None
-    wait, basis, reason = _wait_mw(device, sleep)
+    wait, basis, reason = wait_mw(device, sleep)
     if step.energy_uj is None:
         reason = "the energy of a step is not known"
     if made.duty_cycle.low > 1:
@@ -184,7 +184,7 @@ def _waiting(sleep: str, step: Step, device: Device, made: Duty) -> Waiting:
         wait,
         mean,
         _map(slow, *parts) if made.slowest_clock_mhz else None,
-        _life(made.battery, mean),
+        life_days(made.battery, mean),
         weakest([basis, step.basis]),
         None,
     )
@@ -203,7 +203,7 @@ def power_ratio(device: Device, clock_mhz: float) -> float | None:
     return fixed + (1 - fixed) * clock_mhz / device.clock.typical
 
 
-def _wait_mw(device: Device, sleep: str) -> tuple[Interval | None, str, str | None]:
+def wait_mw(device: Device, sleep: str) -> tuple[Interval | None, str, str | None]:
     """Milliwatts while waiting and their basis, or the reason why they are not known."""
     board = device.kind == "sbc"
     keys = ["power.idle_w" if board else "power.idle_clocks_on_mw"]
@@ -219,7 +219,8 @@ def _wait_mw(device: Device, sleep: str) -> tuple[Interval | None, str, str | No
     return Interval(*ends), weakest(f.basis for f in figures), None
 
 
-def _life(battery: Battery | None, mean_mw: Interval) -> Interval | None:
+def life_days(battery: Battery | None, mean_mw: Interval) -> Interval | None:
+    """Days that a battery lasts at an average power; None without one."""
     if battery is None:
         return None
     days = _map(lambda mw: battery.usable_j * 1000 / mw / DAY, mean_mw)
