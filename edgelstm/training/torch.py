@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -82,7 +83,8 @@ def _alone(seed: int) -> Iterator[None]:
     """One thread and a random state of its own; the caller's are as before."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections")  # are slower, no more
             torch.manual_seed(seed)
             torch.set_num_threads(1)
             torch.use_deterministic_algorithms(True)
