@@ -42,7 +42,9 @@ def print_found(found: Found, exported: dict[str, Any] | None, out: pathlib.Path
             f"chosen for {device}: {point.candidate.key()}, {found.chosen.reason}", whole=True
         )
     for artifact in (exported or {}).get("artifacts", ()):
-        output.print_line(f"file: {artifact['path']} ({_checked(artifact['path'], exported)})")
+        output.print_line(
+            f"file: {artifact['path']} ({_checked(artifact['path'], exported)})", whole=True
+        )
     output.print_line(f"page: {out / 'front.html'}", whole=True)
 
 
@@ -55,7 +57,7 @@ def found_device(name: str) -> Any:
 
 def summary(found: Found) -> str:
     """What was done, in a line."""
-    told = f"{counted(found.trainings, 'training')} of {found.epochs} epochs"
+    told = f"{counted(found.trainings, 'training')} of {counted(found.epochs, 'epoch')}"
     n = len(found.entries)
     if found.trainings < n:
         told = f"{n} trained, {found.trainings} of them now"
@@ -100,7 +102,8 @@ def notes(found: Found) -> Iterator[str]:
             "intervals overlap"
         )
     yield "energy and time are estimates: neighbours are ranked, not measured"
-    yield f"the front is of what was trained, with this trainer and {found.epochs} epochs"
+    epochs = counted(found.epochs, "epoch")
+    yield f"the front is of what was trained, with this trainer and {epochs}"
     for device in found.devices:
         for point in found.front(device):
             if len(point.repeats) > 1:

@@ -34,7 +34,7 @@ def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
     check_output(options, as_json=as_json)
     asked = options.training
     wanted = _wanted(options)
-    workers = _workers(options)
+    workers = processes(options)
     with output.progress(quiet) as tell:
         tell(f"training on {asked.engine or f'{workers} of this machine'}, {asked.block} a block")
         with executors.opened(asked.engine, workers, asked.timeout_s) as executor:
@@ -86,7 +86,7 @@ def _wanted(options: SearchOptions) -> Wanted:
     )
 
 
-def _workers(options: SearchOptions) -> int:
+def processes(options: SearchOptions) -> int:
     """Processes of this machine; those beyond the block idle, and that is said."""
     asked = options.training
     if asked.workers is None:
