@@ -66,7 +66,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _circle(dot: Dot, x: float, y: float) -> str:
-    told = f"<title>{escape(dot.name)}</title>"
+    told = f"<title>{escape(dot.name)} at {number(dot.x)}</title>"
     ring = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="9"/>' if dot.chosen else ""
     size, colour = (5, "s0") if dot.on_front else (3.5, "s5")
     return f'{ring}<circle class="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">{told}</circle>'

@@ -1,9 +1,11 @@
 """The page of `search`: accuracy over energy per device, side by side, from the same results."""
 
+import dataclasses
 from collections.abc import Iterator
 
 from edgelstm.cost.variants import middle
 from edgelstm.printable import printable_texts
+from edgelstm.searching import fronts
 from edgelstm.searching.costing import Point
 from edgelstm.searching.log import Entry
 from edgelstm.searching.results import Found, name_of
@@ -63,26 +65,48 @@ def _charts(found: Found) -> Iterator[tuple[str, str]]:
     for device in found.devices:
         on = {point.candidate for point in found.front(device)}
         dots: list[Dot] = []
+        alone: list[Dot] = []
         for point in found.points:
             entry = entries.get(architecture(point.candidate))
             if point.device == device and point.cost.accepted and point.cost.energy and entry:
                 dots += _dots(point, entry, found, point.candidate in on)
+                alone += _dots(point, entry, found, False, step=True)
         if dots:
             title = f"{device}: {name} over energy, {len(dots)} trained"
             rising = found.data.kind == CLASSES
             across = f"energy {per}, uJ"
             yield device, scatter(title, dots, across, name, rising=rising)
+            if found.conditions.period_ms is not None:
+                yield from _continuous(device, alone, dots, name, rising)
 
 
-def _dots(point: Point, entry: Entry, found: Found, on_front: bool) -> Iterator[Dot]:
+def _continuous(
+    device: str, alone: list[Dot], dots: list[Dot], name: str, rising: bool
+) -> Iterator[tuple[str, str]]:
+    """The front of continuous use, where it is another than that of the period."""
+    sign = 1 if rising else -1
+    best = {dot.name for dot in fronts.front(alone, lambda dot: (sign * dot.y, dot.x))}
+    if best == {dot.name for dot in dots if dot.on_front}:
+        return
+    drawn = [dataclasses.replace(dot, on_front=dot.name in best) for dot in alone]
+    title = f"{device}, without waiting"
+    yield title, scatter(title, drawn, "energy a step, uJ", name, rising=rising)
+
+
+def _dots(
+    point: Point, entry: Entry, found: Found, on_front: bool, *, step: bool = False
+) -> Iterator[Dot]:
+    """A trained point, if it has a score; `step`: over the energy of the step alone."""
     score = entry.scores.get(point.candidate.precision)
     if score is None or entry.reason:
         return
-    assert point.cost.energy is not None
-    energy, chosen = middle(point.cost.energy), found.chosen
+    cost = point.cost.energy_uj if step else point.cost.energy
+    if cost is None:
+        return
+    energy, chosen = middle(cost), found.chosen
     taken = chosen is not None and (chosen.point.candidate, chosen.device) == (
         point.candidate,
         point.device,
     )
-    told = f"{point.candidate.key()}: {score.value:.3f}, {number(energy)} uJ"
+    told = f"{point.candidate.key()}: {score.value:.3f}"
     yield Dot(told, energy, score.value, on_front, taken)

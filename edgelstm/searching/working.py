@@ -161,15 +161,17 @@ def find_trainer(name: str) -> Trainer:
         ModelError: There is none of that name, or its module cannot be imported.
     """
     module, _, function = name.partition(":")
+    if not module or not function:
+        raise ModelError(f"trainer '{name}' is none; MODULE:FUNCTION is needed")
     try:
-        found: Trainer = getattr(importlib.import_module(module), function)
-    except ImportError as error:
-        raise ModelError(f"trainer '{name}' cannot be imported: {error}") from None
-    except (AttributeError, ValueError):
-        raise ModelError(f"trainer '{name}' is not there; MODULE:FUNCTION is needed") from None
+        found: Any = getattr(importlib.import_module(module), function, None)
+    except Exception as error:  # whatever a module does as it is imported
+        told = one_line(str(error))
+        raise ModelError(f"trainer '{name}' cannot be imported: {told}") from None
     if not callable(found):
-        raise ModelError(f"trainer '{name}' is not a function")
-    return found
+        raise ModelError(f"trainer '{name}': {module} has no function '{function}'")
+    trainer: Trainer = found
+    return trainer
 
 
 def _check_like(network: Any, skeleton: Network, candidate: Candidate) -> None:

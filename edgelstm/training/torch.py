@@ -34,8 +34,8 @@ class Settings:
         weight_decay, state_penalty: Both keep gate sums and cell state small, inside the +-8 of
             int8's gate format; the penalty is times the mean square of the last cell state.
         clip: The largest norm of a gradient.
-        input_noise, gain_noise: Standard deviations of what is added to inputs, in units of theirs,
-            and of a series' factor.
+        input_noise, gain_noise: Standard deviations of what is added to inputs, and of a series'
+            factor.
         max_cut: Steps taken off a series' start, at most.
         patience: Share of the epochs after which training ends if validation has not become better.
     """
@@ -104,11 +104,10 @@ def _fitted(model: Layered, data: TrainingData, epochs: int, settings: Settings)
         optimizer, rate, epochs=epochs, steps_per_epoch=batches
     )
     best, best_loss, best_epoch = model, math.inf, 0
-    noise = settings.input_noise * float(x.std())
     for epoch in range(epochs):
         for chosen in torch.split(torch.randperm(len(x)), settings.batch):
             optimizer.zero_grad()
-            result, penalty = model(_varied(x[chosen], noise, settings))
+            result, penalty = model(_varied(x[chosen], settings))
             loss = _loss(result, y[chosen], data.kind) + settings.state_penalty * penalty
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
@@ -135,12 +134,12 @@ def _loss(result: torch.Tensor, y: torch.Tensor, kind: str) -> torch.Tensor:
     return nn.functional.mse_loss(result, y.reshape(result.shape))
 
 
-def _varied(x: torch.Tensor, noise: float, settings: Settings) -> torch.Tensor:
+def _varied(x: torch.Tensor, settings: Settings) -> torch.Tensor:
     """Series cut at the start, scaled and with noise; the zeros in front stay zeros."""
-    if not (noise or settings.gain_noise or settings.max_cut):
+    if not (settings.input_noise or settings.gain_noise or settings.max_cut):
         return x
     present = (x != 0).any(dim=-1, keepdim=True)
     cut = torch.randint(0, settings.max_cut + 1, (len(x), 1, 1))
     kept = present & (present.cumsum(dim=1) > cut)
     gain = 1 + settings.gain_noise * torch.randn(len(x), 1, 1)
-    return kept * (gain * x + noise * torch.randn_like(x))
+    return kept * (gain * x + settings.input_noise * torch.randn_like(x))

@@ -261,7 +261,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"min_accuracy": 1.5}, "min_accuracy is 1.5; a number above 0, at most 1"),
     ({"max_rmse": 0.5}, "max_rmse is given, and y holds classes"),
     ({"period_ms": float("nan")}, "period_ms is nan"),
-    ({"train": "tests.searching.trainers:absent"}, "is not there; MODULE:FUNCTION is needed"),
+    ({"train": "tests.searching.trainers:absent"}, "has no function 'absent'"),
     ({"train": "no_such_module:train"}, "cannot be imported"),
     ({"train": 3}, "train is a int; a function is needed"),
 ]
