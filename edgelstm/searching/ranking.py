@@ -188,8 +188,9 @@ def _row(device: Device, precision: str, cost: Cost, beyond: str) -> Ranked:
 def _ranked(rows: Sequence[Ranked]) -> Iterator[Ranked]:
     """By energy, of equal ones the best known first; those that do not meet what was asked last."""
     known = sorted(rows, key=lambda row: (not row.meets, *_order(row)))
-    for rank, (row, after) in enumerate(zip(known, [*known[1:], None], strict=True), 1):
-        told_apart = not _overlap(row.energy, after.energy) if after else None
+    for rank, row in enumerate(known, 1):
+        after = known[rank : rank + 1]
+        told_apart = not _overlap(row.energy, after[0].energy) if after else None
         yield dataclasses.replace(row, rank=rank, told_apart_from_next=told_apart)
 
 
