@@ -12,7 +12,14 @@ import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.stages import cores
-from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
+from edgelstm.installed import (
+    BITS,
+    CPU_WHEELS,
+    INSTALL_32,
+    check_installed,
+    install_line,
+    is_installed,
+)
 from edgelstm.layers.directions import parts
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
@@ -28,7 +35,8 @@ PACKAGES = (
     ("flatbuffers", "writing .tflite", install_line("flatbuffers")),
     ("safetensors", "reading .safetensors", install_line("safetensors")),
     ("jinja2", "profile --html", install_line("jinja2")),
-    ("torch", "from_torch and .pt files", 'pip install "edgelstm[torch]"'),
+    ("torch", "search, from_torch and .pt files", f'pip install "edgelstm[torch]" {CPU_WHEELS}'),
+    ("optuna", "search", f'pip install "edgelstm[search]" {CPU_WHEELS}'),
 )
 
 

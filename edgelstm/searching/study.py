@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from edgelstm.cost.variants import middle
 from edgelstm.errors import ModelError
-from edgelstm.installed import is_installed
+from edgelstm.installed import CPU_WHEELS, is_installed
 from edgelstm.searching import fronts
 from edgelstm.searching.choosing import Blocks, Listed, Proposer, Sampler, Values, spread
 from edgelstm.searching.conditions import Conditions
@@ -21,8 +21,8 @@ from edgelstm.training.data import CLASSES, TrainingData
 
 Tell = Callable[[str], None]
 INSTALL = (
-    'pip install "edgelstm[search]" --extra-index-url https://download.pytorch.org/whl/cpu '
-    "(without that index torch brings gigabytes of CUDA)"
+    f'pip install "edgelstm[search]" {CPU_WHEELS} (without that index torch brings gigabytes of '
+    "CUDA)"
 )
 
 
