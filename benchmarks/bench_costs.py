@@ -3,10 +3,12 @@
 A point is a network that does not exist yet, a precision and a device: its shapes, its counts, time
 and energy of a step, and whether it fits. Points are drawn by seed and computed one after the
 other, on one core; `cold` begins with no layer counted, `warm` computes the same points again.
+`search` is as many points as `edgelstm search --costs` takes them: every candidate on each device.
 """
 
 import argparse
 import random
+import resource
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +19,8 @@ from edgelstm.cost.energy import estimate
 from edgelstm.cost.memory import fit
 from edgelstm.devices.device import Device, read_device
 from edgelstm.model.sizes import shapes
+from edgelstm.searching.costing import cost_points
+from edgelstm.searching.space import Space, Task
 
 DEVICES = ("stm32u575", "nrf52840", "rpi-5")
 CELLS = ("lstm", "lstm_peephole", "gru", "mgu")
@@ -72,6 +76,17 @@ def seconds(points: Sequence[Point]) -> float:
     return time.process_time() - start
 
 
+def search_seconds(n_points: int, seed: int) -> float:
+    """Time on one core, with no layer counted before."""
+    space = Space(CELLS, range(4, 129), (1, 2, 3), PRECISIONS, (None, 2, 16))
+    candidates = random.Random(seed).sample(space.candidates(), -(-n_points // len(DEVICES)))
+    devices, task = [read_device(name) for name in DEVICES], Task(INPUT_SIZE, OUTPUTS, STEPS)
+    forget()
+    start = time.process_time()
+    cost_points(candidates, devices, task)
+    return time.process_time() - start
+
+
 def forget() -> None:
     """Empties what is kept of cells and layers."""
     for kept in (trace, count_part):
@@ -88,10 +103,14 @@ def main() -> None:
     forget()
     print(f"{asked.points:,} points on {', '.join(DEVICES)}, seed {asked.seed}, one core")
     for name in ("cold", "warm"):
-        took = seconds(points)
-        print(f"{name}  {took:6.2f} s  {asked.points / took:8,.0f} points a second")
-    layers = count_part.cache_info().currsize
-    print(f"{layers:,} layers counted")
+        _print(name, seconds(points), asked.points)
+    print(f"{count_part.cache_info().currsize:,} layers counted")
+    _print("search", search_seconds(asked.points, asked.seed), asked.points)
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most")
+
+
+def _print(name: str, took: float, n_points: int) -> None:
+    print(f"{name:6s}{took:6.2f} s  {n_points / took:8,.0f} points a second")
 
 
 if __name__ == "__main__":

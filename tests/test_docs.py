@@ -170,6 +170,6 @@ def test_commands_of_the_readme_run(
     edgelstm.write(edgelstm.demo(), "speech.onnx")
     np.save("x.npy", edgelstm.demo_data().calibration)
     ran = [words for words in shell_lines("README.md") if words[0] == "edgelstm"]
-    assert len(ran) == 12
+    assert len(ran) == 14
     for words in ran:
         assert run(*words[1:]) == 0, (words, capsys.readouterr().err)

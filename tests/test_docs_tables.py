@@ -17,6 +17,7 @@ from edgelstm.formats.table import FORMATS, suffix_of
 from edgelstm.installed import is_installed
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
+from edgelstm.searching.conditions import KINDS
 from tests.conftest import Printed
 from tests.networks import random_input, random_network
 
@@ -83,6 +84,28 @@ def test_keys_of_compare_are_those_that_are_listed() -> None:
     found = edgelstm.compare(network, random_input(network, 6, 9), devices=["rpi-5"], measure=False)
     got, told = set(keys(found.to_dict())), part("compare --json")
     assert got - OF_THE_WHOLE <= listed(told)
+    assert first_column(told) - got == set()
+
+
+@pytest.mark.parametrize(
+    ("title", "commands"),
+    [
+        ("search --json", ["search --costs --hidden 8 --period-ms 20 --json"]),
+        (
+            "size --json and devices --for --json",
+            [
+                "size --cell gru --precision float32 --min-days 30 --json",
+                "devices --for japanese_vowels --json",
+            ],
+        ),
+    ],
+)
+def test_keys_of_searching_are_those_that_are_listed(
+    title: str, commands: list[str], printed: Printed
+) -> None:
+    got = set().union(*(keys(json.loads("\n".join(printed(command)))) for command in commands))
+    told = part(title)
+    assert got - OF_THE_WHOLE <= listed(told) | set(KINDS)
     assert first_column(told) - got == set()
 
 

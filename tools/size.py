@@ -18,7 +18,7 @@ BINDS = {
     "battery": "the battery binds",
     "range": "nothing binds",
 }
-NOT_CLAIMED = "this is what there is room for, not what suffices: `edgelstm search` trains"
+NOT_CLAIMED = "this is what there is room for, not what suffices"
 
 
 def main(room: Room, *, as_json: bool, quiet: bool, explain: bool) -> int:
@@ -66,7 +66,8 @@ def _take(row: Row) -> str:
 
 def _days(room: Room) -> str:
     name = room.battery if isinstance(room.battery, str) else f"{room.battery:g}"
-    named = f"{name} mAh" if name.replace(".", "", 1).isdigit() else name.upper()
+    is_charge = name.replace(".", "", 1).isdigit()
+    named = f"battery of {name} mAh" if is_charge else name.upper()
     return f"a {named} for {number(room.min_days)} days"
 
 

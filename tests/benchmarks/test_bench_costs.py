@@ -21,8 +21,9 @@ def test_it_prints_seconds_and_points_a_second(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bench_costs", "--points", "40"])
     bench.main()
-    head, *rows, layers = capsys.readouterr().out.splitlines()
+    head, *rows, layers, searched, memory = capsys.readouterr().out.splitlines()
     assert head.startswith("40 points on stm32u575, nrf52840, rpi-5, seed 0")
     assert [row.split()[0] for row in rows] == ["cold", "warm"]
-    assert all(row.endswith("points a second") for row in rows)
+    assert all(row.endswith("points a second") for row in (*rows, searched))
     assert layers.endswith("layers counted")
+    assert searched.startswith("search ") and memory.endswith(" MB at most")
