@@ -173,7 +173,7 @@ class Found:
             "space": self.space.to_dict(),
             "devices": list(self.devices),
             "period_ms": self.conditions.period_ms,
-            "sleep": self.conditions.sleep,
+            "sleep": self.conditions.sleep if self.conditions.period_ms else None,
             "seed": self.seed,
             "block": self.block,
             "budget": self.budget,
