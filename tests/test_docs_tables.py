@@ -93,7 +93,8 @@ def test_keys_of_compare_are_those_that_are_listed() -> None:
         (
             "search --json",
             [
-                "search --train tests.searching.trainers:quick --hidden 4 --layers 1 --workers 1 --period-ms 20 --json"
+                "search --train tests.searching.trainers:quick --hidden 4 --layers 1 --workers 1 "
+                "--period-ms 20 --json"
             ],
         ),
         (
