@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pathlib
 import queue
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -175,6 +176,7 @@ class _Process:
 
 def _worker(pipe: Connection, words: str, limit_bytes: int | None) -> None:
     """The life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's
     file = os.open(words, os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 2)
     os.dup2(file, 1)  # standard output belongs to the command

@@ -61,10 +61,10 @@ def summary(found: Found) -> str:
     n = len(found.entries)
     if found.trainings < n:
         told = f"{n} trained, {found.trainings} of them now"
-    if found.covers_all:
-        told += ": every candidate"
     if found.interrupted:
         told += ", ended before it was done"
+    elif found.covers_all:
+        told += ": every candidate"
     series = f"{len(found.data.train)} series, {len(found.data.valid)} held out"
     return f"{told}; {series}; digest {found.digest}"
 

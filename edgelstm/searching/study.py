@@ -20,6 +20,7 @@ from edgelstm.text import counted, number
 from edgelstm.training.data import CLASSES, TrainingData
 
 Tell = Callable[[str], None]
+INTERRUPTS = (KeyboardInterrupt, SystemExit)  # the command ends by the second
 INSTALL = (
     f'pip install "edgelstm[search]" {CPU_WHEELS} (without that index torch brings gigabytes of '
     "CUDA)"
@@ -77,6 +78,7 @@ class Study:
         self.trials, most = blocks.trials, min(self.budget, len(set(self.names.values())))
         progress = Progress(self, most, tell)
         trainings.told = progress.trained
+        new: list[Candidate] = []
         try:
             while len(blocks.done) < most:
                 block, new = blocks.ask(min(self.block, most - len(blocks.done)))
@@ -84,8 +86,10 @@ class Study:
                 self.trained |= {architecture(candidate): candidate for candidate in new}
                 blocks.tell(block)
                 progress.block(trainings)
-        except KeyboardInterrupt:
+        except INTERRUPTS:
             self.interrupted = True
+            done = [c for c in new if trainings.entry(c, self.seed)]
+            self.trained |= {architecture(candidate): candidate for candidate in done}
 
     def values(self, entry: Entry, candidate: Candidate, cost: Cost) -> Values | None:
         """How good, the larger the better, then the costs in logarithms; None: it failed."""

@@ -38,7 +38,7 @@ def summed_up(searched: Searched, rule: str, limit: float | None) -> Found:
     try:
         if not study.interrupted:
             spread = _repeated(searched, list(on))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # the command ends by the second
         study.interrupted = True
     tested = {candidate: _tested(searched, candidate) for candidate in on}
     made = {device: _told(points, tested, spread) for device, points in bare.items()}

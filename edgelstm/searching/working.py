@@ -107,7 +107,7 @@ def work(asked: Work, data: TrainingData | None = None) -> Outcome:
             return _failed(begin, host, "its results are not finite")
     except (ModelError, DeviceError) as error:
         return _failed(begin, host, str(error))
-    except Exception as error:  # whatever a trainer raises: the search goes on
+    except (Exception, SystemExit) as error:  # whatever a trainer raises: the search goes on
         return _failed(begin, host, f"{type(error).__name__}: {error}")
     cut = {name: saturated(made) for name, made in ready.items()}
     return Outcome(found, cut, weights(network), round(seconds, 3), host)
