@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.searching.searching import search
-from edgelstm.searching.space import Space
 from edgelstm.tools import executors
 from edgelstm.tools.executors import Lost, Workers, opened
 from tests.searching import trainers
@@ -86,13 +84,11 @@ def test_a_cluster_without_its_package_names_the_line(monkeypatch: pytest.Monkey
 
 def test_workers_run_side_by_side() -> None:
     with Workers(2) as executor:
-        for future in [executor.submit(time.sleep, 0.01) for _ in range(2)]:
+        for future in [executor.submit(trainers.span, 0.3) for _ in range(2)]:
             future.result()  # both have begun
-        begin = time.monotonic()
-        space = Space(cell="lstm", hidden=range(2, 10), layers=(1,))
-        asked: dict[str, Any] = {"train": trainers.sleepy, "epochs": 2, "executor": executor}
-        search(space, trainers.data(), budget=8, **asked)
-        assert time.monotonic() - begin < 1.5  # eight of 0.2 s, one after the other, take 1.6
+        spans = [f.result() for f in [executor.submit(trainers.span, 0.5) for _ in range(4)]]
+        overlaps = sum(one[0] < other[1] and other[0] < one[1] for one in spans for other in spans)
+        assert overlaps > len(spans)  # not with itself alone
 
 
 def test_what_a_call_raises_comes_back() -> None:

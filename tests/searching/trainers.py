@@ -39,6 +39,13 @@ def sleepy(candidate: Candidate, given: TrainingData, seed: int, epochs: int) ->
     return quick(candidate, given, seed, epochs)
 
 
+def span(seconds: float) -> tuple[float, float]:
+    """When a call began and ended."""
+    begin = time.monotonic()
+    time.sleep(seconds)
+    return begin, time.monotonic()
+
+
 def raising(candidate: Candidate, given: TrainingData, seed: int, epochs: int) -> Network:
     """Raises for 3 units."""
     if candidate.hidden_size == 3:
