@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgelstm.cost.cycles import Interval
 from edgelstm.cost.variants import middle
@@ -18,7 +17,6 @@ from edgelstm.tools import output
 SLEEPS = {"deep": "in deep sleep", "clocks-on": "with clocks on"}
 MOST_ROWS = 100  # of a device, on the terminal
 ENDS = ("low", "typical", "high")
-INTERVALS = ("energy_uj", "energy_period_uj", "average_mw", "latency_us", "battery_days")
 
 
 def print_costs(
@@ -117,19 +115,20 @@ def refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
 def render_csv(points: Sequence[Point]) -> str:
     """One table, a row per point; an interval is three columns."""
     text = io.StringIO()
-    rows = [flat(point.to_dict()) for point in points]
+    rows = [_csv_row(point) for point in points]
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)
     return text.getvalue()
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Intervals as a column per end, whether they are known or not."""
-    made: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict) or key in INTERVALS:
-            made |= {f"{key}_{end}": value and value[end] for end in ENDS}
-        else:
-            made[key] = value
-    return made
+def _csv_row(point: Point) -> Mapping[str, str | float | None]:
+    """The columns are there whether their figures are known or not."""
+    cost, row = point.cost, {**vars(point.candidate), "device": cell(point.device)}
+    row["macs"] = cost.macs
+    for name in ("energy_uj", "energy_period_uj", "average_mw", "latency_us"):
+        interval = getattr(cost, name)
+        row |= {f"{name}_{end}": interval and getattr(interval, end) for end in ENDS}
+    for name in ("flash_bytes", "ram_bytes", "fits", "accepted", "kind"):
+        row[name] = getattr(cost, name)
+    return row | {"reason": cell(cost.reason)}

@@ -23,10 +23,11 @@ from edgelstm.tools.export import exported_report
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import DEFAULT_DEVICE, Request
 from edgelstm.tools.search import SearchOptions, check_output
-from edgelstm.tools.search_tables import flat
+from edgelstm.tools.search_tables import ENDS
 from edgelstm.training.data import CLASSES
 
 INTERRUPTED = 130
+INTERVALS = ("energy_uj", "energy_period_uj", "average_mw", "latency_us", "battery_days")
 
 
 def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
@@ -137,7 +138,7 @@ def _front_csv(result: dict[str, Any]) -> str:
     for front in result["fronts"]:
         for point in front["points"]:
             row = {key: value for key, value in point.items() if key != "repeats"}
-            rows.append(flat({"device": front["device"], **row.pop("candidate"), **row}))
+            rows.append(_flat({"device": front["device"], **row.pop("candidate"), **row}))
     if not rows:
         return ""
     text = io.StringIO()
@@ -145,3 +146,14 @@ def _front_csv(result: dict[str, Any]) -> str:
     writer.writeheader()
     writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Intervals as a column per end, whether they are known or not."""
+    made: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict) or key in INTERVALS:
+            made |= {f"{key}_{end}": value and value[end] for end in ENDS}
+        else:
+            made[key] = value
+    return made

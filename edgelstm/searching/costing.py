@@ -39,6 +39,7 @@ class Cost:
         kind: One of `KINDS`; None: the point is accepted.
         reason: Why it is refused; None if it is not.
         fit: What there is of flash and RAM.
+        has_period: Whether a period was given.
     """
 
     macs: int | None
@@ -55,6 +56,7 @@ class Cost:
     kind: str | None = None
     reason: str | None = None
     fit: Fit | None = None
+    has_period: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -64,7 +66,7 @@ class Cost:
     @property
     def energy(self) -> Interval | None:
         """What energy means as an objective, a bound and a budget: of a period if there is one."""
-        return self.energy_period_uj or self.energy_uj
+        return self.energy_period_uj if self.has_period else self.energy_uj
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +139,6 @@ def cost_of(
     steps: int,
     given: Conditions,
     no_file: str | None,
-    *,
-    file_bytes: int | None = None,
 ) -> Cost:
     """What counts cost on a device.
 
@@ -148,20 +148,12 @@ def cost_of(
         steps: Of a call of the file.
         given: How it is used, and the bounds.
         no_file: Why no file of it runs on the device; None if one does.
-        file_bytes: Of its `.tflite` file; None without one.
     """
     energy = estimate(
-        counts,
-        device,
-        given.kernels,
-        period_ms=given.period_ms,
-        battery=given.battery,
+        counts, device, given.kernels, period_ms=given.period_ms, battery=given.battery
     )
     runtime = costs.RUNTIMES[energy.kernels]
-    held = None if device.kind == "sbc" else file_bytes
-    space = costs.unless(
-        no_file, fit(counts, device, steps=steps, runtime=runtime, file_bytes=held)
-    )
+    space = costs.unless(no_file, fit(counts, device, steps=steps, runtime=runtime))
     chosen, other = _ways(energy, waits(device, given.sleep))
     mean = chosen.average_mw if chosen else None
     made = Cost(
@@ -177,6 +169,7 @@ def cost_of(
         space.fits,
         energy.basis,
         fit=space,
+        has_period=given.period_ms is not None,
     )
     refusals = _refusals(made, energy, chosen, given, no_file)
     kind, reason = next(refusals, (None, None))
@@ -223,7 +216,7 @@ def _refusals(
     if period and late and late > period:
         needs, has = apart(late, period)
         yield "period", f"does not keep up ({needs} of {has} ms)"
-    wanted = cost.energy_period_uj if period else cost.energy_uj
+    wanted = cost.energy
     if wanted is None and ("energy" in given.objectives or given.max_energy_uj):
         reason = energy.energy_reason or energy.latency_reason or (way.reason if way else None)
         yield "energy-unknown", f"energy not known: {reason}"

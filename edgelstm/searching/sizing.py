@@ -165,6 +165,7 @@ def _rows(space: Space, asked: _Question, *, named: bool) -> tuple[list[Row], li
     """The rows, largest first, and what cannot be sized."""
     rows: list[Row] = []
     skipped: dict[tuple[str, str], list[str]] = {}
+    is_timed = False
     for candidate in space.candidates():
         network, precision = candidate.network(asked.task), candidate.precision
         cost = _cost(
@@ -174,11 +175,12 @@ def _rows(space: Space, asked: _Question, *, named: bool) -> tuple[list[Row], li
             raise ModelError(f"{candidate.cell} in {precision}: {cost.reason}")
         if cost.kind in ("unsupported", "energy-unknown", "latency"):
             skipped.setdefault((precision, str(cost.reason)), []).append(candidate.cell)
+            is_timed |= cost.kind == "energy-unknown" and cost.latency_us is not None
         else:
             rows.append(_largest(candidate, asked))
     if not rows:
         reason = next(iter(skipped))[1]
-        told = "; give --min-days 0 to size by time and memory alone" if asked.min_days else ""
+        told = "; give --min-days 0 to size by time and memory alone" if is_timed else ""
         raise DeviceError(f"{asked.device.name} has no size: {reason}{told}")
     rows.sort(key=lambda row: (-(row.parameters or 0), row.layers))
     return rows, [

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from edgelstm.cost.arena import _arena
 from edgelstm.cost.count_ops import count_part
 from edgelstm.devices.device import read_device
 from edgelstm.errors import DeviceError, ModelError
+from edgelstm.formats import write
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.searching.conditions import KINDS, Conditions
 from edgelstm.searching.costing import Cost, Point, cost_points
 from edgelstm.searching.rejections import check_reachable, count_rejected
 from edgelstm.searching.space import Candidate, Space, Task
+from tests.networks import bidirectional_network
 from tests.tools.test_cli import run
 
 Captured = pytest.CaptureFixture[str]
@@ -67,6 +70,26 @@ def test_a_hundred_points_drawn_at_random_cost_what_profile_says(capsys: Capture
         ways = {way["sleep"]: way for way in (expected["duty"] or {"waiting": []})["waiting"]}
         way = "clocks-on" if point.device == "rpi-5" else "deep"
         assert got["average_mw"] == ways.get(way, {"average_mw": None})["average_mw"]
+
+
+def test_two_directions_cost_what_profile_says_of_a_file_of_them(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    network = bidirectional_network("gru", (12, 8, 8), outputs=9, last_step=True)
+    run("profile", write(network, tmp_path / "both.npz"), "--steps=29", "--json")
+    expected = json.loads(capsys.readouterr().out)
+    cost = only(Candidate("gru", 8, 2, "int8", bidirectional=True), "stm32u575")
+    assert cost.macs == expected["total"]["macs"]
+    assert cost.energy_uj and vars(cost.energy_uj) == expected["energy_uj"]
+    assert (cost.flash_bytes, cost.ram_bytes) == tuple(
+        expected["fit"][f"{name}_bytes"] for name in ("flash", "ram")
+    )
+
+
+def test_what_waiting_takes_is_not_known_so_neither_is_a_periods_energy() -> None:
+    cost = only(LSTM, "stm32u385", Conditions(period_ms=20, objectives=("accuracy", "flash")))
+    assert cost.accepted and cost.energy_uj
+    assert (cost.energy_period_uj, cost.energy, cost.average_mw) == (None, None, None)
 
 
 def test_energy_of_a_period_is_the_step_and_the_waiting() -> None:

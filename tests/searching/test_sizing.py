@@ -154,6 +154,8 @@ def test_a_device_without_power_is_sized_by_time_and_memory_alone() -> None:
         size("stm32f429", sleep="clocks-on", **KINDS)
     with pytest.raises(DeviceError, match="alif-ensemble: power is not known; give --min-days 0"):
         size("alif-ensemble", min_days=1, **KINDS)
+    with pytest.raises(DeviceError, match="are for a Raspberry Pi, and stm32u575 is none$"):
+        size("stm32u575", kernels="interpreter-python", **KINDS)
     asked = size("stm32f429", battery=None, min_days=0, **KINDS)
     assert asked.best and asked.best.energy_uj is None and asked.waiting_days is None
     with pytest.raises(DeviceError, match="stm32u385: sleep.ua.*another way of waiting"):
