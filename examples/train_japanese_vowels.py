@@ -1,6 +1,6 @@
 """Trains the bundled model: an LSTM that tells nine speakers apart by two Japanese vowels.
 
-    pip install edgelstm torch aeon safetensors
+    pip install edgelstm torch aeon==1.6.0
     python examples/train_japanese_vowels.py [--cell gru] [FOLDER]
 
 writes `japanese_vowels.safetensors` (the model) and `japanese_vowels.npz` (train, calibration

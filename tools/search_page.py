@@ -77,10 +77,10 @@ def _charts(found: Found) -> Iterator[tuple[str, str]]:
             across = f"energy {per}, uJ"
             yield device, scatter(title, dots, across, name, rising=rising)
             if found.conditions.period_ms is not None:
-                yield from _continuous(device, alone, dots, name, rising)
+                yield from continuous(device, alone, dots, name, rising)
 
 
-def _continuous(
+def continuous(
     device: str, alone: list[Dot], dots: list[Dot], name: str, rising: bool
 ) -> Iterator[tuple[str, str]]:
     """The front of continuous use, where it is another than that of the period."""

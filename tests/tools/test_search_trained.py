@@ -199,3 +199,12 @@ def test_real_answers_have_errors_in_place_of_accuracies(tmp_path: pathlib.Path)
 def test_a_scatter_of_one_dot_is_drawn() -> None:
     drawn = scatter.scatter("t", [scatter.Dot("a & b", 3.0, 0.5, True)], "uJ", "up", rising=True)
     assert "a &amp; b" in drawn and drawn.count("<circle") == 1 and "nan" not in drawn
+
+
+def test_continuous_use_is_drawn_where_its_front_differs() -> None:
+    alone = [scatter.Dot("a", 3.0, 0.5), scatter.Dot("b", 2.0, 0.6)]
+    for on, charts in (({"a", "b"}, 1), ({"b"}, 0)):
+        dots = [scatter.Dot(name, 1.0, 0.5, name in on) for name in ("a", "b")]
+        found = list(search_page.continuous("rp2040", alone, dots, "accuracy", True))
+        assert len(found) == charts
+        assert all("rp2040, without waiting" in title for title, _ in found)
