@@ -21,13 +21,17 @@ class DemoData:
     """Recordings of nine speakers; shorter ones are padded with zeros in front.
 
     Attributes:
-        calibration: float32 (n, 29, 12), from the training set.
+        calibration: float32 (90, 29, 12), ten train series of each speaker.
+        train_inputs: float32 (270, 29, 12), all train series.
+        train_labels: int64 (270,), speakers 0 to 8.
         test_inputs: float32 (370, 29, 12).
         test_labels: int64 (370,), speakers 0 to 8.
         test_lengths: int64 (370,), steps before padding.
     """
 
     calibration: NDArray[np.float32]
+    train_inputs: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
     test_inputs: NDArray[np.float32]
     test_labels: NDArray[np.int64]
     test_lengths: NDArray[np.int64]

@@ -6,6 +6,8 @@ import struct
 from edgelstm.errors import ModelError
 
 BITS = 8 * struct.calcsize("P")  # of the interpreter: a 64-bit kernel says aarch64 to both
+# torch's wheels of the usual index bring gigabytes of CUDA.
+CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 NO_WHEEL_32 = ("numba", "onnx")  # for 32-bit ARM on PyPI
 EXTRAS = {"h5py": '"edgelstm[keras]"'}  # packages that an extra installs
 INSTALL_32 = (

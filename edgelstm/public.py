@@ -17,6 +17,7 @@ from edgelstm.formats.torch import from_torch as from_torch
 from edgelstm.measurement.measuring import measure as measure
 from edgelstm.quantization.quantizer import quantize as quantize
 from edgelstm.searching.ranking import rank_devices as rank_devices
+from edgelstm.searching.searching import search as search
 from edgelstm.searching.sizing import size as size
 from edgelstm.searching.space import Candidate as Candidate
 from edgelstm.searching.space import Space as Space

@@ -1,10 +1,10 @@
 """Trains the bundled model: an LSTM that tells nine speakers apart by two Japanese vowels.
 
-    pip install torch aeon safetensors
+    pip install edgelstm torch aeon==1.6.0
     python examples/train_japanese_vowels.py [--cell gru] [FOLDER]
 
-writes `japanese_vowels.safetensors` (the model) and `japanese_vowels.npz` (calibration and test
-series) to FOLDER, by default `edgelstm/data`; with `--cell gru` a smaller model of a GRU,
+writes `japanese_vowels.safetensors` (the model) and `japanese_vowels.npz` (train, calibration
+and test series) to FOLDER, by default `edgelstm/data`; with `--cell gru` a smaller model of a GRU,
 `japanese_vowels_gru.safetensors`, to the present folder. The series are read from the files of the
 installed package aeon, which is not imported.
 
@@ -14,16 +14,18 @@ cross-validation. edgelstm/data/README.md says how, and how often test series we
 """
 
 import argparse
-import copy
 import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
-from torch import nn
+from safetensors.numpy import save
+
+import edgelstm
+from edgelstm.model.sizes import shapes
+from edgelstm.training.data import read_data
+from edgelstm.training.torch import Settings, fit
 
 N_CLASSES = 9
 N_CHANNELS = 12
@@ -31,44 +33,25 @@ STEPS = 29  # the longest series
 HELD_OUT_PER_CLASS = 3
 CALIBRATION_PER_CLASS = 10
 EPOCHS = 150
-BATCH = 27
-LEARNING_RATE = 0.02
-# Both keep gate sums and cell state small, well inside the +-8 of int8's gate format.
-WEIGHT_DECAY = 0.2
-STATE_PENALTY = 0.01  # times the mean square of the last cell state
-INPUT_NOISE = 0.3  # standard deviation; the inputs lie in -1.9 .. 2.3
-GAIN_NOISE = 0.15  # standard deviation of a series' factor
-MAX_CUT = 4  # steps taken off a series' start
+SETTINGS = Settings(
+    batch=27,
+    learning_rate=0.02,
+    weight_decay=0.2,
+    state_penalty=0.01,
+    input_noise=0.3,  # the inputs lie in -1.9 .. 2.3
+    gain_noise=0.15,
+    max_cut=4,
+    patience=1.0,
+)
 SEED = 0
 DATA = Path(__file__).resolve().parents[1] / "edgelstm" / "data"
-# Cell to layer, hidden size, name of the model's file and where it goes.
-CELLS: dict[str, tuple[type[nn.Module], int, str, Path]] = {
-    "lstm": (nn.LSTM, 48, "japanese_vowels", DATA),
-    "gru": (nn.GRU, 32, "japanese_vowels_gru", Path()),
+# Cell to hidden size, name of the model's file and where it goes.
+CELLS: dict[str, tuple[int, str, Path]] = {
+    "lstm": (48, "japanese_vowels", DATA),
+    "gru": (32, "japanese_vowels_gru", Path()),
 }
 
 Array = NDArray[Any]
-
-
-class Model(nn.Module):
-    """A recurrent layer, called like its cell, and a dense layer on its last step."""
-
-    def __init__(self, cell: str) -> None:
-        super().__init__()
-        kind, hidden_size, *_ = CELLS[cell]
-        self.cell = cell
-        self.add_module(cell, kind(N_CHANNELS, hidden_size, batch_first=True))
-        self.fc = nn.Linear(hidden_size, N_CLASSES)
-
-    def states(self, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """Outputs (batch, 29, hidden size) and last states of series x (batch, 29, 12)."""
-        outputs, last = self.get_submodule(self.cell)(x)
-        return outputs, last
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, 9) of series x (batch, 29, 12)."""
-        logits: torch.Tensor = self.fc(self.states(x)[0][:, -1])
-        return logits
 
 
 def find_series() -> Path:
@@ -112,58 +95,16 @@ def held_out(labels: Array) -> Array:
     return mask
 
 
-def vary(x: torch.Tensor) -> torch.Tensor:
-    """Series (n, 29, 12) cut at the start, scaled and with noise; the zeros in front stay zeros."""
-    present = (x != 0).any(dim=-1, keepdim=True)
-    cut = torch.randint(0, MAX_CUT + 1, (len(x), 1, 1))
-    kept = present & (present.cumsum(dim=1) > cut)
-    gain = 1 + GAIN_NOISE * torch.randn(len(x), 1, 1)
-    return kept * (gain * x + INPUT_NOISE * torch.randn_like(x))
+def state_dict(network: Any, cell: str) -> dict[str, Array]:
+    """Weights by PyTorch's names; the layers are called like the cell, and `fc`."""
+    recurrent, head = network.layers[0], network.layers[-1]
+    found = {f"{cell}.{name}_l0": array for name, array in recurrent.arrays.items()}
+    return found | {f"fc.{name}": array for name, array in head.arrays.items()}
 
 
-def backward(model: Model, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Gradients of the cross entropy and, of an LSTM, of the penalty on the last cell state."""
-    outputs, last = model.states(x)
-    loss = nn.functional.cross_entropy(model.fc(outputs[:, -1]), y)
-    if model.cell == "lstm":
-        loss = loss + STATE_PENALTY * last[1].square().mean()
-    torch.autograd.backward(loss)
-
-
-def train(cell: str, x: torch.Tensor, y: torch.Tensor, *, validation: torch.Tensor) -> Model:
-    """The model of the epoch with the smallest loss on the validation series.
-
-    Args:
-        cell: Key of `CELLS`.
-        x: All train series, (n, 29, 12).
-        y: Their classes, (n,).
-        validation: Marks the held-out ones, (n,) bool.
-    """
-    model = Model(cell)
-    seen_x, seen_y = x[~validation], y[~validation]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, epochs=EPOCHS, steps_per_epoch=-(-len(seen_x) // BATCH)
-    )
-    best_loss, best = float("inf"), model
-    for _ in range(EPOCHS):
-        for batch in torch.split(torch.randperm(len(seen_x)), BATCH):
-            optimizer.zero_grad()
-            backward(model, vary(seen_x[batch]), seen_y[batch])
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-        with torch.no_grad():
-            loss = float(nn.functional.cross_entropy(model(x[validation]), y[validation]))
-        if loss < best_loss:
-            best_loss, best = loss, copy.deepcopy(model)
-    return best
-
-
-def accuracy(model: Model, x: Array, y: Array) -> str:
+def accuracy(network: Any, x: Array, y: Array) -> str:
     """Share of series classified correctly, with the counts."""
-    with torch.no_grad():
-        right = int((model(torch.from_numpy(x)).argmax(dim=1).numpy() == y).sum())
+    right = int((edgelstm.run(network, x).argmax(axis=1) == y).sum())
     return f"{100 * right / len(y):.1f} % ({right} of {len(y)})"
 
 
@@ -173,30 +114,30 @@ def main() -> None:
     parser.add_argument("--cell", choices=CELLS, default="lstm")
     parser.add_argument("folder", nargs="?", type=Path, help="where to write")
     given = parser.parse_args()
-    *_, name, usual = CELLS[given.cell]
+    hidden_size, name, usual = CELLS[given.cell]
     folder = given.folder or usual
-    torch.manual_seed(SEED)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
 
     source = find_series()
     x, y, _ = read_series(source / "JapaneseVowels_TRAIN.ts")
     test_x, test_y, test_lengths = read_series(source / "JapaneseVowels_TEST.ts")
-    validation = held_out(y)
-    tensors = torch.from_numpy(x), torch.from_numpy(y)
-    model = train(given.cell, *tensors, validation=torch.from_numpy(validation))
-    print("train     ", accuracy(model, x[~validation], y[~validation]))
-    print("validation", accuracy(model, x[validation], y[validation]))
-    print("test      ", accuracy(model, test_x, test_y))
+    out = held_out(y)
+    data = read_data({"x": x[~out], "y": y[~out], "x_valid": x[out], "y_valid": y[out]}, SEED)
+    skeleton = shapes(given.cell, N_CHANNELS, hidden_size, outputs=N_CLASSES)
+    network = fit(skeleton, data, seed=SEED, epochs=EPOCHS, settings=SETTINGS)
+    print("train     ", accuracy(network, x[~out], y[~out]))
+    print("validation", accuracy(network, x[out], y[out]))
+    print("test      ", accuracy(network, test_x, test_y))
 
     first = np.concatenate(
         [np.flatnonzero(y == k)[:CALIBRATION_PER_CLASS] for k in range(N_CLASSES)]
     )
-    (folder / f"{name}.safetensors").write_bytes(save(model.state_dict()))
+    (folder / f"{name}.safetensors").write_bytes(save(state_dict(network, given.cell)))
     np.savez_compressed(
         folder / f"{name}.npz",
         calibration=x[first],
         calibration_labels=y[first],
+        train_inputs=x,
+        train_labels=y,
         test_inputs=test_x,
         test_labels=test_y,
         test_lengths=test_lengths,

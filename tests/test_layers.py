@@ -12,7 +12,7 @@ ORDER = {
     "": (
         "cells kernels printable < errors notebook text < arguments files installed "
         "layers < devices model < quantization runtimes < cost execution formats < bundled "
-        "verification < measurement < comparison < searching < tools"
+        "verification < measurement training < comparison < searching < tools"
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
@@ -79,21 +79,26 @@ ORDER = {
         "power < asking calibrating summing_up < metering < measuring"
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
-    "searching": "conditions space < costing < ranking rejections room < sizing",
+    "searching": (
+        "conditions fronts space < choosing costing log working < ranking rejections room "
+        "trainings < results sizing < study summing_up < searching"
+    ),
     "runtimes": (
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < "
         "arena graphs"
     ),
     "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
+    "training": "data < modules scoring < torch",
     "tools": (
-        "answer assumptions bench_report charts completion inputs output ranges remote_host "
-        "templates "
-        "words < bench_stored bench_tables export_report remote_install < "
-        "profile_report remote request < bench_remote forms part < bench_calibrate cautions "
-        "count_tables doctor options profile_csv search_tables side_by_side < "
+        "answer assumptions bench_report charts completion executors inputs output ranges "
+        "remote_host templates words < bench_stored bench_tables export_report remote_install "
+        "scatter < profile_report remote request < bench_remote forms part < bench_calibrate "
+        "cautions count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
-        "page_charts profile_tables < page tables < written < bench_core bench_page < "
-        "bench compare devices export profiler search size verify < planning < commands < cli"
+        "page_charts profile_tables search_front < page search_page tables < written < bench_core "
+        "bench_page < "
+        "bench compare devices export profiler search size verify < search_trained < planning < "
+        "commands < cli"
     ),
     "verification": "feeds fidelity results sampling < nodes spread verifier",
 }
@@ -191,7 +196,8 @@ def test_an_upward_import_is_found(own: tuple[str, ...], code: str) -> None:
 MOST_LINES, MOST_OF_A_FUNCTION = 300, 40
 # Options of commands are parameters, one line each.
 LONG = {("tools", "commands", name) for name in ("bench", "export", "profile")} | {
-    ("tools", "planning", name) for name in ("search", "size", "devices")
+    *(("tools", "planning", name) for name in ("search", "size", "devices")),
+    ("searching", "searching", "search"),
 }
 
 

@@ -68,9 +68,9 @@ def stacked(
             x += width
     height = len(bars) * ROW
     if scale_text:
-        parts.append(_text(WIDTH, height + 4, scale_text, "end", "value"))
+        parts.append(placed(WIDTH, height + 4, scale_text, "end", "value"))
         height += BAR_HEIGHT
-    return _svg(title, height, parts)
+    return drawing(title, height, parts)
 
 
 def intervals(title: str, rows: Iterable[tuple[str, float, float | None, float]], unit: str) -> str:
@@ -99,8 +99,8 @@ def intervals(title: str, rows: Iterable[tuple[str, float, float | None, float]]
             )
     height = len(rows) * ROW
     if not decades:
-        return _svg(title, height, parts)
-    return _svg(title, height + AXIS, [*parts, *_axis(height, most, decades, unit)])
+        return drawing(title, height, parts)
+    return drawing(title, height + AXIS, [*parts, *_axis(height, most, decades, unit)])
 
 
 def strips(title: str, rows: Iterable[tuple[str, str, Sequence[float], float]], unit: str) -> str:
@@ -128,8 +128,8 @@ def strips(title: str, rows: Iterable[tuple[str, str, Sequence[float], float]], 
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" {ends}/>')
     height = len(rows) * ROW
     if not decades:
-        return _svg(title, height, parts)
-    return _svg(title, height + AXIS, [*parts, *_axis(height, max(values), decades, unit)])
+        return drawing(title, height, parts)
+    return drawing(title, height + AXIS, [*parts, *_axis(height, max(values), decades, unit)])
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,12 @@ def over_time(
     parts += [
         f'<line class="axis" x1="{left}" y1="{bottom}" x2="{WIDTH:g}" y2="{bottom}"/>',
         f'<line class="axis" x1="{left}" y1="{top}" x2="{left}" y2="{bottom}"/>',
-        _text(left - 4, top + 8, number(most), "end", "value"),
-        _text(left - 4, bottom, "0", "end", "value"),
-        _text(WIDTH, bottom + 16, f"{number(last)} s", "end", "value"),
-        _text(WIDTH, bottom + 31, f"{unit}; steps ran where it is shaded", "end", "value"),
+        placed(left - 4, top + 8, number(most), "end", "value"),
+        placed(left - 4, bottom, "0", "end", "value"),
+        placed(WIDTH, bottom + 16, f"{number(last)} s", "end", "value"),
+        placed(WIDTH, bottom + 31, f"{unit}; steps ran where it is shaded", "end", "value"),
     ]
-    return _svg(title, height, parts)
+    return drawing(title, height, parts)
 
 
 def _decades(least: float, most: float) -> range:
@@ -198,8 +198,8 @@ def _axis(y: float, most: float, decades: range, unit: str) -> Iterator[str]:
         x = _across(10.0**power, most, decades)
         anchor = {0: "start", WIDTH: "end"}.get(x, "middle")
         yield f'<line class="axis" x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{y + 4:.1f}"/>'
-        yield _text(x, y + 16, f"{10.0**power:,.{max(-power, 0)}f}", anchor, "value")
-    yield _text(WIDTH, y + 31, f"{unit}, logarithmic scale", "end", "value")
+        yield placed(x, y + 16, f"{10.0**power:,.{max(-power, 0)}f}", anchor, "value")
+    yield placed(WIDTH, y + 31, f"{unit}, logarithmic scale", "end", "value")
 
 
 @dataclass(frozen=True)
@@ -239,21 +239,22 @@ def roofline(title: str, roof: Roof) -> str:
         f'<polyline class="roof" points="{line}"/>',
         f'<circle class="s0" cx="{cx:.1f}" cy="{cy:.1f}" r="6"><title>{what}: '
         f"{number(reached)} MACs per us</title></circle>",
-        _text(WIDTH, cy + 28, what, "end"),
-        _text(WIDTH, roof_y - 8, f"{number(roof.macs_per_us)} MACs per us", "end"),
-        _text(ridge_x, bottom + 15, number(ridge), "middle"),
-        _text(WIDTH, bottom + 30, "MACs per byte read from RAM", "end"),
+        placed(WIDTH, cy + 28, what, "end"),
+        placed(WIDTH, roof_y - 8, f"{number(roof.macs_per_us)} MACs per us", "end"),
+        placed(ridge_x, bottom + 15, number(ridge), "middle"),
+        placed(WIDTH, bottom + 30, "MACs per byte read from RAM", "end"),
     ]
-    return _svg(f"{title}: {what}, {number(reached)} MACs per us at most", height, parts)
+    return drawing(f"{title}: {what}, {number(reached)} MACs per us at most", height, parts)
 
 
 def _heading(k: int, label: str, text: str) -> list[str]:
     y, room = k * ROW + 12, int(WIDTH / CHARACTER) - len(text) - 2
     shown = label if len(label) <= room else label[: max(room - 1, 1)] + "…"
-    return [_text(0, y, shown, "start"), _text(WIDTH, y, text, "end", "value")]
+    return [placed(0, y, shown, "start"), placed(WIDTH, y, text, "end", "value")]
 
 
-def _text(x: float, y: float, text: str, anchor: str, name: str = "label") -> str:
+def placed(x: float, y: float, text: str, anchor: str, name: str = "label") -> str:
+    """A text at a place."""
     return (
         f'<text class="{name}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
     )
@@ -263,7 +264,8 @@ def _box(x: float, k: int, width: float) -> str:
     return f'x="{x:.2f}" y="{k * ROW + BAR_Y:.1f}" width="{width:.2f}" height="{BAR_HEIGHT:g}"'
 
 
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
+def drawing(title: str, height: float, parts: Sequence[str]) -> str:
+    """The parts as one picture."""
     return (
         f'<svg class="chart" role="img" aria-label="{escape(title)}" '
         f'viewBox="0 0 {WIDTH:g} {height:g}">{"".join(parts)}</svg>'

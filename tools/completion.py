@@ -24,6 +24,13 @@ def forms() -> list[str]:
     return [FUSED, COMPOSED]
 
 
+def picks() -> Iterable[str]:
+    """Rules by which a point of a front is chosen."""
+    from edgelstm.searching.results import RULES
+
+    return RULES
+
+
 def cells() -> Iterable[str]:
     """Keys of `CELLS`."""
     from edgelstm.cells import CELLS

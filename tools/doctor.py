@@ -12,7 +12,14 @@ import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.stages import cores
-from edgelstm.installed import BITS, INSTALL_32, check_installed, install_line, is_installed
+from edgelstm.installed import (
+    BITS,
+    CPU_WHEELS,
+    INSTALL_32,
+    check_installed,
+    install_line,
+    is_installed,
+)
 from edgelstm.layers.directions import parts
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.precision import PRECISIONS
@@ -29,7 +36,8 @@ PACKAGES = (
     ("safetensors", "reading .safetensors", install_line("safetensors")),
     ("h5py", "reading .keras and .h5", install_line("h5py")),
     ("jinja2", "profile --html", install_line("jinja2")),
-    ("torch", "from_torch and .pt files", 'pip install "edgelstm[torch]"'),
+    ("torch", "search, from_torch and .pt files", f'pip install "edgelstm[torch]" {CPU_WHEELS}'),
+    ("optuna", "search", f'pip install "edgelstm[search]" {CPU_WHEELS}'),
 )
 
 

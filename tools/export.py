@@ -15,7 +15,7 @@ from edgelstm.cost.inference import inference_us
 from edgelstm.cost.memory import Fit
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents, read_contents, write_contents, write_whole
-from edgelstm.formats import encode, facts
+from edgelstm.formats import AnyNetwork, encode, facts
 from edgelstm.formats.c.read import REPORT
 from edgelstm.formats.table import suffix_of
 from edgelstm.printable import printable_texts
@@ -39,10 +39,7 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
         check_options(request)
         tell("reading the model")
         network, name, request = read_to_write(request)
-        exported = write_files(network, name, request, tell)
-        report = check(exported, request, tell)
-    path = request.out / f"{file_stem(exported.name, exported.network)}_report.json"
-    _write_reports(report, path)
+        report, path = exported_report(network, name, request, tell)
     for text in cautions(report):
         output.warn(text)
     if as_json:
@@ -50,6 +47,25 @@ def main(request: Request, *, as_json: bool, quiet: bool) -> int:
     elif not quiet:
         tables.print_export(printable_texts(report), path, explain=request.explain)
     return output.exit_code(report.failures)
+
+
+def exported_report(
+    network: AnyNetwork, name: str, request: Request, tell: Tell, data: measuring.Data | None = None
+) -> tuple[ExportReport, pathlib.Path]:
+    """The files of a network and their report, written and checked; and where the report lies.
+
+    Args:
+        network: Float or quantized.
+        name: What its files are called after.
+        request: Device, precision, folder.
+        tell: Called with what is going on.
+        data: For calibration and test; None: those of the request.
+    """
+    exported = write_files(network, name, request, tell, data)
+    report = check(exported, request, tell)
+    path = request.out / f"{file_stem(exported.name, exported.network)}_report.json"
+    _write_reports(report, path)
+    return report, path
 
 
 def _write_reports(report: ExportReport, path: pathlib.Path) -> None:

@@ -195,6 +195,25 @@ Objectives = Annotated[str, typer.Option(help="Of accuracy energy latency flash 
 MaxEnergyUj = Annotated[float | None, typer.Option(help="Of a period, else of a step.")]
 MaxLatencyUs = Annotated[float | None, typer.Option(help="Of a step.")]
 Costs = Annotated[bool, typer.Option("--costs", help="Stop after the costs; needs no data.")]
+SearchData = Annotated[
+    Path | None, typer.Option("--data", help=".npz of x, y, ...; the bundled series if absent.")
+]
+Train = Annotated[str | None, typer.Option(help="MODULE:FUNCTION, a trainer of your own.")]
+Budget = Annotated[int, typer.Option(help="Trainings at most.")]
+Epochs = Annotated[int, typer.Option(help="Of each training.")]
+Block = Annotated[int, typer.Option(help="Trainings between two choices.")]
+SearchSeed = Annotated[int, typer.Option("--seed", help="Of split, choice and trainings.")]
+Repeats = Annotated[int, typer.Option(help="How often the front is trained.")]
+TimeoutS = Annotated[float, typer.Option(help="Of one training, on this machine.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew; the log is written over.")]
+WorkerCount = Annotated[
+    int | None, typer.Option("--workers", help="Processes; cores, at most the block, if absent.")
+]
+Engine = Annotated[str | None, typer.Option(help="dask://HOST:PORT or ray://HOST:PORT.")]
+MinAccuracy = Annotated[float | None, typer.Option(help="Of the chosen one: 0.95")]
+MaxRmse = Annotated[float | None, typer.Option(help="The same where y is real.")]
+Pick = Annotated[str, typer.Option(help="knee, cheapest or best.", autocompletion=completion.picks)]
+SearchOut = Annotated[Path, typer.Option("-o", "--out", help="Log, weights, front, files.")]
 
 # ---- of size
 

@@ -1,6 +1,7 @@
-"""`edgelstm search`: what every candidate costs on every device."""
+"""`edgelstm search --costs`: what every candidate costs; and the options of all of `search`."""
 
 import dataclasses
+import pathlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,28 @@ SCHEMA = 1
 
 
 @dataclasses.dataclass(frozen=True)
+class Training:
+    """The options that `--costs` has no use for; None where not given."""
+
+    data: pathlib.Path | None = None
+    train: str | None = None
+    budget: int = 40
+    epochs: int = 100
+    block: int = 4
+    seed: int = 0
+    repeats: int = 1
+    timeout_s: float = 600.0
+    fresh: bool = False
+    workers: int | None = None
+    engine: str | None = None
+    min_accuracy: float | None = None
+    max_rmse: float | None = None
+    pick: str = "knee"
+    out: pathlib.Path = pathlib.Path("edgelstm-search")
+    html: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class SearchOptions:
     """The options of the command.
 
@@ -30,6 +53,7 @@ class SearchOptions:
         conditions: Period, sleep, battery, and bounds.
         costs: Whether to stop after the costs.
         csv: A table on standard output.
+        training: What else a search is told.
     """
 
     space: Space
@@ -37,14 +61,12 @@ class SearchOptions:
     conditions: Conditions = dataclasses.field(default_factory=Conditions)
     costs: bool = False
     csv: bool = False
+    training: Training = dataclasses.field(default_factory=Training)
 
 
 def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
-    """Runs the command; returns its exit code: 1 if no point is left."""
-    if as_json and options.csv:
-        raise ModelError("--json and --csv both write to standard output; give one of them")
-    if not options.costs:
-        raise ModelError("candidates are not trained yet; --costs shows what each of them costs")
+    """Runs the command with `--costs`; returns its exit code: 1 if no point is left."""
+    check_output(options, as_json=as_json)
     devices = read_devices(options.devices)
     space, points = costed(options, devices)
     if as_json:
@@ -55,6 +77,12 @@ def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
         search_tables.print_costs(points, space, devices, options.conditions)
     is_empty = not any(point.cost.accepted for point in points)
     return output.exit_code(["every point is refused"] if is_empty else [])
+
+
+def check_output(options: SearchOptions, *, as_json: bool) -> None:
+    """`ModelError` if two things are wanted on standard output."""
+    if as_json and options.csv:
+        raise ModelError("--json and --csv both write to standard output; give one of them")
 
 
 def read_devices(names: Sequence[str]) -> list[Device]:

@@ -30,7 +30,7 @@ def print_costs(
         f"{len(left):,} of {counted(len(points), 'point')} left",
     )
     for device in devices:
-        output.print_line(_used(device, given))
+        output.print_line(used(device, given))
         rows = sorted(
             (point for point in left if point.device == device.name),
             key=lambda point: _order(point.cost.energy),
@@ -38,7 +38,7 @@ def print_costs(
         if rows:
             _print_rows(rows, device, given)
         output.print_line()
-    output.print_filled("Refused", ("why", ">points", "for example"), _refused_rows(points))
+    output.print_filled("Refused", ("why", ">points", "for example"), refused_rows(points))
     output.print_line(
         "energy and time are estimates (typical; energy with its interval): neighbours are ranked, "
         "not told apart",
@@ -46,7 +46,7 @@ def print_costs(
     )
 
 
-def _used(device: Device, given: Conditions) -> str:
+def used(device: Device, given: Conditions) -> str:
     """How a device is used, in a line."""
     if given.period_ms is None:
         return f"{device.name}: the step alone; with --period-ms the waiting counts too"
@@ -102,7 +102,7 @@ def _span(value: Interval | None) -> str:
     return f"{typical}({number(value.low)} to {number(value.high)})"
 
 
-def _refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
+def refused_rows(points: Sequence[Point]) -> Iterator[tuple[str, str, str]]:
     """A row per kind of reason, with its first point."""
     for kind in KINDS:
         found = [point for point in points if point.cost.kind == kind]

@@ -67,13 +67,15 @@ class Exported:
     replaced: tuple[Replaced, ...] = ()
 
 
-def write_files(network: AnyNetwork, name: str, request: Request, tell: Tell) -> Exported:
-    """Quantizes and writes."""
+def write_files(
+    network: AnyNetwork, name: str, request: Request, tell: Tell, data: Data | None = None
+) -> Exported:
+    """Quantizes and writes; `data` are those of the request where none are given."""
     device = read_device(request.device or default_device(network, request))
     check_exportable(device)
     precision, skipped = choose_precision(network, request, device)
     _check_hybrid(precision, device, request)
-    data = read_data(network, request, precision)
+    data = data or read_data(network, request, precision)
     original = network if isinstance(network, Network) else None
     form, form_reason = choose_form(network, precision, request, device)
     to_quantize = quantizable(network, precision)

@@ -214,6 +214,25 @@ def device_files(suffix: str) -> Iterator[bytes]:
         yield (folder / f"{name}.toml").read_bytes()
 
 
+def series_files(suffix: str) -> Iterator[bytes]:
+    """Series to train on, with classes, and with real values."""
+    x, y = np.random.default_rng(0).normal(size=(12, STEPS, 2)), np.arange(12) % 2
+    yield saved(np.savez, x=x, y=y, lengths=np.full(12, STEPS))
+    yield saved(np.savez, x=x, y=x[:, 0, 0], x_valid=x, y_valid=x[:, 0, 0])
+
+
+def log_files(suffix: str) -> Iterator[bytes]:
+    """Of a search."""
+    from edgelstm.searching.log import NAME
+    from edgelstm.searching.searching import search
+    from tests.searching import trainers
+
+    with tempfile.TemporaryDirectory() as folder:
+        asked: Any = {"budget": 2, "epochs": 1, "train": trainers.quick, "folder": folder}
+        search(trainers.SMALL, trainers.data(), **asked)
+        yield (pathlib.Path(folder) / NAME).read_bytes()
+
+
 DOORS = {
     "pt": Door((".pt",), torch_files, mutations.archive, using.network),
     "safetensors": Door((".safetensors",), torch_files, mutations.headed, using.network),
@@ -227,5 +246,7 @@ DOORS = {
     "calibration": Door((".npy", ".npz", ".csv"), data_files, mutations.data, using.calibration),
     "labels": Door((".npy",), label_files, mutations.data, using.labels),
     "state": Door((".npz",), state_files, mutations.archive, using.state),
+    "series": Door((".npz",), series_files, mutations.archive, using.series),
+    "log": Door((".jsonl",), log_files, mutations.text, using.log),
     "device": Door((".toml",), device_files, mutations.text, using.device),
 }

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,3 +207,22 @@ def device(path: pathlib.Path) -> None:
     counts = edgelstm.count(calibrated_network())
     edgelstm.estimate(counts, found).to_dict()
     edgelstm.estimate(counts, found, period_ms=20, battery="cr2032").to_dict()
+
+
+def series(path: pathlib.Path) -> None:
+    """Reads series to train on, as far as a network's first step."""
+    from edgelstm.training.data import read_data
+
+    data = read_data(path, 0)
+    assert len(data.digest) == 16 and len(data.valid)
+
+
+def log(path: pathlib.Path) -> None:
+    """Goes on with the log of a search."""
+    from edgelstm.searching.searching import search
+    from tests.searching import trainers
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(path, pathlib.Path(folder) / "search.jsonl")
+        asked: Any = {"budget": 2, "epochs": 1, "train": trainers.quick, "folder": folder}
+        search(trainers.SMALL, trainers.data(), **asked).to_dict()

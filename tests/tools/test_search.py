@@ -149,7 +149,6 @@ def test_devices_are_ranked_for_sizes_too(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("search", "candidates are not trained yet; --costs"),
         ("search --costs --json --csv", "--json and --csv both write"),
         ("search --costs --cell lsm", "cell 'lsm' is unknown"),
         ("search --costs --cell ,", "cell '' is unknown"),

@@ -1,0 +1,168 @@
+"""What is chosen to be trained, block by block, and what is said meanwhile."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from edgelstm.cost.variants import middle
+from edgelstm.errors import ModelError
+from edgelstm.installed import CPU_WHEELS, is_installed
+from edgelstm.searching import fronts
+from edgelstm.searching.choosing import Blocks, Listed, Proposer, Sampler, Values, spread
+from edgelstm.searching.conditions import Conditions
+from edgelstm.searching.costing import Cost, Point
+from edgelstm.searching.log import Entry
+from edgelstm.searching.rejections import count_rejected
+from edgelstm.searching.space import Candidate
+from edgelstm.searching.trainings import Trainings, architecture
+from edgelstm.text import counted, number
+from edgelstm.training.data import CLASSES, TrainingData
+
+Tell = Callable[[str], None]
+INTERRUPTS = (KeyboardInterrupt, SystemExit)  # the command ends by the second
+INSTALL = (
+    f'pip install "edgelstm[search]" {CPU_WHEELS} (without that index torch brings gigabytes of '
+    "CUDA)"
+)
+
+
+def unheard(text: str) -> None:
+    """Says nothing to nobody."""
+
+
+class Study:
+    """What is chosen, block by block, and what came of it.
+
+    Args:
+        points: Costs.
+        device: That candidates are chosen for.
+        conditions: Objectives.
+        data: Its kind says what is measured.
+        budget, seed, block: See `search`.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        device: str,
+        conditions: Conditions,
+        data: TrainingData,
+        *,
+        budget: int,
+        seed: int,
+        block: int,
+    ) -> None:
+        self.points, self.device, self.conditions, self.data = points, device, conditions, data
+        self.budget, self.seed, self.block = budget, seed, block
+        own = [point for point in points if point.device == device]
+        self.costs = {point.candidate: point.cost for point in own if point.cost.accepted}
+        self.interrupted = False
+        self.trained: dict[str, Candidate] = {}
+        self.trials: list[tuple[str, Values | None]] = []
+        if not self.costs:
+            raise ModelError(f"{device} runs no candidate of the space: {_why(own)}")
+        self.precisions: dict[str, list[str]] = {}
+        for point in points:
+            if point.cost.accepted:
+                key = architecture(point.candidate)
+                self.precisions.setdefault(key, []).append(point.candidate.precision)
+        self.names = {candidate: architecture(candidate) for candidate in self.costs}
+        self.covers_all = len(set(self.names.values())) <= budget
+
+    def run(self, trainings: Trainings, tell: Tell) -> None:
+        """Until the budget is spent, every candidate is trained, or Ctrl-C."""
+        blocks = Blocks(
+            self._proposer(), self.names, lambda c: self._values(trainings, c), self.seed
+        )
+        self.trials, most = blocks.trials, min(self.budget, len(set(self.names.values())))
+        progress = Progress(self, most, tell)
+        trainings.told = progress.trained
+        new: list[Candidate] = []
+        try:
+            while len(blocks.done) < most:
+                block, new = blocks.ask(min(self.block, most - len(blocks.done)))
+                trainings.run(new, self.seed)
+                self.trained |= {architecture(candidate): candidate for candidate in new}
+                blocks.tell(block)
+                progress.block(trainings)
+        except INTERRUPTS:
+            self.interrupted = True
+            done = [c for c in new if trainings.entry(c, self.seed)]
+            self.trained |= {architecture(candidate): candidate for candidate in done}
+
+    def values(self, entry: Entry, candidate: Candidate, cost: Cost) -> Values | None:
+        """How good, the larger the better, then the costs in logarithms; None: it failed."""
+        if entry.reason:
+            return None
+        good = entry.scores[candidate.precision].value
+        names = [name for name in self.conditions.objectives if name != "accuracy"]
+        logs = [math.log(max(_cost(cost, name), 1e-9)) for name in names or ["energy"]]
+        return (good if self.data.kind == CLASSES else -good, *logs)
+
+    def _values(self, trainings: Trainings, candidate: Candidate) -> Values | None:
+        entry = trainings.entry(candidate, self.seed)
+        assert entry is not None, "a block is told when all of it is trained"
+        return self.values(entry, candidate, self.costs[candidate])
+
+    def _proposer(self) -> Proposer:
+        first = next((n for n in self.conditions.objectives if n != "accuracy"), "energy")
+        sizes = {c: _cost(cost, first) for c, cost in self.costs.items()}
+        if self.covers_all:
+            return Listed(sorted(sizes, key=lambda c: (sizes[c], c.key())))
+        _check_optuna()
+        every = [point.candidate for point in self.points if point.device == self.device]
+        n_values = max(len(self.conditions.objectives), 2)
+        return Sampler(every, n_values, self.seed, spread(sizes, self.seed))
+
+
+@dataclasses.dataclass
+class Progress:
+    """What is said while a search runs."""
+
+    study: Study
+    most: int
+    tell: Tell
+    done: int = 0
+    begin: float = dataclasses.field(default_factory=time.monotonic)
+
+    def trained(self, entry: Entry) -> None:
+        """A training ended."""
+        self.done += 1
+        left = (time.monotonic() - self.begin) / self.done * max(self.most - self.done, 0)
+        failed = f", {entry.key} failed: {entry.reason}" if entry.reason else ""
+        told = f"about {number(left)} s left" if self.done < self.most else "all done"
+        self.tell(f"{self.done} of {counted(self.most, 'training')}, {told}{failed}")
+
+    def block(self, trainings: Trainings) -> None:
+        """A block was told: the front so far."""
+        pairs = [(v[0], math.exp(v[1])) for _, v in self.study.trials if v]
+        if not pairs:
+            return
+        on = fronts.front(list(dict.fromkeys(pairs)), lambda pair: pair)
+        costs = [cost for _, cost in pairs]
+        area = fronts.volume(on, min(good for good, _ in pairs), (min(costs), max(costs)))
+        self.done = max(self.done, len(self.study.trained))
+        self.tell(
+            f"{len(self.study.trained)} of {counted(self.most, 'training')}: "
+            f"{counted(len(on), 'point')} on the front, hypervolume {number(area)}"
+        )
+
+
+def _cost(cost: Cost, name: str) -> float:
+    """One objective of a point that is accepted."""
+    if name in ("flash", "ram"):
+        return float((cost.flash_bytes if name == "flash" else cost.ram_bytes) or 0)
+    found = cost.latency_us if name == "latency" else cost.energy
+    return middle(found) if found else 0.0
+
+
+def _why(points: Sequence[Point]) -> str:
+    """Why all are refused: how many for which reason, and one of them."""
+    kinds = [f"{n} {kind}" for kind, n in count_rejected(points).items() if n]
+    return f"{', '.join(kinds)}; {points[0].candidate.key()}: {points[0].cost.reason}"
+
+
+def _check_optuna() -> None:
+    if not is_installed("optuna"):
+        raise ModelError(f"choosing what to train needs optuna: {INSTALL}")

@@ -1,0 +1,1 @@
+"""Data that a search trains on, the default trainer, and how good what came out is."""
