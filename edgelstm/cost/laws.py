@@ -62,9 +62,20 @@ CLASSES = {
 KERNELS = tuple(CLASSES)
 
 _CORES = ("cortex-m4", "cortex-m33")
-_EDGELSTM_WAITS = "speed.flash_wait_fraction_edgelstm"
-_FITTED = "`benchmarks/bench_cores.py`"
+_EVERY_CELL = "eight cells in eight sizes"
 PER_OUTPUT = 20.0  # cycles of a dense layer's output in the emulated laws; assumed
+
+
+def _own(law: Law, found: str) -> Law:
+    """One of edgelstm's own kernels, as `benchmarks/bench_cores.py` fits it."""
+    return dataclasses.replace(
+        law,
+        wait_key="speed.flash_wait_fraction_edgelstm",
+        source=f"{EMULATED}: {found} (`benchmarks/bench_cores.py`)",
+        cores=_CORES,
+        per_output=PER_OUTPUT,
+    )
+
 
 # By class, and by `float32`, `int8`, or a precision and the form of its integers.
 LAWS: dict[tuple[str, str], Law] = {
@@ -120,31 +131,12 @@ LAWS: dict[tuple[str, str], Law] = {
         cores=_CORES,
         per_output=PER_OUTPUT,
     ),
-    ("edgelstm", "int8"): Law(
-        1.229,
-        per_lstm_unit=172,
-        wait_key=_EDGELSTM_WAITS,
-        source=f"{EMULATED}: LSTMs of eight sizes within 1.2 % ({_FITTED})",
-        cores=_CORES,
-        per_output=PER_OUTPUT,
+    ("edgelstm", "int8"): _own(Law(1.229, per_lstm_unit=172), "LSTMs of eight sizes within 1.2 %"),
+    ("edgelstm", "int8 composed"): _own(
+        Law(1.256, per_requantization=5.77, per_unit=32.7), f"{_EVERY_CELL} within 6 %"
     ),
-    ("edgelstm", "int8 composed"): Law(
-        1.256,
-        per_requantization=5.77,
-        per_unit=32.7,
-        wait_key=_EDGELSTM_WAITS,
-        source=f"{EMULATED}: eight cells in eight sizes within 6 % ({_FITTED})",
-        cores=_CORES,
-        per_output=PER_OUTPUT,
-    ),
-    ("edgelstm", "int16x8 composed"): Law(
-        1.485,
-        per_requantization=6.17,
-        per_unit=42.9,
-        wait_key=_EDGELSTM_WAITS,
-        source=f"{EMULATED}: eight cells in eight sizes within 8 % ({_FITTED})",
-        cores=_CORES,
-        per_output=PER_OUTPUT,
+    ("edgelstm", "int16x8 composed"): _own(
+        Law(1.485, per_requantization=6.17, per_unit=42.9), f"{_EVERY_CELL} within 8 %"
     ),
 }
 

@@ -14,6 +14,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import read
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import forward
+from tests.formats.test_hostile import refusal
 from tests.keras_files import (
     INPUTS,
     TOLERANCE,
@@ -33,15 +34,6 @@ from tests.keras_files import (
 )
 
 L = layers
-
-
-def refusal(path: Path) -> str:
-    """What `read` says, in one line that names the file."""
-    with pytest.raises(ModelError) as caught:
-        read(path)
-    said = str(caught.value)
-    assert said.startswith(path.name) and "\n" not in said
-    return said
 
 
 def several() -> Any:
