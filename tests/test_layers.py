@@ -80,7 +80,7 @@ ORDER = {
     ),
     "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
     "searching": (
-        "conditions fronts space < choosing costing log working < ranking rejections room "
+        "conditions fronts space < choosing costing log working < picking ranking rejections room "
         "trainings < results sizing < study summing_up < searching"
     ),
     "runtimes": (

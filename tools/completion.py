@@ -26,7 +26,7 @@ def forms() -> list[str]:
 
 def picks() -> Iterable[str]:
     """Rules by which a point of a front is chosen."""
-    from edgelstm.searching.results import RULES
+    from edgelstm.searching.picking import RULES
 
     return RULES
 

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import edgelstm
-from edgelstm import bundled
 from edgelstm.devices.device import Device, read_device
 from edgelstm.errors import ModelError
 from edgelstm.searching.conditions import Conditions
 from edgelstm.searching.costing import Point, cost_points
 from edgelstm.searching.rejections import check_reachable, count_rejected
+from edgelstm.searching.searching import filled_by
 from edgelstm.searching.space import Space
 from edgelstm.tools import output, search_tables
 from edgelstm.tools.request import DEFAULT_DEVICE
+from edgelstm.training.data import read_data
 
 SCHEMA = 1
 
@@ -96,12 +97,15 @@ def costed(options: SearchOptions, devices: Sequence[Device]) -> tuple[Space, li
     Raises:
         ModelError: A bound leaves no point.
     """
-    shape = bundled.demo_data().calibration.shape
-    network = bundled.demo()
-    space = options.space.filled(
-        devices, input_size=network.input_size, outputs=network.output_size, steps=shape[1]
-    )
-    points = cost_points(space.candidates(), devices, space.task(), options.conditions)
+    asked = options.training
+    data = read_data(asked.data, asked.seed)
+    if asked.data is None:  # the sizes of the bundled series where no others are said
+        sizes = {"input_size": data.input_size, "outputs": data.outputs, "steps": data.steps}
+        space = options.space.filled(devices, **sizes)
+    else:
+        space = filled_by(data, options.space, devices)
+    task = space.task(last_step=data.last_step)
+    points = cost_points(space.candidates(), devices, task, options.conditions)
     check_reachable(points, options.conditions)
     return space, points
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from edgelstm.cost.cycles import Interval
 from edgelstm.cost.variants import middle
-from edgelstm.searching.results import Found, FrontPoint, name_of
+from edgelstm.searching.picking import PRICES, FrontPoint, name_of
+from edgelstm.searching.results import Found
 from edgelstm.text import counted, number
 from edgelstm.tools import output, search_tables
 from edgelstm.training.data import CLASSES
@@ -23,7 +24,8 @@ def print_found(found: Found, exported: dict[str, Any] | None, out: pathlib.Path
         out: The folder.
     """
     name = name_of(found.data.kind)
-    output.print_heading(f"Front of {name} over energy", summary(found))
+    over = ", ".join(PRICES[price].partition(",")[0] for price in found.conditions.prices)
+    output.print_heading(f"Front of {name} over {over}", summary(found))
     for device in found.devices:
         points = found.front(device)
         output.print_line(search_tables.used(found_device(device), found.conditions))

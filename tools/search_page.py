@@ -8,7 +8,8 @@ from edgelstm.printable import printable_texts
 from edgelstm.searching import fronts
 from edgelstm.searching.costing import Point
 from edgelstm.searching.log import Entry
-from edgelstm.searching.results import Found, name_of
+from edgelstm.searching.picking import name_of
+from edgelstm.searching.results import Found
 from edgelstm.searching.trainings import architecture
 from edgelstm.text import number
 from edgelstm.tools import search_front, search_tables, templates
@@ -54,7 +55,8 @@ def _cards(found: Found) -> Iterator[tuple[str, str, str]]:
         yield "Chosen", point.candidate.key(), f"for {found.chosen.device}"
         yield name_of(kind).capitalize(), value, f"on {len(found.data.valid)} series held out"
         per = "a step" if found.conditions.period_ms is None else "a period"
-        yield f"Energy {per}", f"{number(point.energy)} uJ", "estimate"
+        if point.cost.energy:
+            yield f"Energy {per}", f"{number(middle(point.cost.energy))} uJ", "estimate"
 
 
 def _charts(found: Found) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,8 @@ from edgelstm.comparison.measuring import Data
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import write_whole
 from edgelstm.printable import cell
-from edgelstm.searching.results import Chosen, Found
+from edgelstm.searching.picking import Chosen
+from edgelstm.searching.results import Found
 from edgelstm.searching.searching import Wanted, search_for
 from edgelstm.searching.trainings import architecture
 from edgelstm.tools import executors, output, search_front, search_page

@@ -47,8 +47,15 @@ class Conditions:
         for name in self.objectives:
             if name not in OBJECTIVES:
                 raise ModelError(f"objective '{name}' is unknown; known: {', '.join(OBJECTIVES)}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ModelError(f"objectives name one twice: {','.join(self.objectives)}")
         for name in (ENERGY, LATENCY):
             check_bound(getattr(self, name), name)
+
+    @property
+    def prices(self) -> tuple[str, ...]:
+        """What accuracy is weighed against, the first one first; MACs where it stands alone."""
+        return tuple(name for name in self.objectives if name != "accuracy") or ("macs",)
 
 
 def check_bound(value: object, name: str) -> None:

@@ -88,6 +88,16 @@ class Point:
         }
 
 
+def price(cost: Cost, name: str) -> float:
+    """A cost by its name in `Conditions.prices`, in the middle, of a point that is accepted."""
+    spans = {"energy": cost.energy, "latency": cost.latency_us}
+    wholes = {"flash": cost.flash_bytes, "ram": cost.ram_bytes, "macs": cost.macs}
+    span = spans.get(name)
+    found = middle(span) if span else wholes.get(name)
+    assert found is not None, f"{name} is not known of a point that is accepted"
+    return float(found)
+
+
 def plain(value: Any) -> Any:
     """An interval as a dictionary; anything else as it is."""
     return dict(vars(value)) if isinstance(value, Interval) else value
@@ -222,6 +232,9 @@ def _refusals(
         yield "energy-unknown", f"energy not known: {reason}"
     if late is None and ("latency" in given.objectives or given.max_latency_us):
         yield "latency", f"latency not known: {energy.latency_reason}"
+    for name, size in (("flash", cost.flash_bytes), ("ram", cost.ram_bytes)):
+        if size is None and name in given.objectives:
+            yield name, f"{name} not known, which is an objective"
     if given.max_latency_us and late and late > given.max_latency_us / 1000:
         needs, most = apart(late, given.max_latency_us / 1000)
         yield "latency", f"latency {needs} ms, at most {most}"

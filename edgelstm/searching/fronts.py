@@ -46,6 +46,10 @@ def volume(pairs: Sequence[Pair], least: float, ends: Pair) -> float:
 def knee(points: Sequence[P], pair: Callable[[P], Pair]) -> P:
     """The point of a front that lies farthest above the straight line between its ends.
 
+    Args:
+        points: Three or more: of two neither lies above.
+        pair: How good a point is, and its cost.
+
     >>> knee([(0.5, 1.0), (0.9, 2.0), (0.95, 8.0)], lambda p: p)
     (0.9, 2.0)
     """

@@ -4,84 +4,20 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgelstm.cost.variants import middle
 from edgelstm.errors import ModelError
 from edgelstm.model.network import Network
 from edgelstm.notebook import html_table
-from edgelstm.searching import fronts
 from edgelstm.searching.conditions import Conditions
-from edgelstm.searching.costing import Cost, Point, plain
+from edgelstm.searching.costing import Point, plain, price
 from edgelstm.searching.log import Entry, Log
+from edgelstm.searching.picking import PRICES, Chosen, FrontPoint, name_of, named, pick
 from edgelstm.searching.rejections import count_rejected
 from edgelstm.searching.space import Candidate, Space
 from edgelstm.searching.working import with_weights
-from edgelstm.text import number, percent
-from edgelstm.training.data import CLASSES, TrainingData
-from edgelstm.training.scoring import Score
+from edgelstm.text import number
+from edgelstm.training.data import TrainingData
 
 SCHEMA = 1
-RULES = ("knee", "cheapest", "best")
-# Of `FrontPoint.to_dict`, as costs have them.
-COSTS = (
-    *("energy_uj", "energy_period_uj", "average_mw", "latency_us"),
-    *("flash_bytes", "ram_bytes", "battery_days"),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class FrontPoint:
-    """A trained candidate on a front.
-
-    Attributes:
-        candidate: With the precision that was measured.
-        cost: On the front's device.
-        score: Of the network as the device computes it, on validation series.
-        float_score: The same of the float network.
-        saturation: Largest share of a gate's sums that left their range.
-        told_apart_from_next: Whether its interval and that of the next dearer point do not overlap;
-            None for the last.
-        test: On test series; None without them.
-        repeats: The score with each seed that it was trained with, the first one first.
-    """
-
-    candidate: Candidate
-    cost: Cost
-    score: Score
-    float_score: Score
-    saturation: float
-    told_apart_from_next: bool | None = None
-    test: float | None = None
-    repeats: tuple[float, ...] = ()
-
-    @property
-    def energy(self) -> float:
-        """Microjoules, of a period if there is one, in the middle; infinite if not known."""
-        found = self.cost.energy
-        return float("inf") if found is None else middle(found)
-
-    def to_dict(self, kind: str) -> dict[str, Any]:
-        """An object of `fronts[].points`; `kind` is that of the data."""
-        name = name_of(kind)
-        return {
-            "candidate": named(self.candidate),
-            name: self.score.value,
-            f"{name}_interval": interval(self.score),
-            f"float_{name}": self.float_score.value,
-            "saturation": self.saturation,
-            **{key: plain(getattr(self.cost, key)) for key in COSTS},
-            "told_apart_from_next": self.told_apart_from_next,
-            f"test_{name}": self.test,
-            "repeats": list(self.repeats),
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Chosen:
-    """The point to take, where it runs, and why it is that one."""
-
-    point: FrontPoint
-    device: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -148,8 +84,8 @@ class Found:
         Raises:
             ModelError: No point meets the limit.
         """
-        name = device or self.devices[0]
-        return pick(self.front(name), name, rule, kind=self.data.kind, limit=limit)
+        name, by = device or self.devices[0], self.conditions.prices[0]
+        return pick(self.front(name), name, rule, kind=self.data.kind, by=by, limit=limit)
 
     def network(self, candidate: Candidate) -> Network:
         """The trained network of a candidate, in float32.
@@ -195,30 +131,16 @@ class Found:
         }
 
     def _repr_html_(self) -> str:
-        columns = ("candidate", name_of(self.data.kind), "energy, uJ")
+        by = self.conditions.prices[0]
+        columns = ("candidate", name_of(self.data.kind), PRICES[by])
         return "".join(
-            html_table(f"Front of {device}", columns, [_short(point) for point in points])
+            html_table(f"Front of {device}", columns, [_short(point, by) for point in points])
             for device, points in self.fronts.items()
         )
 
 
-def _short(point: FrontPoint) -> tuple[str, str, str]:
-    return point.candidate.key(), f"{point.score.value:.3f}", number(point.energy)
-
-
-def name_of(kind: str) -> str:
-    """What is measured: `accuracy`, or `rmse`."""
-    return "accuracy" if kind == CLASSES else "rmse"
-
-
-def named(candidate: Candidate) -> dict[str, Any]:
-    """A candidate as an object: its fields and its key."""
-    return {**dataclasses.asdict(candidate), "key": candidate.key()}
-
-
-def interval(score: Score) -> dict[str, float]:
-    """Low, typical, high."""
-    return {"low": score.low, "typical": score.value, "high": score.high}
+def _short(point: FrontPoint, by: str) -> tuple[str, str, str]:
+    return point.candidate.key(), f"{point.score.value:.3f}", number(price(point.cost, by))
 
 
 def _trained(candidate: Candidate, entry: Entry, name: str) -> list[dict[str, Any]]:
@@ -247,48 +169,3 @@ def _chosen(chosen: Chosen, name: str) -> dict[str, Any]:
         "energy_uj": plain(point.cost.energy_uj),
         "reason": chosen.reason,
     }
-
-
-def told_apart(one: Score, other: Score) -> bool:
-    """Whether two intervals do not overlap."""
-    return one.high < other.low or other.high < one.low
-
-
-def pick(
-    points: Sequence[FrontPoint], device: str, rule: str, *, kind: str, limit: float | None = None
-) -> Chosen:
-    """The point by a rule, or the cheapest that is not told apart from it: see `Found.pick`."""
-    if rule not in RULES:
-        raise ModelError(f"pick '{rule}' is unknown; known: {', '.join(RULES)}")
-    sign = 1 if kind == CLASSES else -1
-    allowed = [p for p in points if limit is None or sign * p.score.value >= sign * limit]
-    if not allowed:
-        raise ModelError(_missed(points, device, kind, limit))
-
-    def pair(point: FrontPoint) -> tuple[float, float]:
-        return sign * point.score.value, point.energy
-
-    if rule == "cheapest":
-        first, why = min(allowed, key=lambda p: p.energy), "the cheapest"
-    elif rule == "best":
-        first, why = max(allowed, key=lambda p: sign * p.score.value), "the best"
-    else:
-        first, why = fronts.knee(allowed, pair), "the knee of the front"
-    same = [p for p in allowed if p is first or not told_apart(p.score, first.score)]
-    taken = min(same, key=lambda p: p.energy)
-    if taken is not first:
-        saved = percent(1 - taken.energy / first.energy)
-        why = f"not told apart from {first.candidate.key()}, {why}, and {saved} cheaper"
-    return Chosen(taken, device, why)
-
-
-def _missed(points: Sequence[FrontPoint], device: str, kind: str, limit: float | None) -> str:
-    """Why no point can be taken."""
-    if not points or limit is None:
-        return f"no front for {device}: nothing was trained that it runs"
-    best = (max if kind == CLASSES else min)(points, key=lambda p: p.score.value)
-    name, value = name_of(kind), best.score.value
-    return (
-        f"no trained candidate meets the {name} of {limit:g}: the nearest, {best.candidate.key()}, "
-        f"has {value:.4g}, {abs(value - limit):.2g} away"
-    )

@@ -15,8 +15,9 @@ from edgelstm.installed import is_installed
 from edgelstm.searching.conditions import Conditions
 from edgelstm.searching.costing import cost_points
 from edgelstm.searching.log import Log
+from edgelstm.searching.picking import RULES
 from edgelstm.searching.rejections import check_reachable
-from edgelstm.searching.results import RULES, Found
+from edgelstm.searching.results import Found
 from edgelstm.searching.space import Space
 from edgelstm.searching.study import INSTALL, Study, Tell, unheard
 from edgelstm.searching.summing_up import Searched, summed_up
@@ -141,7 +142,7 @@ def search_for(wanted: Wanted, executor: Executor | None = None, tell: Tell = un
     known = [read_device(name) for name in dict.fromkeys(wanted.devices)]
     given = read_data(wanted.data, wanted.seed)
     limit = _limit(given, wanted.min_accuracy, wanted.max_rmse)
-    filled = _filled(wanted.space, known, given)
+    filled = filled_by(given, wanted.space, known)
     task = filled.task(last_step=given.last_step)
     points = cost_points(filled.candidates(), known, task, wanted.conditions)
     check_reachable(points, wanted.conditions)
@@ -186,7 +187,7 @@ def _limit(data: TrainingData, accuracy: float | None, rmse: float | None) -> fl
     return limit
 
 
-def _filled(space: Space, devices: Sequence[Any], data: TrainingData) -> Space:
+def filled_by(data: TrainingData, space: Space, devices: Sequence[Any]) -> Space:
     """The space with the sizes of the data; `ModelError` where it says others."""
     sizes = {"input_size": data.input_size, "outputs": data.outputs, "steps": data.steps}
     filled = space.filled(devices, **sizes)

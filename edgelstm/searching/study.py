@@ -5,13 +5,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from edgelstm.cost.variants import middle
 from edgelstm.errors import ModelError
 from edgelstm.installed import CPU_WHEELS, is_installed
 from edgelstm.searching import fronts
 from edgelstm.searching.choosing import Blocks, Listed, Proposer, Sampler, Values, spread
 from edgelstm.searching.conditions import Conditions
-from edgelstm.searching.costing import Cost, Point
+from edgelstm.searching.costing import Cost, Point, price
 from edgelstm.searching.log import Entry
 from edgelstm.searching.rejections import count_rejected
 from edgelstm.searching.space import Candidate
@@ -96,8 +95,7 @@ class Study:
         if entry.reason:
             return None
         good = entry.scores[candidate.precision].value
-        names = [name for name in self.conditions.objectives if name != "accuracy"]
-        logs = [math.log(max(_cost(cost, name), 1e-9)) for name in names or ["energy"]]
+        logs = [math.log(price(cost, name)) for name in self.conditions.prices]
         return (good if self.data.kind == CLASSES else -good, *logs)
 
     def _values(self, trainings: Trainings, candidate: Candidate) -> Values | None:
@@ -106,13 +104,12 @@ class Study:
         return self.values(entry, candidate, self.costs[candidate])
 
     def _proposer(self) -> Proposer:
-        first = next((n for n in self.conditions.objectives if n != "accuracy"), "energy")
-        sizes = {c: _cost(cost, first) for c, cost in self.costs.items()}
+        sizes = {c: price(cost, self.conditions.prices[0]) for c, cost in self.costs.items()}
         if self.covers_all:
             return Listed(sorted(sizes, key=lambda c: (sizes[c], c.key())))
         _check_optuna()
         every = [point.candidate for point in self.points if point.device == self.device]
-        n_values = max(len(self.conditions.objectives), 2)
+        n_values = 1 + len(self.conditions.prices)
         return Sampler(every, n_values, self.seed, spread(sizes, self.seed))
 
 
@@ -136,25 +133,16 @@ class Progress:
 
     def block(self, trainings: Trainings) -> None:
         """A block was told: the front so far."""
-        pairs = [(v[0], math.exp(v[1])) for _, v in self.study.trials if v]
-        if not pairs:
-            return
-        on = fronts.front(list(dict.fromkeys(pairs)), lambda pair: pair)
-        costs = [cost for _, cost in pairs]
-        area = fronts.volume(on, min(good for good, _ in pairs), (min(costs), max(costs)))
+        study = self.study
+        told = list(dict.fromkeys(values for _, values in study.trials if values))
+        on = fronts.front(told, lambda values: values)
+        said = f"{counted(len(on), 'point')} on the front"
+        if on and study.data.kind == CLASSES:  # between 0 and the dearest candidate
+            every = [price(cost, study.conditions.prices[0]) for cost in study.costs.values()]
+            pairs = [(v[0], math.exp(v[1])) for v in on]
+            said += f", hypervolume {number(fronts.volume(pairs, 0.0, (min(every), max(every))))}"
         self.done = max(self.done, len(self.study.trained))
-        self.tell(
-            f"{len(self.study.trained)} of {counted(self.most, 'training')}: "
-            f"{counted(len(on), 'point')} on the front, hypervolume {number(area)}"
-        )
-
-
-def _cost(cost: Cost, name: str) -> float:
-    """One objective of a point that is accepted."""
-    if name in ("flash", "ram"):
-        return float((cost.flash_bytes if name == "flash" else cost.ram_bytes) or 0)
-    found = cost.latency_us if name == "latency" else cost.energy
-    return middle(found) if found else 0.0
+        self.tell(f"{len(self.study.trained)} of {counted(self.most, 'training')}: {said}")
 
 
 def _why(points: Sequence[Point]) -> str:

@@ -10,7 +10,8 @@ from edgelstm.errors import ModelError
 from edgelstm.searching import fronts
 from edgelstm.searching.costing import Cost
 from edgelstm.searching.log import Entry
-from edgelstm.searching.results import Chosen, Found, FrontPoint, pick, told_apart
+from edgelstm.searching.picking import Chosen, FrontPoint, pick, told_apart
+from edgelstm.searching.results import Found
 from edgelstm.searching.space import Candidate, Space
 from edgelstm.searching.trainings import Trainings, architecture
 from edgelstm.searching.working import with_weights
@@ -153,7 +154,7 @@ def _choice(
     """Of the first device that has a front."""
     device = next((name for name in searched.devices if made[name]), searched.devices[0])
     try:
-        kind = searched.trainings.data.kind
-        return pick(made[device], device, rule, kind=kind, limit=limit), None
+        kind, by = searched.trainings.data.kind, searched.study.conditions.prices[0]
+        return pick(made[device], device, rule, kind=kind, by=by, limit=limit), None
     except ModelError as error:
         return None, str(error)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
+from edgelstm.searching.costing import price
 from edgelstm.searching.log import NAME
 from edgelstm.searching.results import Found
 from edgelstm.searching.searching import search
@@ -247,6 +248,21 @@ def test_ctrl_c_leaves_what_there_is(tmp_path: pathlib.Path, monkeypatch: Any) -
     assert searched(tmp_path).digest == searched().digest
 
 
+@pytest.mark.parametrize("prices", [(), ("latency",), ("flash", "ram")], ids=str)
+def test_other_objectives_are_what_the_front_and_the_choice_are_about(
+    prices: tuple[str, ...],
+) -> None:
+    """On a device whose power is not known."""
+    found = searched(devices=("ra8d1",), objectives=("accuracy", *prices), budget=4)
+    named = prices or ("macs",)
+    costs = [tuple(price(point.cost, name) for name in named) for point in found.front()]
+    assert costs == sorted(costs)
+    for rule in ("knee", "cheapest", "best"):
+        chosen = found.pick(rule)
+        assert "nan" not in chosen.reason and "energy" not in chosen.reason
+    assert price(found.pick("cheapest").point.cost, named[0]) == costs[0][0]
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"budget": 0}, "budget is 0; a whole number of at least 1 is needed"),
     ({"block": -1}, "block is -1"),
@@ -256,6 +272,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pick": "nicest"}, "pick 'nicest' is unknown; known: knee, cheapest, best"),
     ({"objectives": ("energy",)}, "objectives lack accuracy"),
     ({"objectives": ("accuracy", "beauty")}, "objective 'beauty' is unknown"),
+    ({"objectives": ("accuracy", "accuracy", "energy")}, "objectives name one twice"),
+    ({"objectives": ("accuracy", "flash"), "devices": ("rpi-5",)}, "flash not known"),
     ({"max_energy_uj": 1e-6}, "no candidate meets it: the nearest, "),
     ({"max_latency_us": -1}, "max_latency_us is -1"),
     ({"min_accuracy": 1.5}, "min_accuracy is 1.5; a number above 0, at most 1"),

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgelstm.model.sizes import shapes
@@ -52,6 +54,17 @@ def test_costs_of_a_space_are_the_promised_object(capsys: Captured) -> None:
     assert found["accepted"] + sum(found["rejected"].values()) == len(found["points"])
     assert found["rejected"]["unsupported"] == 64  # hybrid on a microcontroller
     assert all(set(point) >= POINT for point in found["points"])
+
+
+def test_costs_are_for_the_data_that_are_given(tmp_path: pathlib.Path, capsys: Captured) -> None:
+    path = tmp_path / "mine.npz"
+    x, y = np.zeros((10, 6, 3), np.float32), np.arange(10) % 2
+    np.savez(path, x=x, y=y)
+    asked = ("--cell", "lstm", "--hidden", "4", "--layers", "1")
+    found = answer(capsys, "search", "--costs", *asked, "--data", path)
+    sizes = [found["space"][name] for name in ("input_size", "outputs", "steps")]
+    assert sizes == [3, 2, 6]
+    assert [point["macs"] for point in found["points"]] == [4 * 4 * (3 + 4) + 4 * 2]
 
 
 def test_a_table_has_a_row_per_point(capsys: Captured) -> None:
