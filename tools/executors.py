@@ -27,8 +27,10 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 TRIES = 2  # of a task whose process ended
 LAST_WORDS = 200  # characters
 STARTED_S = 120.0  # a process that says nothing for so long does not start
+ENDS_S = 2.0  # what a process that closed its pipe has to end by itself
 ANSWERS_S = 5.0  # a cluster that does not answer for so long is not there
 SCHEMES = {"dask": "distributed", "ray": "ray"}
+_starting = threading.Lock()
 
 
 class Lost(RuntimeError):
@@ -112,7 +114,9 @@ class _Process:
         self._limit_bytes, self._closed = limit_bytes, False
         self._process: Any = None
         self._pipe: Connection | None = None
-        self._words = pathlib.Path(tempfile.mkstemp(prefix="edgelstm-worker-")[1])
+        file, words = tempfile.mkstemp(prefix="edgelstm-worker-")
+        os.close(file)
+        self._words = pathlib.Path(words)
 
     def call(self, call: Any, timeout_s: float | None) -> tuple[bool, Any]:
         """Whether it returned, and what it returned or raised."""
@@ -122,14 +126,13 @@ class _Process:
             assert self._pipe is not None
             self._pipe.send(call)
             if not self._pipe.poll(timeout_s):
-                self._end()
                 raise TimeoutError
             done, value = self._pipe.recv()
-        except (EOFError, ConnectionError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            code = self._end()
-            raise Lost(self._last_words(code)) from None
+        except TimeoutError:
+            self._end()
+            raise
+        except (EOFError, OSError):
+            raise Lost(self._last_words(self._end(ENDS_S))) from None
         return done, value
 
     def close(self) -> None:
@@ -145,20 +148,21 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         arguments = theirs, str(self._words), self._limit_bytes
-        self._process = context.Process(target=_worker, args=arguments, daemon=True)
-        with _one_thread():
-            self._process.start()
-        theirs.close()
-        if not self._pipe.poll(STARTED_S) or self._closed:
-            code = self._end()
-            raise Lost(self._last_words(code))
+        process = context.Process(target=_worker, args=arguments, daemon=True)
+        with theirs, _one_thread():
+            process.start()
+        self._process = process  # only now: one that never began cannot be joined
+        if self._closed or not self._pipe.poll(STARTED_S):
+            raise Lost(self._last_words(self._end()))
         self._pipe.recv()  # that it is ready
 
-    def _end(self) -> int | None:
+    def _end(self, wait_s: float = 0) -> int | None:
+        """Its exit code, of its own if it ends within a time; None where there is none."""
         process, self._process = self._process, None
         if process is None:
             return None
-        process.join(timeout=1) if not process.is_alive() else process.kill()
+        process.join(timeout=wait_s)
+        process.kill()  # does nothing to one that has ended
         process.join()
         if self._pipe is not None:
             self._pipe.close()
@@ -182,7 +186,7 @@ def _worker(pipe: Connection, words: str, limit_bytes: int | None) -> None:
     os.dup2(file, 1)  # standard output belongs to the command
     _limit_memory(limit_bytes)
     pipe.send("ready")
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
+    with contextlib.suppress(EOFError):
         while True:
             fn, args, kwargs = pipe.recv()
             try:
@@ -195,16 +199,15 @@ def _worker(pipe: Connection, words: str, limit_bytes: int | None) -> None:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """What is started inside computes on one thread: libraries read these as they are loaded."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with _starting:  # the environment is one for all threads
+        before = {name: os.environ[name] for name in THREADS if name in os.environ}
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        try:
+            yield
+        finally:
+            for name in THREADS:
+                del os.environ[name]
+            os.environ.update(before)
 
 
 def _memory_bytes(n: int) -> int | None:
@@ -253,10 +256,8 @@ def opened(engine: str | None, workers: int, timeout_s: float | None) -> Iterato
     else:
         pool = contextlib.ExitStack()
     with pool:
-        if engine is None:
-            yield pool
-        else:
-            yield pool.enter_context((_on_dask if scheme == "dask" else _on_ray)(address))
+        joined = _on_dask if scheme == "dask" else _on_ray
+        yield pool if engine is None else pool.enter_context(joined(address))
 
 
 @contextlib.contextmanager

@@ -3,8 +3,13 @@
 The first line says what all of them share; each other one is a training. A line is written whole
 and flushed when a training ends; a torn last line is dropped. A search that is started again begins
 anew from its seed and takes from here what it finds, so its result is that of one in one piece.
+
+What failed is told to a search once, and tried again by the next one in the folder: the trainer may
+be mended by then, or have more time. Where it succeeds the later search knows more than the earlier
+one did, so what it chooses from there on, and its digest, may be others.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -69,7 +74,8 @@ class Log:
         fresh: Whether to begin anew where there is a log already.
 
     Raises:
-        ModelError: The log is of other data or another trainer, is no log, or cannot be written.
+        ModelError: The log is of other data or another trainer, is no log, is another search's that
+            still runs, or cannot be written.
     """
 
     def __init__(
@@ -82,22 +88,24 @@ class Log:
         if self.folder is None:
             return
         path = self.folder / NAME
-        try:
-            (self.folder / WEIGHTS).mkdir(parents=True, exist_ok=True)
-            whole = b"" if fresh else _whole_lines(path)
-            first = (json.dumps(header, sort_keys=True) + "\n").encode()
-            self._known = {} if not whole else _entries(path, whole, header)
-            self._file = open(path, "r+b" if path.exists() else "w+b", buffering=0)  # noqa: SIM115
-            self._file.truncate(len(whole))
-            self._file.seek(len(whole))
-            if not whole:
-                self._file.write(first)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ModelError(f"{path} cannot be written: {reason}; {NEEDED}") from None
+        with contextlib.ExitStack() as opened:
+            try:
+                (self.folder / WEIGHTS).mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context(open(path, "a+b", buffering=0))
+                _lock(file, self.folder)
+                whole = b"" if fresh else _whole_lines(path)
+                self._known = {} if not whole else _entries(path, whole, header)
+                file.truncate(len(whole))
+                if not whole:
+                    file.write((json.dumps(header, sort_keys=True) + "\n").encode())
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ModelError(f"{path} cannot be written: {reason}; {NEEDED}") from None
+            self._file = file
+            opened.pop_all()
 
     def get(self, name: tuple[str, int, int]) -> Entry | None:
-        """The training of that name, if it is finished."""
+        """The training of that name, if it is finished; one that failed in this run alone."""
         return self._known.get(name)
 
     def add(self, entry: Entry, arrays: Arrays | None) -> Entry:
@@ -142,10 +150,24 @@ class Log:
             self._file = None
 
 
+def _lock(file: Any, folder: pathlib.Path) -> None:
+    """Keeps the file to this search until it is closed, where the system can."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ModelError(
+            f"another search is using {folder}; wait for its end, or give another folder with -o"
+        ) from None
+    except OSError:  # some network file systems have no locks
+        return
+
+
 def _whole_lines(path: pathlib.Path) -> bytes:
     """What of the file ends with a line's end."""
-    if not path.exists():
-        return b""
     content = read_bytes(path, NEEDED)
     return content[: content.rfind(b"\n") + 1]
 
@@ -153,7 +175,7 @@ def _whole_lines(path: pathlib.Path) -> bytes:
 def _entries(
     path: pathlib.Path, whole: bytes, header: Mapping[str, Any]
 ) -> dict[tuple[str, int, int], Entry]:
-    """The trainings of a log of the same data and trainer."""
+    """The trainings of a log of the same data and trainer, but for those that failed."""
     first, *lines = whole.splitlines()
     try:
         found = json.loads(first)
@@ -165,7 +187,7 @@ def _entries(
         raise ModelError(
             f"{path} is of another {name}: {found[name]}, now {header[name]}; {NEEDED}"
         )
-    return {entry.name: entry for entry in entries}
+    return {entry.name: entry for entry in entries if entry.reason is None}
 
 
 def _entry(found: dict[str, Any]) -> Entry:

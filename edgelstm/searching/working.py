@@ -28,6 +28,7 @@ Trainer = Callable[[Any, TrainingData, int, int], Network]
 DEFAULT_TRAINER = "edgelstm.training.torch:train"
 VERSIONS = ("edgelstm", "numpy", "torch")
 MOST_DATA = 4  # that a process keeps
+SIGNALLED = (130, 143)  # what a command exits with by Ctrl-C, or as it is terminated
 
 _data: dict[str, TrainingData] = {}
 
@@ -87,7 +88,7 @@ def work(asked: Work, data: TrainingData | None = None) -> Outcome:
     if data is not None:
         while len(_data) >= MOST_DATA:
             _data.pop(next(iter(_data)))
-        _data[asked.digest] = data
+        _data[asked.digest] = _frozen(data)
     known = _data.get(asked.digest)
     if known is None:
         return Outcome(host=host, needs_data=True)
@@ -111,6 +112,14 @@ def work(asked: Work, data: TrainingData | None = None) -> Outcome:
         return _failed(begin, host, f"{type(error).__name__}: {error}")
     cut = {name: saturated(made) for name, made in ready.items()}
     return Outcome(found, cut, weights(network), round(seconds, 3), host)
+
+
+def _frozen(data: TrainingData) -> TrainingData:
+    """The same, read-only: what is sent to a process arrives writable, and is trained on again."""
+    for part in (data.train, data.valid, data.test):
+        for values in (part.x, part.y) if part else ():
+            values.flags.writeable = False
+    return data
 
 
 def task_of(data: TrainingData) -> Task:
@@ -167,6 +176,11 @@ def find_trainer(name: str) -> Trainer:
         found: Any = getattr(importlib.import_module(module), function, None)
     except Exception as error:  # whatever a module does as it is imported
         told = one_line(str(error))
+        raise ModelError(f"trainer '{name}' cannot be imported: {told}") from None
+    except (SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, SystemExit) and error.code in SIGNALLED:
+            raise  # the command's own end
+        told = one_line(f"it ends with {type(error).__name__} {error}".rstrip())
         raise ModelError(f"trainer '{name}' cannot be imported: {told}") from None
     if not callable(found):
         raise ModelError(f"trainer '{name}': {module} has no function '{function}'")

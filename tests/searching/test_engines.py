@@ -2,6 +2,8 @@
 
 import os
 import signal
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgelstm.errors import ModelError
+from edgelstm.searching.space import Candidate
 from edgelstm.tools import executors
 from edgelstm.tools.executors import Lost, Workers, opened
 from tests.searching import trainers
@@ -109,7 +112,66 @@ def test_a_shut_down_ends_what_runs() -> None:
         future.result(timeout=5)
 
 
-def test_a_worker_has_one_thread_of_each_library() -> None:
+def test_a_worker_has_one_thread_of_each_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(executors.THREADS[0], "7")
+    before = dict(os.environ)
     with Workers(1) as executor:
         for name in executors.THREADS:
             assert executor.submit(os.getenv, name).result() == "1"
+    assert dict(os.environ) == before
+
+
+def test_workers_that_start_at_once_leave_the_environment_as_it_was() -> None:
+    before, seen = dict(os.environ), []
+
+    def start() -> None:
+        for _ in range(50):
+            with executors._one_thread():
+                time.sleep(1e-4)
+                seen.append({os.environ.get(name) for name in executors.THREADS})
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 200 and all(values == {"1"} for values in seen)
+    assert dict(os.environ) == before
+
+
+def test_a_worker_that_ends_by_an_exception_says_so() -> None:
+    candidate = Candidate("lstm", 3, 1, "int8")
+    with Workers(1) as executor:
+        future = executor.submit(trainers.interrupting, candidate, None, 0, 1)
+        with pytest.raises(Lost, match="2 times: exit code 1, .*KeyboardInterrupt: no more"):
+            future.result()
+
+
+def test_workers_leave_no_file_behind(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    opened_before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    workers = [executors._Process(None) for _ in range(5)]
+    if opened_before is not None:
+        assert len(os.listdir("/proc/self/fd")) == opened_before
+    for worker in workers:
+        worker.close()  # before it began, and again
+        worker.close()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(Lost, match="shut down"):
+        workers[0].call((int, ("7",), {}), None)
+
+
+def test_a_worker_that_cannot_begin_is_lost_and_can_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from multiprocessing.context import SpawnProcess
+
+    worker = executors._Process(None)
+
+    def start(self: Any) -> None:
+        worker.close()  # in another thread, before the process is there
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    with pytest.raises(Lost):
+        worker.call((int, ("7",), {}), None)

@@ -181,6 +181,7 @@ def test_what_ends_hangs_or_eats_costs_its_candidate_alone() -> None:
         ("ending", "its process ended, 2 times: exit code 7, its last words: so long"),
         ("hanging", "took longer than 0.5 s, and was ended"),
         ("eating", "MemoryError"),
+        ("writing", "ValueError: assignment destination is read-only"),
     ):
         name = f"tests.searching.trainers:{trainer}"
         with Workers(1, timeout_s=0.5) as executor:

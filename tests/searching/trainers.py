@@ -87,6 +87,20 @@ def ending(candidate: Candidate, given: TrainingData, seed: int, epochs: int) ->
     return quick(candidate, given, seed, epochs)
 
 
+def interrupting(candidate: Candidate, given: TrainingData, seed: int, epochs: int) -> Network:
+    """Ends its process by an exception that is no error for 3 units."""
+    if candidate.hidden_size == 3:
+        raise KeyboardInterrupt("no more")
+    return quick(candidate, given, seed, epochs)
+
+
+def writing(candidate: Candidate, given: TrainingData, seed: int, epochs: int) -> Network:
+    """Writes into what it trains on for 3 units."""
+    if candidate.hidden_size == 3:
+        given.train.x[:] = 0
+    return quick(candidate, given, seed, epochs)
+
+
 def eating(candidate: Candidate, given: TrainingData, seed: int, epochs: int) -> Network:
     """Takes all memory for 3 units."""
     if candidate.hidden_size == 3:
