@@ -202,7 +202,7 @@ def _follow(
 ) -> None:
     """Adds what nodes give to the values; `room`: how many constants more there may be."""
     for node in nodes:
-        with at(f"node '{node.name or next(iter(node.output), '')}' ({node.op_type})"):
+        with at(f"node '{part.name_of(node)}' ({node.op_type})"):
             if node.op_type == "If":
                 results, inputs = _branch(graph, node, values, room), list[Any]()
             else:

@@ -93,6 +93,12 @@ def _turned(state: Any) -> Any:
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
     both = attributes.get("direction") == "bidirectional"
+    if attributes.get("direction") == "reverse":
+        raise ModelError(
+            "has direction=reverse alone; a reverse direction stands beside a forward one here. "
+            "With direction=forward the same weights give the same of x whose steps are turned "
+            "round, x[::-1], in that order: change the attribute and feed x so"
+        )
     silent = {**SILENT[operator], "direction": "forward"}
     known = [silent["activations"], *_activations(operator)]
     if both:
