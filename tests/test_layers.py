@@ -35,7 +35,7 @@ ORDER = {
         "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
-    "formats.following": "__init__ symbolic < appending < layers < reads",
+    "formats.following": "__init__ symbolic < appending < layers < reads sums",
     "formats.keras": (
         "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
         "around < classes < starting < chain < read"

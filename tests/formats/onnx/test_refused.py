@@ -79,7 +79,10 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [lstm(), node("Gather", "Y zero", "z", axis=0)],
         "node 'Gather_z' (Gather): selects step 0 of 2; only the last one can be selected",
     ),
-    "two entries": ([lstm(), node("Gather", "Y two", "z", axis=0)], "selects 2 entries of axis 0"),
+    "two entries": (
+        [lstm(), node("Gather", "Y two", "z", axis=0)],
+        "keeps 2 of 3 entries of axis 0",
+    ),
     "ninth step": (
         [lstm(), node("Gather", "Y far", "z", axis=0)],
         "selects entry 9 of an axis of 2",
