@@ -46,8 +46,8 @@ ORDER = {
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
-        "loop older recurrent_nodes rounding < equations integer operators_around < "
-        "around float operators < hybrid read_described < read write < embedded < replaced"
+        "loop older rounding < equations integer recurrent_nodes < around float operators_around "
+        "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
