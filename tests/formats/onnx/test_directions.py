@@ -65,7 +65,7 @@ SUMS = {
         *EACH,
     ],
     "Split of directions": [
-        two("Split", "Y ones", "a b", axis=1),
+        two("Split", "Y", "a b", axis=1, num_outputs=2),
         node("Add", "b a", "k"),
         node("Squeeze", "k one", "s"),
         *EACH,
