@@ -15,13 +15,13 @@ import numpy as np
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.symbolic import Norm, Signal, State, Unread
-from edgelstm.formats.onnx.folding import LARGEST, fold
+from edgelstm.formats.onnx.folding import fold
 from edgelstm.formats.onnx.part import INITIAL, STATES, VIEWS, is_recurrent, name_of
 
 if TYPE_CHECKING:
     import onnx
 
-SMALL = 2
+MOST_VALUES, SMALL = 2**20, 2  # of a state; of its batch where more would be too many
 Run = Callable[["onnx.NodeProto", Mapping[str, Any]], Sequence[Any]]
 Site = tuple[str, str]  # a node's name, "h" or "c"
 UNCHANGED = (
@@ -95,9 +95,9 @@ def begin(value: onnx.ValueInfoProto, named: Mapping[str, int], batch: int) -> S
     """
     dims = value.type.tensor_type.shape.dim
     shape = [d.dim_value or named.get(str(d.dim_param), batch) for d in dims]
-    if math.prod(shape) > LARGEST:  # the batch of a state is that of the example, see zeros
+    if math.prod(shape) > MOST_VALUES:
         shape = [d.dim_value or SMALL for d in dims]
-    if not shape or min(shape) < 1 or math.prod(shape) > LARGEST:
+    if not shape or min(shape) < 1 or math.prod(shape) > MOST_VALUES:
         raise ModelError(f"input '{value.name}' has shape {tuple(shape)}, which no state has")
     return State(value.name, np.arange(math.prod(shape)).reshape(shape))
 

@@ -195,11 +195,16 @@ def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
 def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     """Follows the graph with these sizes where the input's first two axes are free."""
     values = {"": None, **graph.tensors, **_inputs(graph, sizes)}
-    _follow(graph, graph.nodes, values, [LARGEST])
+    room = [LARGEST]
+    _follow(graph, graph.nodes, values, room)
+
+    def run(node: onnx.NodeProto, known: Mapping[str, Any]) -> tuple[Any, ...]:
+        inputs, results = _run(graph, node, known)
+        _take(room, inputs, results)
+        return results
+
     if graph.own:
-        check_given_back(
-            graph.own, graph.nodes, graph.returned, values, lambda n, v: _run(graph, n, v)[1]
-        )
+        check_given_back(graph.own, graph.nodes, graph.returned, values, run)
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
         raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
@@ -230,11 +235,17 @@ def _follow(
                 results, inputs = _branch(graph, node, values, room), list[Any]()
             else:
                 inputs, results = _run(graph, node, values)
-            arrays = [value for value in results if isinstance(value, np.ndarray)]
-            room[0] -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
-            if room[0] < 0:
-                raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
+            _take(room, inputs, results)
         values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
+
+
+def _take(room: list[int], inputs: Iterable[Any], results: Iterable[Any]) -> None:
+    """Counts what a node adds."""
+    made = (value.places if isinstance(value, State) else value for value in results)
+    arrays = [value for value in made if isinstance(value, np.ndarray)]
+    room[0] -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
+    if room[0] < 0:
+        raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
 
 
 def _branch(
@@ -251,8 +262,9 @@ def _branch(
     return tuple(inner[output.name] for output in branch.output)
 
 
-def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
+def _copied(inputs: Iterable[Any]) -> list[NDArray[Any]]:
     """Weights and biases of an operator on what depends on the input."""
+    inputs = list(inputs)
     if not any(isinstance(value, Signal) for value in inputs):
         return []
     return [value for value in inputs[:4] if isinstance(value, np.ndarray)]
