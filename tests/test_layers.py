@@ -35,7 +35,7 @@ ORDER = {
         "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
-    "formats.following": "__init__ symbolic < appending < layers < reads",
+    "formats.following": "__init__ symbolic < appending < layers < reads sums",
     "formats.keras": (
         "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
         "around < classes < starting < chain < read"
@@ -46,8 +46,8 @@ ORDER = {
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
-        "loop older recurrent_nodes rounding < equations integer operators_around < "
-        "around float operators < hybrid read_described < read write < embedded < replaced"
+        "loop older rounding < equations integer recurrent_nodes < around float operators_around "
+        "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "

@@ -21,6 +21,7 @@ from edgelstm.formats.following.reads import (
     repeat,
     scale_and_shift,
 )
+from edgelstm.formats.following.sums import add_directions
 from edgelstm.formats.following.symbolic import Norm, Signal, State, Unread
 from edgelstm.formats.tensors import float32, from_torch_tensor
 
@@ -39,6 +40,8 @@ def _constant(value: Any) -> Any:
 
 
 def _add(a: Any, b: Any, alpha: float = 1) -> Signal:
+    if isinstance(a, Signal) and isinstance(b, Signal) and alpha == 1:
+        return add_directions(a, b)
     if not isinstance(a, Signal):
         return scale_and_shift(b, alpha, _constant(a))
     return scale_and_shift(a, 1, alpha * _constant(b))

@@ -19,6 +19,7 @@ from tests.modules import (
     Module,
     WithState,
     WithStates,
+    gru,
     head,
     inputs,
     lstm,
@@ -102,6 +103,24 @@ def test_states_may_lie_in_one_tensor_or_in_a_tuple(call: Any) -> None:
     np.testing.assert_allclose(forward(network, x), expected, atol=1e-5)
     again = from_torch(module, example=(torch.from_numpy(x), given))
     np.testing.assert_array_equal(forward(again, x), forward(network, x))
+
+
+SUMS = {
+    "each step": lambda y, h: y[..., :HIDDEN] + y[..., HIDDEN:],
+    "last step": lambda y, h: (y[..., HIDDEN:] + y[..., :HIDDEN])[:, -1],
+    "final states": lambda y, h: h[0] + h[1],
+}
+
+
+@pytest.mark.parametrize("take", SUMS.values(), ids=SUMS)
+def test_directions_may_be_added(take: Any) -> None:
+    net = Module(lambda net, x: net.fc(take(*net.rnn(x))), rnn=gru(bidirectional=True), fc=head())
+    network, x = from_torch(net), torch.randn(3, 6, INPUTS)
+    with torch.no_grad():
+        expected = net(x).numpy()
+    np.testing.assert_allclose(forward(network, x.numpy()), expected, atol=1e-5)
+    with pytest.raises(ModelError, match="adds two directions, which a dense or recurrent layer"):
+        from_torch(Module(lambda net, x: take(*net.rnn(x)), rnn=gru(bidirectional=True)))
 
 
 def test_a_state_that_is_computed_with_is_refused() -> None:

@@ -59,6 +59,18 @@ def _taken_up(weight: Floats, bias: Floats, scale: Any, shift: Any) -> tuple[Flo
     return (wide * scale).astype(np.float32), total.astype(np.float32)
 
 
+def for_each(signal: Signal, *weights: Floats) -> tuple[Signal, list[Floats]]:
+    """What a layer takes, and its weights: of a sum, both directions with the same for each."""
+    if not signal.summed:
+        return signal, list(weights)
+    sizes = {**signal.sizes, "features": 2 * signal.sizes["features"]}
+    axes = signal.axes
+    if axes[-1:] == (axis_of("features", signal.sizes),):
+        axes = (*axes[:-1], ("features",))
+    whole = dataclasses.replace(signal, sizes=sizes, axes=axes, summed=False)
+    return whole, [np.concatenate([weight, weight], 1) for weight in weights]
+
+
 def name_of(signal: Signal, kind: str) -> str:
     """The name of a layer that follows."""
     return layer_names([*map(kind_of, signal.layers), kind])[-1]
@@ -81,6 +93,16 @@ def check_whole(signal: Signal) -> None:
         raise ModelError(
             "takes the final state of one direction alone; both side by side are read, forward "
             "first: torch.cat((h_n[-2], h_n[-1]), dim=1)"
+        )
+    if signal.side is not None:
+        raise ModelError(
+            "takes one direction of a layer alone; both side by side are read, or their sum in "
+            "front of a dense or recurrent layer"
+        )
+    if signal.summed:
+        raise ModelError(
+            "adds two directions, which a dense or recurrent layer alone reads; let one follow "
+            "directly, or leave the directions side by side"
         )
 
 

@@ -15,9 +15,10 @@ from edgelstm.formats.following.appending import (
     append,
     check_features,
     check_whole,
+    for_each,
     name_of,
 )
-from edgelstm.formats.following.symbolic import Axis, Signal, axis_of, position, say
+from edgelstm.formats.following.symbolic import Axis, Signal, axis_of, is_in_part, position, say
 from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import ACTIVATIONS, Dense
 from edgelstm.layers.directions import REVERSE
@@ -52,10 +53,12 @@ def recurrent(
         steps_axis: 0 or 1.
         nonlinearity: As in `recurrent.Direction`.
     """
-    name = name_of(signal, cell_name)
-    directions = [_direction(name, cell_name, weights, nonlinearity)]
-    if reverse is not None:
-        directions.append(_direction(name + REVERSE, cell_name, reverse, nonlinearity))
+    name, given = name_of(signal, cell_name), [weights, *([] if reverse is None else [reverse])]
+    signal, taken = for_each(signal, *(held["weight_ih"] for held in given))
+    directions = [
+        _direction(name + mark, cell_name, {**held, "weight_ih": weight}, nonlinearity)
+        for held, weight, mark in zip(given, taken, ("", REVERSE), strict=False)
+    ]
     layer = Recurrent(tuple(directions))
     check_features(signal, layer)
     if reads_last(signal.layers):
@@ -122,6 +125,7 @@ def _direction(
 
 def dense(signal: Signal, weight: Floats, bias: Floats | None) -> Signal:
     """Through a dense layer; without a bias one may follow by `add_bias`."""
+    signal, [weight] = for_each(signal, weight)
     zeros = np.zeros(len(weight), np.float32)
     layer = Dense(name_of(signal, "dense"), weight, zeros if bias is None else bias)
     check_features(signal, layer)
@@ -217,8 +221,9 @@ def finish(signal: Signal, *, fixed_batch: bool = False) -> Network:
         is_last = len(leading) < 2 if fixed_batch else isinstance(signal.layers[-1], Dense)
         reads = "the last step" if is_last else "each step"
         assumed.append(f"the graph has one step alone; with more of them it gives {reads}")
-    if signal.affine is not None or signal.half is not None:
+    if is_in_part(signal):
         check_whole(signal)
+    if signal.affine is not None:
         raise ModelError(f"the output is scaled and shifted; {BEHIND}")
     layers = signal.layers
     if not reads_last(layers):

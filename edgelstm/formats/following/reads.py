@@ -132,6 +132,9 @@ def concatenate(signals: Sequence[Signal], axis: int) -> Signal:
     halves = [s.half for s in signals]
     if halves == [FORWARD, BACKWARD] and _same(first.layers, signals[1].layers):
         return _finals(first, first.layers)
+    sides = [s.side for s in signals]
+    if sides == [FORWARD, BACKWARD] and _same(first.layers, signals[1].layers):
+        return _with_layer(dataclasses.replace(first, side=None), first.layers)
     if halves == [BACKWARD, FORWARD]:
         raise ModelError("joins the reverse direction's final state in front of the forward one's")
     for signal in signals:

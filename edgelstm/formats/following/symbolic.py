@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Layer
 
 Axis = tuple[str, ...]
@@ -36,6 +37,9 @@ class Signal:
         steps_axis: Axis of the graph's input along which the first recurrent layer runs.
         notes: What to say in `Network.assumed`.
         half: Of a bidirectional layer, whose final state this alone is; None: it is all values.
+        side: The same, whose values at each of the steps this alone is.
+        summed: Whether `features` are the sums of both directions of the last recurrent layer,
+            which the layers give side by side; the next layer's weights are stored for each.
         affine: Scale and shift of each feature that the next layer with weights takes up; None:
             none.
         normal: The same, of the input.
@@ -51,6 +55,8 @@ class Signal:
     steps_axis: int | None = None
     notes: tuple[str, ...] = ()
     half: int | None = None
+    side: int | None = None
+    summed: bool = False
     affine: tuple[Doubles, Doubles] | None = None
     normal: tuple[Doubles, Doubles] | None = None
     indices: bool = False
@@ -201,6 +207,9 @@ def select(signal: Signal, axis: int, index: int) -> Signal:
         return dataclasses.replace(
             rest, layers=signal.stacked[index], stacked=(), halves=False, half=half
         )
+    if names == ("directions",):
+        sizes = {name: n for name, n in signal.sizes.items() if name != "directions"}
+        return dataclasses.replace(rest, sizes=sizes, side=index % size)
     if names == () or (names == ("steps",) and index % size == size - 1):
         return rest
     if names == ("steps",):
@@ -211,15 +220,31 @@ def select(signal: Signal, axis: int, index: int) -> Signal:
 def cut(
     signal: Signal, axis: int, start: int | None, stop: int | None, *, step: int | None = None
 ) -> Signal:
-    """``[start:stop:step]`` of an axis, where that is everything or one entry."""
-    size = signal.shape[position(axis, len(signal.axes))]
+    """``[start:stop:step]`` of an axis, where that is everything, one entry or one direction."""
+    k = position(axis, len(signal.axes))
+    size = signal.shape[k]
     kept = range(size)[start:stop:step] if step != 0 else range(0)
     if kept == range(size):
         return signal
+    halves = range(size // 2), range(size // 2, size)
+    if signal.axes[k] == ("features",) and kept in halves and _gives_both(signal):
+        sizes = {**signal.sizes, "features": size // 2}
+        axes = (*signal.axes[:k], axis_of("features", sizes), *signal.axes[k + 1 :])
+        return dataclasses.replace(signal, axes=axes, sizes=sizes, side=halves.index(kept))
     if len(kept) == 1:
-        return unsqueeze(select(signal, axis, kept[0]), [position(axis, len(signal.axes))])
+        return unsqueeze(select(signal, axis, kept[0]), [k])
     raise ModelError(
         f"keeps {len(kept)} of {size} entries of axis {axis}; all or the last step can be kept"
+    )
+
+
+def _gives_both(signal: Signal) -> bool:
+    """Whether the features are those of two directions side by side, as a layer gives them."""
+    size = signal.sizes["features"]
+    return (
+        any(is_bidirectional(layer) and layer.output_size == size for layer in signal.layers[-1:])
+        and signal.affine is None
+        and not signal.stacked
     )
 
 
@@ -228,7 +253,8 @@ def stack(signals: Sequence[Signal], axis: int) -> Signal:
     first = signals[0]
     if len(signals) == 1:
         return unsqueeze(first, [axis])
-    if any(s.axes != first.axes or s.sizes != first.sizes or s.stacked for s in signals):
+    in_part = any(is_in_part(s) or s.stacked for s in signals)
+    if in_part or any(s.axes != first.axes or s.sizes != first.sizes for s in signals):
         raise ModelError("joins tensors that are not the states of layers of one size")
     joined = unsqueeze(first, [axis])
     axes = list(joined.axes)
@@ -239,6 +265,11 @@ def stack(signals: Sequence[Signal], axis: int) -> Signal:
         sizes={**first.sizes, "layers": len(signals)},
         stacked=tuple(s.layers for s in signals),
     )
+
+
+def is_in_part(signal: Signal) -> bool:
+    """Whether it is one direction of a layer alone, or the sum of both."""
+    return signal.half is not None or signal.side is not None or signal.summed
 
 
 def position(axis: int, rank: int) -> int:

@@ -39,7 +39,7 @@ def through_dense(value: Value, layer: Described, arrays: Arrays) -> Value:
     units = layer.number("units")
     zeros = np.zeros(units, np.float32)
     bias = vector(arrays, "bias", (units,)) if "bias" in arrays else zeros
-    weight = value.weight(matrix(arrays, "kernel", units))
+    weight = matrix(arrays, "kernel", units)
     return activations.named(value.moved(dense(value.signal, weight, bias)), layer)
 
 

@@ -54,7 +54,6 @@ def to_network(model: Described, file: Hdf5, *, is_archive: bool) -> Network:
         if joined is None:
             value = value.noting(f"of its {len(signals)} outputs the first is read")
             signal = value.signal
-    value.check_not_summed()
     network = finish(signal)
     assumed = (*network.assumed, *rounding(walk.read))
     return dataclasses.replace(network, assumed=assumed, mask_value=value.mask_value)
@@ -215,7 +214,7 @@ class _Functional:
 
 def _joined(given: list[Value], layer: Described) -> Value:
     """Two readings of the same steps, side by side."""
-    if len(given) != 2 or any(value.has_steps or value.summed for value in given):
+    if len(given) != 2 or any(value.has_steps for value in given):
         raise ModelError(
             "joins values of each step, or not two; two readings of the steps are read"
         )
@@ -233,5 +232,4 @@ def _item(given: list[Value], call: Call) -> Value:
     if len(given) != 1 or taken[:2] != [EVERY, -1] or taken[2:] not in ([], [EVERY]):
         raise ModelError("takes a part of the steps; the last one is read: y[:, -1]")
     (value,) = given
-    value.check_not_summed()
     return value.moved(select(value.signal, 1, -1))

@@ -22,13 +22,11 @@ class Kind:
         through: Takes a value through a layer with these arrays.
         roles: The arrays of a layer in Keras's order, behind where an archive keeps them below the
             layer: `cell/kernel`. One that may be absent ends with `?`.
-        takes_sums: Whether it may stand behind two directions that are added.
         each_step: Whether `TimeDistributed` may hold it.
     """
 
     through: Callable[[Value, Described, Arrays], Value]
     roles: Callable[[Described], list[str]] = _none
-    takes_sums: bool = False
     each_step: bool = False
 
 
@@ -52,17 +50,17 @@ def _roles_by_step(layer: Described) -> list[str]:
     return [f"layer/{role}" for role in KINDS[inner.kind].roles(inner)]
 
 
-_RECURRENT = Kind(recurrent.one_direction, recurrent.roles, takes_sums=True)
-_LEFT = Kind(around.left, takes_sums=True, each_step=True)
+_RECURRENT = Kind(recurrent.one_direction, recurrent.roles)
+_LEFT = Kind(around.left, each_step=True)
 KINDS: dict[str, Kind] = {
     "LSTM": _RECURRENT,
     "GRU": _RECURRENT,
     "SimpleRNN": _RECURRENT,
-    "Bidirectional": Kind(recurrent.both_directions, recurrent.both_roles, takes_sums=True),
+    "Bidirectional": Kind(recurrent.both_directions, recurrent.both_roles),
     "Embedding": Kind(around.through_embedding, lambda layer: ["embeddings"]),
     "Masking": Kind(around.mask),
-    "Dense": Kind(around.through_dense, around.dense_roles, takes_sums=True, each_step=True),
-    "TimeDistributed": Kind(_by_step, _roles_by_step, takes_sums=True),
+    "Dense": Kind(around.through_dense, around.dense_roles, each_step=True),
+    "TimeDistributed": Kind(_by_step, _roles_by_step),
     "BatchNormalization": Kind(around.batch_norm, around.batch_norm_roles, each_step=True),
     "LayerNormalization": Kind(around.layer_norm, around.layer_norm_roles, each_step=True),
     "Normalization": Kind(around.normalise, around.normalisation_roles),
@@ -100,10 +98,7 @@ REFUSED = {
 
 def through(value: Value, layer: Described, arrays: Arrays) -> Value:
     """A value through a layer."""
-    kind = KINDS[layer.kind]
-    if not kind.takes_sums:
-        value.check_not_summed()
-    return kind.through(value, layer, arrays)
+    return KINDS[layer.kind].through(value, layer, arrays)
 
 
 def check_known(layer: Described) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import recurrent
 from edgelstm.formats.following.reads import without_steps
+from edgelstm.formats.following.sums import added
 from edgelstm.formats.following.symbolic import select
 from edgelstm.formats.keras.config import Described, check_plain
 from edgelstm.formats.keras.values import Value
@@ -117,7 +118,7 @@ def both_directions(value: Value, layer: Described, arrays: Arrays) -> Value:
     value = _through(value, there, cell_name, weights, reverse)
     if not there.flag("return_sequences", default=False):
         value = value.moved(without_steps(value.signal, ("finals",)))
-    return value.adding() if mode == "sum" else value
+    return value.moved(added(value.signal)) if mode == "sum" else value
 
 
 def _options(layer: Described) -> tuple[Any, ...]:
@@ -149,9 +150,9 @@ def _through(
     signal = recurrent(
         value.signal,
         cell_name,
-        _widened(value, weights),
+        weights,
         STEPS_AXIS,
-        reverse=None if reverse is None else _widened(value, reverse),
+        reverse=reverse,
         nonlinearity=nonlinearity,
     )
     value = value.moved(signal)
@@ -159,7 +160,3 @@ def _through(
         if layer.flag(option, default=False):
             value = value.noting(f"{layer.where}: {option} has no meaning here")
     return value
-
-
-def _widened(value: Value, weights: Loaded) -> Loaded:
-    return {**weights, "weight_ih": value.weight(weights["weight_ih"])}

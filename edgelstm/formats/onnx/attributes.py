@@ -31,6 +31,8 @@ def attributes_of(node: onnx.NodeProto, opset: int, folder: pathlib.Path) -> dic
     attributes: dict[str, Any] = {}
     if node.op_type in ("Softmax", "LogSoftmax"):
         attributes["axis"] = -1 if opset >= 13 else 1
+    if node.op_type == "Split":
+        attributes["num_outputs"] = len(node.output)
     for attribute in node.attribute:
         value = get_attribute_value(attribute)
         if attribute.type == AttributeProto.TENSOR:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 DEEPEST = 50
 
 
-def needed(nodes: Iterable[onnx.NodeProto], output: str) -> tuple[onnx.NodeProto, ...]:
-    """Those that an output needs, in their order; graphs inside of a node read what is outside."""
-    wanted, kept = {output}, []
+def needed(nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]) -> tuple[onnx.NodeProto, ...]:
+    """Those that outputs need, in their order; graphs inside of a node read what is outside."""
+    wanted, kept = set(outputs), []
     for node in reversed(list(nodes)):
         if wanted.intersection(node.output):
             wanted |= names_read(node)

@@ -16,8 +16,8 @@ MOST_POSITIONS = 1_024
 LARGEST = 2**25  # elements of all results together; a few bytes of graph can ask for any number
 
 
-def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) -> Array:
-    """The result of an operator whose inputs are all known.
+def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) -> Any:
+    """The result of an operator whose inputs are all known, or its results, as a tuple.
 
     Raises:
         ModelError: The operator is not one of `FOLDED`, or its result would be very large.
@@ -29,7 +29,8 @@ def fold(operator: str, inputs: Sequence[Array | None], attributes: Attributes) 
         raise ModelError(f"its result would have more than {LARGEST:,} elements")
     with np.errstate(all="ignore"):
         if operator not in ELEMENTWISE:
-            return _numbers(FOLDED[operator](attributes, *inputs))
+            made = FOLDED[operator](attributes, *inputs)
+            return tuple(map(_numbers, made)) if isinstance(made, tuple) else _numbers(made)
         shape = np.broadcast_shapes(*(array.shape for array in known))
         values = FOLDED[operator](attributes, *map(distinct, known))
         return np.broadcast_to(values, shape)
@@ -110,6 +111,25 @@ def axes_of(attributes: Attributes, axes: Array | None) -> list[int] | None:
     return None if given is None else integers(given)
 
 
+def split_sizes(attributes: Attributes, sizes: Array | None, size: int) -> list[int]:
+    """Of the parts of a Split: stated, an attribute before opset 13, or equal but for the last."""
+    given = attributes.get("split") if sizes is None else sizes
+    if given is None:
+        n = int(attributes["num_outputs"])
+        part = -(-size // n)
+        given = np.array([*[part] * (n - 1), size - part * (n - 1)])
+    found = integers(given)
+    if sum(found) != size or min(found) < 0:
+        raise ModelError(f"splits an axis of {size} into parts of {found}")
+    return found
+
+
+def _split(attributes: Attributes, data: Array, sizes: Array | None = None) -> tuple[Array, ...]:
+    axis = attributes.get("axis", 0)
+    ends = np.cumsum(split_sizes(attributes, sizes, data.shape[axis]))
+    return tuple(np.split(data, ends[:-1], axis))
+
+
 def _constant(attributes: Attributes) -> Array:
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in attributes:
@@ -169,6 +189,7 @@ FOLDED: dict[str, Callable[..., Any]] = {
     ),
     "Gather": lambda attributes, data, indices: np.take(data, indices, attributes.get("axis", 0)),
     "Slice": _slice,
+    "Split": _split,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Reshape": _reshape,
@@ -180,5 +201,5 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Equal": lambda _, a, b: a == b,
     "Where": lambda _, choice, a, b: np.where(choice, a, b),
 }
-VIEWS = ("Identity", "Shape", "Slice", "Squeeze", "Unsqueeze", "Transpose", "Expand")
+VIEWS = ("Identity", "Shape", "Slice", "Split", "Squeeze", "Unsqueeze", "Transpose", "Expand")
 ELEMENTWISE = ("Cast", "Add", "Sub", "Mul", "Div", "Equal", "Where")

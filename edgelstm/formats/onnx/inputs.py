@@ -24,7 +24,7 @@ def further(value: onnx.ValueInfoProto, batch: int, first_name: str, is_own: boo
         return Unread(
             f"the input '{value.name}', but a network here takes one input alone, "
             f"'{first_name}'; if it is a starting state, export the model without: it "
-            "then starts from zeros"
+            "then starts from zeros; or let an output give it back as it is after the call"
         )
     dims = [d.dim_value for d in value.type.tensor_type.shape.dim[:3]]
     shape = tuple(n if n > 0 else batch for n in dims)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import activate, add_bias, dense
 from edgelstm.formats.following.reads import concatenate, embed, flattened, scale_and_shift
+from edgelstm.formats.following.sums import add_directions
 from edgelstm.formats.following.symbolic import (
     Signal,
     Unread,
@@ -23,7 +24,13 @@ from edgelstm.formats.following.symbolic import (
     stack,
     unsqueeze,
 )
-from edgelstm.formats.onnx.folding import axes_of, integers, slice_bounds, target_shape
+from edgelstm.formats.onnx.folding import (
+    axes_of,
+    integers,
+    slice_bounds,
+    split_sizes,
+    target_shape,
+)
 from edgelstm.formats.onnx.operators_around import AROUND
 from edgelstm.formats.onnx.recurrent_nodes import recurrent, signal
 from edgelstm.formats.tensors import FLOAT_TYPES, float32
@@ -63,6 +70,8 @@ def _turned(weight: Array) -> Any:
 
 
 def _add(_: Attributes, a: Any, b: Any) -> Signal:
+    if isinstance(a, Signal) and isinstance(b, Signal):
+        return add_directions(a, b)
     x, bias = (a, b) if isinstance(a, Signal) else (b, a)
     if not signal(x).needs_bias:
         return scale_and_shift(x, 1, _constant(bias))
@@ -107,10 +116,34 @@ def _gather(attributes: Attributes, x: Any, indices: Any) -> Signal:
             raise ModelError("looks columns up by what depends on the input; rows are read")
         return embed(indices, _matrix(x))
     axis, index = attributes.get("axis", 0), integers(_constant(indices))
-    if len(index) != 1 or indices.ndim > 1:
-        raise ModelError(f"selects {len(index)} entries of axis {axis}; one is needed")
-    one = select(signal(x), axis, index[0])
-    return unsqueeze(one, [axis % len(x.axes)]) if indices.ndim else one
+    if not indices.ndim:
+        return select(signal(x), axis, index[0])
+    size = signal(x).shape[position(axis, len(x.axes))]
+    if not index or indices.ndim > 1:
+        raise ModelError(f"selects entries by a tensor of shape {indices.shape}; a list is needed")
+    for k in index:
+        if not -size <= k < size:
+            raise ModelError(f"selects entry {k} of an axis of {size}")
+    first, *others = (k % size for k in index)
+    if others != list(range(first + 1, first + len(index))):
+        raise ModelError(
+            f"selects {len(index)} entries of axis {axis} that do not lie side by side"
+        )
+    return cut(x, axis, first, first + len(index))
+
+
+def _split(attributes: Attributes, x: Any, sizes: Any = None) -> tuple[Any, ...]:
+    """Its parts; one that is no step, direction or whole is an error only where it is read."""
+    parts: list[Signal | Unread] = []
+    begin = 0
+    axis = attributes.get("axis", 0)
+    for size in split_sizes(attributes, sizes, signal(x).shape[position(axis, len(x.axes))]):
+        try:
+            parts.append(cut(x, axis, begin, begin + size))
+        except ModelError as refused:
+            parts.append(Unread(f"a part of a Split, which {refused}"))
+        begin += size
+    return tuple(parts)
 
 
 def _concat(attributes: Attributes, *parts: Any) -> Signal:
@@ -160,6 +193,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Flatten": _flatten,
     "Slice": _slice,
     "Gather": _gather,
+    "Split": _split,
     "Concat": _concat,
     **AROUND,
 }

@@ -18,7 +18,8 @@ from edgelstm.formats.following.reads import (
     repeat,
     scale_and_shift,
 )
-from edgelstm.formats.following.symbolic import Norm, Signal, position
+from edgelstm.formats.following.sums import sum_over
+from edgelstm.formats.following.symbolic import Norm, Signal, position, unsqueeze
 from edgelstm.formats.onnx.folding import axes_of, integers
 from edgelstm.formats.onnx.recurrent_nodes import signal
 from edgelstm.formats.tensors import float32
@@ -56,6 +57,12 @@ def _pool(what: str) -> Callable[..., Signal]:
         return pool(x, places, what, keep=bool(attributes.get("keepdims", 1)))
 
     return pooled
+
+
+def _sum(attributes: Attributes, x: Any, axes: Any = None) -> Signal:
+    given = axes_of(attributes, axes)
+    places = list(range(len(signal(x).axes))) if given is None else given
+    return sum_over(x, places, keep=bool(attributes.get("keepdims", 1)))
 
 
 def _batch_norm(attributes: Attributes, x: Any, *given: Any) -> Signal:
@@ -118,9 +125,8 @@ def _expand(_: Attributes, x: Any, shape: Any) -> Any:
     if isinstance(x, Norm):
         return x
     sizes = integers(shape)
-    rank = len(signal(x).axes)
-    if len(sizes) > rank:
-        raise ModelError(f"spreads {x.shape} to {tuple(sizes)}; an axis to repeat along is needed")
+    x = unsqueeze(signal(x), range(len(sizes) - len(x.axes)))
+    rank = len(x.axes)
     for axis, n in enumerate(sizes, rank - len(sizes)):
         if n not in (1, x.shape[axis]):
             x = repeat(x, axis, n)
@@ -143,6 +149,7 @@ AROUND: dict[str, Callable[..., Any]] = {
     "Div": _divide,
     "ReduceMean": _pool("mean"),
     "ReduceMax": _pool("max"),
+    "ReduceSum": _sum,
     "GlobalAveragePool": lambda _, x: pool(signal(x), [-1], "mean", keep=True),
     "GlobalMaxPool": lambda _, x: pool(signal(x), [-1], "max", keep=True),
     "BatchNormalization": _batch_norm,

@@ -170,6 +170,7 @@ def cut(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelPr
     graph.node.extend(node for node in model.graph.node if x not in node.output)
     for node in graph.node:
         if node in nodes:  # by value: the same name, inputs and outputs
+            node.name = name_of(node)
             for k in range(INITIAL, min(INITIAL + 2, len(node.input))):
                 node.input[k] = ""
             node.output[0] = node.output[0] or y

@@ -16,11 +16,12 @@ from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.following.layers import SIZES, follow
-from edgelstm.formats.following.symbolic import Norm, Signal, Unread
+from edgelstm.formats.following.symbolic import Signal, State
 from edgelstm.formats.onnx import part, read_described
 from edgelstm.formats.onnx.attributes import attributes_of
 from edgelstm.formats.onnx.axes import axes_as_named
 from edgelstm.formats.onnx.branches import names_read, needed, taken
+from edgelstm.formats.onnx.carried import LEFT, begin, carried, check_given_back, viewed
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
 from edgelstm.formats.onnx.inputs import first, further
 from edgelstm.formats.onnx.operators import WEIGHTED, apply
@@ -41,7 +42,11 @@ MOST_NAMED = 16
 
 @dataclasses.dataclass(frozen=True)
 class _Graph:
-    """What is followed: the nodes that the first output needs, in order, and the constants."""
+    """What is followed: the nodes that the first output needs, in order, and the constants.
+
+    own: Inputs that are the network's states, with the outputs that give them back; `returned`: the
+    nodes that these need.
+    """
 
     nodes: tuple[onnx.NodeProto, ...]
     tensors: Mapping[str, NDArray[Any]]
@@ -50,6 +55,8 @@ class _Graph:
     folder: pathlib.Path
     opset: int
     is_own: bool
+    own: Mapping[str, str]
+    returned: tuple[onnx.NodeProto, ...]
 
     def attributes(self, node: onnx.NodeProto) -> dict[str, Any]:
         """A node's, as plain values."""
@@ -171,30 +178,51 @@ def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
     graph = model.graph
     if not graph.output:
         raise ModelError("is not an ONNX model: its graph has no output")
-    outputs = tuple(output.name for output in graph.output)
-    nodes = needed(graph.node, outputs[0])
-    read = set(outputs[:1]).union(*(names_read(node) for node in nodes))
+    is_own = model.producer_name == "edgelstm"
+    own = {} if is_own else carried(graph)
+    outputs = tuple(o.name for o in graph.output if o.name not in own.values())
+    if not outputs:
+        raise ModelError("gives its states alone; what it computes is needed as an output, too")
+    nodes = needed(graph.node, outputs[:1])
+    returned = needed(graph.node, own.values())
+    read = set(outputs[:1]).union(*(names_read(node) for node in (*nodes, *returned)))
     tensors = {t.name: to_array(t, folder) for t in graph.initializer if t.name in read}
     inputs = tuple(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    own = model.producer_name == "edgelstm"
-    return _Graph(nodes, tensors, inputs, outputs, folder, opset, own)
+    return _Graph(nodes, tensors, inputs, outputs, folder, opset, is_own, own, returned)
 
 
 def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     """Follows the graph with these sizes where the input's first two axes are free."""
-    values: dict[str, Any] = {"": None, **graph.tensors}
-    for k, value in enumerate(graph.inputs):
-        values[value.name] = (
-            first(value, sizes)
-            if k == 0
-            else further(value, sizes[0], graph.inputs[0].name, graph.is_own)
-        )
-    _follow(graph, graph.nodes, values, [LARGEST])
+    values = {"": None, **graph.tensors, **_inputs(graph, sizes)}
+    room = [LARGEST]
+    _follow(graph, graph.nodes, values, room)
+
+    def run(node: onnx.NodeProto, known: Mapping[str, Any]) -> tuple[Any, ...]:
+        inputs, results = _run(graph, node, known)
+        _take(room, inputs, results)
+        return results
+
+    if graph.own:
+        check_given_back(graph.own, graph.nodes, graph.returned, values, run)
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
         raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
     return result
+
+
+def _inputs(graph: _Graph, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """x, and what others are: states of the network, or unknown."""
+    if not graph.inputs:
+        return {}
+    x, *others = graph.inputs
+    named = {str(d.dim_param): n for d, n in zip(x.type.tensor_type.shape.dim, sizes, strict=False)}
+    return {x.name: first(x, sizes)} | {
+        value.name: begin(value, named, sizes[0])
+        if value.name in graph.own
+        else further(value, sizes[0], x.name, graph.is_own)
+        for value in others
+    }
 
 
 def _follow(
@@ -202,16 +230,22 @@ def _follow(
 ) -> None:
     """Adds what nodes give to the values; `room`: how many constants more there may be."""
     for node in nodes:
-        with at(f"node '{node.name or next(iter(node.output), '')}' ({node.op_type})"):
+        with at(f"node '{part.name_of(node)}' ({node.op_type})"):
             if node.op_type == "If":
                 results, inputs = _branch(graph, node, values, room), list[Any]()
             else:
                 inputs, results = _run(graph, node, values)
-            arrays = [value for value in results if isinstance(value, np.ndarray)]
-            room[0] -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
-            if room[0] < 0:
-                raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
+            _take(room, inputs, results)
         values.update({n: r for n, r in zip(node.output, results, strict=False) if n})
+
+
+def _take(room: list[int], inputs: Iterable[Any], results: Iterable[Any]) -> None:
+    """Counts what a node adds."""
+    made = (value.places if isinstance(value, State) else value for value in results)
+    arrays = [value for value in made if isinstance(value, np.ndarray)]
+    room[0] -= sum(map(held, arrays)) + sum(map(np.size, _copied(inputs)))
+    if room[0] < 0:
+        raise ModelError(f"the file asks for more than {LARGEST:,} constant elements")
 
 
 def _branch(
@@ -228,8 +262,9 @@ def _branch(
     return tuple(inner[output.name] for output in branch.output)
 
 
-def _copied(inputs: list[Any]) -> list[NDArray[Any]]:
+def _copied(inputs: Iterable[Any]) -> list[NDArray[Any]]:
     """Weights and biases of an operator on what depends on the input."""
+    inputs = list(inputs)
     if not any(isinstance(value, Signal) for value in inputs):
         return []
     return [value for value in inputs[:4] if isinstance(value, np.ndarray)]
@@ -250,8 +285,11 @@ def _run(
     if missing:
         raise ModelError(f"reads '{missing[0]}', which nothing before it writes")
     inputs = [values[name] for name in node.input]
-    is_constant = not any(isinstance(value, (Signal, Unread, Norm)) for value in inputs)
-    compute = fold if is_constant and operator not in WEIGHTED else apply
+    compute = apply
+    if operator not in WEIGHTED and any(isinstance(value, State) for value in inputs):
+        compute = viewed
+    elif operator not in WEIGHTED and not any(isinstance(value, LEFT) for value in inputs):
+        compute = fold
     try:
         result = compute(operator, inputs, graph.attributes(node))
     except ModelError:

@@ -1,5 +1,6 @@
 """ONNX's recurrent operators on tensors that depend on the input: nodes to layers of a `Signal`."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgelstm.formats.following.layers import recurrent as through
 from edgelstm.formats.following.reads import final_states
 from edgelstm.formats.following.symbolic import (
     Signal,
+    State,
     Unread,
     directions_apart,
     permute,
@@ -18,7 +20,9 @@ from edgelstm.formats.following.symbolic import (
     unsqueeze,
 )
 from edgelstm.formats.onnx import NATIVE, Operator, from_onnx, to_onnx
+from edgelstm.formats.onnx.carried import said
 from edgelstm.formats.onnx.folding import distinct
+from edgelstm.formats.onnx.part import STATES
 from edgelstm.formats.tensors import float32
 
 Attributes = Mapping[str, Any]
@@ -57,6 +61,7 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
             f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
         )
     x, c = signal(inputs["X"]), Unread("the final cell state Y_c, which no network here gives")
+    begun = _begun(operator, inputs, both=both)
     y = through(
         x,
         entry.cell,
@@ -65,6 +70,7 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
         reverse=weights[1] if both else None,
         nonlinearity=entry.nonlinearity,
     )
+    y = dataclasses.replace(y, notes=(*y.notes, *said(begun, y.layers[-1].name)))
     if batch_first:
         y = permute(y, (1, 0, 2))
     if both:
@@ -88,11 +94,30 @@ def _plain(attributes: Attributes) -> Attributes:
 
 def _turned(state: Any) -> Any:
     """An initial state (batch, directions, hidden_size) as others have it."""
+    if isinstance(state, State) and state.places.ndim == 3:
+        return State(state.name, state.places.swapaxes(0, 1))
     return state.swapaxes(0, 1) if isinstance(state, np.ndarray) and state.ndim == 3 else state
+
+
+def _begun(operator: str, inputs: Mapping[str, Any], *, both: bool) -> list[State]:
+    """Initial states that are inputs of the graph: all of them, or none."""
+    given = [inputs[f"initial_{name}"] for name in STATES[operator]]
+    found = [state for state in given if isinstance(state, State)]
+    if found and len(found) < len(given):
+        raise ModelError(f"takes its state in part from the input '{found[0].name}'; all is needed")
+    if found and both:
+        raise ModelError("starts both directions from inputs; the reverse one starts at zero")
+    return found
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
     both = attributes.get("direction") == "bidirectional"
+    if attributes.get("direction") == "reverse":
+        raise ModelError(
+            "has direction=reverse alone; a reverse direction stands beside a forward one here. "
+            "With direction=forward the same weights give the same of x whose steps are turned "
+            "round, x[::-1], in that order: change the attribute and feed x so"
+        )
     silent = {**SILENT[operator], "direction": "forward"}
     known = [silent["activations"], *_activations(operator)]
     if both:
@@ -138,6 +163,8 @@ def _check_inputs(inputs: Mapping[str, Any], steps_axis: int) -> None:
         )
     for name in ("initial_h", "initial_c"):
         state = inputs[name]
+        if isinstance(state, State):
+            continue
         if state is not None and (not isinstance(state, np.ndarray) or np.any(distinct(state))):
             raise ModelError(f"starts from a state ({name}) that is not zero; zeros are needed")
 
@@ -155,6 +182,7 @@ def _check_states(inputs: Mapping[str, Any], weights: Sequence[Mapping[str, Any]
         state = inputs[name]
         if state is None:
             continue
+        state = state.places if isinstance(state, State) else state
         if state.ndim != 3 or (len(state), state.shape[2]) != (len(weights), size):
             raise ModelError(
                 f"has {name} of shape {state.shape}; ({len(weights)}, batch, {size}) is needed; "

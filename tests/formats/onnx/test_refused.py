@@ -33,7 +33,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "layout": ([lstm(layout=2)], "has layout=2; 0 or 1 is needed"),
     "direction": (
         [lstm(direction="reverse")],
-        "has direction=reverse; only forward or bidirectional is supported",
+        "has direction=reverse alone; a reverse direction stands beside a forward one here. With ",
     ),
     "lengths": ([lstm("one")], "has lengths per sequence (sequence_lens)"),
     "start": ([lstm("", "ones")], "starts from a state (initial_h) that is not zero"),
@@ -79,7 +79,10 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [lstm(), node("Gather", "Y zero", "z", axis=0)],
         "node 'Gather_z' (Gather): selects step 0 of 2; only the last one can be selected",
     ),
-    "two entries": ([lstm(), node("Gather", "Y two", "z", axis=0)], "selects 2 entries of axis 0"),
+    "two entries": (
+        [lstm(), node("Gather", "Y two", "z", axis=0)],
+        "keeps 2 of 3 entries of axis 0",
+    ),
     "ninth step": (
         [lstm(), node("Gather", "Y far", "z", axis=0)],
         "selects entry 9 of an axis of 2",

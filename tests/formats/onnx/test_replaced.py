@@ -215,6 +215,7 @@ def test_a_node_that_starts_from_an_input_is_offered(tmp_path: Path) -> None:
     model = stateful("GRU")
     del model.graph.node[0]
     model.graph.node[0].input[0] = "x"
+    del model.graph.output[1:]  # a state that comes back is the network's own
     with pytest.raises(ModelError, match="reads the input 'h'.*node='deep/in it', of: deep/in it"):
         edgelstm.read(put(tmp_path / "in.onnx", model))
 
