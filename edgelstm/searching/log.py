@@ -184,8 +184,9 @@ def _entries(
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{path} is not the log of a search; {NEEDED}") from None
     for name in differs:
+        seed = " or seed, which splits the data" if name == "data" else ""
         raise ModelError(
-            f"{path} is of another {name}: {found[name]}, now {header[name]}; {NEEDED}"
+            f"{path} is of another {name}{seed}: {found[name]}, now {header[name]}; {NEEDED}"
         )
     return {entry.name: entry for entry in entries if entry.reason is None}
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from edgelstm.arguments import check_whole
 from edgelstm.cells import CELLS
 from edgelstm.comparison import costs
 from edgelstm.cost.count_ops import count
@@ -87,6 +88,7 @@ def size(
         outputs=outputs,
         steps=1 if steps is None else steps,
     )
+    check_whole(max(space.layers), "layers", most=8)  # more take minutes
     wanted = ("energy", "latency") if min_days else ("latency",)
     asked = _Question(
         device if isinstance(device, Device) else read_device(device),

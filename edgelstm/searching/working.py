@@ -222,9 +222,16 @@ def with_weights(skeleton: Network, arrays: Mapping[str, NDArray[np.float32]]) -
 
     def filled(layer: Any, part: Any, end: str = "") -> Any:
         names = {name: _name(layer, name + end) for name in part.arrays}
-        missing = [name for name in names.values() if name not in arrays]
-        if missing:
-            raise ModelError(f"the weights lack {', '.join(missing)}")
+        wrong = [
+            name
+            for k, name in names.items()
+            if name not in arrays or arrays[name].shape != getattr(part, k).shape
+        ]
+        if wrong:
+            raise ModelError(
+                f"weights that an earlier training left lack {', '.join(wrong)} of the network's "
+                "shape; --fresh begins anew"
+            )
         return dataclasses.replace(part, **{k: arrays[name] for k, name in names.items()})
 
     layers: list[Any] = []

@@ -227,7 +227,7 @@ def test_data_go_to_a_worker_once() -> None:
         sent.clear()
         with Workers(2) as executor:
             searched(executor=executor)
-    assert 1 <= sent.count(True) <= 4  # both processes, and what the first block had asked
+    assert 1 <= sent.count(True) <= 8 < len(sent)  # what two blocks had asked before both had them
 
 
 def test_ctrl_c_leaves_what_there_is(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
@@ -296,7 +296,9 @@ def test_bad_options_are_refused_in_a_sentence(given: dict[str, Any], message: s
 def test_a_log_of_other_data_or_another_trainer_is_refused(tmp_path: pathlib.Path) -> None:
     small: Any = {"budget": 1, "epochs": 1, "folder": tmp_path}
     search(trainers.SMALL, trainers.data(), train=trainers.quick, **small)
-    with pytest.raises(ModelError, match="is of another data: .* --fresh"):
+    with pytest.raises(
+        ModelError, match="is of another data or seed, which .* --fresh"
+    ):
         search(trainers.SMALL, trainers.data(1), train=trainers.quick, **small)
     with pytest.raises(ModelError, match="is of another trainer: .*quick, now .*raising"):
         search(trainers.SMALL, trainers.data(), train=trainers.raising, **small)

@@ -194,6 +194,7 @@ def test_devices_are_ranked_for_sizes_too(capsys: Captured) -> None:
         ("devices --for japanese_vowels --hidden 4", "--for MODEL does not go with sizes"),
         ("devices rpi-5 --for japanese_vowels", "'rpi-5' shows one device"),
         ("devices --for none.npz", "none.npz does not exist"),
+        ("size --layers 1:1024", "layers is above 8"),
         ("devices --for japanese_vowels --min-days 3", "needs a battery (--battery)"),
         ("devices --cell gru --input 4", "--hidden missing"),
     ],
