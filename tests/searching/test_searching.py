@@ -296,9 +296,7 @@ def test_bad_options_are_refused_in_a_sentence(given: dict[str, Any], message: s
 def test_a_log_of_other_data_or_another_trainer_is_refused(tmp_path: pathlib.Path) -> None:
     small: Any = {"budget": 1, "epochs": 1, "folder": tmp_path}
     search(trainers.SMALL, trainers.data(), train=trainers.quick, **small)
-    with pytest.raises(
-        ModelError, match="is of another data or seed, which .* --fresh"
-    ):
+    with pytest.raises(ModelError, match="is of another data or seed, which .* --fresh"):
         search(trainers.SMALL, trainers.data(1), train=trainers.quick, **small)
     with pytest.raises(ModelError, match="is of another trainer: .*quick, now .*raising"):
         search(trainers.SMALL, trainers.data(), train=trainers.raising, **small)
