@@ -13,7 +13,7 @@ import queue
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection
 from typing import Any
@@ -40,7 +40,7 @@ class Lost(RuntimeError):
 @dataclasses.dataclass(frozen=True)
 class _Task:
     future: Future[Any]
-    call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+    call: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 
 
 class Workers(Executor):

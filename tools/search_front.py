@@ -1,7 +1,7 @@
 """What `search` says on the terminal when it has trained: fronts, the choice, what is refused."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgelstm.cost.cycles import Interval
@@ -10,17 +10,19 @@ from edgelstm.searching.picking import PRICES, FrontPoint, name_of
 from edgelstm.searching.results import Found
 from edgelstm.text import counted, number
 from edgelstm.tools import output, search_tables
+from edgelstm.tools.export_report import ExportReport
 from edgelstm.training.data import CLASSES
+from edgelstm.verification.results import Verified
 
 NOT_APART = "*"  # behind a score that is not told apart from the next one's
 
 
-def print_found(found: Found, exported: dict[str, Any] | None, out: pathlib.Path) -> None:
+def print_found(found: Found, exported: ExportReport | None, out: pathlib.Path) -> None:
     """The fronts, the choice, and where the files are.
 
     Args:
         found: From `search_for`.
-        exported: The object of `export --json`; None where nothing was exported.
+        exported: What `export` says; None where nothing was exported.
         out: The folder.
     """
     name = name_of(found.data.kind)
@@ -43,10 +45,10 @@ def print_found(found: Found, exported: dict[str, Any] | None, out: pathlib.Path
         output.print_line(
             f"chosen for {device}: {point.candidate.key()}, {found.chosen.reason}", whole=True
         )
-    for artifact in (exported or {}).get("artifacts", ()):
-        output.print_line(
-            f"file: {artifact['path']} ({_checked(artifact['path'], exported)})", whole=True
-        )
+    if exported:
+        for artifact in exported.artifacts:
+            checked = _checked([v for v in exported.verified if v.artifact == artifact.path])
+            output.print_line(f"file: {artifact.path} ({checked})", whole=True)
     output.print_line(f"page: {out / 'front.html'}", whole=True)
 
 
@@ -131,9 +133,8 @@ def _short(value: float) -> str:
     return number(value) if value >= 100 else f"{value:.2g}"
 
 
-def _checked(path: str, exported: dict[str, Any] | None) -> str:
-    rows = [v for v in (exported or {}).get("verified", ()) if v["artifact"] == path]
-    ran = [v for v in rows if v["status"] == "ok"]
-    differ = sum(v["mismatches"] or 0 for v in ran)
-    names = ", ".join(dict.fromkeys(v["runtime"] for v in ran))
+def _checked(rows: Sequence[Verified]) -> str:
+    ran = [v for v in rows if v.status == "ok"]
+    differ = sum(v.mismatches or 0 for v in ran)
+    names = ", ".join(dict.fromkeys(v.runtime for v in ran))
     return f"verified in {names}: {differ} mismatches" if ran else "not verified here"

@@ -5,6 +5,7 @@ import io
 import math
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from edgelstm.searching.searching import Wanted, search_for
 from edgelstm.searching.trainings import architecture
 from edgelstm.tools import executors, output, search_front, search_page
 from edgelstm.tools.export import exported_report
+from edgelstm.tools.export_report import ExportReport
 from edgelstm.tools.output import Tell
 from edgelstm.tools.request import DEFAULT_DEVICE, Request
 from edgelstm.tools.search import SearchOptions, check_output
@@ -44,22 +46,32 @@ def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
         exported = None
         if found.chosen and not found.interrupted:
             exported = _export(found, found.chosen, options, tell)
-    result: dict[str, Any] = {
-        "command": shlex.join(["edgelstm", *sys.argv[1:]]),
-        "version": edgelstm.__version__,
-        **found.to_dict(),
-        "export": exported,
-    }
-    _write(found, result, options)
+    text = output.json_text(_found_dict(found, exported))
+    table = _front_csv(found)
+    _write(found, text, table, options)
     if as_json:
-        output.print_json(result)
+        output.print_lines(text)
     elif options.csv:
-        output.print_lines(_front_csv(result))
+        output.print_lines(table)
     elif not quiet:
         search_front.print_found(found, exported, asked.out)
     if found.interrupted:
         return INTERRUPTED
     return output.exit_code([] if found.chosen else [str(found.chosen_reason)])
+
+
+def _command() -> str:
+    return shlex.join(["edgelstm", *sys.argv[1:]])
+
+
+def _found_dict(found: Found, exported: ExportReport | None) -> dict[str, Any]:
+    """The object of `search --json`."""
+    return {
+        "command": _command(),
+        "version": edgelstm.__version__,
+        **found.to_dict(),
+        "export": exported and exported.to_dict(),
+    }
 
 
 def _wanted(options: SearchOptions) -> Wanted:
@@ -100,8 +112,8 @@ def processes(options: SearchOptions) -> int:
     return min(asked.workers, asked.block)
 
 
-def _export(found: Found, chosen: Chosen, options: SearchOptions, tell: Tell) -> dict[str, Any]:
-    """Writes and checks the files of the chosen point; the object of `export --json`."""
+def _export(found: Found, chosen: Chosen, options: SearchOptions, tell: Tell) -> ExportReport:
+    """Writes and checks the files of the chosen point."""
     data, candidate = found.data, chosen.point.candidate
     tested = data.test or data.valid
     per_series = data.kind == CLASSES and data.last_step
@@ -120,26 +132,27 @@ def _export(found: Found, chosen: Chosen, options: SearchOptions, tell: Tell) ->
     )
     network = found.network(candidate)
     report, _ = exported_report(network, architecture(candidate), request, tell, own)
-    return report.to_dict()
+    return report
 
 
-def _write(found: Found, result: dict[str, Any], options: SearchOptions) -> None:
+def _write(found: Found, text: str, table: str, options: SearchOptions) -> None:
     """`front.json`, `front.csv` and `front.html`."""
-    folder, page = options.training.out, search_page.render(found, result["command"])
-    write_whole(folder / "front.json", output.json_text(result).encode())
-    write_whole(folder / "front.csv", _front_csv(result).encode())
+    folder, page = options.training.out, search_page.render(found, _command())
+    write_whole(folder / "front.json", text.encode())
+    write_whole(folder / "front.csv", table.encode())
     for path in (folder / "front.html", options.training.html):
         if path is not None:
             write_whole(path, page.encode())
 
 
-def _front_csv(result: dict[str, Any]) -> str:
+def _front_csv(found: Found) -> str:
     """A row for each point of each front; an interval is three columns."""
     rows = []
-    for front in result["fronts"]:
-        for point in front["points"]:
-            row = {key: value for key, value in point.items() if key != "repeats"}
-            rows.append(_flat({"device": front["device"], **row.pop("candidate"), **row}))
+    for device in found.devices:
+        for point in found.front(device):
+            row = {k: v for k, v in point.to_dict(found.data.kind).items() if k != "repeats"}
+            columns = {"device": device, **row.pop("candidate"), **row}
+            rows.append(dict(pair for item in columns.items() for pair in _flat(*item)))
     if not rows:
         return ""
     text = io.StringIO()
@@ -149,12 +162,9 @@ def _front_csv(result: dict[str, Any]) -> str:
     return text.getvalue()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Intervals as a column per end, whether they are known or not."""
-    made: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict) or key in INTERVALS:
-            made |= {f"{key}_{end}": value and value[end] for end in ENDS}
-        else:
-            made[key] = value
-    return made
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """An interval as a column per end, whether it is known or not."""
+    if isinstance(value, dict) or key in INTERVALS:
+        yield from ((f"{key}_{end}", value and value[end]) for end in ENDS)
+    else:
+        yield key, value

@@ -60,7 +60,7 @@ ERRORS: dict[str, str] = {
     "profile dense.npz --order a": "dense.npz: order leaves 'b' out; each of 'a', 'b' is needed",
     "export dense.npz --activation relu --order b,a": "dense.npz: order is 'b', 'a', in which the "
     "sizes do not fit: 'b.*' dense 4 -> 3, 'a.*' dense 5 -> 4",
-    "export --order a,b": "--head, --activation and --order are for files of weights alone",
+    "export --order a,b": "--head, --activation, --order and --node are for files; give MODEL",
     "profile --cell lstm --input 5 --hidden 8 --order a": "a MODEL, --head, --activation and "
     "--order do not go with sizes such as --hidden",
     "export net.npz --form fused --target cmsis-nn --streaming": "target 'cmsis-nn' cannot run",
