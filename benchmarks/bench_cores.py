@@ -1,6 +1,6 @@
 """What a step of C takes on each emulated core: `python -m benchmarks.bench_cores`.
 
-An int8 LSTM and a GRU as PyTorch initialises them; the same as `edgelstm bench --core` counts. Then
+An int8 LSTM and a GRU with random weights; the same as `edgelstm bench --core` counts. Then
 the laws of `cost/laws.py`, fitted to the cycles of several sizes on a Cortex-M4: of the plain LSTM,
 and of every cell in the composed form.
 Needs ``pip install "edgelstm[mcu]"``.

@@ -40,7 +40,8 @@ def main(options: SearchOptions, *, as_json: bool, quiet: bool) -> int:
     wanted = _wanted(options)
     workers = processes(options)
     with output.progress(quiet) as tell:
-        tell(f"training on {asked.engine or f'{workers} of this machine'}, {asked.block} a block")
+        on = f"{workers} process" + ("es" if workers > 1 else "")
+        tell(f"training on {asked.engine or on}, {asked.block} a block")
         with executors.opened(asked.engine, workers, asked.timeout_s) as executor:
             found = search_for(wanted, executor, tell)
         exported = None

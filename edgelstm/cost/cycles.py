@@ -141,16 +141,19 @@ def _precision(counts: Counts) -> str:
     return "float32" if counts.precision == "float32" else "int8"
 
 
-def _basis(counts: Counts) -> str:
-    """How well a precision's cycles are known: int16x8 is taken to be as fast as int8."""
-    return "assumed" if counts.precision == "int16x8" else "measured"
+def _basis(counts: Counts, law: Law | None = None) -> str:
+    """How well a precision's cycles are known: without a law of its own int16x8 takes int8's."""
+    is_own = law is not None and law in (
+        found for (_, of), found in LAWS.items() if of == f"{counts.precision} {counts.form}"
+    )
+    return "assumed" if counts.precision == "int16x8" and not is_own else "measured"
 
 
 def _by_law(counts: Counts, device: Device, law: Law) -> Spread:
     """Cycles of a step by a law: flash wait states are in the upper end, not in typical."""
     scale, half_width, basis = _on(device, law, _precision(counts))
     total = law_cycles(counts, law) * scale
-    bases = [basis, "measured" if law.per_requantization else _basis(counts)]
+    bases = [basis, _basis(counts, law)]
     if law.per_output:
         bases += ["assumed" for layer in counts.layers if layer.kind == "dense"]
     added = device.figure(law.wait_key) if law.wait_key else None

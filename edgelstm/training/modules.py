@@ -107,8 +107,13 @@ def _module(layer: Any) -> nn.Module:
 
 def _direction(found: dict[str, NDArray[np.float32]], k: int) -> dict[str, Any]:
     """Arrays of direction k by the names of its fields."""
-    end = "_l0_reverse" if k else "_l0"
+    end = _end(k)
     return {name.removesuffix(end): a for name, a in found.items() if name.endswith(end)}
+
+
+def _end(k: int) -> str:
+    """What PyTorch's names of direction k end with."""
+    return "_l0_reverse" if k else "_l0"
 
 
 class Listed(nn.Module):
@@ -127,13 +132,13 @@ class Listed(nn.Module):
             bound = direction.hidden_size**-0.5  # as PyTorch begins
             for name, array in direction.arrays.items():
                 made = torch.empty(array.shape).uniform_(-bound, bound)
-                self.register_parameter(name + ("_l0_reverse" if k else "_l0"), nn.Parameter(made))
+                self.register_parameter(name + _end(k), nn.Parameter(made))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Outputs (n, steps, size) and last cell states of all directions, if there are any."""
         outputs, cells = [], []
         for k, direction in enumerate(self.directions):
-            y, last = self._steps(direction, x.flip(1) if k else x, "_l0_reverse" if k else "_l0")
+            y, last = self._steps(direction, x.flip(1) if k else x, _end(k))
             outputs.append(y.flip(1) if k else y)
             cells += [] if last is None else [last]
         return torch.cat(outputs, 2), torch.cat(cells, 1) if cells else None

@@ -193,12 +193,8 @@ class _Functional:
 
     def _check_mask(self, name: str, value: Value) -> None:
         """A mask is that of `Masking` or `mask_zero`: each step of x that is not a number."""
-        compared, indices = (
-            name,
-            bool(value.signal.layers[:1]) and (value.signal.layers[0].kind == "embedding"),
-        )
-        if not indices:
-            compared = self._one_source(name, "Any")
+        of_indices = any(layer.kind == "embedding" for layer in value.signal.layers[:1])
+        compared = name if of_indices else self._one_source(name, "Any")
         source, number = self._one_source(compared, "NotEqual"), self._calls[compared].constants
         if source != self._input or len(number) != 1 or value.mask_value is None:
             raise ModelError("takes a mask of its own; Masking and mask_zero are read")
