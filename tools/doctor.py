@@ -37,7 +37,6 @@ PACKAGES = (
     ("h5py", "reading .keras and .h5", install_line("h5py")),
     ("jinja2", "profile --html", install_line("jinja2")),
     ("torch", "search, from_torch and .pt files", f'pip install "edgelstm[torch]" {CPU_WHEELS}'),
-    ("optuna", "search", f'pip install "edgelstm[search]" {CPU_WHEELS}'),
 )
 
 

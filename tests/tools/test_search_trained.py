@@ -171,15 +171,12 @@ def test_workers_beyond_the_block_idle_and_are_told_of(
 def test_missing_packages_name_the_line_that_installs_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edgelstm.searching import searching, study
+    from edgelstm.searching import searching
 
     monkeypatch.setattr(searching, "is_installed", lambda name: False)
-    monkeypatch.setattr(study, "is_installed", lambda name: False)
     assert run("search", "-o", str(tmp_path), "--quiet") == 2
     told = capsys.readouterr().err
     assert 'training needs torch: pip install "edgelstm[search]"' in told and "whl/cpu" in told
-    assert run("search", "-o", str(tmp_path), *QUICK, "--budget", "2") == 2
-    assert "needs optuna: pip install" in capsys.readouterr().err
     assert run("search", "--costs", "--quiet") == 0
 
 
