@@ -70,7 +70,7 @@ def check(asked: Asked) -> None:
     if asked.power is not None:
         open_source(asked.power)
     elif asked.power_engines:
-        raise ModelError("engines are named for energies, and no source of power is (--power)")
+        raise ModelError("engines are named for energies, and no source of power is")
 
 
 def _check_above_0(name: str, value: object) -> None:

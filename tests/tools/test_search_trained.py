@@ -112,7 +112,7 @@ def test_finished_searches_say_so(
 
 
 REFUSED = [
-    ("--budget 0", "budget is 0"),
+    ("--budget 0", "--budget is 0"),
     ("--timeout-s nan", "--timeout-s is nan"),
     ("--timeout-s -1", "--timeout-s is -1"),
     ("--workers 0", "--workers is 0"),
@@ -122,12 +122,12 @@ REFUSED = [
     ("--data absent.npz", "absent.npz does not exist"),
     ("--hidden 9:4", "--hidden"),
     ("--hidden 0", "--hidden"),
-    ("--period-ms -3", "period_ms is -3"),
+    ("--period-ms -3", "--period-ms is -3"),
     ("--period-ms 20 --battery none", "battery is 'none'"),
     ("--max-energy-uj 0.0001", "no candidate meets it"),
     ("--min-accuracy 2", "min_accuracy is 2"),
     ("--json --csv", "give one of them"),
-    ("--input 5", "input_size of the space is 5, that of the data 3"),
+    ("--input 5", "--input of the space is 5, that of the data 3"),
 ]
 
 
