@@ -48,7 +48,7 @@ WRONG = {
     "profile net.pt --period-ms 0": "--period-ms is 0.0; a number above 0 is needed",
     "profile net.pt --period-ms 9 --sleep light": "sleep 'light' is unknown",
     "profile net.pt --period-ms 9 --battery aa": "battery is 'aa'",
-    "profile net.pt --battery cr2032": "need period_ms",
+    "profile net.pt --battery cr2032": "need --period-ms",
 }
 
 
