@@ -125,7 +125,7 @@ REFUSED = [
     ("--period-ms -3", "--period-ms is -3"),
     ("--period-ms 20 --battery none", "battery is 'none'"),
     ("--max-energy-uj 0.0001", "no candidate meets it"),
-    ("--min-accuracy 2", "min_accuracy is 2"),
+    ("--min-accuracy 2", "--min-accuracy is 2"),
     ("--json --csv", "give one of them"),
     ("--input 5", "--input of the space is 5, that of the data 3"),
 ]
