@@ -42,7 +42,8 @@ ORDER = {
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < loops reals < integers lstm "
-        "pairs < a64 dsp rows < layouts < build < source twin vector < project read < write"
+        "pairs < a64 dsp rows < a64_rows < layouts < build < source twin vector < project read < "
+        "write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "

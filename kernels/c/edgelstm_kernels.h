@@ -156,6 +156,13 @@ typedef struct {
 } edgelstm_a64_lstm;
 /* work: bytes of inputs and of units, each up to a multiple of 4 */
 void edgelstm_a64_lstm_s8(const edgelstm_a64_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
+/* stream: [blocks][four groups of rows], see edgelstm_a64_rows.c */
+typedef struct {
+    const int32_t *stream;
+    int32_t columns, blocks;
+} edgelstm_a64_rows;
+/* v: [columns], that fit into bytes; y: [16 blocks]; work: bytes of columns, up to a multiple of 4 */
+void edgelstm_a64_rows_s8(const edgelstm_a64_rows *layer, const int16_t *v, int16_t *y, int32_t *work);
 
 /* ---- float32 */
 

@@ -52,15 +52,19 @@ def stream_of(numbers: Numbers) -> NDArray[np.int32]:
     parts = []
     for side, bias, zero_point in sides:
         weights = numbers.weights(side).astype(np.int64)
-        units, columns, gates = weights.shape
-        parts.append(bias - zero_point * weights.sum(1))
-        full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
-        groups = full.reshape(units, -1, GROUP, gates).transpose(0, 1, 3, 2)
-        bytes_ = np.ascontiguousarray(groups.reshape(units, -1), np.int8)
-        parts.append(bytes_.view("<i4").astype(np.int64))
+        parts += [bias - zero_point * weights.sum(1), words_of(weights)]
     stream = np.concatenate(parts, 1)
     more = padded(numbers.units) - numbers.units
     return np.pad(stream, ((0, more), (0, 0))).astype(np.int32)
+
+
+def words_of(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[block][column / 4][row] of weights (blocks, columns, rows), zeros behind the last column."""
+    blocks, columns, rows = weights.shape
+    full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
+    groups = full.reshape(blocks, -1, GROUP, rows).transpose(0, 1, 3, 2)
+    ordered = np.ascontiguousarray(groups.reshape(blocks, -1), np.int8)
+    return ordered.view("<i4").astype(np.int64)
 
 
 def _fields(layer: Layer, numbers: Numbers) -> tuple[str, ...]:

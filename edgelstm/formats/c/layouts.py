@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelstm.formats.c.a64 import a64_refusal, append_a64
+from edgelstm.formats.c.a64_rows import append_a64_rows
 from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
 from edgelstm.formats.c.integers import Way, append_integers, one_by_one
 from edgelstm.formats.c.layer import Layer
@@ -44,8 +45,14 @@ def append_operations(layer: Layer, lowered: Lowered, layout: str) -> str:
 
 
 PLAIN = Way(one_by_one, small_table, at_once=False)
-WAYS = {"dsp": Way(append_rows, pairs, at_once=True)}
-WHY_OPERATIONS = {"dsp": "products in assembly, matrices that read one vector at once"}
+WAYS = {
+    "dsp": Way(append_rows, pairs, at_once=True),
+    "a64": Way(append_a64_rows, pairs, at_once=True),
+}
+WHY_OPERATIONS = {
+    "dsp": "products in assembly, matrices that read one vector at once",
+    "a64": "products of bytes in assembly, matrices that read one vector at once",
+}
 
 
 def _columns(layer: Layer, numbers: Numbers) -> None:

@@ -50,6 +50,8 @@ def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
     for name, network in every_cell():
         if network.input is not None:
             yield f"{name}_dsp", network, "cortex-m4"
+            if network.precision == "int8":
+                yield f"{name}_a64", network, "cortex-a53"
     rng = np.random.default_rng(3)
     for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-a53"):
         for k in range(12):

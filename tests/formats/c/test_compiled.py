@@ -45,7 +45,7 @@ def test_weights_of_each_core_are_read_here_with_the_same_bits(
     tmp_path: pathlib.Path, compiler: str
 ) -> None:
     said = in_one_program(tmp_path, every_layout(), [compiler, *WARNINGS, *SANITIZED])
-    assert len(said.splitlines()) == 48 + 2 * len(CELLS)
+    assert len(said.splitlines()) == 48 + 3 * len(CELLS)
     assert all(line.startswith("0 of ") for line in said.splitlines())
 
 
