@@ -47,7 +47,7 @@ _DSP = {
 }
 _A64 = {
     "fused": Code(12_800, 800, 160, column=12.0, unit=40),
-    "composed": Code(16_600, 1_900, 448, column=16.0, unit=24),
+    "composed": Code(15_300, 1_500, 192, column=16.0, unit=24),
     "float32": Code(5_600, 700, 128),
 }
 CODE: dict[str, dict[str, Code]] = {

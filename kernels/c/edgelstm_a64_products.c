@@ -12,16 +12,43 @@ int8_t *edgelstm_a64_bytes(const int16_t *v, int32_t n, int32_t zero_point, int8
     return bytes + n;
 }
 
+void edgelstm_a64_halves(const int16_t *v, int32_t n, int16_t *halves)
+{
+    edgelstm_copy_s16(v, n, halves);
+    for (; n % 4 != 0; n++) {
+        halves[n] = 0;
+    }
+}
+
 #if !defined(EDGELSTM_A64)
+
+/* Byte `k` of a word, with its sign. */
+static int32_t byte_of(int32_t word, int32_t k)
+{
+    return (int8_t)(uint8_t)((uint32_t)word >> (8 * k));
+}
 
 const int32_t *edgelstm_a64_sums(const int32_t *w, const int8_t *bytes, int32_t fours, int32_t *sums)
 {
+    for (; fours > 0; fours--) {
+        for (int row = 0; row < 4; row++) {
+            for (int32_t k = 0; k < 4; k++) {
+                sums[row] += byte_of(w[row], k) * bytes[k];
+            }
+        }
+        w += 4;
+        bytes += 4;
+    }
+    return w;
+}
+
+const int32_t *edgelstm_a64_wide_sums(const int32_t *w, const int16_t *halves, int32_t fours, int32_t *sums)
+{
     for (int32_t k = 0; k < 4 * fours; k++) {
         for (int row = 0; row < 4; row++) {
-            const uint8_t byte = (uint8_t)((uint32_t)w[row] >> (8 * (k % 4)));
-            sums[row] += (int8_t)byte * bytes[k];
+            sums[row] += byte_of(*w, row) * halves[k];
         }
-        w += k % 4 == 3 ? 4 : 0;
+        w++;
     }
     return w;
 }

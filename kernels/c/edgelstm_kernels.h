@@ -163,6 +163,8 @@ typedef struct {
 } edgelstm_a64_rows;
 /* v: [columns], that fit into bytes; y: [16 blocks]; work: bytes of columns, up to a multiple of 4 */
 void edgelstm_a64_rows_s8(const edgelstm_a64_rows *layer, const int16_t *v, int16_t *y, int32_t *work);
+/* v: [columns]; work: as many up to a multiple of 4 */
+void edgelstm_a64_rows_s16(const edgelstm_a64_rows *layer, const int16_t *v, int16_t *y, int16_t *work);
 
 /* ---- float32 */
 

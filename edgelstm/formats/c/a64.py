@@ -60,11 +60,23 @@ def stream_of(numbers: Numbers) -> NDArray[np.int32]:
 
 def words_of(weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """[block][column / 4][row] of weights (blocks, columns, rows), zeros behind the last column."""
-    blocks, columns, rows = weights.shape
-    full = np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
-    groups = full.reshape(blocks, -1, GROUP, rows).transpose(0, 1, 3, 2)
-    ordered = np.ascontiguousarray(groups.reshape(blocks, -1), np.int8)
-    return ordered.view("<i4").astype(np.int64)
+    blocks, _, rows = weights.shape
+    groups = _in_fours(weights).reshape(blocks, -1, GROUP, rows).transpose(0, 1, 3, 2)
+    return _as_words(groups.reshape(blocks, -1))
+
+
+def columns_of(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[block][column] of weights (blocks, columns, 4): a word holds four rows."""
+    return _as_words(_in_fours(weights).reshape(len(weights), -1))
+
+
+def _in_fours(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    columns = weights.shape[1]
+    return np.pad(weights, ((0, 0), (0, padded(columns) - columns), (0, 0)))
+
+
+def _as_words(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(values, np.int8).view("<i4").astype(np.int64)
 
 
 def _fields(layer: Layer, numbers: Numbers) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Products for aarch64: all matrices that read one vector of bytes, four rows to a stream.
+"""Products for aarch64: all matrices that read one vector, four rows to a stream.
 
 The layout is that of `kernels/c/edgelstm_a64_rows.c`, which says how it is read.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.formats.c.a64 import GROUP, padded, words_of
+from edgelstm.formats.c.a64 import GROUP, columns_of, padded, words_of
 from edgelstm.formats.c.calls import Call
 from edgelstm.formats.c.integers import Places, one_by_one, reads_bytes
 from edgelstm.formats.c.layer import Layer
@@ -17,9 +17,9 @@ from edgelstm.formats.c.numbers import INT16
 from edgelstm.quantization.fixedpoint import multiplier16
 from edgelstm.quantization.operations import Lowered, Product
 
-KERNELS = ("edgelstm_a64_rows.c", "edgelstm_a64_products.c")
+KERNELS = ("edgelstm_a64_rows.c", "edgelstm_a64_products.c", "edgelstm_ends.c")
 BLOCK = 16  # rows that are computed at once
-LARGEST = 2**8  # of an input, and what a sum without its bias may pass on the way
+LARGEST = {True: 2**7, False: 2**15}  # of an input, by whether it is a byte
 
 
 def append_a64_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Places:
@@ -27,7 +27,8 @@ def append_a64_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> P
     fast = [op for op in ops if is_exact(op, lowered)]
     places = one_by_one(layer, [op for op in ops if op not in fast], lowered)
     for _, group in itertools.groupby(sorted(fast, key=_input), _input):
-        places |= _matrices(layer, list(group))
+        chosen = list(group)
+        places |= _matrices(layer, chosen, as_bytes=reads_bytes(chosen[0], lowered))
     return places
 
 
@@ -36,12 +37,12 @@ def is_exact(op: Product, lowered: Lowered) -> bool:
 
     What leaves the layer or becomes a state lies in a vector of its own, and is not for it.
     """
-    if not reads_bytes(op, lowered) or op.result in (lowered.output.name, *lowered.new_states):
+    if op.result in (lowered.output.name, *lowered.new_states):
         return False
     if op.rescale.rounding != "requantize64" or op.rescale.limits != INT16 or _right(op) < 1:
         return False
     bias = 0 if op.bias is None else np.abs(op.bias)
-    sums = LARGEST * np.abs(op.weight.astype(np.int64)).sum(1) + bias
+    sums = LARGEST[reads_bytes(op, lowered)] * np.abs(op.weight.astype(np.int64)).sum(1) + bias
     return int(sums.max()) < 2**31
 
 
@@ -53,10 +54,10 @@ def _right(op: Product) -> int:
     return 15 - int(op.rescale.numbers[1])
 
 
-def _matrices(layer: Layer, ops: Sequence[Product]) -> Places:
+def _matrices(layer: Layer, ops: Sequence[Product], *, as_bytes: bool) -> Places:
     """One call for matrices that read one vector, one behind the other."""
     arg, columns = layer.named(ops[0].args[0]), ops[0].weight.shape[1]
-    streams = np.concatenate([_streams(op) for op in ops])
+    streams = np.concatenate([_streams(op, as_bytes=as_bytes) for op in ops])
     rows = GROUP * len(streams)
     blocks = -(-rows // BLOCK)
     streams = np.pad(streams, ((0, blocks * BLOCK // GROUP - len(streams)), (0, 0)))
@@ -66,16 +67,18 @@ def _matrices(layer: Layer, ops: Sequence[Product]) -> Places:
     fields = (stream, str(columns), str(blocks))
     description = layer.constants.description("edgelstm_a64_rows", called, fields)
     result = f"{ops[0].result}_rows"
-    vector, work = layer.named(result), layer.named(f"{ops[0].result}_bytes")
-    layer.sizes[vector], layer.sizes[work] = blocks * BLOCK, padded(columns) // 2
-    text = f"edgelstm_a64_rows_s8(&{description}, {{{arg}}}, {{{vector}}}, {{words {work}}});"
+    vector, work = layer.named(result), layer.named(f"{ops[0].result}_work")
+    layer.sizes[vector] = blocks * BLOCK
+    layer.sizes[work] = padded(columns) // 2 if as_bytes else padded(columns)
+    kind, place = ("s8", f"{{words {work}}}") if as_bytes else ("s16", f"{{{work}}}")
+    text = f"edgelstm_a64_rows_{kind}(&{description}, {{{arg}}}, {{{vector}}}, {place});"
     layer.part.calls.append(Call(text, (arg,), (vector, work), kernels=KERNELS))
     ends = itertools.accumulate((padded(len(op.weight)) for op in ops), initial=0)
     return {op.result: (result, 1, begin) for op, begin in zip(ops, ends, strict=False)}
 
 
-def _streams(op: Product) -> NDArray[np.int32]:
-    """(rows / 4, words): four biases, [column / 4][row], multiplier and shift."""
+def _streams(op: Product, *, as_bytes: bool) -> NDArray[np.int32]:
+    """(rows / 4, words): four biases, weights, multiplier and shift."""
     rows, columns = op.weight.shape
     more = padded(rows) - rows
     bias = np.zeros(rows, np.int64) if op.bias is None else op.bias.astype(np.int64)
@@ -84,7 +87,7 @@ def _streams(op: Product) -> NDArray[np.int32]:
     numbers = (multiplier16(op.rescale.numbers[0]), -_right(op))
     parts = (
         np.pad(bias, (0, more)).reshape(-1, GROUP),
-        words_of(blocks),
+        words_of(blocks) if as_bytes else columns_of(blocks),
         np.tile(np.array(numbers, np.int64), (len(blocks), 1)),
     )
     return np.concatenate(parts, 1).astype(np.int32)

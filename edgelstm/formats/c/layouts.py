@@ -40,7 +40,7 @@ def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
 
 def append_operations(layer: Layer, lowered: Lowered, layout: str) -> str:
     """The calls of a layer by its list; returns the name of its output in the whole network."""
-    layer.part.why = f"its list of operations: {WHY_OPERATIONS.get(layout, 'plain C')}"
+    layer.part.why = f"its list of operations: {IN_ASSEMBLY if layout in WAYS else 'plain C'}"
     return append_integers(layer, lowered, WAYS.get(layout, PLAIN))
 
 
@@ -49,10 +49,7 @@ WAYS = {
     "dsp": Way(append_rows, pairs, at_once=True),
     "a64": Way(append_a64_rows, pairs, at_once=True),
 }
-WHY_OPERATIONS = {
-    "dsp": "products in assembly, matrices that read one vector at once",
-    "a64": "products of bytes in assembly, matrices that read one vector at once",
-}
+IN_ASSEMBLY = "products in assembly, matrices that read one vector at once"
 
 
 def _columns(layer: Layer, numbers: Numbers) -> None:

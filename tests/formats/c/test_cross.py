@@ -72,8 +72,10 @@ def test_what_the_gnu_compiler_makes_for_raspberry_pis_is_the_reference_in_qemu(
 ) -> None:
     rng = np.random.default_rng(5)
     networks = [(f"n{k}", lstm_of(random_case(rng), rng), core) for k in range(12)]
-    gru = random_network("gru", (5, 17), outputs=3)
-    networks.append(("gru", edgelstm.quantize(gru, random_input(gru, 2, 9)), core))
+    gru = random_network("gru_reset_before", (5, 17), outputs=3)
+    for precision in ("int8", "int16x8"):
+        q = edgelstm.quantize(gru, random_input(gru, 2, 9), precision)
+        networks.append((f"gru_{precision}x", q, core))
     words = [gcc_for(core), *CORES[core].gcc.split(), *WARNINGS, "-O2", "-static"]
     said = in_one_program(tmp_path, networks, words, ["qemu-aarch64", "-cpu", QEMU[core]])
     assert len(said.splitlines()) == len(networks)
