@@ -128,13 +128,13 @@ def predicted(network: AnyNetwork, kernels: dict[str, str], core: str) -> int | 
     found = _in_streams(network, kernels)
     if form is None or len(found) < len(kernels):
         return None
-    return form([(part.input_size, part.output_size) for part in found.values()])
+    return form([(part.input_size, part.output_size) for _, part in found])
 
 
-def _in_streams(network: AnyNetwork, kernels: dict[str, str]) -> dict[str, Any]:
-    """Layers that are LSTMs in assembly, whose weights and biases are one array."""
+def _in_streams(network: AnyNetwork, kernels: dict[str, str]) -> list[tuple[str, Any]]:
+    """Names and layers that are LSTMs in assembly, whose weights and biases are one array."""
     found = zip(kernels.items(), parts(network.layers), strict=True)
-    return {name: part for (name, why), part in found if why.startswith(STREAMS)}
+    return [(name, part) for (name, why), part in found if why.startswith(STREAMS)]
 
 
 def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> Iterator[Gate]:
@@ -156,10 +156,10 @@ def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> 
     if counted.loads is None:
         return None
     found = _in_streams(network, kernels)
-    ends = tuple(f"_{name}_stream" for name in found)
+    ends = tuple(f"_{name}_stream" for name, _ in found)
     read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
-    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in found.values())
-    biases: int = sum(BIAS_BYTES * p.output_size for p in found.values())
+    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for _, p in found)
+    biases: int = sum(BIAS_BYTES * p.output_size for _, p in found)
     return read - weights - biases
 
 
