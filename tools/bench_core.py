@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.cost.instructions import dsp_network
+from edgelstm.cost.instructions import closed_form
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, write
@@ -30,7 +30,8 @@ from edgelstm.verification.sampling import random_sequences
 from edgelstm.verification.verifier import compared, expected_outputs
 
 SEQUENCES, STEPS = 2, 20  # that are compared
-BIAS_BYTES = 32  # of a unit of the LSTM for DSP cores: four gates, both sides
+BIAS_BYTES = 32  # of a unit whose weights lie in a stream: four gates, both sides
+STREAMS = ("dsp:", "a64:")
 PRODUCTS = re.compile("products|affine|_lstm_s8$")  # functions that read weights
 
 
@@ -101,7 +102,7 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
     return CoreRow(
         core,
         counted.instructions,
-        predicted(network, kernels),
+        predicted(network, kernels, core),
         (*gates, Gate("rest", rest, 0)),
         _padding(network, kernels, counted),
         counted.loads,
@@ -120,18 +121,20 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
     )
 
 
-def predicted(network: AnyNetwork, kernels: dict[str, str]) -> int | None:
-    """From sizes, where every layer is an LSTM in the assembly of DSP cores; else None."""
-    found = _in_assembly(network, kernels)
-    if len(found) < len(kernels):
+def predicted(network: AnyNetwork, kernels: dict[str, str], core: str) -> int | None:
+    """From sizes, where every layer is an LSTM in assembly; else None."""
+    known = CORES[core]
+    form = closed_form(known.layout, dot_product=known.dot_product)
+    found = _in_streams(network, kernels)
+    if form is None or len(found) < len(kernels):
         return None
-    return dsp_network([(part.input_size, part.output_size) for part in found])
+    return form([(part.input_size, part.output_size) for _, part in found])
 
 
-def _in_assembly(network: AnyNetwork, kernels: dict[str, str]) -> list[Any]:
-    """Layers that are LSTMs in the assembly of DSP cores."""
-    found = zip(parts(network.layers), kernels.values(), strict=True)
-    return [part for part, why in found if why.startswith("dsp")]
+def _in_streams(network: AnyNetwork, kernels: dict[str, str]) -> list[tuple[str, Any]]:
+    """Names and layers that are LSTMs in assembly, whose weights and biases are one array."""
+    found = zip(kernels.items(), parts(network.layers), strict=True)
+    return [(name, part) for (name, why), part in found if why.startswith(STREAMS)]
 
 
 def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> Iterator[Gate]:
@@ -152,11 +155,11 @@ def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> 
     """Bytes of the streams of fused LSTMs that are neither weights nor biases."""
     if counted.loads is None:
         return None
-    dsp = _in_assembly(network, kernels)
-    ends = tuple(f"_{name}_stream" for name, why in kernels.items() if why.startswith("dsp"))
+    found = _in_streams(network, kernels)
+    ends = tuple(f"_{name}_stream" for name, _ in found)
     read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
-    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in dsp)
-    biases: int = sum(BIAS_BYTES * p.output_size for p in dsp)
+    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for _, p in found)
+    biases: int = sum(BIAS_BYTES * p.output_size for _, p in found)
     return read - weights - biases
 
 

@@ -24,7 +24,7 @@ from tests.runtimes.sweep import values_that_differ
 skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 EMULATED = [name for name, core in CORES.items() if core.emulator]
-QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imc")
+QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imc", "cortex-a53")  # A76: test_a64.py
 
 
 def differ(place: pathlib.Path, core: str, n: int, seed: int) -> tuple[int, int]:
