@@ -74,11 +74,14 @@ ORDER = {
         "lower quantize_fused < quantize_composed reference < quantizer"
     ),
     "measurement": (
-        "clocks energies own plain ratios reference_loops torch_calls < engines job results < "
+        "clocks energies own plain ratios reference_loops torch_calls trigger < "
+        "engines job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
         "power < asking calibrating summing_up < metering < measuring"
     ),
-    "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
+    "measurement.power": (
+        "source < battery csv_file hwmon joulescope pmic rapl windows < __init__"
+    ),
     "searching": (
         "conditions fronts space < choosing costing log working < picking ranking rejections room "
         "trainings < results sizing < study summing_up < searching"

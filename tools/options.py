@@ -161,7 +161,11 @@ Calibrate = Annotated[
 Remote = Annotated[str | None, typer.Option(help="user@host: there, over ssh.")]
 DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]
 Power = Annotated[
-    str | None, typer.Option(help="none auto pmic hwmon rapl battery csv:FILE; takes minutes.")
+    str | None,
+    typer.Option(help="none auto joulescope pmic hwmon rapl battery csv:FILE; takes minutes."),
+]
+Trigger = Annotated[
+    str | None, typer.Option(help="Pin that is high in windows of --power: gpiochip0:17.")
 ]
 PowerEngines = Annotated[
     str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")

@@ -173,8 +173,7 @@ class Session:
 
     def _is_real(self, x: Array) -> bool:
         """Whether x holds real values; `ModelError` if it holds integers of another network."""
-        scale, _ = self._scales
-        if scale is None:
+        if (scale := self._scales[0]) is None:
             return True
         if x.dtype != scale.type and x.dtype.char in "bh":
             raise ModelError(
