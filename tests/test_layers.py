@@ -94,8 +94,9 @@ ORDER = {
     "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion executors inputs output ranges "
-        "remote_host templates words < bench_stored bench_tables export_report remote_install "
-        "scatter < profile_report remote request < bench_remote forms part < bench_calibrate "
+        "remote_host templates words < bench_stored bench_tables export_report remote_offline "
+        "scatter < remote_install < profile_report remote request < bench_remote forms part < "
+        "bench_calibrate "
         "cautions count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables search_front < page search_page tables < written < bench_core "
