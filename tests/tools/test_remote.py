@@ -247,6 +247,7 @@ def test_without_an_index_packages_are_brought_from_here(
         monkeypatch.setattr(remote_install, "_package", lambda: [("edgelstm/__init__.py", b"")])
         monkeypatch.setattr(remote_install, "metadata", lambda: SMALL)
         name, content = remote_install.wheel()
+        host.put(content, f"{folder}/{name}")
         remote_offline.install(host, python, (own, f"{folder}/{name}", content), said.append)
     finally:
         host.run("rm ~/.config/pip/pip.conf")
