@@ -130,7 +130,7 @@ def _onnxruntime(path: pathlib.Path, x: Array) -> Callable[[], Array]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda: session.run(None, {name: x})[0]  # type: ignore[no-any-return]
+    return lambda: session.run(None, {name: x})[0]
 
 
 def _litert(path: pathlib.Path, x: Array) -> Callable[[], Array]:
@@ -152,7 +152,7 @@ def main(folder: pathlib.Path, out: pathlib.Path) -> None:
     for k, job in enumerate(json.loads((folder / JOBS).read_text("utf-8"))):
         call = calls(Job(**job))
         outputs[str(k)] = np.stack([_counted(call) for _ in range(N_WARM + N_CALLS)][N_WARM:])
-    np.savez(out, **outputs)
+    np.savez(out, **outputs)  # type: ignore[arg-type]
 
 
 def fault(job: Job, got: Array, host: Array) -> str | None:

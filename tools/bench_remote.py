@@ -16,8 +16,9 @@ from edgelstm.tools.output import Tell
 
 def checkable(asked: Asked) -> Asked:
     """What can be checked here: engines, cores and sources of power are the host's."""
-    hosts = dict.fromkeys(("engines", "cpu", "power", "power_engines", "trigger"))
-    return dataclasses.replace(asked, **hosts)
+    return dataclasses.replace(
+        asked, engines=None, cpu=None, power=None, power_engines=None, trigger=None
+    )
 
 
 def run(

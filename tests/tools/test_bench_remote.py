@@ -136,7 +136,7 @@ def test_wheels_are_those_of_the_host(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("minor", [11, 12, 13])
 def test_uv_finds_a_wheel_of_everything_for_64_bit_boards(minor: int) -> None:
-    if not remote_offline.is_installed("uv"):
+    if not installed.is_installed("uv"):
         pytest.skip(installed.install_line("uv"))
     extras = [line for extra in EXTRAS for line in PROJECT["optional-dependencies"][extra]]
     python = dataclasses.replace(PI, version=(3, minor))

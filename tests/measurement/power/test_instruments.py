@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edgelstm.errors import ModelError
+from edgelstm.installed import is_installed
 from edgelstm.measurement import child, trigger
 from edgelstm.measurement.job import Windows
 from edgelstm.measurement.power import SOURCES, joulescope, open_source
@@ -58,7 +59,7 @@ def play_joulescope(monkeypatch: pytest.MonkeyPatch, *found: Instrument) -> None
     module = types.ModuleType("joulescope")
     module.scan = scan  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "joulescope", module)
-    monkeypatch.setattr(joulescope, "is_installed", lambda package: True)
+    monkeypatch.setattr(f"{joulescope.__name__}.is_installed", lambda package: True)
 
 
 def test_means_of_the_instrument_become_samples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +105,7 @@ def test_an_instrument_that_another_program_has_is_lost(monkeypatch: pytest.Monk
 
 
 def test_without_its_package_an_instrument_names_the_extra(capsys: Captured) -> None:
-    if joulescope.is_installed("joulescope"):
+    if is_installed("joulescope"):
         pytest.skip("joulescope is installed")
     assert next(iter(SOURCES)) == "joulescope"
     assert run("bench", "--power", "joulescope") == 2
@@ -113,6 +114,10 @@ def test_without_its_package_an_instrument_names_the_extra(capsys: Captured) -> 
 
 class Value(enum.Enum):
     INACTIVE, ACTIVE = 0, 1
+
+
+class Direction(enum.Enum):
+    INPUT, OUTPUT = 0, 1
 
 
 class Request:
@@ -143,8 +148,7 @@ def play_gpiod(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) 
         return asked[-1]  # type: ignore[no-any-return]
 
     module: Any = types.ModuleType("gpiod")
-    direction = enum.Enum("Direction", ["INPUT", "OUTPUT"])
-    module.line = types.SimpleNamespace(Value=Value, Direction=direction)
+    module.line = types.SimpleNamespace(Value=Value, Direction=Direction)
     module.LineSettings = types.SimpleNamespace
     module.request_lines = request_lines
     monkeypatch.setitem(sys.modules, "gpiod", module)
