@@ -28,7 +28,7 @@ from edgelstm.runtimes.child import prepare
 from edgelstm.runtimes.runtime import Calling
 
 # Runtimes settle, and Python specializes its bytecode, within so many calls.
-N_WARM, N_CALLS = 20, 3
+N_WARM, N_CALLS = 20, 9
 STEPS = 29  # of a sequence
 BUNDLED = "bundled"
 
