@@ -85,7 +85,11 @@ ComparedDevices = Annotated[
 
 EmulatedCores = Annotated[
     list[str] | None,
-    typer.Option("--core", help="cortex-m4, rv32imc, ...", autocompletion=completion.cores),
+    typer.Option(
+        "--core",
+        help="Counted, not timed: cortex-m4, rv32imc, ...",
+        autocompletion=completion.cores,
+    ),
 ]
 
 # ---- of profile
@@ -145,7 +149,7 @@ Seed = Annotated[int, typer.Option(help="Of the order of turns.")]
 OwnDevice = Annotated[
     str | None,
     typer.Option(
-        "--device", help="Predictions are of; by board.", autocompletion=completion.devices
+        "--device", help="Predicted beside; by board if absent.", autocompletion=completion.devices
     ),
 ]
 Save = Annotated[bool, typer.Option("--save", help="Keep the run in your data folder.")]
