@@ -16,7 +16,7 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
-        "calling costs folder measuring table tflm_folder use < checked choosing < comparing"
+        "calling folder measuring table tflm_folder use < checked costs < choosing < comparing"
     ),
     "cost": (
         "buffers instructions laws placing < loops < arena counts < count_ops cycles "

@@ -40,7 +40,6 @@ PACKAGES = (
     ("gpiod", "bench --trigger", install_line("gpiod")),
     ("uv", "bench --remote HOST, of hosts without a package index", install_line("uv")),
     ("torch", "search, from_torch and .pt files", f'pip install "edgelstm[torch]" {CPU_WHEELS}'),
-    ("optuna", "search", f'pip install "edgelstm[search]" {CPU_WHEELS}'),
 )
 
 

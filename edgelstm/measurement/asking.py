@@ -73,8 +73,8 @@ def check(asked: Asked) -> None:
     if asked.power is not None:
         open_source(asked.power)
     elif asked.power_engines or asked.trigger:
-        named = "engines are" if asked.power_engines else "a trigger is"
-        raise ModelError(f"{named} named for energies, and no source of power is (--power)")
+        named = "power_engines" if asked.power_engines else "trigger"
+        raise ModelError(f"{named} is for energies, and no source of power is given; give power")
     if asked.trigger is not None:
         check_trigger(asked.trigger)
 
