@@ -1,5 +1,6 @@
 """Without the packages that have no wheel on 32-bit systems: what works, and what errors say."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -49,10 +50,9 @@ def only(*names: str) -> str:
         name = todo.pop().lower().replace("_", "-")
         if name not in kept:
             kept.add(name)
-            needs = importlib.metadata.requires(name) or []
-            todo += [
-                re.split(r"[^\w.-]", n)[0] for n in needs if "extra ==" not in n and ";" not in n
-            ]
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # other systems'
+                needs = importlib.metadata.requires(name) or []
+                todo += [re.split(r"[^\w.-]", n)[0] for n in needs if "extra ==" not in n]
     missing = [
         module
         for module, owners in importlib.metadata.packages_distributions().items()
