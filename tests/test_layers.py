@@ -75,11 +75,14 @@ ORDER = {
         "lower quantize_fused < quantize_composed reference < quantizer"
     ),
     "measurement": (
-        "clocks energies own plain ratios reference_loops torch_calls < engines job results < "
+        "clocks energies own plain ratios reference_loops torch_calls trigger < "
+        "engines job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
         "power < asking calibrating summing_up < metering < measuring"
     ),
-    "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
+    "measurement.power": (
+        "source < battery csv_file hwmon joulescope pmic rapl windows < __init__"
+    ),
     "searching": (
         "conditions fronts space < choosing costing log working < picking ranking rejections room "
         "trainings < results sizing < study summing_up < searching"
@@ -92,8 +95,9 @@ ORDER = {
     "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion executors inputs output ranges "
-        "remote_host templates words < bench_stored bench_tables export_report remote_install "
-        "scatter < profile_report remote request < bench_remote forms part < bench_calibrate "
+        "remote_host templates words < bench_stored bench_tables export_report remote_offline "
+        "scatter < remote_install < profile_report remote request < bench_remote forms part < "
+        "bench_calibrate "
         "cautions count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables search_front < page search_page tables < written < bench_core "
