@@ -136,9 +136,10 @@ class _GraphView:
             tuple(int(n) for n in shape),
             TYPES[number] if 0 <= number < len(TYPES) else f"type {number}",
             float(scales[0]) if len(scales) else None,
-            int(zeros[0]) if len(zeros) else 0,
+            int(zeros[np.argmax(zeros != 0)]) if len(zeros) else 0,
             is_variable=view.scalar("is_variable"),
-            per_channel=len(scales) > 1 or len(zeros) > 1,
+            channels=scales if len(scales) > 1 or len(zeros) > 1 else None,
+            channel_axis=0 if quantization is None else quantization.scalar("quantized_dimension"),
             sparse=view.has("sparsity"),
         )
         stored = self.root.item("buffers", view.scalar("buffer")).numbers("data")
