@@ -1,7 +1,7 @@
 """Makes tests/data/while/: what TensorFlow 2.21 with Keras 3 writes of recurrent layers.
 
 Run once, in an environment of its own with TensorFlow 2.21: `python -m tests.while_files`. With
-`--large FOLDER` it makes the file of four LSTMs of 128 units and 100 steps, 1.9 MB, which is not kept.
+`--large FOLDER` it makes four LSTMs of 128 units and 100 steps, 1.9 MB, which are not kept.
 Beside NAME.tflite stands NAME.npz: x, and the y that Keras gave of it.
 """
 
@@ -58,7 +58,7 @@ def models(layers: Any) -> dict[str, tuple[tuple[int, int], list[Any]]]:
 
 def weights(shape: tuple[int, ...], name: str, rng: np.random.Generator) -> Any:
     """Random; of the quantized file each column is int8 times `GRID`, up to 127."""
-    drawn = rng.normal(0, min(0.4, shape[0] ** -0.5), shape)  # larger ones would be chaotic
+    drawn: Any = rng.normal(0, min(0.4, shape[0] ** -0.5), shape)  # larger ones would be chaotic
     if name == "quantized_weights" and len(shape) == 2:
         whole = rng.integers(-126, 127, shape)
         whole[0] = 127
