@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelstm.arguments import float32
 from edgelstm.cells import CELLS
 from edgelstm.cells.spec import CellSpec
 from edgelstm.errors import ModelError
@@ -138,7 +139,7 @@ def _weights(spec: CellSpec, bound: Bound) -> Mapping[str, Floats]:
             beside = np.asarray(bound.get((wanted,), 0.0))
             stored = 0.0 if rows.bias is None else rows.bias
             total = np.broadcast_to(stored + beside, (len(rows.weight),))
-            weights[wanted.of], biases[wanted.of] = rows.weight, total.astype(np.float32)
+            weights[wanted.of], biases[wanted.of] = rows.weight, float32(total)
     made = {}
     for side in ("ih", "hh"):
         made[f"weight_{side}"] = np.concatenate([weights[side, g] for g in spec.gates])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelstm.arguments import float32
 from edgelstm.cells.spec import CellSpec, trace
 from edgelstm.errors import ModelError
 
@@ -95,7 +96,7 @@ def added(a: Sum, b: Sum, times: int = 1) -> Sum:
     bias = total.constant if rows.bias is None else total.constant + rows.bias
     if not np.any(total.constant):
         return total
-    stored = np.broadcast_to(np.asarray(bias, np.float32), (size,))
+    stored = float32(np.broadcast_to(np.asarray(bias), (size,)))
     return single(Factor("product", Rows(rows.weight, stored), term[0].argument), size)
 
 

@@ -82,6 +82,8 @@ def vector(value: Value) -> Sum:
         return value
     if isinstance(value, Tensor) and value.data is not None and value.type == "float32":
         size = value.data.size
+        if not np.isfinite(value.data).all():
+            raise ModelError(f"reads tensor '{value.name}', which holds values that are not finite")
         if value.shape in ((), (1,) * (len(value.shape) - 1) + (size,)):
-            return Sum(size, {}, np.array(value.data, np.float32).reshape(size))
+            return Sum(size, {}, value.data.astype(np.float64).reshape(size))
     raise ModelError("takes something else than the values of one step in float32")

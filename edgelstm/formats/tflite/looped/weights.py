@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from edgelstm.arguments import float32
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Operator, Tensor
 
@@ -28,9 +29,10 @@ def real(tensor: Tensor) -> Tensor:
         )
     if not (np.isfinite(scales) & (scales > 0)).all():
         raise ModelError(f"tensor '{tensor.name}' has a scale that is not above 0")
-    values = tensor.data * (scales.reshape(rows) if scales.size > 1 else scales)
+    wide = scales.astype(np.float64)
+    values = tensor.data * (wide.reshape(rows) if wide.size > 1 else wide)
     return dataclasses.replace(
-        tensor, type="float32", scale=None, channels=None, data=values.astype(np.float32)
+        tensor, type="float32", scale=None, channels=None, data=float32(values)
     )
 
 
