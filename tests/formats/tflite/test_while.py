@@ -245,7 +245,10 @@ def test_a_sequence_of_integers_is_refused_with_the_way_out(tmp_path: pathlib.Pa
 def test_four_large_lstms_come_back_from_a_microcontrollers_runtime(tmp_path: pathlib.Path) -> None:
     """As a loop TensorFlow Lite Micro does not come back from them, as users report."""
     steps, rng = 100, np.random.default_rng(0)
-    layers = [random_recurrent("lstm", n, 128, rng).forward for n in (16, 128, 128, 128)]
+    layers = [
+        random_recurrent("lstm", n, 128, rng, name=f"lstm{k}").forward
+        for k, n in enumerate((16, 128, 128, 128))
+    ]
     path = tmp_path / "net.tflite"
     path.write_bytes(looped_network(layers, steps))
     network: Any = read(path)
