@@ -55,8 +55,15 @@ def starts(chain: Chain) -> list[Operator]:
     return ops if len(ops) == len(found) == 2 else []
 
 
-def append_directions(chain: Chain, first: Sequence[Operator]) -> tuple[Operator, ...]:
-    """Adds a bidirectional layer, from what `starts` gives; returns its operators."""
+def append_directions(
+    chain: Chain, first: Sequence[Operator]
+) -> tuple[tuple[Operator, ...], tuple[Operator, ...]]:
+    """Adds a bidirectional layer, from what `starts` gives.
+
+    Returns:
+        The operators of each direction, up to the one that joins them, in the order in which they
+        have to run.
+    """
     there, back = sorted((_branch(chain, op) for op in first), key=lambda b: b.backwards)
     joined = there.end
     if there.backwards or not back.backwards or back.end is not joined or joined.name != JOINS:
@@ -76,7 +83,7 @@ def append_directions(chain: Chain, first: Sequence[Operator]) -> tuple[Operator
         chain.last_step, chain.rows = True, 1
     check_matrix(chain, result.shape)
     chain.value = result
-    return (*there.operators, *back.operators, joined)
+    return (*there.operators, joined), (*back.operators, joined)
 
 
 def _branch(chain: Chain, op: Operator) -> Branch:
@@ -97,8 +104,8 @@ def _branch(chain: Chain, op: Operator) -> Branch:
         if len(readers) != 1 or readers[0] is None:
             raise ModelError(PART)
         op = readers[0]
-    added = inner.layers[len(chain.layers) :]
-    if len(added) != 1 or not isinstance(added[0], Recurrent):
+    before, added = inner.layers[: len(chain.layers)], inner.layers[len(chain.layers) :]
+    if before != chain.layers or len(added) != 1 or not isinstance(added[0], Recurrent):
         raise ModelError(PART)
     if not inner.last_step and inner.turned:
         raise ModelError(PART)

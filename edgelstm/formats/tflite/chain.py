@@ -20,9 +20,9 @@ from edgelstm.formats.tflite.layers import (
     read_rnn,
     scale_of,
 )
-from edgelstm.formats.tflite.looped.layer import WAY_OUT, read_loop
+from edgelstm.formats.tflite.looped.layer import read_loop
 from edgelstm.formats.tflite.looped.weights import AS_REALS, with_real_weights
-from edgelstm.formats.tflite.model import Graph, Operator, Tensor
+from edgelstm.formats.tflite.model import WAY_OUT, Graph, Operator, Tensor
 from edgelstm.formats.tflite.slices import integers, strided
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MOST_OPERATORS = 1000  # of a file
 SERVING, RESET = "serving_default", "reset"  # keys of signatures
+WAY_OUT = "give the model as Keras saves it: model.save('net.keras')"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

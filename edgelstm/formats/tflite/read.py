@@ -29,8 +29,8 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of a .tflite file.
 
     Args:
-        path: Fused LSTMs (float32, hybrid or int8) and dense layers, batch 1; or step graphs
-            as edgelstm writes them.
+        path: Fused LSTMs, loops that TensorFlow's converter left of recurrent layers, and dense
+            layers, batch 1; or step graphs as edgelstm writes them.
         asked: What the caller knows of the file, which states all of it itself.
 
     Returns:
@@ -109,16 +109,21 @@ def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
     x, y = _ends(graph)
     steps = _steps(x)
     chain = Chain(x, steps, steps, x.shape[-1], graphs=model.graphs, readers=_readers(graph))
+    places = {id(op): k for k, op in enumerate(graph.operators)}
     done: set[int] = set()
     for k, op in enumerate(graph.operators):
-        if id(op) in done:
+        if k in done:
             continue
         with _named(f"operator {k} ({op.name})"):
             most_bytes -= _named_bytes(model, op)
             if most_bytes < 0:
                 raise ModelError("the operators so far name the same constants again and again")
             if both := starts(chain):
-                done |= set(map(id, append_directions(chain, both)))
+                for branch in append_directions(chain, both):
+                    numbers = [places[id(one)] for one in branch]
+                    if numbers != sorted(numbers):
+                        raise ModelError("it stands behind an operator that reads its result")
+                    done |= set(numbers)
             else:
                 append(chain, op)
     if chain.value is not y:

@@ -19,10 +19,8 @@ from edgelstm.formats.tflite.looped.values import (
     Written,
     numbers,
 )
-from edgelstm.formats.tflite.model import Graph, Operator, Tensor
+from edgelstm.formats.tflite.model import WAY_OUT, Graph, Operator, Tensor
 from edgelstm.layers.recurrent import Direction
-
-WAY_OUT = "give the model as Keras saves it: model.save('net.keras')"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
