@@ -126,7 +126,7 @@ def _named(op: Operator, first: Operator) -> Iterator[None]:
 
 def _turn(chain: Chain, op: Operator) -> None:
     """REVERSE_V2 of the steps, which are the axis that is not of length 1."""
-    before, after = op.inputs[0], op.outputs[0]
+    before, after = op.inputs[0], (*op.outputs, None)[0]
     if before is not chain.value or after is None:
         raise ModelError(PART)
     check_same_scale(before, after)
@@ -142,7 +142,7 @@ def _turn(chain: Chain, op: Operator) -> None:
 
 def _joined(op: Operator, given: tuple[Tensor, Tensor], width: int) -> Tensor:
     """The result of a CONCATENATION that puts two outputs of each step side by side."""
-    (result,) = op.outputs
+    result = (*op.outputs, None)[0]
     if result is None:
         raise ModelError(PART)
     rank = len(given[0].shape)

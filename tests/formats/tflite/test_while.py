@@ -202,6 +202,12 @@ REFUSED: dict[str, tuple[int, Callable[[list[Operator]], None], str]] = {
         "operator 1 of its body (FULLY_CONNECTED) has weights of int16",
     ),
     "the cell state": (2, other_state, "it collects something else than the output of each step"),
+    "three terms": (
+        2,
+        lambda ops: replaced(0, inputs=(*ops[0].inputs, ops[0].inputs[0]))(ops),
+        "operator 0 of its body (ADD) has 3 inputs and 1 outputs",
+    ),
+    "no result": (2, replaced(2, outputs=()), "(RESHAPE) has 2 inputs and 0 outputs"),
     "no such graph": (
         0,
         replaced(1, options={"condition_graph": 1, "body_graph": 9}),

@@ -72,9 +72,9 @@ def _value(tensor: Tensor | None, values: dict[int, Value]) -> Value:
 def _results(op: Operator, args: Sequence[Value]) -> Sequence[Value]:
     if op.name not in OPERATORS:
         raise ModelError(f"is not one of those of a recurrent layer: {', '.join(OPERATORS)}")
-    read, least = OPERATORS[op.name]
-    if len(args) < least:
-        raise ModelError(f"has {len(args)} inputs; {least} are needed")
+    read, least, most = OPERATORS[op.name]
+    if not least <= len(args) <= most or not op.outputs:
+        raise ModelError(f"has {len(args)} inputs and {len(op.outputs)} outputs")
     return read(op, args)
 
 
@@ -212,19 +212,19 @@ def _concatenation(op: Operator, args: Sequence[Value]) -> Sequence[Value]:
     raise ModelError("does not put the output of this step in its place among the others")
 
 
-# Name to what reads it, and how many inputs it needs.
-OPERATORS: dict[str, tuple[Read, int]] = {
-    "FULLY_CONNECTED": (_product, 2),
-    "ADD": (_add, 2),
-    "SUB": (_sub, 2),
-    "MUL": (_mul, 2),
-    "LOGISTIC": (_function("sigmoid"), 1),
-    "TANH": (_function("tanh"), 1),
-    "RELU": (_function("relu"), 1),
-    "RESHAPE": (_reshape, 2),
-    "SPLIT": (_split, 2),
-    "STRIDED_SLICE": (_strided, 4),
-    "GATHER": (_gather, 2),
-    "SLICE": (_slice, 3),
-    "CONCATENATION": (_concatenation, 1),
+# Name to what reads it, and how many inputs it has, at least and at most.
+OPERATORS: dict[str, tuple[Read, int, int]] = {
+    "FULLY_CONNECTED": (_product, 2, 3),
+    "ADD": (_add, 2, 2),
+    "SUB": (_sub, 2, 2),
+    "MUL": (_mul, 2, 2),
+    "LOGISTIC": (_function("sigmoid"), 1, 1),
+    "TANH": (_function("tanh"), 1, 1),
+    "RELU": (_function("relu"), 1, 1),
+    "RESHAPE": (_reshape, 2, 2),
+    "SPLIT": (_split, 2, 2),
+    "STRIDED_SLICE": (_strided, 4, 4),
+    "GATHER": (_gather, 2, 2),
+    "SLICE": (_slice, 3, 3),
+    "CONCATENATION": (_concatenation, 1, MOST_INTEGERS),
 }
