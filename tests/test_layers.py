@@ -35,7 +35,7 @@ ORDER = {
         "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
-    "formats.following": "__init__ symbolic < appending < layers < reads sums",
+    "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
         "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
         "around < classes < starting < chain < read"
@@ -51,10 +51,11 @@ ORDER = {
         "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
-        "around functions < chain fused integer real same < loop < read_composed write < read < "
-        "__init__"
+        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < slices "
+        "< around functions looped < chain fused integer real same < branches loop < read_composed "
+        "write < read < __init__"
     ),
+    "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
         "integer_program layer < chain ends int8_arithmetic kept sums < float32 links < hybrid "
