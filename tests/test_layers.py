@@ -41,8 +41,8 @@ ORDER = {
         "around < classes < starting < chain < read"
     ),
     "formats.c": (
-        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
-        "dsp rows < layouts < build < source twin vector < project read < write"
+        "__init__ calls names winograd < layer numbers places < building loops reals < "
+        "around integers lstm < dsp rows < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
