@@ -42,7 +42,8 @@ ORDER = {
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < building loops reals < "
-        "around integers lstm < dsp rows < layouts < build < source twin vector < project read < write"
+        "around integers lstm < dsp rows < layouts < build < source twin vector < project read < "
+        "write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
