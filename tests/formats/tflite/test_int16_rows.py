@@ -44,8 +44,8 @@ def test_no_value_differs(tmp_path: pathlib.Path, streaming: bool | str, behind:
     q = quantize(network, indices, "int16x8")
     steps = 1 if streaming else 7
     path = write(q, tmp_path / "net.tflite", streaming=streaming, steps=steps)
-    tables = [net.layers[0].arrays["weight"] for net in (read(path), q)]
-    np.testing.assert_array_equal(*tables)
+    got, expected = (net.layers[0].arrays["weight"] for net in (read(path), q))
+    np.testing.assert_array_equal(got, expected)
     found = verify(path, q, n_sequences=6, steps=7 if streaming else None).verified
     for result in found:
         assert result.status == "skipped" or (result.status, result.mismatches) == ("ok", 0)
