@@ -1,7 +1,7 @@
 """What stands around recurrent layers, int8, in every runtime: no value differs.
 
-`EDGELSTM_AROUND=all pytest tests/runtimes/test_around.py -s` tries each piece behind LSTM and GRU of
-1, 16 and 33 units in one and two layers, on more sequences, and prints how many values each gave.
+`EDGELSTM_AROUND=all pytest tests/runtimes/test_around.py -s` tries each piece behind LSTM and GRU
+of 1, 16 and 33 units in one and two layers, on more sequences, and prints how many values.
 """
 
 import collections
