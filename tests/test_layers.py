@@ -41,8 +41,9 @@ ORDER = {
         "around < classes < starting < chain < read"
     ),
     "formats.c": (
-        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm "
-        "pairs < a64 dsp rows < a64_rows < layouts < build < source twin vector < project read < "
+        "__init__ calls names winograd < layer numbers places < building loops reals < "
+        "around integers lstm pairs < a64 dsp rows < a64_rows < layouts < build < source twin "
+        "vector < project read < "
         "write"
     ),
     "formats.onnx": (

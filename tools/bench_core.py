@@ -13,7 +13,7 @@ from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, write
 from edgelstm.formats.c.read import kernels_of
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import Counted, count
@@ -85,6 +85,7 @@ def _network(request: Request, tell: Tell) -> tuple[AnyNetwork, str]:
 
 def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
     """A row of `results`: the folder is written, compiled, run, compared and counted."""
+    check_whole_sequence(network.layers)
     with tempfile.TemporaryDirectory() as place:
         tell(f"compiling for {core}")
         path = write(network, pathlib.Path(place) / f"{name}_c", target=core)

@@ -28,10 +28,10 @@ class Built:
 
 
 def built(path: pathlib.Path, checked: Sequence[Verified]) -> Built | None:
-    """Of the image that was verified on the folder's own core; None where none was."""
+    """Of the image that was verified on the folder's own core; None where none was, or no step."""
     folder = open_folder(path)
     core, ran = folder.core, [v.runtime for v in checked if v.artifact == str(path) and v.values]
-    if core is None or core not in ran:
+    if core is None or core not in ran or not folder.has_step:
         return None
     image = Image(image_of(folder, core))
     counted = count(folder, core, image, np.zeros((2, folder.inputs)))

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.stages import Stage, States
-from edgelstm.quantization.reading import read_integers
+from edgelstm.layers.read_steps import READ
+from edgelstm.quantization.reading import INTEGERS
 
 
 class BidirectionalStage:
@@ -56,31 +57,52 @@ class BidirectionalStage:
 
 
 class ReadStage:
-    """What is read of the steps, or repeated, in NumPy between two compiled calls."""
+    """What is read of the steps, or repeated, in NumPy between two compiled calls.
+
+    Args:
+        layer: Without numbers.
+        batch: Sequences.
+        start: What the max of the steps begins with, where it goes on from call to call.
+    """
 
     type = None  # that of what comes in
 
-    def __init__(self, layer: Any, batch: int) -> None:
+    def __init__(self, layer: Any, batch: int, start: NDArray[Any] | None) -> None:
         self._layer, self._batch = layer, batch
+        self._start = None if start is None else np.tile(start, (batch, 1))
         self.output_size: int = layer.output_size
+        self._largest: NDArray[Any] | None = None
+        self.reset()
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """(batch, steps, input_size), or (batch, input_size) -> (batch, steps, output_size)."""
         rows = x.reshape(self._batch, -1, self._layer.input_size)
-        is_real = rows.dtype.kind == "f"
-        y: NDArray[Any] = self._layer.read(rows) if is_real else read_integers(self._layer, rows)
+        known = READ if rows.dtype.kind == "f" else INTEGERS
+        y: NDArray[Any]
+        if self._largest is None:
+            y = self._layer.read(rows, known)
+        else:
+            y, self._largest = self._layer.read_on(rows, self._largest, known)
         return y.reshape(self._batch, -1, self.output_size)
+
+    def step(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, input_size) -> (batch, output_size)."""
+        return self(x).reshape(self._batch, self.output_size)
 
     def kernels(self, *, is_step: bool) -> list[Any]:
         """See `BidirectionalStage`: none."""
         return []
 
     def states(self) -> States:
-        """See `BidirectionalStage`: none."""
-        return {}
+        """The max of the steps so far, or none."""
+        kept = self._largest
+        return {} if kept is None else {self._layer.name: {"max": kept.copy()}}
 
     def set_states(self, new: States) -> None:
         """See `BidirectionalStage`."""
+        if self._largest is not None:
+            self._largest = np.array(new[self._layer.name]["max"], self._largest.dtype)
 
     def reset(self) -> None:
         """See `BidirectionalStage`."""
+        self._largest = None if self._start is None else self._start.copy()

@@ -53,6 +53,13 @@ class Chained:
         assert found == 0
         return y
 
+    def step(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(batch, size) to the same, of one step."""
+        y = np.empty((self._batch, self.output_size), self.type)
+        found = self.call(is_step=True)(np.require(x, self._x[1], ["C", "A"]), y)
+        assert found == 0
+        return y
+
     def call(self, *, is_step: bool) -> Call:
         """What runs sequences, or one step of each."""
         key = "_step" if is_step else "_sequence"

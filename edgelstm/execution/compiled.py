@@ -11,6 +11,7 @@ from edgelstm.execution.bytecode import encode
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
 from edgelstm.execution.stages import (
+    UNFIT,
     Call,
     EndStage,
     FusedStage,
@@ -20,7 +21,7 @@ from edgelstm.execution.stages import (
     cores,
 )
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.read_steps import WITHOUT, ReadSteps, largest_starts
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -54,12 +55,11 @@ class NumbaEngine:
 
     def _stage(self, layers: Sequence[Any]) -> AnyStage:
         first = layers[0]
-        if isinstance(first, Repeat) or (
-            isinstance(first, ReadSteps) and first.needs_all_steps is not None
-        ):
-            return ReadStage(first, self._batch)
-        if isinstance(first, ReadSteps):
+        if isinstance(first, ReadSteps) and first.reads == ("last",):
             return None
+        if isinstance(first, WITHOUT):
+            starts = largest_starts(self._network.layers)
+            return ReadStage(first, self._batch, starts.get(first.name))
         if is_bidirectional(first):
             there, back = (_part_stage((part,), self._batch) for part in first.parts)
             made = BidirectionalStage(there, back, first.input_size, self._batch, self._workers)
@@ -74,8 +74,9 @@ class NumbaEngine:
         only, *others = calls = self._calls(real=real)
         if isinstance(only, Chained) and not others:
             return only.call(is_step=is_step)
-        assert not is_step, "a network that needs all steps takes no step"
         finite = real and self._network.input is not None
+        if is_step:
+            return self._step_call(calls, real=real)
 
         def call(x: Any, y: Any) -> int:
             if finite and not np.isfinite(x).all():
@@ -84,6 +85,28 @@ class NumbaEngine:
             for one in calls:
                 x = one(x)
             y[...] = x.reshape(y.shape)
+            return 0
+
+        return call
+
+    def _step_call(self, calls: Sequence[Any], *, real: bool) -> Call:
+        """Of a step of a network whose max of the steps stands between compiled calls."""
+        network, lead = self._network, (self._batch,) if self._batched else ()
+        scales = (None, None) if real else (network.input, network.output)
+        x_type, y_type = (np.dtype(s.type if s else np.float32) for s in scales)
+        finite = real and network.input is not None
+
+        def call(x: Any, y: Any) -> int:
+            if not _fits(x, x_type, (*lead, network.input_size)):
+                return UNFIT
+            if not _fits(y, y_type, (*lead, network.output_size)) or not y.flags.writeable:
+                return UNFIT
+            if finite and not np.isfinite(x).all():
+                return int(x.size - np.isfinite(x).sum())
+            made = x.reshape(self._batch, network.input_size)
+            for one in calls:
+                made = one.step(made)
+            y[...] = made.reshape(y.shape)
             return 0
 
         return call
@@ -158,6 +181,10 @@ class NumbaEngine:
         """See `backends.Engine`."""
         for stage in self._computing:
             stage.reset()
+
+
+def _fits(array: Any, kind: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    return type(array) is np.ndarray and array.dtype == kind and array.shape == shape
 
 
 def _standing(numbered: tuple[int, Any]) -> int:

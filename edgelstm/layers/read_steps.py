@@ -31,6 +31,9 @@ READ: dict[str, Callable[[Array], Array]] = {
 }
 
 
+STREAMED = ("last", "max")  # known at each step, of the steps so far
+
+
 @dataclasses.dataclass(frozen=True)
 class ReadSteps:
     """The layers behind it see one vector of a sequence, and the result has no time axis.
@@ -59,10 +62,18 @@ class ReadSteps:
         found = [known[name](y) for name in self.reads]
         return found[0] if len(found) == 1 else np.concatenate(found, 1)
 
+    def read_on(
+        self, y: Array, largest: Array, known: Mapping[str, Callable[[Array], Array]] = READ
+    ) -> tuple[Array, Array]:
+        """As `read`, where earlier steps reached `largest`, (batch, size); also the new ones."""
+        new: Array = np.maximum(largest, y.max(1))
+        kept = new.astype(largest.dtype) if new.dtype.kind == "i" else new
+        return self.read(y, {**known, "max": lambda y: new}), kept
+
     @property
     def needs_all_steps(self) -> str | None:
         """Why no step can be computed alone; None if it can."""
-        others = [name for name in self.reads if name != "last"]
+        others = [name for name in self.reads if name not in STREAMED]
         return f"the {others[0]} of the steps is known at the end alone" if others else None
 
     @property
@@ -109,8 +120,8 @@ class Repeat:
         if self.steps < 1:
             raise ModelError(f"repeats {self.steps} times; at least once is needed")
 
-    def read(self, y: Array) -> Array:
-        """(batch, size) to what goes on, (batch, steps, size)."""
+    def read(self, y: Array, known: Mapping[str, Callable[[Array], Array]] = READ) -> Array:
+        """(batch, size) to what goes on, (batch, steps, size); `known` has no part in it."""
         return np.repeat(y.reshape(len(y), 1, -1), self.steps, 1)
 
     @property
@@ -146,6 +157,26 @@ def reads_last(layers: Iterable[Any]) -> bool:
     """Whether the result of these layers has no time axis."""
     ends = [isinstance(layer, ReadSteps) for layer in layers if isinstance(layer, WITHOUT)]
     return bool(ends) and ends[-1]
+
+
+def largest_starts(layers: Iterable[Any]) -> dict[str, Array]:
+    """What the max of the steps begins with, (size,), by layer, as it is stored.
+
+    Of networks alone whose steps can be computed one by one.
+    """
+    given = list(layers)
+    if any(len(layer.parts) > 1 or getattr(layer, "needs_all_steps", None) for layer in given):
+        return {}
+    found, before = {}, None
+    for layer in given:
+        if isinstance(layer, ReadSteps) and "max" in layer.reads:
+            if any(part.name == layer.name for other in given for part in other.parts):
+                raise ModelError(f"a layer is called '{layer.name}', as what is read of the steps")
+            kind = np.float32 if before is None or before.input is None else before.output.type
+            info: Any = np.finfo(kind) if kind is np.float32 else np.iinfo(kind)
+            found[layer.name] = np.full(layer.size, info.min, kind)
+        before = layer.parts[0] if layer.parts else before
+    return found
 
 
 def reading(layers: Iterable[Any], *, last_step: bool) -> tuple[Any, ...]:

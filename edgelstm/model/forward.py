@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
-from edgelstm.layers.read_steps import check_steps
+from edgelstm.layers.read_steps import READ, check_steps, largest_starts
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
@@ -83,12 +83,21 @@ def forward(network: Network, x: NDArray[Any]) -> Doubles:
 
 
 def zero_states(network: Network, batch: int) -> States:
-    """Every state that goes on from call to call at 0: not those of reverse directions."""
+    """Every state that goes on from call to call at 0: not those of reverse directions.
+
+    A max of the steps begins at the least number.
+    """
     return {
         layer.name: _Equations(layer.forward).start(batch)
         for layer in network.layers
         if isinstance(layer, Recurrent)
-    }
+    } | largest_states(network, batch)
+
+
+def largest_states(network: Any, batch: int) -> States:
+    """Of a network of any precision, the max of the steps so far where it streams."""
+    starts = largest_starts(network.layers)
+    return {name: {"max": np.tile(start, (batch, 1))} for name, start in starts.items()}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite goes on as it is
@@ -142,12 +151,14 @@ class Walk:
     Attributes:
         computed: A part of a network to how it is computed.
         see: See `advance`.
-        read: (layer without numbers, values) to what it reads of them.
+        known: What is read of the steps to its function, as `READ`.
     """
 
     computed: Callable[[Any], Computed]
     see: See | None = None
-    read: Callable[[Any, NDArray[Any]], NDArray[Any]] = lambda layer, y: layer.read(y)
+    known: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = dataclasses.field(
+        default_factory=lambda: READ
+    )
 
     def through(
         self, layers: Sequence[Any], x: NDArray[Any], states: States
@@ -155,8 +166,11 @@ class Walk:
         """The result of layers one after the other, and the states of the forward directions."""
         y, after = x, dict(states)
         for layer in layers:
-            if not layer.parts:
-                y = self.read(layer, y)
+            if not layer.parts and layer.name in states:
+                y, largest = layer.read_on(y, states[layer.name]["max"], self.known)
+                after[layer.name] = {"max": largest}
+            elif not layer.parts:
+                y = layer.read(y, self.known)
             elif layer.name in states:
                 y, after[layer.name] = self._directions(layer, y, states[layer.name])
             else:

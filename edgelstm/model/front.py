@@ -93,16 +93,6 @@ def _check_no_mask(network: Any, masked: Array) -> None:
     )
 
 
-def check_enters_as_it_is(network: Any, suffix: str) -> None:
-    """`ModelError` if real x is normalised first, for which a format has no form."""
-    if network.input_mean is not None and network.input is None:
-        raise ModelError(
-            f"{suffix} has no form for real values that are normalised in front of the first layer "
-            "yet; what works for it: .npz, .onnx, .tflite; or int8, whose files take normalised "
-            "values"
-        )
-
-
 def check_front(network: Any) -> None:
     """`ModelError` unless what stands in front fits the layers."""
     if any(layer.kind == "embedding" for layer in network.layers[1:]):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.layers.read_steps import READ, ReadSteps, Repeat
+from edgelstm.layers.read_steps import READ
 from edgelstm.quantization.fixedpoint import quantize_multiplier, requantize64, saturate
 from edgelstm.quantization.scales import odd_scale
 
@@ -34,8 +34,5 @@ def integer_mean(y: Array) -> Array:
     return np.asarray(saturate(means, LIMITS), y.dtype)
 
 
-def read_integers(layer: ReadSteps | Repeat, y: Array) -> Array:
-    """As `layer.read`, of integers in the composed form."""
-    if isinstance(layer, Repeat):
-        return layer.read(y)
-    return layer.read(y, READ | {"mean": integer_mean})
+# As `READ`, of integers in the composed form.
+INTEGERS = READ | {"mean": integer_mean}

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from edgelstm.layers.directions import NEUTRAL
 from edgelstm.layers.recurrent import Recurrent
-from edgelstm.model.forward import Doubles, States, Step, Walk, affines, step_of
+from edgelstm.model.forward import (
+    Doubles,
+    States,
+    Step,
+    Walk,
+    affines,
+    largest_states,
+    step_of,
+)
 from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import FLOAT32
 from edgelstm.quantization import fixedpoint as fx
@@ -35,7 +43,7 @@ from edgelstm.quantization.operations import (
     Widen,
 )
 from edgelstm.quantization.quantized import QuantizedNetwork, QuantizedPart
-from edgelstm.quantization.reading import read_integers
+from edgelstm.quantization.reading import INTEGERS
 from edgelstm.quantization.rounding import ROUNDINGS, TFLM, Arithmetic, HybridRounding
 
 Calculate = Callable[..., Int64s]
@@ -47,7 +55,7 @@ def initial_states(network: QuantizedNetwork, batch: int) -> States:
         layer.name: _Rounded(layer.forward, TFLM).start(batch)
         for layer in network.layers
         if isinstance(layer, Recurrent)
-    }
+    } | largest_states(network, batch)
 
 
 def run_integers(
@@ -82,7 +90,7 @@ def advance(
     x = np.asarray(x, np.float64 if is_real else np.int64)
     walk = Walk(lambda part: _Rounded(part, arithmetic))
     if not is_real:
-        walk = dataclasses.replace(walk, read=read_integers)
+        walk = dataclasses.replace(walk, known=INTEGERS)
     return walk.through(network.layers, x, states)
 
 

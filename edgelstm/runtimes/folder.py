@@ -28,6 +28,8 @@ class Folder:
         inputs, outputs: Values of a step.
         input_type, output_type: Their types.
         last_step: A sequence gives one result.
+        has_step: One step can be computed alone; else whole sequences can.
+        result_steps: Results of a sequence where that is another number than its steps.
         state_bytes: Of `NAME_state`.
     """
 
@@ -39,6 +41,8 @@ class Folder:
     input_type: str
     output_type: str
     last_step: bool
+    has_step: bool
+    result_steps: int | None
     state_bytes: int
 
     @property
@@ -48,14 +52,15 @@ class Folder:
 
     def rows(self, steps: int) -> int:
         """Results of a sequence."""
-        return min(steps, 1) if self.last_step else steps
+        return min(steps, 1) if self.last_step else self.result_steps or steps
 
     def shaped(self, y: Array) -> Array:
         """Results of a sequence as a caller gets them."""
         return y.reshape(-1, self.outputs)[0] if self.last_step else y.reshape(-1, self.outputs)
 
     def taken(self, x: Array) -> Array:
-        """Input as the functions take it."""
+        """Input as the functions take it: indices, (steps,) or one, with an axis of their own."""
+        x = x[..., None] if self.input_type == "int32" else x
         if x.shape[-1] != self.inputs:
             raise ValueError(f"{self.inputs} inputs are needed, not {x.shape[-1]}")
         return np.ascontiguousarray(x, self.input_type)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,9 +70,8 @@ class HostFile:
                 raise RuntimeError(f"{words[-1]} fails: {done.stderr.strip()}")
 
         library = ctypes.CDLL(str(kept(folder, [*words, *options], ".so", build)))
-        self._init, self._step, self._run = (
-            getattr(library, f"{folder.name}_{verb}") for verb in ("init", "step", "run")
-        )
+        self._init, self._run = (getattr(library, f"{folder.name}_{v}") for v in ("init", "run"))
+        self._step: Any = getattr(library, f"{folder.name}_step") if folder.has_step else None
         self._state = ctypes.create_string_buffer(folder.state_bytes + 8)
         self.reset()
 

@@ -13,14 +13,14 @@ from edgelstm.execution.backends import open_engine
 from edgelstm.execution.session import run
 from edgelstm.layers.dense import Dense, final_activation
 from edgelstm.layers.directions import parts
-from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.read_steps import READ, ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantized_direction import QuantizedDirection
-from edgelstm.quantization.reading import read_integers
+from edgelstm.quantization.reading import INTEGERS
 from edgelstm.quantization.saturation import gate_sums
 from edgelstm.text import counted
 
@@ -88,8 +88,8 @@ def measure_fidelity(
         if qnetwork.dropped_softmax and layer is network.layers[-1]:
             layer = _without_activation(layer)
         if isinstance(layer, ReadSteps):
-            read = ReadSteps.read if qnetwork.input is None else read_integers
-            expected, got = layer.read(expected)[:, None], read(layer, got)[:, None]
+            known = READ if qnetwork.input is None else INTEGERS
+            expected, got = layer.read(expected)[:, None], layer.read(got, known)[:, None]
         elif isinstance(layer, Repeat):
             expected, got = layer.read(expected), layer.read(got)
         else:

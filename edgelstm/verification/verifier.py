@@ -19,7 +19,7 @@ from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, facts, read
 from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.table import suffix_of
-from edgelstm.layers.read_steps import at_each_step
+from edgelstm.layers.read_steps import at_each_step, can_read_each
 from edgelstm.model.forward import forward
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
@@ -208,6 +208,10 @@ def expected_outputs(network: AnyNetwork, x: Array, runtime: str, *, every_step:
 
     `every_step`: a streaming file, which gives the head's result at each step.
     """
+    if every_step and not can_read_each(network.layers):
+        prefixes = (x[:, : t + 1] for t in range(x.shape[1]))
+        ends = [expected_outputs(network, x_t, runtime, every_step=False) for x_t in prefixes]
+        return np.stack(ends, 1)
     if every_step:
         network = at_each_step(network)
     if isinstance(network, Network):

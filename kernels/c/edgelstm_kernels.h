@@ -71,6 +71,16 @@ int32_t edgelstm_quantize_s16(const float *v, int32_t n, float scale, int32_t ze
 void edgelstm_dequantize_s8(const int8_t *y, int32_t n, float scale, int32_t zero_point, float *v);
 void edgelstm_dequantize_s16(const int16_t *y, int32_t n, float scale, int32_t zero_point, float *v);
 
+/* ---- around recurrent layers. A row of a table of [rows][n]: an index outside of it gives the first or last row */
+
+void edgelstm_row_s8(const int8_t *table, int32_t rows, int32_t n, int32_t zero_point, int32_t index, int16_t *v);
+void edgelstm_row_s16(const int16_t *table, int32_t rows, int32_t n, int32_t zero_point, int32_t index, int16_t *v);
+/* largest: [n], so far; begins at the least number */
+void edgelstm_largest_s16(const int16_t *v, int32_t n, int16_t *largest);
+/* sums: [2 n], two words each; begin at 0 */
+void edgelstm_sum_s16(const int16_t *v, int32_t n, int32_t *sums);
+void edgelstm_mean_s16(const int32_t *sums, int32_t n, int32_t steps, int16_t *y);
+
 /* ---- matrix times vector: y[row] = rescale(sum of weight[row][k] x[k] + bias[row]) */
 
 /* weight: [rows][columns]; bias: [rows], or none */
@@ -182,7 +192,22 @@ void edgelstm_complement_f32(const float *v, int32_t n, float *y);
 void edgelstm_sigmoid_f32(const float *v, int32_t n, float *y);
 void edgelstm_tanh_f32(const float *v, int32_t n, float *y);
 void edgelstm_relu_f32(const float *v, int32_t n, float *y);
+void edgelstm_leaky_relu_f32(const float *v, int32_t n, float slope, float *y);
+void edgelstm_elu_f32(const float *v, int32_t n, float alpha, float *y);
+void edgelstm_clamp_f32(const float *v, int32_t n, float low, float high, float *y);
+void edgelstm_hard_sigmoid_f32(const float *v, int32_t n, float slope, float middle, float *y);
 void edgelstm_softmax_f32(const float *v, int32_t n, float *y);
+void edgelstm_log_softmax_f32(const float *v, int32_t n, float *y);
+/* least: of the norm by which is divided */
+void edgelstm_l2_norm_f32(const float *v, int32_t n, float least, float *y);
+/* numbers: [1 + 2 n], what is added to the variance, weights, biases */
+void edgelstm_layer_norm_f32(const float *v, int32_t n, const float *numbers, float *y);
+/* (v - mean) / std */
+void edgelstm_normalize_f32(const float *v, int32_t n, const float *mean, const float *std, float *y);
+/* As the same of integers; a sum is one number. */
+void edgelstm_row_f32(const float *table, int32_t rows, int32_t n, int32_t index, float *v);
+void edgelstm_largest_f32(const float *v, int32_t n, float *largest);
+void edgelstm_mean_f32(const float *sums, int32_t n, int32_t steps, float *y);
 void edgelstm_clip_f32(const float *v, int32_t n, float limit, float *y);
 void edgelstm_copy_f32(const float *v, int32_t n, float *y);
 

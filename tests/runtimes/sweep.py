@@ -20,7 +20,7 @@ def image_of_all(place: pathlib.Path, core: str, folders: Sequence[Folder]) -> I
     sources = {source.name: source for folder in folders for source in folder.sources}
     includes = [f"-I{folder.path / 'src'}" for folder in folders]
     roots = [f"-Wl,-u,{folder.name}_{verb}" for folder in folders for verb in VERBS]
-    entry = f"-Wl,-e,{folders[0].name}_step"
+    entry = f"-Wl,-e,{folders[0].name}_run"
     words = [*core_words(core), *FLAGS, f"-Wl,-T,{SCRIPT}", entry, *roots, *includes]
     target = place / f"{core}.elf"
     link(words, list(sources.values()), target)

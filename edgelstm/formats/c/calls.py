@@ -17,6 +17,8 @@ C_TYPES = {
     "float32": "float",
 }
 
+LARGEST = np.finfo(np.float32).max
+
 
 @dataclasses.dataclass(frozen=True)
 class Call:
@@ -47,6 +49,7 @@ class Part:
         about: What stands above it as a comment.
         calls: In order.
         once: Behind what is read of the steps: a sequence computes it at its end alone.
+        loop: Which of the loops over steps it stands in: each repetition begins one.
         why: Which kernel it has and why, for the plan.
         takes_x: Its kernel reads the network's input itself.
         before: Lines in front of its function: what instantiates a kernel.
@@ -56,6 +59,7 @@ class Part:
     about: tuple[str, ...] = ()
     calls: list[Call] = dataclasses.field(default_factory=list)
     once: bool = False
+    loop: int = 0
     why: str = ""
     takes_x: bool = False
     before: tuple[str, ...] = ()
@@ -114,9 +118,9 @@ def array_text(flat: NDArray[np.generic]) -> str:
 
 
 def c_number(value: np.generic) -> str:
-    """A number of C with the value's type, exact."""
+    """A number of C with the value's type, exact; infinity is the largest that it has."""
     if value.dtype == np.float32:
-        text = f"{float(value.item()):.9g}"
+        text = f"{float(np.clip(value, -LARGEST, LARGEST)):.9g}"
         return f"{text}F" if any(c in text for c in ".e") else f"{text}.0F"
     if value.dtype == np.int64:
         return f"INT64_C({value})"

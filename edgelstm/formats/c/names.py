@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-# Of C99 and C++, and what the standard headers of both take for themselves.
+# Of C99 and C++, what the standard headers of both take for themselves, and functions of C's
+# library that compilers know by name: a layer may be called tanh.
 KEYWORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
     constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit
@@ -12,6 +13,9 @@ KEYWORDS = """
     return short signed sizeof static static_assert static_cast struct switch template this
     thread_local throw true try typedef typeid typename union unsigned using virtual void volatile
     wchar_t while xor xor_eq main edgelstm
+    abort abs acos asin atan calloc ceil conj cos cosh erf exit exp expm1 fabs floor fma fmax fmin
+    free gamma hypot index j0 j1 jn labs log log1p logb malloc memcpy memset pow printf puts realloc
+    remainder rint round scalbn sin sinh sqrt strlen tan tanh trunc y0 y1 yn
 """
 ENDS = "_c"  # of a folder's name
 

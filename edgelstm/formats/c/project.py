@@ -7,11 +7,13 @@ from importlib.resources.abc import Traversable
 
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
-from edgelstm.formats.c.build import AnyNetwork, Built
+from edgelstm.formats.c.build import INDICES, AnyNetwork, Built
+from edgelstm.formats.c.calls import C_TYPES
 from edgelstm.formats.c.source import header_fields, source_fields
 
 KERNELS = importlib.resources.files("edgelstm.kernels") / "c"
 ALWAYS = ("edgelstm_kernels.h",)
+STEP_BY_STEP = "examples/"  # of networks of which one step can be computed alone
 INCLUDED = re.compile(rb'#include "(edgelstm_\w+\.(?:h|inc))"')
 
 
@@ -35,6 +37,7 @@ def project_files(
     return {
         _filled(path, fields): _filled(file.read_text("utf-8"), fields).encode()
         for path, file in _templates(KERNELS / "folder")
+        if built.streams or not path.startswith(STEP_BY_STEP)
     }
 
 
@@ -71,8 +74,10 @@ def _fields(built: Built, network: AnyNetwork, target: str | None, version: str)
         "COMPILE": _compile_line(target),
         "EXACT": EXACT[integers],
         "RESULT": _result(built, network),
+        "CALLED": _called(built),
+        "TESTED": _tested(built),
         "QUANTIZED": f", or {built.name}_quantize(values, x, {built.name.upper()}_INPUTS)"
-        if integers
+        if integers and built.input_type != INDICES
         else "",
     }
 
@@ -85,14 +90,49 @@ EXACT = {
 
 def _scales(built: Built) -> str:
     upper = built.name.upper()
+    if built.input_type == INDICES:
+        return f"; x are indices; `{built.name}_dequantize` converts y, with `{upper}_OUTPUT_SCALE`"
     converters = f"`{built.name}_quantize` and `{built.name}_dequantize`"
     return f"; {converters} convert, with `{upper}_INPUT_SCALE` and its kin"
+
+
+def _called(built: Built) -> str:
+    """How an application calls it, for the README."""
+    name, upper = built.name, built.name.upper()
+    into, out = C_TYPES[built.input_type], C_TYPES[built.output_type]
+    if built.streams:
+        return f"""{into} x[{upper}_INPUTS];
+{out} y[{upper}_OUTPUTS];
+{name}_init(&state);                              /* again at the start of each sequence */
+for (;;) {{ read_sensor(x); {name}_step(&state, x, y); }}
+"""
+    steps = str(built.steps or 100)
+    results = "" if built.last_step else f"{built.result_steps or steps}]["
+    return f"""static {into} x[{steps}][{upper}_INPUTS];
+{out} y[{results}{upper}_OUTPUTS];
+for (;;) {{ read_sequence(x); {name}_run(&state, x[0], {steps}, &y[0]{"[0]" * bool(results)}); }}
+"""
+
+
+def _tested(built: Built) -> str:
+    """What test/main_test.c calls: each step, or the sequence where no step is alone."""
+    name, upper = built.name, built.name.upper()
+    if not built.streams:
+        return f"    {name}_run(&state, test_x, TEST_STEPS, y);\n"
+    step = f"{name}_step(&state, test_x + t * {upper}_INPUTS, y + t * {upper}_OUTPUTS);"
+    return f"    for (int t = 0; t < TEST_STEPS; t++) {{\n        {step}\n    }}\n"
 
 
 def _result(built: Built, network: AnyNetwork) -> str:
     name = built.name
     told = f"`{name}_run` computes several steps, with one result for each."
-    if built.last_step:
+    if not built.streams:
+        reasons = (getattr(layer, "needs_all_steps", None) for layer in network.layers)
+        told = (
+            f"`{name}_run` computes whole sequences, each from the beginning. There is no "
+            f"`{name}_step`: {next(filter(None, reasons))}."
+        )
+    elif built.last_step:
         told = (
             f"`{name}_step` gives the result that a sequence has which ends there; `{name}_run` "
             "computes several steps and gives that of the last one."

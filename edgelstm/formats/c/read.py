@@ -9,7 +9,8 @@ from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.files.disk import read_bytes
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.c.build import SHORT
+from edgelstm.formats.c.around import SHORT
+from edgelstm.formats.c.build import INPUT_TYPES
 from edgelstm.formats.c.names import c_name
 from edgelstm.formats.c.twin import read_twin
 from edgelstm.formats.signature import FileFacts
@@ -34,7 +35,8 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
 def facts(path: pathlib.Path) -> FileFacts:
     """How its functions are called."""
     plan = read_plan(path)
-    return FileFacts(None, plan["input_type"], plan["output_type"], False, core=plan["core"])
+    ends = plan["input_type"], plan["output_type"]
+    return FileFacts(plan["steps"], *ends, False, core=plan["core"])
 
 
 def read_plan(path: pathlib.Path) -> dict[str, Any]:
@@ -98,9 +100,12 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "core": lambda core: core is None or (_is_text(core) and core in CORES),
     "inputs": _is_size,
     "outputs": _is_size,
-    "input_type": lambda kind: _is_text(kind) and kind in SHORT,
+    "input_type": lambda kind: _is_text(kind) and kind in INPUT_TYPES,
     "output_type": lambda kind: _is_text(kind) and kind in SHORT,
     "last_step": lambda last: isinstance(last, bool),
+    "has_step": lambda has: isinstance(has, bool),
+    "steps": lambda steps: steps is None or _is_size(steps),
+    "result_steps": lambda steps: steps is None or _is_size(steps),
     "state_bytes": _is_size,
     "layers": _are_layers,
     "files": _are_texts,

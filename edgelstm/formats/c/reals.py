@@ -8,9 +8,10 @@ import numpy as np
 from edgelstm.cells.spec import Op
 from edgelstm.formats.c.calls import c_number
 from edgelstm.formats.c.layer import Layer
+from edgelstm.model.forward import WITH_CONSTANTS
 from edgelstm.model.plan import LayerPlan
 
-KERNEL = "edgelstm_float32.c"
+KERNEL, AROUND = "edgelstm_float32.c", "edgelstm_around_f32.c"
 
 
 def append_reals(layer: Layer, plan: LayerPlan, part: Any) -> str:
@@ -20,6 +21,8 @@ def append_reals(layer: Layer, plan: LayerPlan, part: Any) -> str:
     for op in plan.ops:
         if op.side:
             _affine(layer, op, plan, part)
+        elif op.kind in WITH_CONSTANTS:
+            _with_numbers(layer, op, part)
         else:
             REALS.get(op.kind, _elementwise)(layer, op, part)
     layer.become(plan.states, plan.new_states)
@@ -55,7 +58,18 @@ def _clip(layer: Layer, op: Op, part: Any) -> None:
 def _elementwise(layer: Layer, op: Op, part: Any) -> None:
     args = ", ".join(f"{{{k}}}" for k in range(len(op.args)))
     text = f"edgelstm_{op.kind}_f32({args}, {{n}}, {{r}});"
-    layer.call(text, op.args, op.result, layer.size(op.args[0]), KERNEL)
+    kernel = AROUND if op.kind == "log_softmax" else KERNEL
+    layer.call(text, op.args, op.result, layer.size(op.args[0]), kernel)
+
+
+def _with_numbers(layer: Layer, op: Op, part: Any) -> None:
+    """A function with numbers of its own, or with an array of them."""
+    numbers, name = part.constants, f"{layer.part.name}_numbers"
+    given = ", ".join(map(c_number, numbers))
+    if op.kind == "layer_norm":
+        given = layer.constants.array(name, numbers)
+    text = f"edgelstm_{op.kind}_f32({{0}}, {{n}}, {given}, {{r}});"
+    layer.call(text, op.args, op.result, layer.size(op.args[0]), AROUND)
 
 
 # Kinds that need more than their arguments.

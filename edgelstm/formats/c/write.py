@@ -5,6 +5,7 @@ from typing import Any
 
 from edgelstm.devices.cores import CORES
 from edgelstm.files.disk import Contents
+from edgelstm.formats.c.around import READ
 from edgelstm.formats.c.build import KINDS as COMPUTED
 from edgelstm.formats.c.build import AnyNetwork, Built, build
 from edgelstm.formats.c.names import network_name
@@ -12,10 +13,10 @@ from edgelstm.formats.c.project import check_target, kernel_files, project_files
 from edgelstm.formats.c.source import constants_header, constants_source
 from edgelstm.formats.c.twin import twin_text
 from edgelstm.formats.c.vector import vector_header
-from edgelstm.layers.directions import check_whole_sequence
-from edgelstm.model.front import check_enters_as_it_is
+from edgelstm.layers.directions import is_bidirectional
+from edgelstm.model.precision import Precision
 
-KINDS = (*COMPUTED, "read_steps")
+KINDS = tuple(COMPUTED)
 VERSION, PLAN = 1, "plan.json"
 
 
@@ -31,8 +32,6 @@ def encode(
         name: Of the folder.
     """
     check_target(target)
-    check_whole_sequence(network.layers)
-    check_enters_as_it_is(network, "C")
     layout = CORES[target].layout if target else "columns"
     called = network_name(name, network.precision)
     built = build(network, called, layout)
@@ -51,9 +50,20 @@ def encode(
     return dict(sorted(files.items()))
 
 
+def layer_refusal(layer: Any, precision: Precision) -> str | None:
+    """Why C has no form for a layer: a reverse direction, which begins at the last step."""
+    reads = getattr(layer, "reads", ())
+    if is_bidirectional(layer) or not set(reads) <= set(READ):
+        what = "is bidirectional" if is_bidirectional(layer) else "reads the ends of two directions"
+        return (
+            f"it {what}: a reverse direction begins at the last step, and C keeps no sequence; "
+            "what works for it: .npz, .onnx, .tflite, or train the layer in one direction"
+        )
+    return None
+
+
 def _plan(built: Built, network: AnyNetwork, target: str | None) -> dict[str, Any]:
     """Which kernel each layer has and why, and where every value lies."""
-    out = "float32" if network.output is None else network.output.type
     return {
         "version": VERSION,
         "name": built.name,
@@ -61,9 +71,12 @@ def _plan(built: Built, network: AnyNetwork, target: str | None) -> dict[str, An
         "precision": network.precision,
         "inputs": built.input_size,
         "outputs": built.output_size,
-        "input_type": built.ends,
-        "output_type": out,
+        "input_type": built.input_type,
+        "output_type": built.output_type,
         "last_step": built.last_step,
+        "has_step": built.streams,
+        "steps": built.steps,
+        "result_steps": built.result_steps,
         "state_bytes": built.state_bytes,
         "constant_bytes": {
             name: c.n_bytes for name, c in built.constants.found.items() if c.n_bytes
@@ -75,8 +88,8 @@ def _plan(built: Built, network: AnyNetwork, target: str | None) -> dict[str, An
             if part.about
         ],
         "states": {
-            field: {"elements": n, "element_bytes": built.element_bytes}
-            for field, n in built.fields.items()
+            name: {"elements": field.size, "element_bytes": field.element_bytes}
+            for name, field in built.fields.items()
         },
         "scratch": [
             {

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgelstm.errors import ModelError
 from edgelstm.files.disk import Contents
 from edgelstm.formats.description import describe
 from edgelstm.formats.onnx import around, hybrid, integer, native
@@ -77,6 +78,11 @@ def encode(
     Raises:
         ModelError: A layer that ONNX cannot express at this precision.
     """
+    if streaming and any("max" in getattr(layer, "reads", ()) for layer in network.layers):
+        raise ModelError(
+            "a streaming .onnx keeps no max of the steps; write .tflite, a folder of C, or whole "
+            "sequences"
+        )
     states = _states(network) if streaming else {}
     fed = [end for ends in states.values() for end in ends]
     free = ("batch", 1 if streaming else "steps")

@@ -5,24 +5,28 @@ copies, compares, looks up or averages.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Tensor
-from edgelstm.formats.tflite.step import Block, values_tensor
+from edgelstm.formats.tflite.step import Block, Placed, Step, values_tensor
 from edgelstm.formats.tflite.unpack import MOST_INPUTS
 from edgelstm.layers.embedding import Embedding
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
+from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat, largest_starts
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.reading import MEAN_WEIGHT, mean_scale
+from edgelstm.quantization.scales import Scale
 
-SLICE_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
+SLICE_VERSIONS = {"float32": 1, "int32": 1, "int8": 2, "int16": 4}
 REAL_OR_INTEGERS = {"float32": 1, "int8": 2, "int16": 2}  # versions of CONCATENATION, REDUCE_MAX
+MAXIMUM_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
 PACK_VERSIONS = {"float32": 1, "int8": 2, "int16": 3}
 MEAN, STD = "x/mean", "x/std"  # names of constants
+NONE: Mapping[str, Tensor] = {}
 
 
 def integers(block: Block, name: str, *values: int) -> Tensor:
@@ -79,16 +83,58 @@ def entered(block: Block, network: Any, x: Tensor) -> Tensor:
     return block.add("DIV", [centred, std], dataclasses.replace(x, name="x/normalised"))
 
 
+def slices_rows(network: Any) -> bool:
+    """Whether rows are cut out one by one: no runtime for microcontrollers has GATHER of int16."""
+    scale = network.input
+    return network.indices and scale is not None and scale.type == "int16"
+
+
 def _looked_up(block: Block, network: Any, x: Tensor) -> Tensor:
-    """GATHER of rows."""
+    """GATHER of rows, or a SLICE of the one row."""
+    if slices_rows(network):
+        return row_at(block, network, x, None)
+    rows = values_tensor(f"{EMBEDDING}/row", (*x.shape, _columns(network)), network.input)
+    version = 1 if network.input is None else 2
+    return block.add("GATHER", [_table(block, network), x], rows, version=version)
+
+
+def row_at(block: Block, network: Any, x: Tensor, t: Tensor | None) -> Tensor:
+    """SLICE of the row of the t-th index of x, (1, 1, columns); None: x is one index."""
+    index, zero = x, integers(block, "zero", 0)
+    if t is not None:
+        place = block.add("CONCATENATION", [zero, t], Tensor("step", (2,), "int32"), {"axis": 0})
+        one = dataclasses.replace(x, name="index", shape=(1, 1))
+        index = block.add("SLICE", [x, place, integers(block, "one_index", 1, 1)], one)
+    index = reshaped(block, index, "index_alone", (1,))
+    begin = Tensor("row_begin", (2,), "int32")
+    block.add("CONCATENATION", [index, zero], begin, {"axis": 0})
+    n = _columns(network)
+    row = values_tensor(f"{EMBEDDING}/row", (1, n), network.input)
+    inputs = [_table(block, network), begin, integers(block, f"row_1_{n}", 1, n)]
+    block.add("SLICE", inputs, row, version=SLICE_VERSIONS[row.type])
+    return reshaped(block, row, f"{EMBEDDING}/alone", (1, 1, n))
+
+
+def rows_step(network: Any) -> Step:
+    """What a loop computes that looks up rows alone: nothing."""
+
+    def write(step: Step, block: Block, placed: Placed) -> Tensor:
+        raise AssertionError(f"{step.label} has no operations")
+
+    return Step(EMBEDDING, network.layers[0], (), "x", {}, (), {"x": network.input}, write)
+
+
+def _columns(network: Any) -> int:
     layer: Embedding = network.layers[0]
-    into, table = network.input, layer.weight
-    rows = values_tensor(f"{EMBEDDING}/row", (*x.shape, layer.output_size), into)
+    return layer.output_size
+
+
+def _table(block: Block, network: Any) -> Tensor:
+    into, table = network.input, network.layers[0].weight
     if into is not None:
         stored = quantize_reals(table, into.scale, into.zero_point, into.limits)
         table = stored.astype(into.type)
-    held = block.constant(f"{EMBEDDING}/weight", table, None if into is None else into.scale)
-    return block.add("GATHER", [held, x], rows, version=1 if into is None else 2)
+    return block.constant(f"{EMBEDDING}/weight", table, None if into is None else into.scale)
 
 
 EMBEDDING = "embedding1"  # as `layer_names` counts them
@@ -106,10 +152,47 @@ def labels(layers: Iterable[Any]) -> dict[Any, str]:
     return found
 
 
-def read_steps(block: Block, layer: ReadSteps, label: str, y: Tensor) -> Tensor:
-    """What is read of y; all of one step is that step."""
+def largest(block: Block, network: Any, labels: Mapping[Any, str]) -> list[tuple[Tensor, Tensor]]:
+    """Of each max of the steps that goes on what it begins with, and the state that it is."""
+    found = []
+    layers: Any = network.behind.layers
+    starts = largest_starts(layers)
+    for k, layer in enumerate(layers):
+        if layer.name in starts and not layer.parts:
+            given = [part for before in layers[:k] for part in before.parts]
+            scale: Scale | None = None
+            if given and given[-1].input is not None:
+                scale = given[-1].output
+            name, row = labels[layer], starts[layer.name].reshape(1, 1, -1)
+            start = block.constant(f"{name}/start", row, scale.scale if scale else None)
+            found.append((start, values_tensor(f"{name}/largest", row.shape, scale)))
+    return found
+
+
+def start_of(state: Tensor) -> NDArray[Any]:
+    """What an input that is a state begins with: zeros, or the least number of a max."""
+    if not state.name.startswith("max"):
+        return np.zeros(state.shape, state.type)
+    info: Any = np.finfo(state.type) if state.type == "float32" else np.iinfo(state.type)
+    return np.full(state.shape, info.min, state.type)
+
+
+def larger(block: Block, largest: Tensor, y: Tensor) -> Tensor:
+    """MAXIMUM of what the steps so far reached, and of this one."""
+    result = dataclasses.replace(largest, name="largest_next", data=None)
+    return block.add("MAXIMUM", [largest, y], result, version=MAXIMUM_VERSIONS[y.type])
+
+
+def read_steps(
+    block: Block, layer: ReadSteps, label: str, y: Tensor, known: Mapping[str, Tensor] = NONE
+) -> Tensor:
+    """What is read of y; all of one step is that step, or what is known of those before."""
     if y.shape[1] == 1:
-        found = [reshaped(block, y, label, (1, y.shape[-1]))] * len(layer.reads)
+        size = (1, y.shape[-1])
+        step = {name: reshaped(block, v, f"{label}/{name}", size) for name, v in known.items()}
+        if set(layer.reads) - set(known):
+            step |= {"": reshaped(block, y, label, size)}
+        found = [step.get(name, step.get("", y)) for name in layer.reads]
     else:
         found = [READ[name](block, y, f"{label}/{name}") for name in layer.reads]
     return found[0] if len(found) == 1 else joined(block, found, f"{label}/read")
@@ -164,8 +247,8 @@ def _max(block: Block, y: Tensor, name: str) -> Tensor:
             part_of(block, y, f"{name}/{steps}_{end}", (0, at, 0), shape)
             for end, at in (("first", 0), ("last", steps - shape[1]))
         ]
-        larger = dataclasses.replace(halves[0], name=f"{name}/{steps}")
-        y = block.add("MAXIMUM", halves, larger, version=4)
+        held = dataclasses.replace(halves[0], name=f"{name}/{steps}")
+        y = block.add("MAXIMUM", halves, held, version=MAXIMUM_VERSIONS[y.type])
     return reshaped(block, y, name, (1, y.shape[-1]))
 
 

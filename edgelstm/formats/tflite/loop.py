@@ -20,7 +20,7 @@ from edgelstm.formats.tflite.model import RESET, SERVING, Graph, Model, Operator
 from edgelstm.formats.tflite.real import real_step
 from edgelstm.formats.tflite.rules import check_rules
 from edgelstm.formats.tflite.stages import stages
-from edgelstm.formats.tflite.step import Block, Step
+from edgelstm.formats.tflite.step import Block, Step, assign, variable
 from edgelstm.layers.directions import REVERSE, is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
@@ -48,6 +48,9 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
     inputs, outputs = {"x": x}, {}
     if streaming == "io":
         states = {name: state for name, _, state in numbered_states(writer.steps.values())}
+        kept = around.largest(writer.main, network, writer.labels)
+        states |= {f"max{k}": state for k, (_, state) in enumerate(kept)}
+        states = {name: dataclasses.replace(s, name=name) for name, s in states.items()}
         y, new = writer.one_step(network, x, tuple(states.values()))
         # CompiledModel fills one buffer alone where one tensor is two outputs.
         outputs["y"] = (
@@ -104,6 +107,7 @@ class _Writer:
     def __init__(self, steps: dict[str, Step], labels: dict[Any, str]) -> None:
         self.steps, self.labels = steps, labels
         self.main = Block({})
+        self.table: Any = None  # the network whose rows a loop looks up
         self.graphs: list[Graph] = []
         self.signatures: list[Signature] = []
 
@@ -121,7 +125,11 @@ class _Writer:
         after: list[Tensor] = []
         for layer in network.behind.layers:
             if isinstance(layer, ReadSteps):
-                y = around.read_steps(self.main, layer, self.labels[layer], y)
+                known = {}
+                if "max" in layer.reads:
+                    known["max"] = around.larger(self.main, left.pop(0), y)
+                    after.append(known["max"])
+                y = around.read_steps(self.main, layer, self.labels[layer], y, known)
                 continue
             step = self.steps[layer.name]
             now, left = left[: len(step.states)], left[len(step.states) :]
@@ -135,30 +143,38 @@ class _Writer:
         CALL_ONCE sets them to their start before the first call; so does the signature `reset`,
         whose one output is there because a signature needs one.
         """
-        held = [(step, state) for step in self.steps.values() for state in step.states]
+        starts, held = self._starts(network)
         self.main.operators.append(Operator("CALL_ONCE", (), (), {"init_graph": 1}))
         states = [
-            self.main.add("READ_VARIABLE", [_variable(self.main, state)], state)
-            for _, state in held
+            self.main.add("READ_VARIABLE", [variable(self.main, state)], state) for state in held
         ]
         y, new = self.one_step(network, x, states)
-        for (_, state), value in zip(held, new, strict=True):
-            _assign(self.main, state, value)
-        starts = [start for step in self.steps.values() for start in step.start(self.main)]
+        for state, value in zip(held, new, strict=True):
+            assign(self.main, state, value)
         for name, outputs in (("start", ()), (RESET, tuple(starts[:1]))):
             block = self._block()
-            for (_, state), start in zip(held, starts, strict=True):
-                _assign(block, state, start)
+            for state, start in zip(held, starts, strict=True):
+                assign(block, state, start)
             self.graphs.append(Graph((), outputs, tuple(block.operators), name))
         done = {start.name: start for start in starts[:1]}
         self.signatures.append(Signature(RESET, len(self.graphs), {}, done))
         return y
 
+    def _starts(self, network: AnyNetwork) -> tuple[list[Tensor], list[Tensor]]:
+        """What the states begin with, and the states."""
+        held = [state for step in self.steps.values() for state in step.states]
+        starts = [start for step in self.steps.values() for start in step.start(self.main)]
+        for start, state in around.largest(self.main, network, self.labels):
+            held.append(state)
+            starts.append(start)
+        return starts, held
+
     # ---- whole sequences
 
     def whole(self, network: AnyNetwork, x: Tensor) -> Tensor:
         """All layers on a whole sequence, from states at their start."""
-        in_order, y = stages(network.behind.layers), around.entered(self.main, network, x)
+        in_order = stages(network.behind.layers)
+        y = self._entered(network, x, in_order[0])
         for stage, following in zip(in_order, (*in_order[1:], [None]), strict=True):
             layer, reads = stage[0], getattr(following[0], "reads", None)
             if isinstance(layer, Repeat):
@@ -172,6 +188,15 @@ class _Writer:
             else:
                 y, _ = self.steps[layer.name].add(self.main, y)
         return y
+
+    def _entered(self, network: AnyNetwork, x: Tensor, first: Sequence[Any]) -> Tensor:
+        """x as the first layers take it: a loop looks rows of int16 up itself."""
+        if not around.slices_rows(network):
+            return around.entered(self.main, network, x)
+        self.table = network
+        if is_bidirectional(first[0]) or not any(isinstance(layer, Recurrent) for layer in first):
+            return self._loop([around.rows_step(network)], x, every=True)
+        return x
 
     def _both(self, layer: Recurrent[Any], x: Tensor, reads: tuple[str, ...] | None) -> Tensor:
         """Each direction a loop, the backward one between two REVERSE_V2, and a CONCATENATION.
@@ -242,8 +267,12 @@ class _Writer:
         t, x, *left = inputs
         place = Tensor("place", (3,), COUNTER.type)
         zero = integers(self.main, "zero", 0)
-        block.add("CONCATENATION", [zero, t, zero], place, {"axis": 0})
-        y = self._row(block, x, place)
+        if every or x.type != "int32":
+            block.add("CONCATENATION", [zero, t, zero], place, {"axis": 0})
+        if x.type == "int32":
+            y = around.row_at(block, self.table, x, t)
+        else:
+            y = self._row(block, x, place)
         after: list[Tensor] = []
         for step in steps:
             now, left = left[: len(step.states)], left[len(step.states) :]
@@ -267,14 +296,3 @@ class _Writer:
 def _copies(tensors: Iterable[Tensor], before: str = "") -> tuple[Tensor, ...]:
     """The same as tensors of another graph."""
     return tuple(dataclasses.replace(t, name=before + t.name) for t in tensors)
-
-
-def _variable(block: Block, state: Tensor) -> Tensor:
-    """VAR_HANDLE of a state."""
-    handle = Tensor(f"{state.name}_variable", (), "resource")
-    return block.add("VAR_HANDLE", [], handle, {"container": "", "shared_name": state.name})
-
-
-def _assign(block: Block, state: Tensor, value: Tensor) -> None:
-    handle = _variable(block, state)
-    block.operators.append(Operator("ASSIGN_VARIABLE", (handle, value), ()))

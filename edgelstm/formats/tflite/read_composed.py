@@ -60,7 +60,7 @@ class Composed:
             x.type,
             serving.outputs[0].type,
             streaming=bool(self.streaming),
-            initial_states={state.name: np.zeros(state.shape, state.type) for state in states},
+            initial_states={state.name: around.start_of(state) for state in states},
             operators=operator_names(self.model),
             resource_variables=names.count("READ_VARIABLE"),
             starts_anew=not self.streaming,

@@ -126,6 +126,17 @@ def values_tensor(name: str, shape: tuple[int, ...], scale: Scale | None) -> Ten
     return Tensor(name, shape, scale.type, scale.scale, scale.zero_point)
 
 
+def variable(block: Block, state: Tensor) -> Tensor:
+    """VAR_HANDLE of a state."""
+    handle = Tensor(f"{state.name}_variable", (), "resource")
+    return block.add("VAR_HANDLE", [], handle, {"container": "", "shared_name": state.name})
+
+
+def assign(block: Block, state: Tensor, value: Tensor) -> None:
+    """ASSIGN_VARIABLE of a state."""
+    block.operators.append(Operator("ASSIGN_VARIABLE", (variable(block, state), value), ()))
+
+
 def weight_name(side: str | None, gate: str | None) -> str:
     """What a matrix is called behind its part's label.
 

@@ -23,7 +23,7 @@ KINDS = (*fused.KINDS, "repeat", "activation", "layer_norm", "embedding")
 
 def layer_refusal(layer: Any, precision: Precision) -> str | None:
     """Why .tflite has no form for a layer at a precision; None if it has one."""
-    if precision.form == FUSED and (not _is_fused(layer) or "mean" in getattr(layer, "reads", ())):
+    if precision.form == FUSED and (not _is_fused(layer) or "mean" in reads_of(layer)):
         what = layer.kind
         if isinstance(layer, ReadSteps):
             what = f"the {' and the '.join(layer.reads)} of the steps"
@@ -31,12 +31,12 @@ def layer_refusal(layer: Any, precision: Precision) -> str | None:
             f".tflite has no form for {what} behind fused {precision.name} LSTMs; what works for "
             f"it: integers of the other form, quantize(..., '{precision.name}', form='composed')"
         )
-    if layer.kind == "embedding" and precision.formats["input"].type == "int16":
-        return (
-            "TensorFlow Lite Micro looks up no rows of int16; what works for it: int8, float32, "
-            ".onnx"
-        )
     return None
+
+
+def reads_of(layer: Any) -> tuple[str, ...]:
+    """What a layer reads of the steps."""
+    return tuple(getattr(layer, "reads", ()))
 
 
 def _is_fused(layer: Any) -> bool:
@@ -71,7 +71,14 @@ def encode(
             "cannot be inputs and outputs; use streaming=True, or integers of the other form: "
             f"quantize(..., '{network.precision}', form='composed')"
         )
-    composed = form == COMPOSED or (form is None and _needs_steps(network, streaming))
+    keeps_max = bool(streaming) and any("max" in reads_of(layer) for layer in network.layers)
+    if form == FUSED and keeps_max:
+        raise ModelError(
+            f"the max of the steps is no state of fused {network.precision} files; write whole "
+            "sequences, or integers of the other form: "
+            f"quantize(..., '{network.precision}', form='composed')"
+        )
+    composed = form == COMPOSED or keeps_max or (form is None and _needs_steps(network, streaming))
     check_target(target, network.precision, streaming=bool(streaming), composed=composed)
     if not composed:
         return {"": pack(fused_model(network, steps))}

@@ -138,6 +138,7 @@ class EmulatedFile:
 
     def __init__(self, folder: Folder, machine: Machine) -> None:
         self.folder, self.machine = folder, machine
+        self._buffers: dict[tuple[str, int], int] = {}
         self._state = machine.buffer(folder.state_bytes)
         item = np.dtype(folder.input_type).itemsize
         self._x = machine.buffer(folder.inputs * item)
@@ -146,12 +147,30 @@ class EmulatedFile:
 
     def run(self, sequences: Array) -> Array:
         """See `OpenedFile`: step by step, of which the last remains where it alone is wanted."""
-        return np.stack([self._run_one(x) for x in sequences])
+        one = self._run_one if self.folder.has_step else self.run_whole
+        return np.stack([one(x) for x in sequences])
 
     def _run_one(self, x: Array) -> Array:
         self.reset()
         y = np.array([self.step(x_t) for x_t in x])
         return y[-1] if self.folder.last_step else y
+
+    def run_whole(self, x: Array) -> Array:
+        """By the function of whole sequences, into buffers of exactly their sizes."""
+        self.reset()
+        folder, x = self.folder, self.folder.taken(x)
+        n = folder.rows(len(x)) * folder.outputs
+        y_bytes = n * np.dtype(folder.output_type).itemsize
+        at_x, at_y = self._buffer("x", x.nbytes), self._buffer("y", y_bytes)
+        self.machine.write(at_x, x.tobytes())
+        self.machine.call(f"{folder.name}_run", self._state, at_x, len(x), at_y)
+        return folder.shaped(np.frombuffer(self.machine.read(at_y, y_bytes), folder.output_type))
+
+    def _buffer(self, end: str, size: int) -> int:
+        """The same for the same size: a machine has few."""
+        if (end, size) not in self._buffers:
+            self._buffers[end, size] = self.machine.buffer(size)
+        return self._buffers[end, size]
 
     def step(self, x_t: Array) -> Array:
         """See `OpenedFile`."""

@@ -44,7 +44,7 @@ def image_of(folder: Folder, core: str, defines: Sequence[str] = ()) -> Path:
         RuntimeError: It refuses the sources; its words.
     """
     roots = [f"-Wl,-u,{folder.name}_{verb}" for verb in VERBS]
-    words = [*_words(core), *defines, f"-Wl,-e,{folder.name}_step", *roots]
+    words = [*_words(core), *defines, f"-Wl,-e,{folder.name}_run", *roots]
     includes, sources = [f"-I{folder.path / 'src'}"], folder.sources
 
     def build(target: Path) -> None:

@@ -10,10 +10,14 @@ import numpy as np
 import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.formats.c.names import network_name
+from edgelstm.layers.activation import FUNCTIONS, Activation, LayerNorm
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.integer_lstms import lstm_of, random_case
-from tests.networks import random_input, random_network
+from tests.networks import random_input, random_network, random_recurrent, uniform
 
 AnyNetwork = Network | QuantizedNetwork
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror")
@@ -92,3 +96,66 @@ def in_one_program(
     done = subprocess.run([*emulator, program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def every_kind() -> Iterator[tuple[str, AnyNetwork]]:
+    """What stands around recurrent layers, in each precision and form that has it."""
+    for name, network in around().items():
+        yield f"{name}_float", network
+        x: Any = random_input(network, 8, network.fixed_steps or STEPS)
+        if network.indices:
+            x = np.random.default_rng(0).integers(0, 9, (8, STEPS))
+        for precision, form in FORMS:
+            if name in FLOAT_ALONE or (form == "fused" and "mean" in name):
+                continue
+            yield f"{name}_{precision}_{form}", edgelstm.quantize(network, x, precision, form)
+
+
+STEPS = 7
+FORMS = (("int8", "fused"), ("int8", "composed"), ("int16x8", "composed"))
+FLOAT_ALONE = ("functions", "inside")
+
+
+def around() -> dict[str, Network]:
+    """Networks by what stands in them."""
+    rng = np.random.default_rng(5)
+
+    def lstm(name: str, inputs: int, units: int) -> Any:
+        return random_recurrent("lstm", inputs, units, rng, name=name)
+
+    def dense(name: str, inputs: int, outputs: int, activation: str | None = None) -> Dense:
+        weight = uniform(rng, (outputs, inputs), inputs**-0.5)
+        return Dense(name, weight, uniform(rng, (outputs,), 0.5), activation)
+
+    def functions(*names: str) -> list[Activation]:
+        numbers = {0: (), 1: (0.2,), 2: (-0.25, 0.375)}
+        return [Activation(name, 6, name, numbers[FUNCTIONS[name]]) for name in names]
+
+    table = Embedding("embedding1", uniform(rng, (9, 4), 1.0))
+    first, head = lstm("lstm1", 4, 6), dense("dense1", 6, 3)
+    two, norm = dense("dense1", 12, 3, "tanh"), uniform(rng, (2, 6), 2.0)
+    repeated = (first, ReadSteps(6), Repeat(6, 5), lstm("lstm3", 6, 7))
+    front = dense("dense2", 4, 4, "relu"), first, dense("dense3", 6, 6, "tanh")
+    every = ReadSteps(6, ("last", "flatten"), 3)
+    layers: dict[str, tuple[Any, ...]] = {
+        "embedding": (table, first, head),
+        "between": (*front, lstm("lstm2", 6, 5)),
+        "max": (first, ReadSteps(6, ("max",)), head),
+        "last_max": (table, first, ReadSteps(6, ("last", "max")), two),
+        "mean": (first, ReadSteps(6, ("mean",)), head),
+        "mean_max": (first, ReadSteps(6, ("mean", "max")), two),
+        "flatten": (first, every, dense("dense1", 24, 3, "relu")),
+        "repeat": (*repeated, dense("dense1", 7, 4)),
+        "repeat_last": (*repeated, ReadSteps(7), dense("dense1", 7, 2)),
+        "repeat_mean": (table, *repeated, ReadSteps(7, ("mean",)), dense("dense1", 7, 2)),
+        "normalized": (first, head),
+        "functions": (
+            *(first, ReadSteps(6), *functions("leaky_relu", "elu", "softmax", "l2_norm")),
+            *(LayerNorm("norm1", norm[0], norm[1], 1e-5), *functions("log_softmax")),
+        ),
+        "inside": (first, *functions("clamp", "hard_sigmoid", "relu", "sigmoid", "tanh")),
+    }
+    std = np.array([0.5, 2.0, 0.25, -1.5], np.float32)
+    given = {"input_mean": uniform(rng, (4,), 3.0), "input_std": std}
+    options: dict[str, Any] = {"normalized": given}
+    return {name: Network(held, **options.get(name, {})) for name, held in layers.items()}

@@ -237,11 +237,6 @@ def test_what_has_no_form_of_integers_says_which_file_has() -> None:
     qnetwork = quantize(network, random_input(network, 4, STEPS))
     with pytest.raises(ModelError, match="the mean of integers is rounded by the number of steps"):
         encode(qnetwork, ".onnx")
-    words = network_of("embedding, GRU")
-    qnetwork = quantize(words, given("embedding, GRU", 4), "int16x8")
-    with pytest.raises(ModelError, match="looks up no rows of int16"):
-        encode(qnetwork, ".tflite")
-    assert not has_file(words, ".tflite", "int16x8") and has_file(words, ".tflite", "int8")
 
 
 def test_fused_integers_say_which_form_holds_the_rest(tmp_path: pathlib.Path) -> None:

@@ -12,19 +12,8 @@ void @NAME@_reset(@NAME@_state *state)
 {
     @NAME@_init(state);
 }
-
-void @NAME@_step(@NAME@_state *state, const @TYPE@ *x, @OUT@ *y)
-{
-    @UPPER@_ON_STEP_BEGIN();
-@STEP@    @UPPER@_ON_STEP_END();
-}
-
+@STEP@
 void @NAME@_run(@NAME@_state *state, const @TYPE@ *x, int32_t steps, @OUT@ *y)
 {
-    for (int32_t t = 0; t < steps; t++) {
-        @UPPER@_ON_STEP_BEGIN();
-@RUN@        @UPPER@_ON_STEP_END();
-        x += @UPPER@_INPUTS;
-@NEXT@    }
-}
+@RUN@}
 @CONVERTERS@

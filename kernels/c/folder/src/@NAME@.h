@@ -28,14 +28,11 @@ typedef struct {
     } scratch;
 } @NAME@_state;
 
-/* A new sequence begins; both are the same. */
+/* @BEGINS@; both are the same. */
 void @NAME@_init(@NAME@_state *state);
 void @NAME@_reset(@NAME@_state *state);
-
-/* One time step. x: [@UPPER@_INPUTS]; y: [@UPPER@_OUTPUTS]@ABOUTY@ */
-void @NAME@_step(@NAME@_state *state, const @TYPE@ *x, @OUT@ *y);
-
-/* x: [steps][@UPPER@_INPUTS]; y: @ABOUTRUN@ */
+@DECLARED@
+/* @ABOUTRUN@ */
 void @NAME@_run(@NAME@_state *state, const @TYPE@ *x, int32_t steps, @OUT@ *y);
 @CONVERSIONS@
 #ifdef __cplusplus

@@ -1,0 +1,122 @@
+"""What stands around recurrent layers, int8, in every runtime: no value differs.
+
+`EDGELSTM_AROUND=all pytest tests/runtimes/test_around.py -s` tries each piece behind LSTM and GRU
+of 1, 16 and 33 units in one and two layers, on more sequences, and prints how many values.
+"""
+
+import collections
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelstm.formats import facts, has_file, write
+from edgelstm.layers.dense import Dense
+from edgelstm.layers.embedding import Embedding
+from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.model.network import Network
+from edgelstm.quantization.quantizer import quantize
+from edgelstm.runtimes import RUNTIMES
+from edgelstm.verification.verifier import verify
+from tests.networks import random_bidirectional, random_input, random_recurrent, uniform
+
+INPUTS, OUTPUTS, STEPS, WORDS = 5, 96, 12, 40
+ALL = os.environ.get("EDGELSTM_AROUND") == "all"
+SEQUENCES = 100 if ALL else 20
+GIVEN: collections.Counter[str] = collections.Counter()  # values, by runtime
+Made = Callable[[Any, str, int, int], list[Any]]
+
+
+def stack(rng: Any, cell: str, units: int, n: int, inputs: int = INPUTS, **options: Any) -> Any:
+    """Layers of one cell."""
+    make = random_bidirectional if options.get("both") else random_recurrent
+    made: list[Any] = []
+    for k in range(n):
+        name = f"{options.get('name', cell)}{k + 1}"
+        made.append(make(cell, made[-1].output_size if made else inputs, units, rng, name=name))
+    return made
+
+
+def head(rng: Any, inputs: int, activation: str | None = None, outputs: int = OUTPUTS) -> Dense:
+    """Dense, on what is read."""
+    weight = uniform(rng, (outputs, inputs), inputs**-0.5)
+    return Dense("dense1", weight, uniform(rng, (outputs,), 0.5), activation)
+
+
+def read(*reads: str, activation: str | None = None) -> Made:
+    """A stack, what is read of it, and a head."""
+
+    def made(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+        steps = STEPS if "flatten" in reads else None
+        reading = ReadSteps(units, reads, steps)
+        return [*stack(rng, cell, units, n), reading, head(rng, reading.output_size, activation)]
+
+    return made
+
+
+def embedding(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    table = Embedding("embedding1", uniform(rng, (WORDS, INPUTS), 1.0))
+    return [table, *stack(rng, cell, units, n), ReadSteps(units), head(rng, units)]
+
+
+def finals(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    reading = ReadSteps(2 * units, ("finals",))
+    return [*stack(rng, cell, units, n, both=True), reading, head(rng, 2 * units)]
+
+
+def summed(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    """Two directions added: the reader's weights stand twice."""
+    half = head(rng, units, outputs=8)
+    weight = np.concatenate([half.weight, half.weight], 1)
+    return [*stack(rng, cell, units, n, both=True), Dense("dense1", weight, half.bias)]
+
+
+def repeat(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    decoder = stack(rng, cell, 8, 1, inputs=units, name="decoder")
+    between = ReadSteps(units), Repeat(units, STEPS)
+    return [*stack(rng, cell, units, n), *between, *decoder, head(rng, 8, outputs=8)]
+
+
+PIECES: dict[str, Made] = {
+    "embedding": embedding,
+    "mean": read("mean"),
+    "max": read("max"),
+    "finals": finals,
+    "sum": summed,
+    "flatten": read("flatten"),
+    "repeat": repeat,
+    "last and max": read("last", "max"),
+    "tanh head": read("last", activation="tanh"),
+    "sigmoid head": read("last", activation="sigmoid"),
+    "relu head": read("last", activation="relu"),
+}
+EVERY = list(itertools.product(PIECES, ("lstm", "gru"), (1, 16, 33), (1, 2)))
+QUICK = [("max", "lstm", 16, 2), ("finals", "gru", 3, 1), ("repeat", "lstm", 5, 1)]
+
+
+@pytest.mark.parametrize(("piece", "cell", "units", "n"), EVERY if ALL else QUICK)
+def test_no_value_differs(piece: str, cell: str, units: int, n: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(units + n)
+    network = Network(tuple(PIECES[piece](rng, cell, units, n)))
+    x: Any = random_input(network, 20, STEPS)
+    if network.indices:
+        x = rng.integers(0, WORDS, (20, STEPS))
+    # fused where .tflite has that
+    form = None if has_file(network, ".tflite", "int8") else "composed"
+    q = quantize(network, x, "int8", form)
+    for suffix in (".tflite", ".onnx"):
+        if suffix == ".onnx" and not has_file(q, suffix, "int8"):
+            continue  # the mean
+        path = write(q, tmp_path / f"net{suffix}", steps=STEPS)
+        refused = facts(path).refused_by
+        steps = None if suffix == ".tflite" else STEPS
+        for result in verify(path, q, n_sequences=SEQUENCES, steps=steps).verified:
+            absent = result.runtime in refused or RUNTIMES[result.runtime].obstacle
+            expected = ("skipped", None) if absent else ("ok", 0)
+            assert (result.status, result.mismatches) == expected, result
+            GIVEN[f"{result.runtime}, {q.form}"] += result.values
+    print(dict(GIVEN))
