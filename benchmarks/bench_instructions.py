@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 
 from benchmarks.counted import CALLS, FORMATS, MARK, NETWORK, SIZES, repeats
+from edgelstm.runtimes.emulated.toolchain import PLUGIN
 from tests import aarch64
 from tests.kernels.test_targets import AVX2, AVX512, lacks
 
@@ -89,8 +90,7 @@ def boards(what: Sequence[str]) -> dict[str, list[float]]:
         return {}
     with tempfile.TemporaryDirectory() as work:
         plugin = pathlib.Path(work, "count.so")
-        source = pathlib.Path(__file__).with_name("count.c")
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", plugin, source], check=True)
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", plugin, PLUGIN], check=True)
         where = pathlib.Path(folder).resolve()
         started = {b: started_under_qemu(where, b, plugin, what) for b in aarch64.BOARDS}
         return {

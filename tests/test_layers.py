@@ -87,7 +87,7 @@ ORDER = {
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < "
         "arena graphs"
     ),
-    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
+    "runtimes.emulated": "__init__ image toolchain < machine < qemu < counting opened < cycles",
     "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion executors inputs output ranges "

@@ -19,7 +19,7 @@ from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import Counted, count
 from edgelstm.runtimes.emulated.cycles import BASIS, cycles, no_cycles
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import EmulatedFile, Machine
+from edgelstm.runtimes.emulated.opened import loaded
 from edgelstm.runtimes.emulated.toolchain import compiler_version, image_of
 from edgelstm.runtimes.folder import open_folder
 from edgelstm.tools import output
@@ -91,7 +91,7 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
         image = Image(image_of(folder, core))
         tell(f"counting on {core}")
         x = random_sequences(network, SEQUENCES, STEPS)
-        file = EmulatedFile(folder, Machine(core, image))
+        file = loaded(folder, core, image)
         expected = expected_outputs(network, x, core, every_step=False)
         found = compared(str(path), core, (expected, file.run(x)), network)
         counted = count(folder, core, image, x[0, :2])

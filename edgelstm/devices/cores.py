@@ -25,6 +25,11 @@ class Core:
     wait_states: int | None = None
 
     @property
+    def is_emulated(self) -> bool:
+        """Whether Unicorn or QEMU has it."""
+        return bool(self.emulator or self.board)
+
+    @property
     def family(self) -> str:
         """The first word of its target: `thumb`, `aarch64`, `riscv32`; "" without one."""
         return (self.target or "").split("-")[0]

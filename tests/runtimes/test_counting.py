@@ -118,10 +118,11 @@ def test_a_pin_rises_and_falls_once_a_step(tmp_path: pathlib.Path) -> None:
     folder = open_folder(
         edgelstm.write(quantized((12, 48)), tmp_path / "net_c", target="cortex-m4")
     )
-    file = EmulatedFile(folder, Machine("cortex-m4", Image(image_of(folder, "cortex-m4", words))))
-    assert file.machine.buffer(4) == pin
+    machine = Machine("cortex-m4", Image(image_of(folder, "cortex-m4", words)))
+    file = EmulatedFile(folder, machine)
+    assert machine.buffer(4) == pin
     seen: list[int] = []
-    file.machine.uc.hook_add(
+    machine.uc.hook_add(
         constants.UC_HOOK_MEM_WRITE,
         lambda uc, kind, place, size, value, data: seen.append(value),
         begin=pin,
