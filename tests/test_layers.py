@@ -42,7 +42,7 @@ ORDER = {
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
-        "dsp rows < layouts < build < source twin vector < project read < write"
+        "dsp rows < helium < layouts < build < source twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "

@@ -78,9 +78,19 @@ CORES = {
         "dsp",
     ),
     "cortex-m55": Core(
-        _HARD, "cortex_m55+mve_fp", "-mthumb -mfloat-abi=hard -mcpu=cortex-m55", None, "mps3-an547"
+        _HARD,
+        "cortex_m55+mve_fp",
+        "-mthumb -mfloat-abi=hard -mcpu=cortex-m55",
+        None,
+        "mps3-an547",
+        "helium",
     ),
-    "cortex-m85": Core(_HARD, "cortex_m85+mve_fp", "-mthumb -mfloat-abi=hard -mcpu=cortex-m85"),
+    "cortex-m85": Core(
+        _HARD,
+        "cortex_m85+mve_fp",
+        "-mthumb -mfloat-abi=hard -mcpu=cortex-m85",
+        layout="helium",
+    ),
     "rv32imc": Core(
         "riscv32-freestanding",
         "generic_rv32+m+c",

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgelstm.formats.c.calls import Constants
 from edgelstm.formats.c.dsp import append_dsp, dsp_refusal, sigmoid_pairs_of_d, tanh_pairs
+from edgelstm.formats.c.helium import append_helium, helium_refusal
 from edgelstm.formats.c.integers import Way, append_integers, one_by_one
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import Numbers, lstm_fields, lstm_refusal, numbers_of, own_call
@@ -80,13 +81,18 @@ def _words(layer: Layer, numbers: Numbers, offset: int = 0) -> None:
 LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {
     PORTABLE: _columns,
     "dsp": append_dsp,
+    "helium": append_helium,
     "words": _words,
     "words128": functools.partial(_words, offset=128),
 }
-REFUSALS: dict[str, Callable[[Numbers], str | None]] = {"dsp": dsp_refusal}
+REFUSALS: dict[str, Callable[[Numbers], str | None]] = {
+    "dsp": dsp_refusal,
+    "helium": helium_refusal,
+}
 WHY = {
     PORTABLE: "plain C for any core, of each input value the four gates of a unit",
     "dsp": "three instructions for four products, in assembly",
+    "helium": "sixteen columns at once, products in assembly",
     "words": "inputs as words, eight columns to a turn",
     "words128": "inputs as words, eight columns to a turn, weights without a sign",
 }
