@@ -2,11 +2,17 @@
  * rescaled side by side; then what follows for four units at once. */
 #include "edgelstm_arithmetic.h"
 
+#define CHUNK 16 /* units whose sums are kept */
+
+/* Behind the sums of a chunk, [CHUNK][gate]: bytes of x and of h, each in blocks of sixteen. */
+static int8_t *bytes_of(int16_t *work)
+{
+    return (int8_t *)(work + 4 * CHUNK);
+}
+
 #if defined(EDGELSTM_HELIUM)
 
 #include <arm_mve.h>
-
-#define CHUNK 16 /* units whose sums are kept */
 
 /* Where the assembly is; it moves the pointers on. */
 typedef struct {
@@ -15,38 +21,34 @@ typedef struct {
     int32_t units;
 } position;
 
-/* z: [at->units][gate], W x + U h in 16 bits; in: bytes of x and of h, each in blocks of sixteen. `scaled` where each
- * factor is below 1, `shifted` where one is not. */
+/* z: [at->units][gate], W x + U h in 16 bits; `scaled` where each factor is below 1, `shifted` where one is not. */
 void edgelstm_helium_scaled(const edgelstm_helium_lstm *layer, const int8_t *in, position *at, int16_t *z);
 void edgelstm_helium_shifted(const edgelstm_helium_lstm *layer, const int8_t *in, position *at, int16_t *z);
 
-/* r11 weights, r12 biases, r9 inputs; BLOCKS of them, four sums in the even registers, which alone can be added to */
-#define SUMS(BLOCKS)                                                                                        \
-    "ldmia r12!,{r4,r6,r8,r10}\n dls lr," BLOCKS "\n1: vldrb.u8 q0,[r9],#16\n"                              \
-    "vldrb.u8 q1,[r11],#16\n vmladava.s8 r4,q0,q1\n vldrb.u8 q3,[r11],#16\n vmladava.s8 r6,q0,q3\n"         \
-    "vldrb.u8 q1,[r11],#16\n vmladava.s8 r8,q0,q1\n vldrb.u8 q3,[r11],#16\n vmladava.s8 r10,q0,q3\n"        \
+/* r7 weights, r12 biases, r5 inputs; as many blocks as stand at AT; four sums in even registers, which alone are added to */
+#define SUMS(AT)                                                                                            \
+    "ldr lr,[r0,#" AT "]\n ldmia r12!,{r4,r6,r8,r10}\n dls lr,lr\n1: vldrb.u8 q0,[r5],#16\n"                \
+    "vldrb.u8 q1,[r7],#16\n vmladava.s8 r4,q0,q1\n vldrb.u8 q3,[r7],#16\n vmladava.s8 r6,q0,q3\n"           \
+    "vldrb.u8 q1,[r7],#16\n vmladava.s8 r8,q0,q1\n vldrb.u8 q3,[r7],#16\n vmladava.s8 r10,q0,q3\n"          \
     "le lr,1b\n"
-/* Q: the sums, rescaled, half away from zero; a factor of 1 or more only rounds to 32 bits, without the sign. */
-#define SCALED(Q, LEFT, SIGN, BY, RIGHT)                                                                     \
-    "vmov " Q "[2]," Q "[0],r4,r8\n vmov " Q "[3]," Q "[1],r6,r10\n" LEFT "vqrdmulh.s32 " Q "," Q "," BY "\n" \
-    "vshr.s32 q3," Q ",#31\n" SIGN "vadd.i32 " Q "," Q ",q3\n vrshl.s32 " Q "," Q "," RIGHT "\n"             \
-    "vqmovnb.s32 " Q "," Q "\n"
-#define LEFT(Q, AT) "vldrw.u32 q1,[r0,#" AT "]\n vshl.s32 " Q "," Q ",q1\n"
-#define SIGN(AT) "vldrw.u32 q1,[r0,#" AT "]\n vand q3,q3,q1\n"
-/* The layer's first words: multipliers, shifts to the right, to the left and masks of signs, of x and of h; blocks. */
+/* Q: the sums, rescaled, half away from zero; a factor of 1 or more only rounds to 32 bits, without the sign. The layer's
+ * first words: multipliers, shifts to the right, to the left and masks of signs, of x and, 16 bytes behind, of h; blocks. */
+#define LOADED(AT) "vldrw.u32 q1,[r0,#" AT "]\n"
+#define SCALED(Q, AT, LEFT, SIGN)                                                                            \
+    "vmov " Q "[2]," Q "[0],r4,r8\n vmov " Q "[3]," Q "[1],r6,r10\n" LEFT LOADED(AT)                         \
+    "vqrdmulh.s32 " Q "," Q ",q1\n vshr.s32 q3," Q ",#31\n" SIGN "vadd.i32 " Q "," Q ",q3\n"                 \
+    LOADED(AT "+32") "vrshl.s32 " Q "," Q ",q1\n vqmovnb.s32 " Q "," Q "\n"
+#define LEFT(Q, AT) LOADED(AT "+64") "vshl.s32 " Q "," Q ",q1\n"
+#define SIGN(AT) LOADED(AT "+96") "vand q3,q3,q1\n"
 #define UNITS(NAME, X_LEFT, X_SIGN, H_LEFT, H_SIGN)                                                          \
     __asm__(".syntax unified\n .thumb\n .pushsection .text." NAME ",\"ax\",%progbits\n .balign 4\n"          \
             ".global " NAME "\n .type " NAME ",%function\n .thumb_func\n" NAME ":\n"                         \
-            "push {r2,r4-r11,lr}\n vpush {d8-d15}\n"                                                         \
-            "vldrw.u32 q4,[r0]\n vldrw.u32 q5,[r0,#16]\n vldrw.u32 q6,[r0,#32]\n vldrw.u32 q7,[r0,#48]\n"    \
-            "ldrd r5,r7,[r0,#128]\n ldrd r11,r12,[r2]\n ldr r2,[r2,#8]\n2: mov r9,r1\n"                      \
-            SUMS("r5") SCALED("q2", X_LEFT, X_SIGN, "q4", "q6")                                                \
-            SUMS("r7") SCALED("q0", H_LEFT, H_SIGN, "q5", "q7")                                                \
+            "push {r2,r4-r8,r10,lr}\n ldrd r7,r12,[r2]\n ldr r2,[r2,#8]\n2: mov r5,r1\n"                  \
+            SUMS("128") SCALED("q2", "0", X_LEFT, X_SIGN) SUMS("132") SCALED("q0", "16", H_LEFT, H_SIGN)       \
             "vqadd.s16 q2,q2,q0\n vstrh.32 q2,[r3],#8\n subs r2,#1\n bne 2b\n"                               \
-            "vpop {d8-d15}\n pop {r2}\n strd r11,r12,[r2]\n pop {r4-r11,pc}\n"                               \
-            ".size " NAME ",.-" NAME "\n .popsection\n")
+            "pop {r2}\n strd r7,r12,[r2]\n pop {r4-r8,r10,pc}\n .size " NAME ",.-" NAME "\n .popsection\n")
 UNITS("edgelstm_helium_scaled", "", "", "", "");
-UNITS("edgelstm_helium_shifted", LEFT("q2", "64"), SIGN("96"), LEFT("q0", "80"), SIGN("112"));
+UNITS("edgelstm_helium_shifted", LEFT("q2", "0"), SIGN("0"), LEFT("q0", "16"), SIGN("16"));
 
 /* Of four values as of one: v 2^-right, half away from zero; minus: -right, 0 or less */
 EDGELSTM_INLINE int32x4_t shifted4(int32x4_t v, int32_t minus)
@@ -108,10 +110,10 @@ EDGELSTM_INLINE void units4(const edgelstm_helium_lstm *layer, const int16_t *z,
     vstrhq_p_s32(h, clamp4(shifted4(out, -layer->output_right), layer->low, layer->high), there);
 }
 
-static void units(const edgelstm_helium_lstm *layer, const int8_t *in, int16_t *h, int16_t *c)
+static void units(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *z)
 {
+    const int8_t *in = bytes_of(z);
     position at = {layer->weight, layer->bias, CHUNK};
-    int16_t z[4 * CHUNK] = {0};
     for (int32_t unit = 0; unit < layer->units; unit += CHUNK) {
         const int32_t left = layer->units - unit;
         at.units = left < CHUNK ? left : CHUNK;
@@ -158,9 +160,9 @@ static const int8_t *products(const int8_t *w, const int8_t *in, int32_t n, int3
     return w;
 }
 
-static void units(const edgelstm_helium_lstm *layer, const int8_t *in, int16_t *h, int16_t *c)
+static void units(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *work)
 {
-    const int8_t *w = layer->weight, *from_h = in + 16 * layer->blocks[0];
+    const int8_t *w = layer->weight, *in = bytes_of(work), *from_h = in + 16 * layer->blocks[0];
     const int32_t *bias = layer->bias;
     for (int32_t unit = 0; unit < layer->units; unit++) {
         int32_t z[4] = {0, 0, 0, 0};
@@ -205,16 +207,16 @@ static void bytes_s16(const int16_t *v, int32_t n, int32_t zero_point, int8_t *b
 
 void edgelstm_helium_lstm_s8(const edgelstm_helium_lstm *layer, const int8_t *x, int16_t *h, int16_t *c, int16_t *work)
 {
-    int8_t *in = (int8_t *)work;
+    int8_t *in = bytes_of(work);
     bytes_s8(x, layer->inputs, in);
     bytes_s16(h, layer->units, layer->h_zero_point, in + 16 * layer->blocks[0]);
-    units(layer, in, h, c);
+    units(layer, h, c, work);
 }
 
 void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work)
 {
-    int8_t *in = (int8_t *)work;
+    int8_t *in = bytes_of(work);
     bytes_s16(x, layer->inputs, layer->x_zero_point, in);
     bytes_s16(h, layer->units, layer->h_zero_point, in + 16 * layer->blocks[0]);
-    units(layer, in, h, c);
+    units(layer, h, c, work);
 }

@@ -150,7 +150,7 @@ typedef struct {
     int32_t cell_shift, cell_low, cell_high, input_right, output, output_right, low, high;
 } edgelstm_helium_lstm;
 /* x: [inputs], as stored in _s8, else less its zero point; h, c: [units], old in and new out;
- * work: [8 (blocks[0] + blocks[1])] */
+ * work: [64 + 8 (blocks[0] + blocks[1])] */
 void edgelstm_helium_lstm_s8(const edgelstm_helium_lstm *layer, const int8_t *x, int16_t *h, int16_t *c, int16_t *work);
 void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work);
 

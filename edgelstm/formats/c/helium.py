@@ -17,6 +17,7 @@ from edgelstm.quantization.operations import Rescale
 
 KERNEL = "edgelstm_helium_lstm.c"
 BLOCK = 16  # columns
+SUMS = 64  # that are kept: of as many units the four gates
 SIDES = ("ih", "hh")
 
 
@@ -39,7 +40,7 @@ def append_helium(layer: Layer, numbers: Numbers) -> None:
     )
     x, h, c, work = (layer.named(value) for value in ("x", "h", "c", "work"))
     part.takes_x = x == "x"
-    layer.sizes[work] = BLOCK // 2 * sum(_n_blocks(numbers))
+    layer.sizes[work] = SUMS + BLOCK // 2 * sum(_n_blocks(numbers))
     into, reads = ("s8(&{}, x", (h, c)) if part.takes_x else (f"s16(&{{}}, {{{{{x}}}}}", (x, h, c))
     text = f"edgelstm_helium_lstm_{into.format(called)}, {{{h}}}, {{{c}}}, {{{work}}});"
     part.calls.append(Call(text, reads, (work,), kernels=(KERNEL,)))

@@ -51,8 +51,8 @@ def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
         if network.input is not None:
             yield f"{name}_dsp", network, "cortex-m4"
     rng = np.random.default_rng(3)
-    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4"):
-        for k in range(12):
+    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"):
+        for k in range(9):
             network = lstm_of(random_case(rng), rng)
             yield f"{core.replace('-', '')}_{k}", network, core
 
