@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.cost.instructions import dsp_network
+from edgelstm.cost.instructions import dsp_network, helium_network
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, write
@@ -30,8 +30,10 @@ from edgelstm.verification.sampling import random_sequences
 from edgelstm.verification.verifier import compared, expected_outputs
 
 SEQUENCES, STEPS = 2, 20  # that are compared
-BIAS_BYTES = 32  # of a unit of the LSTM for DSP cores: four gates, both sides
-PRODUCTS = re.compile("products|affine|_lstm_s8$")  # functions that read weights
+BIAS_BYTES = 32  # of a unit of an LSTM in assembly: four gates, both sides
+STREAMS = {"dsp": ("stream",), "helium": ("weight", "bias")}  # arrays that it reads
+PREDICTED = {"dsp": dsp_network, "helium": helium_network}
+PRODUCTS = re.compile("products|affine|_lstm_s8$|helium_s")  # functions that read weights
 
 
 def main(request: Request, cores: tuple[str, ...], *, as_json: bool, quiet: bool) -> int:
@@ -121,17 +123,18 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
 
 
 def predicted(network: AnyNetwork, kernels: dict[str, str]) -> int | None:
-    """From sizes, where every layer is an LSTM in the assembly of DSP cores; else None."""
-    found = _in_assembly(network, kernels)
-    if len(found) < len(kernels):
-        return None
-    return dsp_network([(part.input_size, part.output_size) for part in found])
+    """From sizes, where every layer is an LSTM in one assembly; else None."""
+    for layout, closed_form in PREDICTED.items():
+        found = _in_assembly(network, kernels, layout)
+        if len(found) == len(kernels):
+            return closed_form([(part.input_size, part.output_size) for part in found])
+    return None
 
 
-def _in_assembly(network: AnyNetwork, kernels: dict[str, str]) -> list[Any]:
-    """Layers that are LSTMs in the assembly of DSP cores."""
+def _in_assembly(network: AnyNetwork, kernels: dict[str, str], layout: str) -> list[Any]:
+    """Layers that are LSTMs in the assembly of a layout."""
     found = zip(parts(network.layers), kernels.values(), strict=True)
-    return [part for part, why in found if why.startswith("dsp")]
+    return [part for part, why in found if why.startswith(f"{layout}:")]
 
 
 def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> Iterator[Gate]:
@@ -149,15 +152,19 @@ def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> It
 
 
 def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> int | None:
-    """Bytes of the streams of fused LSTMs that are neither weights nor biases."""
+    """Bytes of what fused LSTMs in assembly read that are neither weights nor biases."""
     if counted.loads is None:
         return None
-    dsp = _in_assembly(network, kernels)
-    ends = tuple(f"_{name}_stream" for name, why in kernels.items() if why.startswith("dsp"))
-    read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
-    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in dsp)
-    biases: int = sum(BIAS_BYTES * p.output_size for p in dsp)
-    return read - weights - biases
+    total = 0
+    for layout, arrays in STREAMS.items():
+        found = _in_assembly(network, kernels, layout)
+        names = [name for name, why in kernels.items() if why.startswith(f"{layout}:")]
+        ends = tuple(f"_{name}_{array}" for name in names for array in arrays)
+        read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
+        weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in found)
+        biases: int = sum(BIAS_BYTES * p.output_size for p in found)
+        total += read - weights - biases
+    return total
 
 
 def _cycles(counted: Counted, image: Image, core: str) -> tuple[Cycles | None, str]:

@@ -10,8 +10,9 @@ from edgelstm.devices.cores import CORES
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import count
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import Crashed
+from edgelstm.runtimes.emulated.machine import PAINT, Crashed
 from edgelstm.runtimes.emulated.opened import open_core
+from edgelstm.runtimes.emulated.qemu import GAP
 from edgelstm.runtimes.emulated.toolchain import image_of
 from edgelstm.runtimes.folder import open_folder
 from tests.networks import random_input, random_network
@@ -53,6 +54,33 @@ def test_a_core_that_qemu_alone_has_gives_the_reference(tmp_path: pathlib.Path, 
     host, board = edgelstm.verify(path, n_sequences=3, steps=7).verified
     assert (host.status, board.runtime, board.status) == ("ok", "cortex-m55", "ok")
     assert board.values == 3 * 7 * 3
+
+
+def test_nothing_is_written_beside_its_buffers(tmp_path: pathlib.Path) -> None:
+    network = random_network("lstm", (5, 9, 3))
+    q = edgelstm.quantize(network, random_input(network, 4, 20))
+    path = edgelstm.write(q, tmp_path / "net_c", target="cortex-m55")
+    file = open_core(path, {}, "cortex-m55")
+    sizes = (file.folder.state_bytes, 5, 3)  # state, x, y
+    first = file.machine.buffer(1) - sum(-(-n // 8) * 8 + GAP for n in sizes)
+    for x_t in np.random.default_rng(0).integers(-128, 128, (4, 5)):
+        file.step(x_t)
+    for size in sizes:
+        behind = -(-size // 8) * 8 + GAP - size
+        assert file.machine.read(first + size, behind) == bytes([PAINT]) * behind
+        first += size + behind
+
+
+def test_the_kernel_in_assembly_counts_the_same_for_any_data(tmp_path: pathlib.Path) -> None:
+    network = random_network("lstm", (5, 9))
+    q = edgelstm.quantize(network, random_input(network, 4, 20))
+    folder = open_folder(edgelstm.write(q, tmp_path / "net_c", target="cortex-m55"))
+    image = Image(image_of(folder, "cortex-m55"))
+    first, second = (
+        count(folder, "cortex-m55", image, np.random.default_rng(k).integers(-128, 128, (2, 5)))
+        for k in range(2)
+    )
+    assert first.by_function == second.by_function
 
 
 def test_what_faults_or_does_not_end_crashes(

@@ -148,7 +148,7 @@ class Board:
     def _go_on(self, where: str) -> None:
         """Until it stops, which must be where functions return to."""
         if self._debugger.wait("c", MOST_SECONDS) is None:
-            self._debugger.end()
+            self._debugger.kill()
             raise Crashed(f"no end within {MOST_SECONDS} s {where}")
         counter = self._register(COUNTER)
         if counter != self._at(STOP):
@@ -207,12 +207,14 @@ class _Debugger:
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._into.close()
-        self._out.close()
+                pass
+        self.kill()
 
     def __del__(self) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends it at once."""
         self._process.kill()
         self._process.wait()
         self._into.close()
