@@ -4,6 +4,7 @@ The debugger speaks gdb's remote protocol on a pipe, so there is neither a port 
 """
 
 import collections
+import contextlib
 import ctypes
 import dataclasses
 import hashlib
@@ -204,10 +205,8 @@ class _Debugger:
         """Ends it, so that its plugins tell what they know."""
         if self._process.poll() is None:
             self._send("k")
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def __del__(self) -> None:
