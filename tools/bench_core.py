@@ -20,6 +20,7 @@ from edgelstm.runtimes.emulated.counting import Counted, count
 from edgelstm.runtimes.emulated.cycles import BASIS, cycles, no_cycles
 from edgelstm.runtimes.emulated.image import Image
 from edgelstm.runtimes.emulated.opened import loaded
+from edgelstm.runtimes.emulated.qemu import counting_obstacle
 from edgelstm.runtimes.emulated.toolchain import compiler_version, image_of
 from edgelstm.runtimes.folder import open_folder
 from edgelstm.tools import output
@@ -66,7 +67,7 @@ def check_core(core: str) -> None:
         near = difflib.get_close_matches(core, CORES, 3, 0.5)
         known = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CORES)}"
         raise ModelError(f"core '{core}' is unknown; {known}")
-    if told := RUNTIMES[core].obstacle:
+    if told := RUNTIMES[core].obstacle or counting_obstacle(core):
         raise ModelError(told)
     try:
         compiler_version()

@@ -50,7 +50,7 @@ _DSP = {
 }
 _HELIUM = {
     "fused": Code(12_500, 400, 224, unit=16, block=16),
-    "composed": Code(4_300, 800, 144),
+    "composed": Code(11_900, 1_900, 176, column=18.0),
     "float32": Code(5_300, 300, 224),
 }
 CODE: dict[str, dict[str, Code]] = {

@@ -1,6 +1,9 @@
 /* int8 LSTM for Armv8.1-M with Helium, Cortex-M55 and M85: of sixteen columns the four gates of a unit, whose sums are
  * rescaled side by side; then what follows for four units at once. */
 #include "edgelstm_arithmetic.h"
+#if defined(EDGELSTM_HELIUM)
+#include <arm_mve.h>
+#endif
 
 #define CHUNK 16 /* units whose sums are kept */
 
@@ -11,8 +14,6 @@ static int8_t *bytes_of(int16_t *work)
 }
 
 #if defined(EDGELSTM_HELIUM)
-
-#include <arm_mve.h>
 
 /* Where the assembly is; it moves the pointers on. */
 typedef struct {
@@ -34,9 +35,9 @@ void edgelstm_helium_shifted(const edgelstm_helium_lstm *layer, const int8_t *in
 /* Q: the sums, rescaled, half away from zero; a factor of 1 or more only rounds to 32 bits, without the sign. The layer's
  * first words: multipliers, shifts to the right, to the left and masks of signs, of x and, 16 bytes behind, of h; blocks. */
 #define LOADED(AT) "vldrw.u32 q1,[r0,#" AT "]\n"
-#define SCALED(Q, AT, LEFT, SIGN)                                                                            \
-    "vmov " Q "[2]," Q "[0],r4,r8\n vmov " Q "[3]," Q "[1],r6,r10\n" LEFT LOADED(AT)                         \
-    "vqrdmulh.s32 " Q "," Q ",q1\n vshr.s32 q3," Q ",#31\n" SIGN "vadd.i32 " Q "," Q ",q3\n"                 \
+#define SCALED(Q, AT, FIRST, SIGNED)                                                                         \
+    "vmov " Q "[2]," Q "[0],r4,r8\n vmov " Q "[3]," Q "[1],r6,r10\n" FIRST LOADED(AT)                        \
+    "vqrdmulh.s32 " Q "," Q ",q1\n vshr.s32 q3," Q ",#31\n" SIGNED "vadd.i32 " Q "," Q ",q3\n"                 \
     LOADED(AT "+32") "vrshl.s32 " Q "," Q ",q1\n vqmovnb.s32 " Q "," Q "\n"
 #define LEFT(Q, AT) LOADED(AT "+64") "vshl.s32 " Q "," Q ",q1\n"
 #define SIGN(AT) LOADED(AT "+96") "vand q3,q3,q1\n"
@@ -110,7 +111,7 @@ EDGELSTM_INLINE void units4(const edgelstm_helium_lstm *layer, const int16_t *z,
     vstrhq_p_s32(h, clamp4(shifted4(out, -layer->output_right), layer->low, layer->high), there);
 }
 
-static void units(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *z)
+static void advance(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *z)
 {
     const int8_t *in = bytes_of(z);
     position at = {layer->weight, layer->bias, CHUNK};
@@ -160,7 +161,7 @@ static const int8_t *products(const int8_t *w, const int8_t *in, int32_t n, int3
     return w;
 }
 
-static void units(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *work)
+static void advance(const edgelstm_helium_lstm *layer, int16_t *h, int16_t *c, int16_t *work)
 {
     const int8_t *w = layer->weight, *in = bytes_of(work), *from_h = in + 16 * layer->blocks[0];
     const int32_t *bias = layer->bias;
@@ -210,7 +211,7 @@ void edgelstm_helium_lstm_s8(const edgelstm_helium_lstm *layer, const int8_t *x,
     int8_t *in = bytes_of(work);
     bytes_s8(x, layer->inputs, in);
     bytes_s16(h, layer->units, layer->h_zero_point, in + 16 * layer->blocks[0]);
-    units(layer, h, c, work);
+    advance(layer, h, c, work);
 }
 
 void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work)
@@ -218,5 +219,5 @@ void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *
     int8_t *in = bytes_of(work);
     bytes_s16(x, layer->inputs, layer->x_zero_point, in);
     bytes_s16(h, layer->units, layer->h_zero_point, in + 16 * layer->blocks[0]);
-    units(layer, h, c, work);
+    advance(layer, h, c, work);
 }

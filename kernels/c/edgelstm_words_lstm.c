@@ -62,7 +62,7 @@ EDGELSTM_INLINE void edgelstm_words_products(const int32_t *x, const uint8_t *we
 /* What a byte is multiplied as. */
 EDGELSTM_INLINE int32_t factor(uint8_t byte, int32_t offset)
 {
-    return offset != 0 ? byte : (int8_t)byte;
+    return offset != 0 ? (int32_t)byte : (int32_t)(int8_t)byte;
 }
 
 #define COLUMN_IN_C(K)                                                                                        \

@@ -7,14 +7,16 @@ import pytest
 
 import edgelstm
 from edgelstm.devices.cores import CORES
+from edgelstm.errors import ModelError
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import count
 from edgelstm.runtimes.emulated.image import Image
 from edgelstm.runtimes.emulated.machine import PAINT, Crashed
 from edgelstm.runtimes.emulated.opened import open_core
-from edgelstm.runtimes.emulated.qemu import GAP
+from edgelstm.runtimes.emulated.qemu import GAP, counting_obstacle
 from edgelstm.runtimes.emulated.toolchain import image_of
 from edgelstm.runtimes.folder import open_folder
+from edgelstm.tools.bench_core import check_core
 from tests.networks import random_input, random_network
 from tests.present import skip_without
 
@@ -97,6 +99,14 @@ def test_what_faults_or_does_not_end_crashes(
     source.write_text(text.replace(begin, "    for (;;) { *(volatile float *)y = 0.0F; }\n", 1))
     with pytest.raises(Crashed, match="no end within 1 s in net_step"):
         open_core(path, {}, "cortex-m55").run(x)
+
+
+def test_a_newer_one_runs_and_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert counting_obstacle("cortex-m55") is None
+    monkeypatch.setattr("edgelstm.runtimes.emulated.qemu.version", lambda: "10.0.2")
+    assert counting_obstacle("cortex-m4") is None
+    with pytest.raises(ModelError, match="10.0.2 does not take the plugin that counts"):
+        check_core("cortex-m55")
 
 
 def test_without_it_the_row_is_skipped_with_the_install_line(

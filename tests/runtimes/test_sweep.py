@@ -58,8 +58,11 @@ def projected() -> Iterator[QuantizedNetwork]:
     yield edgelstm.quantize(head, random_input(head, 4, 20), "int16x8")
 
 
-@pytest.mark.parametrize("core", [core for core in QUICK if CORES[core].emulator])
+@pytest.mark.parametrize(
+    "core", [pytest.param(c, marks=[] if CORES[c].emulator else pytest.mark.slow) for c in QUICK]
+)
 def test_every_cell_in_operations_is_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    skip_without(core)
     networks = [
         composed(cell, sizes, gain, precision)
         for cell in CELLS

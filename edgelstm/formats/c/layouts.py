@@ -52,8 +52,8 @@ def pairs(constants: Constants, kind: str, value: str, shift: int) -> str:
 
 PAIRS = {"sigmoid": (sigmoid_pairs_of_d, 9), "tanh": (tanh_pairs, 8)}
 PLAIN = Way(one_by_one, small_table, at_once=False)
-WAYS = {"dsp": Way(append_rows, pairs, at_once=True)}
-WHY_OPERATIONS = {"dsp": "products in assembly, matrices that read one vector at once"}
+WAYS = dict.fromkeys(("dsp", "helium"), Way(append_rows, pairs, at_once=True))
+WHY_OPERATIONS = dict.fromkeys(WAYS, "products in assembly, matrices that read one vector at once")
 
 
 def _columns(layer: Layer, numbers: Numbers) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import dataclasses
 import hashlib
+import re
 import select
 import signal
 import subprocess
@@ -25,10 +26,11 @@ from edgelstm.runtimes.emulated.toolchain import (
     STOP,
     compile_c,
     compiler_version,
+    own_board,
 )
 from edgelstm.runtimes.folder import made_once
 
-PROGRAM = "qemu-system-arm"
+PROGRAM, NEWEST = "qemu-system-arm", 8  # whose plugins are of API 1
 STACK, LINK, COUNTER = 13, 14, 15  # numbers of registers
 MOST_STACK_BYTES = 0x4000
 GAP = 64  # bytes between buffers
@@ -36,6 +38,25 @@ ANSWER_SECONDS = 30
 PIECE = 1900  # bytes in a packet of the debugger
 DESCRIBED = "qXfer:features:read:target.xml:0,ffb"  # without it single registers are not told
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def counting_obstacle(core: str) -> str | None:
+    """Why what a core runs cannot be counted; None if it can. It may run all the same."""
+    if own_board(core) is None:
+        return None
+    told = version()
+    if int(told.split(".")[0]) <= NEWEST:
+        return None
+    return (
+        f"{PROGRAM} {told} does not take the plugin that counts, which is for {NEWEST}.2 or older"
+    )
+
+
+def version() -> str:
+    """Of QEMU, such as `7.2.22`."""
+    told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+(\.\d+)*)", told)
+    return found[1] if found else "0"
 
 
 @dataclasses.dataclass(frozen=True)
