@@ -116,7 +116,7 @@ void edgelstm_lstm_s8(const edgelstm_lstm *layer, const int16_t *x, int16_t *h, 
  * work: [inputs + units] */
 typedef struct {
     edgelstm_lstm lstm;
-    const uint8_t *weight;
+    const uint16_t *weight; /* bytes, two at once */
 } edgelstm_words_lstm;
 void edgelstm_words_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
 void edgelstm_words128_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c,
