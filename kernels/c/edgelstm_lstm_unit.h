@@ -20,8 +20,10 @@ EDGELSTM_INLINE
 #endif
 void edgelstm_scaled4(const edgelstm_scaling *by, int32_t *sums)
 {
-    for (const int32_t *end = sums + 4; sums != end; sums++) {
+    const int32_t *end = sums + 4;
+    while (sums != end) {
         *sums = edgelstm_clamp16(edgelstm_scaled(*sums, by));
+        sums++;
         by++;
     }
 }

@@ -103,10 +103,11 @@ EDGELSTM_INLINE void columns(const int32_t *x, const uint8_t *w, int32_t n, int3
 EDGELSTM_INLINE const uint8_t *products(const int32_t *x, const uint8_t *w, int32_t n, int32_t offset, int32_t *sums)
 {
 #if defined(MOST)
-    for (; ASSEMBLY(offset) && n > MOST; n -= MOST) {
+    while (ASSEMBLY(offset) && n > MOST) {
         edgelstm_words_products(x, w, sums, x + MOST);
         x += MOST;
         w += 4 * MOST;
+        n -= MOST;
     }
 #endif
     const int32_t whole = ASSEMBLY(offset) ? n & ~7 : 0;
