@@ -13,18 +13,17 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edgelstm.measurement import clocks, ratios
 
 LEAST = 0.97  # of the other tree's time over this tree's
-BATCH_SECONDS = 0.01
-MOST_CALLS = 20_000
-RESAMPLES = 2_000
-MODES = ("sequence", "step")
+BATCH_NS = 1e7  # processes take turns: where one begins, its caches are cold
+DRAWS = 2_000
+CHILD = pathlib.Path(__file__).with_name("against_child.py")
 OWN = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -52,14 +51,6 @@ class Row:
         return self.high < LEAST
 
 
-def interval(ratios: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % bootstrap interval of the median."""
-    rng = np.random.default_rng(0)
-    drawn = rng.choice(ratios, (RESAMPLES, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
 def pin() -> None:
     """This process to one core, where the system can do that."""
     if hasattr(os, "sched_setaffinity"):
@@ -72,7 +63,7 @@ class Child:
     def __init__(self, tree: pathlib.Path, size: tuple[int, int]) -> None:
         self._tree = tree
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *map(str, size)],
+            [sys.executable, CHILD, *map(str, size)],
             cwd=tree,
             env={**os.environ, "PYTHONPATH": str(tree)},
             stdin=subprocess.PIPE,
@@ -99,6 +90,26 @@ class Child:
         print(json.dumps([name, calls]), file=self._process.stdin, flush=True)
         return float(self._answer())
 
+    def timed(self, name: str) -> tuple[Callable[[], None], float, Callable[[], int]]:
+        """What `clocks.batch_size` takes: a call of a row, BATCH_NS, and the CPU time of its calls.
+
+        Calls run when the clock is read, as many as were asked for since.
+        """
+        asked, taken_ns = 0, 0
+
+        def call() -> None:
+            nonlocal asked
+            asked += 1
+
+        def clock() -> int:
+            nonlocal asked, taken_ns
+            if asked:
+                taken_ns += round(asked * 1e3 * self.microseconds(name, asked))
+            asked = 0
+            return taken_ns
+
+        return call, BATCH_NS, clock
+
     def close(self) -> None:
         """Closes its input, at which it ends."""
         self._process.communicate()
@@ -115,16 +126,22 @@ def compare(
 
 
 def _row(name: str, own: Child, other: Child, rounds: int) -> Row:
-    slower_us = max(child.microseconds(name, 3) for child in (own, other))
-    calls = int(min(MOST_CALLS, max(1, BATCH_SECONDS * 1e6 / slower_us)))
+    calls = min(clocks.batch_size(*child.timed(name)) for child in (own, other))
     times = np.empty((rounds, 2))
     for k in range(rounds):
         # Who comes second finds the caches as the other left them: in turns.
         for place, child in ((0, own), (1, other))[:: 1 if k % 2 else -1]:
             times[k, place] = child.microseconds(name, calls)
-    ratios = times[:, 1] / times[:, 0]
+    found = ratios.ratio(times[:, 0], times[:, 1], draws=DRAWS)
     own_us, other_us = np.median(times, axis=0)
-    return Row(name, float(np.median(ratios)), *interval(ratios), float(own_us), float(other_us))
+    return Row(
+        name,
+        float(np.median(times[:, 1] / times[:, 0])),
+        found.low,
+        found.high,
+        float(own_us),
+        float(other_us),
+    )
 
 
 def run(other: pathlib.Path, sizes: Iterable[tuple[int, int]], rounds: int) -> int:
@@ -152,36 +169,3 @@ def _print(size: tuple[int, int], rows: list[Row]) -> None:
             f" {row.other_us:10.3f}  {size} {row.name}{mark}",
             flush=True,
         )
-
-
-# ---- in the child, with the modules of its tree
-
-
-def _calls(size: tuple[int, int]) -> Iterator[tuple[str, Any]]:
-    from benchmarks.contestants import ours, task
-
-    for one in ours(task(*size)):
-        for mode in MODES:
-            if getattr(one, mode) is not None:
-                yield f"{one.name}, {mode}", getattr(one, mode)
-
-
-def main() -> None:
-    """Answers each line [name, calls] with the microseconds of a call."""
-    import edgelstm
-
-    calls = dict(_calls((int(sys.argv[1]), int(sys.argv[2]))))
-    package = str(pathlib.Path(edgelstm.__file__).parent)
-    print(json.dumps({"package": package, "names": list(calls)}), flush=True)
-    for line in sys.stdin:
-        name, count = json.loads(line)
-        function = calls[name]
-        function()
-        start = time.process_time_ns()
-        for _ in range(count):
-            function()
-        print((time.process_time_ns() - start) / count / 1e3, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,7 @@ from benchmarks import against, machine, network_report
 from benchmarks.networks import CASES, Case, two_layers
 from benchmarks.road import OURS, PEERS, Road, ours
 from edgelstm.execution.backends import open_engine
-from edgelstm.measurement import turns
+from edgelstm.measurement import ratios, turns
 
 ROUNDS, QUICK_ROUNDS = 41, 3
 QUICK = ("bundled", "gru")
@@ -136,10 +136,9 @@ def _row(roads: list[Road], times: Any, mine: int, fastest: dict[str, int]) -> d
     }
     if fastest:
         best = next(iter(fastest.values()))
-        ratios = times[:, best] / times[:, mine]
-        low, high = against.interval(ratios)
-        row |= {"best": roads[best].name, "ratio": float(np.median(ratios))}
-        row |= {"low": low, "high": high}
+        found = ratios.ratio(times[:, mine], times[:, best], draws=against.DRAWS)
+        row |= {"best": roads[best].name, "ratio": found.typical}
+        row |= {"low": found.low, "high": found.high}
     return row
 
 
@@ -155,7 +154,7 @@ def measure_two_layers(n_rounds: int) -> list[dict[str, Any]]:
     for road, seen in zip(roads[0], times.transpose(2, 1, 0), strict=True):
         both, first, second = (float(np.median(t)) for t in seen)
         more = seen[0] - seen[1] - seen[2]
-        low, high = against.interval(more)
+        spread = ratios.interval(more, draws=against.DRAWS)
         name = next(n for n, p, raw, _ in ROWS if (p, raw) == (road.precision, road.raw))
         found.append(
             {
@@ -163,9 +162,9 @@ def measure_two_layers(n_rounds: int) -> list[dict[str, Any]]:
                 "mode": road.mode,
                 "both_us": both,
                 "alone_us": [first, second],
-                "more_us": float(np.median(more)),
-                "low": low,
-                "high": high,
+                "more_us": spread.typical,
+                "low": spread.low,
+                "high": spread.high,
             }
         )
     return found

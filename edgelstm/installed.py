@@ -9,7 +9,12 @@ BITS = 8 * struct.calcsize("P")  # of the interpreter: a 64-bit kernel says aarc
 # torch's wheels of the usual index bring gigabytes of CUDA.
 CPU_WHEELS = "--extra-index-url https://download.pytorch.org/whl/cpu"
 NO_WHEEL_32 = ("numba", "onnx")  # for 32-bit ARM on PyPI
-EXTRAS = {"h5py": '"edgelstm[keras]"'}  # packages that an extra installs
+EXTRAS = {  # packages that an extra installs
+    "h5py": '"edgelstm[keras]"',
+    "joulescope": '"edgelstm[joulescope]"',
+    "gpiod": '"edgelstm[gpio]"',
+    "uv": '"edgelstm[remote]"',
+}
 INSTALL_32 = (
     "pip install --no-deps edgelstm && pip install numpy typer rich flatbuffers safetensors jinja2"
 )

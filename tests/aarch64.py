@@ -1,8 +1,8 @@
 """A Python with numba for aarch64, run by qemu-user: `python -m tests.aarch64 FOLDER`.
 
-Puts into FOLDER (0.35 GB) Debian's arm64 Python with what it needs, unpacked and not installed;
-the aarch64 wheels of numpy, numba and llvmlite in the versions of this environment; and for each
-board a tree of links with the /proc/cpuinfo of that board, so that numba finds the processor as it
+Puts into FOLDER (0.45 GB) Debian's arm64 Python with what it needs, unpacked and not installed;
+the aarch64 wheels of numpy, numba, llvmlite and two runtimes in the versions of this environment;
+and for each board a tree of links with its /proc/cpuinfo, so that numba finds the processor as it
 does there. What is there already is kept. Needs apt-get with Debian's sources, but neither root nor
 a foreign architecture: the lists of packages lie in FOLDER too. `qemu-aarch64` itself comes from
 `apt-get install qemu-user`. With EDGELSTM_AARCH64=FOLDER, tests/kernels/test_aarch64.py runs.
@@ -17,8 +17,12 @@ import subprocess
 import sys
 
 VARIABLE = "EDGELSTM_AARCH64"
-WHEELS = ("numpy", "numba", "llvmlite")
-PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64")
+# The last five: runtimes that `benchmarks.bench_instructions --peers` counts, and what they import.
+WHEELS = (
+    *("numpy", "numba", "llvmlite"),
+    *("onnxruntime", "ai-edge-litert", "flatbuffers", "backports.strenum", "typing_extensions"),
+)
+PLATFORMS = tuple(f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 26, 17))
 
 
 @dataclasses.dataclass(frozen=True)

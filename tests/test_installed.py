@@ -1,6 +1,10 @@
 """Without the packages that have no wheel on 32-bit systems: what works, and what errors say."""
 
+import contextlib
+import importlib.metadata
 import json
+import os
+import re
 import struct
 import subprocess
 import sys
@@ -34,6 +38,48 @@ def without(missing: tuple[str, ...], *words: Any) -> subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True
     )
+
+
+def only(*names: str) -> str:
+    """What `sitecustomize` says so that nothing but some distributions and what they need is here.
+
+    Unlike `without` it holds for the processes that a command starts.
+    """
+    kept, todo = {"edgelstm"}, list(names)
+    while todo:
+        name = todo.pop().lower().replace("_", "-")
+        if name not in kept:
+            kept.add(name)
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # other systems'
+                needs = importlib.metadata.requires(name) or []
+                todo += [re.split(r"[^\w.-]", n)[0] for n in needs if "extra ==" not in n]
+    missing = [
+        module
+        for module, owners in importlib.metadata.packages_distributions().items()
+        if not kept & {owner.lower().replace("_", "-") for owner in owners}
+    ]
+    return f"import sys\nsys.modules.update(dict.fromkeys({missing!r}))\n"
+
+
+def test_a_python_of_32_bits_profiles_and_measures_with_five_packages(tmp_path: Path) -> None:
+    text = only("numpy", "typer", "rich", "jinja2", "safetensors")
+    assert all(repr(name) in text for name in ("numba", "onnx", "flatbuffers", "torch"))
+    (tmp_path / "sitecustomize.py").write_text(text)
+    given = environment() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    brief = "--cell gru --input 2 --hidden 3 --precision float32 --engines reference --seconds 0.2"
+    for words in (
+        f"bench --json --html {tmp_path}/b.html {brief}",
+        f"profile --html {tmp_path}/p.html",
+    ):
+        command = [sys.executable, "-m", "edgelstm", *words.split()]
+        done = subprocess.run(command, env=given, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        if words.startswith("bench"):
+            rows = json.loads(done.stdout)["results"]
+            assert {(r["engine"], r["mode"]) for r in rows} == {
+                ("reference", "step"),
+                ("reference", "sequence"),
+            }
 
 
 def test_export_leaves_out_onnx_and_says_why(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ORDER = {
     ),
     "cells": "spec < gru lstm simple < __init__ < text",
     "comparison": (
-        "calling costs folder measuring table tflm_folder use < checked choosing < comparing"
+        "calling folder measuring table tflm_folder use < checked costs < choosing < comparing"
     ),
     "cost": (
         "buffers instructions laws placing < loops < arena counts < count_ops cycles "
@@ -35,14 +35,15 @@ ORDER = {
         "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
-    "formats.following": "__init__ symbolic < appending < layers < reads sums",
+    "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
         "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
         "around < classes < starting < chain < read"
     ),
     "formats.c": (
-        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm < "
-        "dsp rows < helium < layouts < build < source twin vector < project read < write"
+        "__init__ calls names winograd < layer numbers places < loops reals < integers lstm "
+        "pairs < a64 dsp rows < a64_rows helium < layouts < build < source twin vector < "
+        "project read < write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
@@ -50,10 +51,11 @@ ORDER = {
         "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
-        "around functions < chain fused integer real same < loop < read_composed write < read < "
-        "__init__"
+        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < slices "
+        "< around functions looped < chain fused integer real same < branches loop < read_composed "
+        "write < read < __init__"
     ),
+    "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
         "integer_program layer < chain ends int8_arithmetic kept sums < float32 links < hybrid "
@@ -74,11 +76,14 @@ ORDER = {
         "lower quantize_fused < quantize_composed reference < quantizer"
     ),
     "measurement": (
-        "clocks energies own plain ratios reference_loops torch_calls < engines job results < "
+        "clocks energies own plain ratios reference_loops torch_calls trigger < "
+        "engines job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
         "power < asking calibrating summing_up < metering < measuring"
     ),
-    "measurement.power": ("source < battery csv_file hwmon pmic rapl windows < __init__"),
+    "measurement.power": (
+        "source < battery csv_file hwmon joulescope pmic rapl windows < __init__"
+    ),
     "searching": (
         "conditions fronts space < choosing costing log working < picking ranking rejections room "
         "trainings < results sizing < study summing_up < searching"
@@ -91,8 +96,9 @@ ORDER = {
     "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion executors inputs output ranges "
-        "remote_host templates words < bench_stored bench_tables export_report remote_install "
-        "scatter < profile_report remote request < bench_remote forms part < bench_calibrate "
+        "remote_host templates words < bench_stored bench_tables export_report remote_offline "
+        "scatter < remote_install < profile_report remote request < bench_remote forms part < "
+        "bench_calibrate "
         "cautions count_tables doctor options profile_csv search_tables side_by_side < "
         "profile_request verdict < "
         "page_charts profile_tables search_front < page search_page tables < written < bench_core "

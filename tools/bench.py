@@ -58,6 +58,7 @@ class BenchOptions:
     device: str | None = None
     power: str | None = None
     power_engines: tuple[str, ...] | None = None
+    trigger: str | None = None
     csv: bool = False
     html: pathlib.Path | None = None
     save: bool = False
@@ -160,6 +161,7 @@ def _asked(options: BenchOptions) -> asking.Asked:
         device=options.device,
         power=None if options.power == "none" else options.power,
         power_engines=options.power_engines,
+        trigger=options.trigger,
         model_sha256=digest,
         command=shlex.join(["edgelstm", *sys.argv[1:]]),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgelstm
-from edgelstm.cost.instructions import dsp_network, helium_network
+from edgelstm.cost.instructions import closed_form
 from edgelstm.devices.cores import CORES
 from edgelstm.errors import ModelError
 from edgelstm.formats import AnyNetwork, write
@@ -32,8 +32,8 @@ from edgelstm.verification.verifier import compared, expected_outputs
 
 SEQUENCES, STEPS = 2, 20  # that are compared
 BIAS_BYTES = 32  # of a unit of an LSTM in assembly: four gates, both sides
-STREAMS = {"dsp": ("stream",), "helium": ("weight", "bias")}  # arrays that it reads
-PREDICTED = {"dsp": dsp_network, "helium": helium_network}
+STREAMS = ("dsp:", "a64:", "helium:")
+ARRAYS = ("stream", "weight", "bias")  # that they read
 PRODUCTS = re.compile("products|affine|_lstm_s8$|helium_s")  # functions that read weights
 
 
@@ -104,7 +104,7 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
     return CoreRow(
         core,
         counted.instructions,
-        predicted(network, kernels),
+        predicted(network, kernels, core),
         (*gates, Gate("rest", rest, 0)),
         _padding(network, kernels, counted),
         counted.loads,
@@ -123,19 +123,20 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
     )
 
 
-def predicted(network: AnyNetwork, kernels: dict[str, str]) -> int | None:
-    """From sizes, where every layer is an LSTM in one assembly; else None."""
-    for layout, closed_form in PREDICTED.items():
-        found = _in_assembly(network, kernels, layout)
-        if len(found) == len(kernels):
-            return closed_form([(part.input_size, part.output_size) for part in found])
-    return None
+def predicted(network: AnyNetwork, kernels: dict[str, str], core: str) -> int | None:
+    """From sizes, where every layer is an LSTM in assembly; else None."""
+    known = CORES[core]
+    form = closed_form(known.layout, dot_product=known.dot_product)
+    found = _in_streams(network, kernels)
+    if form is None or len(found) < len(kernels):
+        return None
+    return form([(part.input_size, part.output_size) for _, part in found])
 
 
-def _in_assembly(network: AnyNetwork, kernels: dict[str, str], layout: str) -> list[Any]:
-    """Layers that are LSTMs in the assembly of a layout."""
-    found = zip(parts(network.layers), kernels.values(), strict=True)
-    return [part for part, why in found if why.startswith(f"{layout}:")]
+def _in_streams(network: AnyNetwork, kernels: dict[str, str]) -> list[tuple[str, Any]]:
+    """Names and layers that are LSTMs in assembly."""
+    found = zip(kernels.items(), parts(network.layers), strict=True)
+    return [(name, part) for (name, why), part in found if why.startswith(STREAMS)]
 
 
 def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> Iterator[Gate]:
@@ -156,16 +157,12 @@ def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> 
     """Bytes of what fused LSTMs in assembly read that are neither weights nor biases."""
     if counted.loads is None:
         return None
-    total = 0
-    for layout, arrays in STREAMS.items():
-        found = _in_assembly(network, kernels, layout)
-        names = [name for name, why in kernels.items() if why.startswith(f"{layout}:")]
-        ends = tuple(f"_{name}_{array}" for name in names for array in arrays)
-        read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
-        weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for p in found)
-        biases: int = sum(BIAS_BYTES * p.output_size for p in found)
-        total += read - weights - biases
-    return total
+    found = _in_streams(network, kernels)
+    ends = tuple(f"_{name}_{array}" for name, _ in found for array in ARRAYS)
+    read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
+    weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for _, p in found)
+    biases: int = sum(BIAS_BYTES * p.output_size for _, p in found)
+    return read - weights - biases
 
 
 def _cycles(counted: Counted, image: Image, core: str) -> tuple[Cycles | None, str]:

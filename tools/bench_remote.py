@@ -16,7 +16,9 @@ from edgelstm.tools.output import Tell
 
 def checkable(asked: Asked) -> Asked:
     """What can be checked here: engines, cores and sources of power are the host's."""
-    return dataclasses.replace(asked, engines=None, cpu=None, power=None, power_engines=None)
+    return dataclasses.replace(
+        asked, engines=None, cpu=None, power=None, power_engines=None, trigger=None
+    )
 
 
 def run(
@@ -67,6 +69,7 @@ def _words(asked: Asked, *, named: bool) -> Iterator[str]:
         "--threads": asked.threads,
         "--seed": asked.seed,
         "--power": asked.power,
+        "--trigger": asked.trigger,
         "--device": asked.device if named else None,
     }
     for option, values in listed.items():

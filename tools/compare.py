@@ -24,6 +24,8 @@ from edgelstm.tools.request import (
 )
 from edgelstm.tools.written import make_folder
 
+USE = {"c": "use the C folder"}
+
 
 def main(
     request: Request,
@@ -123,5 +125,5 @@ def _device_rows(table: Comparison) -> Iterator[tuple[str, ...]]:
                     for x in (one.energy.latency_us, one.energy.energy_uj)
                 ]
                 fits = {True: "yes", False: "no", None: "-"}[one.fit.fits]
-                use = f"use .{one.use}" if one.use else ""
+                use = USE.get(one.use, f"use .{one.use}") if one.use else ""
                 yield (name, row.name, fits, *middle, use, one.reason)

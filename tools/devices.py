@@ -16,6 +16,7 @@ from edgelstm.searching.ranking import Ranked, Ranking, rank_devices
 from edgelstm.text import number
 from edgelstm.tools import output
 from edgelstm.tools.profile_request import Options, Shape, read_given
+from edgelstm.tools.ranges import waiting
 from edgelstm.tools.side_by_side import interval
 
 BUNDLED = "japanese_vowels"
@@ -80,7 +81,7 @@ def rank(asked: Asked, *, as_json: bool, quiet: bool) -> int:
         budget_ms=asked.budget_ms,
         battery=asked.battery,
         min_days=asked.min_days,
-        sleep=asked.sleep or "deep",
+        sleep=waiting(asked.sleep, asked.period_ms),
         kernels=asked.kernels,
         steps=given.steps,
     )

@@ -36,8 +36,10 @@ PACKAGES = (
     ("safetensors", "reading .safetensors", install_line("safetensors")),
     ("h5py", "reading .keras and .h5", install_line("h5py")),
     ("jinja2", "profile --html", install_line("jinja2")),
+    ("joulescope", "bench --power joulescope", install_line("joulescope")),
+    ("gpiod", "bench --trigger", install_line("gpiod")),
+    ("uv", "bench --remote HOST, of hosts without a package index", install_line("uv")),
     ("torch", "search, from_torch and .pt files", f'pip install "edgelstm[torch]" {CPU_WHEELS}'),
-    ("optuna", "search", f'pip install "edgelstm[search]" {CPU_WHEELS}'),
 )
 
 

@@ -85,7 +85,11 @@ ComparedDevices = Annotated[
 
 EmulatedCores = Annotated[
     list[str] | None,
-    typer.Option("--core", help="cortex-m4, rv32imc, ...", autocompletion=completion.cores),
+    typer.Option(
+        "--core",
+        help="Counted, not timed: cortex-m4, rv32imc, ...",
+        autocompletion=completion.cores,
+    ),
 ]
 
 # ---- of profile
@@ -145,7 +149,7 @@ Seed = Annotated[int, typer.Option(help="Of the order of turns.")]
 OwnDevice = Annotated[
     str | None,
     typer.Option(
-        "--device", help="Predictions are of; by board.", autocompletion=completion.devices
+        "--device", help="Predicted beside; by board if absent.", autocompletion=completion.devices
     ),
 ]
 Save = Annotated[bool, typer.Option("--save", help="Keep the run in your data folder.")]
@@ -161,7 +165,11 @@ Calibrate = Annotated[
 Remote = Annotated[str | None, typer.Option(help="user@host: there, over ssh.")]
 DeviceOut = Annotated[Path | None, typer.Option("-o", help="Where --calibrate also writes: .toml")]
 Power = Annotated[
-    str | None, typer.Option(help="none auto pmic hwmon rapl battery csv:FILE; takes minutes.")
+    str | None,
+    typer.Option(help="none auto joulescope pmic hwmon rapl battery csv:FILE; takes minutes."),
+]
+Trigger = Annotated[
+    str | None, typer.Option(help="Pin that is high in windows of --power: gpiochip0:17.")
 ]
 PowerEngines = Annotated[
     str | None, typer.Option(help="Energies of these; the fastest per precision if absent.")

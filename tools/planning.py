@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from edgelstm.tools import options
-from edgelstm.tools.ranges import names, whole_numbers
+from edgelstm.tools.ranges import names, waiting, whole_numbers
 
 
 def search(
@@ -21,7 +21,7 @@ def search(
     device: options.Devices = None,
     kernels: options.Kernels = None,
     period_ms: options.PeriodMs = None,
-    sleep: options.OneSleep = "deep",
+    sleep: options.RankedSleep = None,
     battery: options.Battery = None,
     objectives: options.Objectives = "accuracy,energy",
     max_energy_uj: options.MaxEnergyUj = None,
@@ -65,7 +65,7 @@ def search(
     )
     given = Conditions(
         period_ms=period_ms,
-        sleep=sleep,
+        sleep=waiting(sleep, period_ms),
         battery=battery,
         kernels=kernels,
         objectives=names(objectives) or (),

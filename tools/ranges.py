@@ -1,4 +1,4 @@
-"""Lists and ranges of a command line: `8,16,32`, and `8:128:8` with both ends included."""
+"""Values of options: lists and ranges such as `8,16,32` and `8:128:8`, both ends included."""
 
 from edgelstm.errors import ModelError
 
@@ -45,3 +45,14 @@ def _range(part: str, option: str) -> range:
 def names(text: str | None) -> tuple[str, ...] | None:
     """The words between commas; None where nothing was given."""
     return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def waiting(sleep: str | None, period_ms: float | None) -> str:
+    """How a device waits, in deep sleep if nothing is said.
+
+    Raises:
+        ModelError: It is said, and without a period nothing waits.
+    """
+    if sleep is not None and period_ms is None:
+        raise ModelError("--sleep needs --period-ms: how often a step is computed")
+    return sleep or "deep"

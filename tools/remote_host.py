@@ -34,21 +34,24 @@ PROBE = """
 echo "disk_kib=$(df -Pk "$HOME" | tail -1 | tr -s ' ' | cut -d' ' -f4)"
 for p in python3.14 python3.13 python3.12 python3.11 python3 python; do
   command -v $p > /dev/null || continue
-  $p -c 'import importlib.util, struct, sys
-print("python=%s %d.%d %d %d" % (sys.executable, sys.version_info[0], sys.version_info[1],
-struct.calcsize("P") * 8, importlib.util.find_spec("ensurepip") is not None))' 2> /dev/null
+  $p -c 'import importlib.util, platform, struct, sys
+print("python=%s %d.%d %d %d %s %s" % (sys.executable, sys.version_info[0], sys.version_info[1],
+struct.calcsize("P") * 8, importlib.util.find_spec("ensurepip") is not None,
+platform.machine() or "-", platform.libc_ver()[1] or "0.0"))' 2> /dev/null
 done
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Python:
-    """An interpreter of the host."""
+    """An interpreter of the host; `machine` and `glibc` as its `platform` says them."""
 
     path: str
     version: tuple[int, int]
     bits: int
     has_pip: bool
+    machine: str = "-"
+    glibc: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:
@@ -154,10 +157,15 @@ def probe(host: Host) -> Probed:
         if key == "disk_kib" and value.isdigit():
             disk = int(value)
         elif key == "python":
-            path, version, bits, has_pip = value.rsplit(" ", 3)
-            major, minor = map(int, version.split("."))
-            pythons.append(Python(path, (major, minor), int(bits), has_pip == "1"))
+            path, version, bits, has_pip, machine, glibc = value.rsplit(" ", 5)
+            numbers = _numbers(version), int(bits)
+            pythons.append(Python(path, *numbers, has_pip == "1", machine, _numbers(glibc)))
     return Probed(disk, tuple(pythons))
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, minor, *_ = map(int, version.split("."))
+    return major, minor
 
 
 def chosen(host: Host, found: Sequence[Python]) -> Python:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import edgelstm
 from edgelstm.errors import ModelError
+from edgelstm.tools import remote_offline
 from edgelstm.tools.output import Tell
 from edgelstm.tools.remote_host import Host, Probed, Python, chosen, probe
 
@@ -48,7 +49,10 @@ def installed(host: Host, tell: Tell) -> str:
     host.run(f"rm -rf {folder} && mkdir -p {folder}")
     host.put(content, f"{folder}/{name}")
     _make_environment(host, own, folder)
-    _install(host, python, f"{folder}/{name}")
+    if remote_offline.reaches_index(host, python):
+        _install(host, python, f"{folder}/{name}")
+    else:
+        remote_offline.install(host, own, (python, f"{folder}/{name}", content), tell)
     host.run(f"touch {folder}/{READY}")
     return python
 
@@ -92,13 +96,7 @@ def _make_environment(host: Host, python: Python, folder: str) -> None:
 def _install(host: Host, python: str, path: str) -> None:
     """With runtimes; everything but edgelstm comes from the host's index."""
     words = "--quiet --disable-pip-version-check --retries 1 --timeout 20"
-    done = host.try_run(f"{python} -m pip install {words} '{path}[runtimes]'")
-    if not done.code:
-        return
-    told = host.told(done)
-    away = b"NewConnectionError" in done.said or b"No matching distribution" in done.said
-    way = f"; can it reach a package index? On the host: {python} -m pip install numpy"
-    raise ModelError(told + (way if away else ""))
+    host.run(f"{python} -m pip install {words} '{path}[runtimes]'")
 
 
 def wheel() -> tuple[str, bytes]:
@@ -110,9 +108,7 @@ def wheel() -> tuple[str, bytes]:
     found = importlib.metadata.distribution(NAME)
     info = f"{NAME}-{version}.dist-info"
     files = dict(_package())
-    # A checkout's own folder of metadata, which may stand first on the path, calls it PKG-INFO.
-    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
-    files[f"{info}/METADATA"] = metadata.encode()
+    files[f"{info}/METADATA"] = metadata().encode()
     files[f"{info}/entry_points.txt"] = (found.read_text("entry_points.txt") or "").encode()
     files[f"{info}/WHEEL"] = (
         b"Wheel-Version: 1.0\nGenerator: edgelstm\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -123,6 +119,13 @@ def wheel() -> tuple[str, bytes]:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, STAMP), content, zipfile.ZIP_DEFLATED)
     return f"{NAME}-{version}-py3-none-any.whl", packed.getvalue()
+
+
+def metadata() -> str:
+    """What is installed here says of itself: name, version, dependencies."""
+    found = importlib.metadata.distribution(NAME)
+    # A checkout's own folder of it, which may stand first on the path, calls it PKG-INFO.
+    return found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
 
 
 def _package() -> Iterator[tuple[str, bytes]]:

@@ -147,11 +147,12 @@ def _write(found: Found, text: str, table: str, options: SearchOptions) -> None:
 
 
 def _front_csv(found: Found) -> str:
-    """A row for each point of each front; an interval is three columns."""
+    """A row for each point of each front; an interval is three columns, repeats are one."""
     rows = []
     for device in found.devices:
         for point in found.front(device):
-            row = {k: v for k, v in point.to_dict(found.data.kind).items() if k != "repeats"}
+            row = point.to_dict(found.data.kind)
+            row["repeats"] = " ".join(map(str, row["repeats"]))
             columns = {"device": device, **row.pop("candidate"), **row}
             rows.append(dict(pair for item in columns.items() for pair in _flat(*item)))
     if not rows:

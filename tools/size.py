@@ -49,7 +49,10 @@ def _print(room: Room, *, explain: bool) -> None:
     )
     output.print_line()
     headings = ("network", ">parameters", ">time, us", ">mean, mW", ">days", ">flash, B", ">RAM, B")
-    output.print_table("", (*headings, "binds"), [_row(row, room.end) for row in room.rows])
+    shown = [row for row in room.rows if explain or row.hidden_size or room.best is None]
+    output.print_table("", (*headings, "binds"), [_row(row, room.end) for row in shown])
+    if hidden := len(room.rows) - len(shown):
+        output.print_line(f"no unit of {counted(hidden, 'other')}: --explain lists them")
     output.print_line()
     output.print_filled("More of", ("", "", ">units", "then binds"), _more_rows(room))
     for text in (*(f"left out: {text}" for text in room.skipped), NOT_CLAIMED):

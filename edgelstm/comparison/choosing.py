@@ -9,6 +9,7 @@ from edgelstm.comparison.table import OnDevice, Row
 from edgelstm.comparison.use import Use
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
+from edgelstm.formats.table import suffix_of
 from edgelstm.layers.directions import computing
 from edgelstm.model.forms import precision_for
 from edgelstm.model.network import Network
@@ -22,7 +23,7 @@ class Made:
     Attributes:
         network: What was written; the float one where there is no such network.
         row: What was found of it.
-        uses: Its file for each kind of device.
+        uses: Its file for each of the row's devices.
     """
 
     network: AnyNetwork
@@ -37,8 +38,8 @@ def choose(network: Network, devices: Sequence[Device], made: Sequence[Made]) ->
         dataclasses.replace(
             one.row,
             devices=tuple(
-                _decided(one, on, device, best[device.name])
-                for on, device in zip(one.row.devices, devices, strict=False)
+                _decided(one, on, use, device, best[device.name])
+                for on, use, device in zip(one.row.devices, one.uses, devices, strict=False)
             ),
         )
         for one in made
@@ -53,12 +54,12 @@ def _best(network: Network, device: Device, made: Sequence[Made]) -> Made | None
     return next((one for one in (*usual, *made) if _obstacle(one, device) is None), None)
 
 
-def _decided(one: Made, on: OnDevice, device: Device, best: Made | None) -> OnDevice:
-    use, obstacle = _use(one, device), _obstacle(one, device)
+def _decided(one: Made, on: OnDevice, use: Use, device: Device, best: Made | None) -> OnDevice:
+    obstacle = _obstacle(one, device)
     if obstacle is not None or best is None:
         return dataclasses.replace(on, reason=obstacle or "")
     if best is one:
-        suffix = pathlib.Path(use.artifact or "").suffix[1:]
+        suffix = suffix_of(pathlib.Path(use.artifact or "")).lstrip("._")
         return dataclasses.replace(on, use=suffix, reason=f"{use.runtime}: {use.reason}")
     told = f"runs in {use.runtime}; {best.row.name} is what `export` takes for {device.name}"
     return dataclasses.replace(on, reason=told)
@@ -66,17 +67,13 @@ def _decided(one: Made, on: OnDevice, device: Device, best: Made | None) -> OnDe
 
 def _obstacle(one: Made, device: Device) -> str | None:
     """Why a row is not used on a device; None if it may be."""
-    on = next((on for on in one.row.devices if on.device == device.name), None)
-    if on is None:
+    both = zip(one.row.devices, one.uses, strict=True)
+    on, use = next((pair for pair in both if pair[0].device == device.name), (None, None))
+    if on is None or use is None:
         return one.row.reason or "there is no such network"
-    use = _use(one, device)
     if use.artifact is None:
         return use.reason
     name = pathlib.Path(use.artifact).name
     if any(v.status in FAILED and v.artifact == name for v in one.row.verified):
         return f"{name} failed a check"
     return f"does not fit {device.name}" if on.fit.fits is False else None
-
-
-def _use(one: Made, device: Device) -> Use:
-    return next(use for use in one.uses if use.device_kind == device.kind)

@@ -16,7 +16,7 @@ from edgelstm.comparison.checked import measured_arena, tflite_of, verified
 from edgelstm.comparison.choosing import Made, choose
 from edgelstm.comparison.measuring import Data, Tell, measure
 from edgelstm.comparison.table import Comparison, FileBytes, OnDevice, Row
-from edgelstm.comparison.use import file_stem, purpose, uses
+from edgelstm.comparison.use import TFLM, Use, file_stem, purpose, use_on
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.energy import estimate
 from edgelstm.devices.device import Device, check_exportable, read_device
@@ -150,16 +150,21 @@ def _made(
     micro = any(device.kind != "sbc" for device in devices)
     arena = measured_arena(paths, tell) if micro else None
     by_file = tuple(dataclasses.replace(v, artifact=pathlib.Path(v.artifact).name) for v in checked)
+    operators = called(network, paths).operators
+    used = tuple(use_on(device, network, paths, operators, arena) for device in devices)
     row = dataclasses.replace(
         row,
         files=files,
         snr_db=fidelity.snr_db,
         accuracy=labelled,
         verified=by_file,
-        devices=tuple(_on(device, network, paths, steps, arena) for device in devices),
+        devices=tuple(
+            _on(device, network, use, steps, arena)
+            for device, use in zip(devices, used, strict=True)
+        ),
         reason="; ".join(missing) or None,
     )
-    return Made(network, row, uses(network, paths, called(network, paths).operators, arena))
+    return Made(network, row, used)
 
 
 def _file_bytes(path: pathlib.Path, network: AnyNetwork) -> FileBytes:
@@ -184,16 +189,10 @@ def _written(
     return paths, missing
 
 
-def _on(
-    device: Device,
-    network: AnyNetwork,
-    paths: Sequence[pathlib.Path],
-    steps: int,
-    arena: int | None,
-) -> OnDevice:
+def _on(device: Device, network: AnyNetwork, use: Use, steps: int, arena: int | None) -> OnDevice:
     counts = count(network, precision=network.precision)
-    energy = estimate(counts, device)
-    path = None if device.kind == "sbc" else tflite_of(paths)
+    energy = estimate(counts, device, costs.kernels_of(counts, device, use.runtime))
+    path = tflite_of([pathlib.Path(use.artifact)]) if use.artifact and use.runtime == TFLM else None
     fit = costs.fitted(
         network,
         counts,

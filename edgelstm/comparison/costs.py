@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 
+from edgelstm.comparison.use import C
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import no_cycles
 from edgelstm.cost.energy import Energy, estimate
@@ -104,7 +105,7 @@ def unless(reason: str | None, found: Fit) -> Fit:
 
 def kernels_of(counts: Counts, device: Device, runtime: str | None) -> str | None:
     """Whose kernels the file to use runs with; None: those that people usually run."""
-    if runtime == "C" and no_cycles(counts, device, "edgelstm") is None:
+    if runtime == C and no_cycles(counts, device, "edgelstm") is None:
         return "edgelstm"
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgelstm.devices.cores import has_kernel
+from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
 from edgelstm.formats.onnx import native
 from edgelstm.formats.table import suffix_of
@@ -15,6 +16,7 @@ from edgelstm.model.precision import COMPOSED
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.text import counted
 
+C, TFLM = "C", "TFLM"
 TWIN = "checking, as the exact twin"
 
 
@@ -93,6 +95,18 @@ def uses(
     return tuple(made(network, by_suffix, known) for made in KINDS.values())
 
 
+def use_on(
+    device: Device,
+    network: AnyNetwork,
+    paths: Sequence[pathlib.Path],
+    operators: Sequence[str],
+    arena: int | None,
+) -> Use:
+    """The row of `uses` for one device."""
+    every = uses(network, paths, operators, arena, device.core)
+    return next(use for use in every if use.device_kind == device.kind)
+
+
 def _for_mcu(
     network: AnyNetwork,
     by_suffix: dict[str, pathlib.Path],
@@ -102,7 +116,7 @@ def _for_mcu(
     operators, arena, core = known
     if folder is not None and (path is None or has_kernel(core)):
         why = "no runtime, one state in RAM, the same bits on every core"
-        return Use("mcu", str(folder), "C", why)
+        return Use("mcu", str(folder), C, why)
     if network.precision == "hybrid":
         return Use("mcu", None, None, "no runtime there runs hybrid; --precision int8")
     if path is None:
@@ -110,7 +124,7 @@ def _for_mcu(
     told = [counted(len(operators), "operator")] * bool(operators)
     if arena is not None:
         told.append(f"arena {arena:,} B")
-    return Use("mcu", str(path), "TFLM", ", ".join(told) or "one file, no operating system")
+    return Use("mcu", str(path), TFLM, ", ".join(told) or "one file, no operating system")
 
 
 def _for_sbc(

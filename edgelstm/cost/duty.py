@@ -18,6 +18,7 @@ BUSY = 0.95  # share of the time that the slowest clock computes; assumed
 CR2032_MAH, CR2032_V, CR2032_PEAK_MA = 225.0, 3.0, 15.0  # from memory of data sheets, not checked
 CELL_V = {"sbc": 3.7}  # of a battery given in mAh; 3 V for anything else
 DAY = 86400.0
+YEAR_MS = 365 * DAY * 1000  # a longer period is a slip of the keyboard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +93,11 @@ class Step:
 def check_options(period_ms: float | None, sleep: str | None, battery: str | float | None) -> None:
     """Raises a `DeviceError` for options that say nothing or not together."""
     if period_ms is None and (sleep is not None or battery is not None):
-        raise DeviceError(
-            "sleep and battery need period_ms (--period-ms): how often a step is computed"
-        )
+        raise DeviceError("sleep and battery need period_ms: how often a step is computed")
     if period_ms is not None and not (isinstance(period_ms, Real) and 0 < period_ms < math.inf):
         raise DeviceError(f"period_ms is {period_ms}; a number above 0 is needed")
+    if period_ms is not None and period_ms > YEAR_MS:
+        raise DeviceError(f"period_ms is {period_ms:g}; at most {YEAR_MS:.4g}, a year, is computed")
     if sleep not in (None, *SLEEPS):
         raise DeviceError(f"sleep '{sleep}' is unknown; known: {', '.join(SLEEPS)}")
 

@@ -18,7 +18,7 @@ class Code:
     Attributes:
         first: Code and tables of a network of one recurrent layer, with a head or without.
         layer: Of each further layer.
-        column: Of each input and unit of a layer, where products are unrolled.
+        column: Of each input and unit of a layer, where products are unrolled or rows are padded.
         unit: Of each unit, where weights are stored with more than the biases that are counted.
         block: Columns of a matrix are stored in blocks of so many.
         stack: Of a step.
@@ -53,6 +53,11 @@ _HELIUM = {
     "composed": Code(11_900, 1_900, 176, column=18.0),
     "float32": Code(5_300, 300, 224),
 }
+_A64 = {
+    "fused": Code(12_800, 800, 160, column=12.0, unit=40),
+    "composed": Code(15_300, 1_500, 192, column=16.0, unit=24),
+    "float32": Code(5_600, 700, 128),
+}
 CODE: dict[str, dict[str, Code]] = {
     "cortex-m0plus": {
         "fused": Code(7_800, 400, 228),
@@ -74,6 +79,9 @@ CODE: dict[str, dict[str, Code]] = {
         "composed": Code(7_500, 1_800, 160),
         "float32": Code(6_200, 900, 176),
     },
+    "cortex-a53": _A64,
+    "cortex-a72": _A64,
+    "cortex-a76": _A64,
 }
 OTHERS = {
     "fused": Code(8_200, 400, 384),

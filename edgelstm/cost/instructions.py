@@ -4,6 +4,11 @@ They hang on sizes, not on data, scales or the compiler; `bench --core` puts wha
 them.
 """
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+Sizes = Sequence[tuple[int, int]]  # (inputs, units) of each layer
+
 # Of the fused int8 LSTM on Armv7E-M (`kernels/c/edgelstm_dsp_lstm.inc`), a unit: requantizing both
 # sums, activations, cell and output, and what surrounds the products.
 DSP_UNIT = 98
@@ -12,6 +17,26 @@ DSP_EIGHT_COUNTED, DSP_COUNTED = 31, 1  # above 256 columns, in a loop
 DSP_SPREAD = 2.1  # of an input or a unit: made into words
 DSP_LEAVE = 4.6  # of an output
 DSP_STEP = 60
+
+
+class Products(NamedTuple):
+    """Of sixteen rows on aarch64 (`kernels/c/edgelstm_a64_products.h`).
+
+    Attributes:
+        sixteen, four: Columns.
+        around: Once.
+    """
+
+    sixteen: int
+    four: int
+    around: int
+
+
+SDOT, SMULL = Products(23, 11, 8), Products(55, 23, 21)
+# Of the fused int8 LSTM there (`edgelstm_a64_lstm.c`), four units: all but the products. What
+# stands around them is compiled C, a twentieth of the whole.
+A64_UNITS = 181
+A64_STEP, A64_VALUE, A64_ODD, A64_TAIL = 225, 0.95, 3.5, 150
 
 
 def dsp_products(columns: int) -> int:
@@ -57,13 +82,51 @@ def helium_lstm(inputs: int, units: int) -> int:
     return total + HELIUM_BYTES_X * -(-inputs // 16) + HELIUM_BYTES_H * -(-units // 8)
 
 
-def helium_network(layers: list[tuple[int, int]]) -> int:
+def helium_network(layers: Sizes) -> int:
     """As `dsp_network`."""
     total = sum(helium_lstm(*sizes) for sizes in layers)
     return round(total + HELIUM_LEAVE * layers[-1][1] + HELIUM_STEP)
 
 
-def dsp_network(layers: list[tuple[int, int]]) -> int:
+def dsp_network(layers: Sizes) -> int:
     """Of a step of LSTMs one behind the other, (inputs, units) each, whose last h goes out."""
     outputs = layers[-1][1]
     return round(sum(dsp_lstm(*sizes) for sizes in layers) + DSP_LEAVE * outputs + DSP_STEP)
+
+
+def a64_products(columns: int, by: Products) -> int:
+    """Of four units and one side.
+
+    >>> a64_products(40, SDOT), a64_products(40, SMULL)
+    (76, 177)
+    """
+    sixteens, fours = divmod(-(-columns // 4), 4)
+    return by.around + by.sixteen * sixteens + by.four * fours
+
+
+def a64_network(layers: Sizes, by: Products) -> int:
+    """Of a step of LSTMs one behind the other, whose last h goes out.
+
+    >>> a64_network([(40, 64)], SDOT), a64_network([(40, 64)], SMULL)
+    (6036, 9908)
+    """
+    total = 0.0
+    for inputs, units in layers:
+        blocks = -(-units // 4)
+        total += blocks * (A64_UNITS + a64_products(inputs, by) + a64_products(units, by))
+        total += A64_VALUE * (inputs + units) + A64_ODD * (inputs % 8 + units % 8)
+        total += A64_STEP + A64_TAIL * (units % 4 > 0)
+    return round(total)
+
+
+def closed_form(layout: str, *, dot_product: bool) -> Callable[[Sizes], int] | None:
+    """Instructions of a step from sizes, of a layout that is assembly, or mostly; None of others.
+
+    Args:
+        layout: A key of `LAYOUTS` in formats/c/layouts.py.
+        dot_product: Whether the core has SDOT.
+    """
+    if layout == "a64":
+        by = SDOT if dot_product else SMULL
+        return lambda layers: a64_network(layers, by)
+    return {"dsp": dsp_network, "helium": helium_network}.get(layout)

@@ -12,7 +12,8 @@ class Core:
         gcc: Flags of the GNU compiler for it.
         emulator: Its model in Unicorn; None: not emulated there.
         board: A board of QEMU with it; None: not known.
-        layout: How the weights of a fused LSTM lie: a key of `LAYOUTS` in formats/c/lstm.py.
+        layout: How the weights of a fused LSTM lie: a key of `LAYOUTS` in formats/c/layouts.py.
+        dot_product: Whether it multiplies four bytes at once.
         wait_states: The most of a device with it that is known, a flash line.
     """
 
@@ -22,6 +23,7 @@ class Core:
     emulator: str | None = None
     board: str | None = None
     layout: str = "columns"
+    dot_product: bool = False
     wait_states: int | None = None
 
     @property
@@ -98,9 +100,11 @@ CORES = {
         "RISCV32_ANY",
         layout="words",
     ),
-    "cortex-a53": Core(_A64, "cortex_a53", "-mcpu=cortex-a53", "ARM64_A53"),
-    "cortex-a72": Core(_A64, "cortex_a72", "-mcpu=cortex-a72", "ARM64_A72"),
-    "cortex-a76": Core(_A64, "cortex_a76", "-mcpu=cortex-a76", "ARM64_MAX"),
+    "cortex-a53": Core(_A64, "cortex_a53", "-mcpu=cortex-a53", "ARM64_A53", layout="a64"),
+    "cortex-a72": Core(_A64, "cortex_a72", "-mcpu=cortex-a72", "ARM64_A72", layout="a64"),
+    "cortex-a76": Core(
+        _A64, "cortex_a76", "-mcpu=cortex-a76", "ARM64_MAX", layout="a64", dot_product=True
+    ),
     "xtensa-lx6": Core(),
     "xtensa-lx7": Core(),
     "rxv2": Core(),

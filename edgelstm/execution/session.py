@@ -84,6 +84,7 @@ class Session:
         self._front = network if has_front(network) else None
         self._network, self._batch = network.behind, batch
         network = self._network
+        self._scales = network.input, network.output  # found by a walk over all layers
         self._engine = open_engine(engine, network, batch)
         self._step_shape = (*self._lead, network.input_size)
         self._out_shape = (*self._lead, network.output_size)
@@ -166,14 +167,13 @@ class Session:
 
     def _types(self, *, real: bool) -> tuple[np.dtype[Any], np.dtype[Any]]:
         """Of x and of the result: float32, or the network's integers."""
-        scales = (None, None) if real else (self._network.input, self._network.output)
+        scales = (None, None) if real else self._scales
         x, y = (np.dtype(scale.type if scale else np.float32) for scale in scales)
         return x, y
 
     def _is_real(self, x: Array) -> bool:
         """Whether x holds real values; `ModelError` if it holds integers of another network."""
-        scale = self._network.input
-        if scale is None:
+        if (scale := self._scales[0]) is None:
             return True
         if x.dtype != scale.type and x.dtype.char in "bh":
             raise ModelError(

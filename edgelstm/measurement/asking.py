@@ -13,6 +13,7 @@ from edgelstm.measurement import machine
 from edgelstm.measurement.engines import check_engines
 from edgelstm.measurement.power import open_source
 from edgelstm.measurement.predicting import find_device
+from edgelstm.measurement.trigger import check_trigger
 from edgelstm.model.precision import find_precision
 
 
@@ -29,6 +30,7 @@ class Asked:
         cpu: Which processor; None: the last that is allowed.
         device: Name or path that predictions are of.
         power: `auto`, a key of `SOURCES`, or `csv:FILE`; None: no energies.
+        trigger: Pin that is high during a window, ``gpiochip0:17``; None: none.
         power_engines: Which energies are measured of; None: of the fastest per precision.
         model, model_sha256, command: For the record.
     """
@@ -44,6 +46,7 @@ class Asked:
     seed: int = 0
     device: str | None = None
     power: str | None = None
+    trigger: str | None = None
     power_engines: tuple[str, ...] | None = None
     model: str = "network"
     model_sha256: str | None = None
@@ -69,8 +72,11 @@ def check(asked: Asked) -> None:
     find_device(asked.device, None)
     if asked.power is not None:
         open_source(asked.power)
-    elif asked.power_engines:
-        raise ModelError("engines are named for energies, and no source of power is (--power)")
+    elif asked.power_engines or asked.trigger:
+        named = "power_engines" if asked.power_engines else "trigger"
+        raise ModelError(f"{named} is for energies, and no source of power is given; give power")
+    if asked.trigger is not None:
+        check_trigger(asked.trigger)
 
 
 def _check_above_0(name: str, value: object) -> None:

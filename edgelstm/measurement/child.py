@@ -18,6 +18,7 @@ from edgelstm.measurement import clocks, reference_loops, turns
 from edgelstm.measurement.job import Job, Values, Windows, read_job
 from edgelstm.measurement.paced import jitter, paced
 from edgelstm.measurement.plain import plain
+from edgelstm.measurement.trigger import Set, driven
 from edgelstm.runtimes.child import end_with_parent, prepare
 from edgelstm.runtimes.runtime import Calling
 
@@ -63,9 +64,10 @@ def measure(job: Job, arrays: dict[str, Values], tell: Tell) -> None:
             opened[k] = call
     if job.seconds and opened:
         _rounds(job, opened, tell)
-    for windows in job.windows:
-        if windows.entrant in opened:
-            _windows(windows, opened[windows.entrant], tell)
+    with driven(job.trigger) as set_pin:
+        for windows in job.windows:
+            if windows.entrant in opened:
+                _windows(windows, opened[windows.entrant], set_pin, tell)
     tell({"done": True})
 
 
@@ -120,19 +122,22 @@ def _turns(
     return {k: statistics.median(row[at] for row in taken) for at, k in enumerate(keys)}
 
 
-def _windows(asked: Windows, call: Callable[[], Any], tell: Tell) -> None:
+def _windows(asked: Windows, call: Callable[[], Any], set_pin: Set, tell: Tell) -> None:
     """Idle, windows of repeated calls, idle: their begins and ends in Unix time."""
     k = asked.entrant
     count = clocks.batch_size(call, 1e8 if asked.window_s > 1 else 1e6)
     _idle(k, asked.idle_s, tell)
     for _ in range(asked.n_windows):
+        set_pin(True)
         calls, begin = 0, time.time()
         end = time.perf_counter() + asked.window_s
         while time.perf_counter() < end:
             for _ in range(count):
                 call()
             calls += count
-        tell({"window": k, "begin": begin, "end": time.time(), "calls": calls})
+        over = time.time()
+        set_pin(False)
+        tell({"window": k, "begin": begin, "end": over, "calls": calls})
     _idle(k, asked.idle_s, tell)
 
 

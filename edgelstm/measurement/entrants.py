@@ -139,8 +139,9 @@ def _all_checked(
             timeout_s = CHECK_S * len(candidates)
             with contextlib.nullcontext(last) if k == beside else begin_calls(calls[k]) as child:
                 assert child
+                expected = _expected(case, candidates, calls[k])  # while it starts
                 done = finish_calls(child, calls[k], timeout_s=timeout_s)
-            yield from _judged(case, candidates, calls[k], done)
+            yield from _judged(case, candidates, expected, done)
 
 
 def _candidates(
@@ -201,13 +202,23 @@ def _calls(case: Case, candidates: list[Entrant]) -> list[Called]:
     ]
 
 
+def _expected(case: Case, candidates: list[Entrant], calls: list[Called]) -> list[Values]:
+    """What the oracle gives for each."""
+    found = []
+    for one, called in zip(candidates, calls, strict=True):
+        is_step = one.mode == STEP
+        x = called.sequences[None] if is_step else called.sequences
+        network = case.networks[one.precision]
+        found.append(expected_outputs(network, x, one.engine.oracle, every_step=is_step))
+    return found
+
+
 def _judged(
-    case: Case, candidates: list[Entrant], calls: list[Called], done: list[Execution]
+    case: Case, candidates: list[Entrant], expected: list[Values], done: list[Execution]
 ) -> Iterator[Entrant | Skipped]:
     """Compared with the oracle."""
-    for one, called, found in zip(candidates, calls, done, strict=True):
-        x = called.sequences[None] if one.mode == STEP else called.sequences
-        verified = _verified(case.networks[one.precision], one, x, found)
+    for one, values, found in zip(candidates, expected, done, strict=True):
+        verified = _verified(case.networks[one.precision], one, values, found)
         if verified.status == "ok":
             yield dataclasses.replace(one, verified=verified)
         else:
@@ -221,11 +232,10 @@ def _check_input(network: AnyNetwork, one: Entrant) -> Values:
     return x.reshape(1, -1, x.shape[-1]) if one.mode == STEP else x
 
 
-def _verified(network: AnyNetwork, one: Entrant, x: Values, done: Execution) -> Verified:
+def _verified(network: AnyNetwork, one: Entrant, expected: Values, done: Execution) -> Verified:
     path = str(one.path)
     if done.outputs is None:
         return Verified(path, one.name, done.status, done.reason, 0, None, None, 0)
-    expected = expected_outputs(network, x, one.engine.oracle, every_step=one.mode == STEP)
     fits = done.outputs.size == expected.size
     got = done.outputs.reshape(expected.shape) if fits else done.outputs
     return compared(path, one.name, (expected, got), network)

@@ -49,6 +49,7 @@ class Job:
         period_ms: Of paced steps; `pace_all`: of every step entrant, not of the fastest per group.
         cpu: Which it is pinned to; None: none.
         windows: What is repeated while a meter runs.
+        trigger: Pin that is high meanwhile, as `--trigger` takes it; None: none.
     """
 
     entrants: tuple[Called, ...]
@@ -61,6 +62,7 @@ class Job:
     seed: int
     last_level_kib: float | None
     windows: tuple[Windows, ...] = ()
+    trigger: str | None = None
 
 
 def write_job(folder: pathlib.Path, job: Job, arrays: dict[str, Values]) -> None:

@@ -57,8 +57,8 @@ def measure(
         calibration: Typical input, (n, steps, input_size); None: random input, on which a float
             network is quantized: its times are right, its accuracy is not.
         seed: Of the order of turns.
-        power: `auto`, `pmic`, `hwmon`, `rapl`, `battery` or `csv:FILE`: energies too, which takes
-            minutes more; None: none.
+        power: `auto`, `joulescope`, `pmic`, `hwmon`, `rapl`, `battery` or `csv:FILE`: energies too,
+            which takes minutes more; None: none.
 
     Returns:
         A `Run`: rows with intervals, and what they were measured on.
@@ -194,6 +194,7 @@ def _job(case: Case, found: list[Entrant], asked: Asked, cpu: int) -> tuple[Job,
         cpu=cpu if asked.threads == 1 else None,
         seed=asked.seed,
         last_level_kib=machine.last_level_kib(),
+        trigger=asked.trigger,
     )
     return job, arrays
 

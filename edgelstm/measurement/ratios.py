@@ -39,10 +39,15 @@ def ratio(x: Times, y: Times, *, seed: int = 0, draws: int = DRAWS) -> Interval:
     >>> ratio(x, 2 * x) == Interval(2.0, 2.0, 2.0)
     True
     """
-    ratios = np.sort(y / x)
-    medians = ratios[_middles(len(ratios), seed, draws)].mean(0)
+    return interval(y / x, seed=seed, draws=draws)
+
+
+def interval(values: Times, *, seed: int = 0, draws: int = DRAWS) -> Interval:
+    """The median of one value per round, (rounds,), with its 95 % interval; see `ratio`."""
+    ordered = np.sort(values)
+    medians = ordered[_middles(len(ordered), seed, draws)].mean(0)
     low, high = np.percentile(medians, [2.5, 97.5])
-    return Interval(float(low), float(np.median(ratios)), float(high))
+    return Interval(float(low), float(np.median(ordered)), float(high))
 
 
 @functools.lru_cache(maxsize=4)

@@ -124,7 +124,7 @@ def rank_devices(
     if precision is not None:
         find_precision(precision)
     if min_days is not None and battery is None:
-        raise ModelError("min_days (--min-days) needs a battery (--battery)")
+        raise ModelError("min_days needs a battery")
     bounds = {"budget_uj": budget_uj, "budget_ms": budget_ms, "min_days": min_days}
     for name, value in bounds.items():
         check_bound(value, name)

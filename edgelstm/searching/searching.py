@@ -2,8 +2,11 @@
 
 import contextlib
 import dataclasses
+import hashlib
+import inspect
 import math
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -151,7 +154,7 @@ def search_for(wanted: Wanted, executor: Executor | None = None, tell: Tell = un
         "space": filled.to_dict(),
         "seed": wanted.seed,
         "data": given.digest,
-        "trainer": trainer if isinstance(trainer, str) else _name(trainer),
+        "trainer": _name(trainer),
         "versions": versions(),
     }
     how = {"budget": wanted.budget, "seed": wanted.seed, "block": wanted.block}
@@ -212,5 +215,15 @@ def _trainer(train: Trainer | str | None) -> Trainer | str:
     return train
 
 
-def _name(trainer: Trainer) -> str:
-    return f"{trainer.__module__}:{getattr(trainer, '__qualname__', type(trainer).__qualname__)}"
+def _name(trainer: Trainer | str) -> str:
+    """Module and function; of a trainer of your own also which text of its module it was."""
+    if trainer == DEFAULT_TRAINER:
+        return DEFAULT_TRAINER
+    name = trainer
+    if not isinstance(name, str):
+        name = f"{name.__module__}:{getattr(name, '__qualname__', type(name).__qualname__)}"
+    try:
+        source = inspect.getsource(sys.modules[name.partition(":")[0]])
+    except (OSError, TypeError, KeyError):  # typed into a shell, or compiled
+        return name
+    return f"{name} ({hashlib.sha256(source.encode()).hexdigest()[:8]})"

@@ -157,8 +157,8 @@ def _waiting_days(asked: _Question) -> Interval | None:
     battery = read_battery(asked.given.battery, asked.device)
     if power is None and asked.min_days:
         raise DeviceError(
-            f"{reason}, so neither is how long a battery lasts: give another way of waiting "
-            "(--sleep), or --min-days 0 to size by time and memory alone"
+            f"{reason}, so neither is how long a battery lasts: give another sleep, "
+            "or min_days 0 to size by time and memory alone"
         )
     return None if power is None else life_days(battery, power)
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from edgelstm.errors import ModelError
-from edgelstm.installed import CPU_WHEELS, is_installed
+from edgelstm.installed import CPU_WHEELS
 from edgelstm.searching import fronts
-from edgelstm.searching.choosing import Blocks, Listed, Proposer, Sampler, Values, spread
+from edgelstm.searching.choosing import Chooser, Values
 from edgelstm.searching.conditions import Conditions
 from edgelstm.searching.costing import Cost, Point, price
 from edgelstm.searching.log import Entry
@@ -67,24 +67,30 @@ class Study:
                 key = architecture(point.candidate)
                 self.precisions.setdefault(key, []).append(point.candidate.precision)
         self.names = {candidate: architecture(candidate) for candidate in self.costs}
-        self.covers_all = len(set(self.names.values())) <= budget
+        self.together: dict[str, list[Candidate]] = {}
+        for candidate, name in self.names.items():
+            self.together.setdefault(name, []).append(candidate)
+        self.covers_all = len(self.together) <= budget
 
     def run(self, trainings: Trainings, tell: Tell) -> None:
         """Until the budget is spent, every candidate is trained, or Ctrl-C."""
-        blocks = Blocks(
-            self._proposer(), self.names, lambda c: self._values(trainings, c), self.seed
-        )
-        self.trials, most = blocks.trials, min(self.budget, len(set(self.names.values())))
+        names = self.conditions.prices
+        prices = {c: [price(cost, name) for name in names] for c, cost in self.costs.items()}
+        chooser = Chooser(prices, self.names, self.seed)
+        most = min(self.budget, len(self.together))
         progress = Progress(self, most, tell)
         trainings.told = progress.trained
         new: list[Candidate] = []
         try:
-            while len(blocks.done) < most:
-                block, new = blocks.ask(min(self.block, most - len(blocks.done)))
+            while len(self.trained) < most:
+                new = chooser.ask(min(self.block, most - len(self.trained)))
                 trainings.run(new, self.seed)
                 self.trained |= {architecture(candidate): candidate for candidate in new}
-                blocks.tell(block)
-                progress.block(trainings)
+                for candidate in (c for one in new for c in self.together[self.names[one]]):
+                    values = self._values(trainings, candidate)
+                    chooser.tell(candidate, values[0] if values else None)
+                    self.trials.append((candidate.key(), values))
+                progress.block()
         except INTERRUPTS:
             self.interrupted = True
             done = [c for c in new if trainings.entry(c, self.seed)]
@@ -102,15 +108,6 @@ class Study:
         entry = trainings.entry(candidate, self.seed)
         assert entry is not None, "a block is told when all of it is trained"
         return self.values(entry, candidate, self.costs[candidate])
-
-    def _proposer(self) -> Proposer:
-        sizes = {c: price(cost, self.conditions.prices[0]) for c, cost in self.costs.items()}
-        if self.covers_all:
-            return Listed(sorted(sizes, key=lambda c: (sizes[c], c.key())))
-        _check_optuna()
-        every = [point.candidate for point in self.points if point.device == self.device]
-        n_values = 1 + len(self.conditions.prices)
-        return Sampler(every, n_values, self.seed, spread(sizes, self.seed))
 
 
 @dataclasses.dataclass
@@ -131,7 +128,7 @@ class Progress:
         told = f"about {number(left)} s left" if self.done < self.most else "all done"
         self.tell(f"{self.done} of {counted(self.most, 'training')}, {told}{failed}")
 
-    def block(self, trainings: Trainings) -> None:
+    def block(self) -> None:
         """A block was told: the front so far."""
         study = self.study
         told = list(dict.fromkeys(values for _, values in study.trials if values))
@@ -149,8 +146,3 @@ def _why(points: Sequence[Point]) -> str:
     """Why all are refused: how many for which reason, and one of them."""
     kinds = [f"{n} {kind}" for kind, n in count_rejected(points).items() if n]
     return f"{', '.join(kinds)}; {points[0].candidate.key()}: {points[0].cost.reason}"
-
-
-def _check_optuna() -> None:
-    if not is_installed("optuna"):
-        raise ModelError(f"choosing what to train needs optuna: {INSTALL}")

@@ -66,8 +66,6 @@
     EDGELSTM_FOUR3("r6", "r7") ".endif\n .endif\n"
 
 #define EDGELSTM_LEFT(A, L) ".if " EDGELSTM_TEXT(L) "\n lsls " A "," A ",#" EDGELSTM_TEXT(L) "\n .endif\n"
-/* Names for parts of the code, so that counts by symbol tell them apart. */
-#define EDGELSTM_PART(NAME, BEFORE) ".size " BEFORE ",.-" BEFORE "\n .type " NAME ",%function\n" NAME ":\n"
 #else
 /* Adds n columns of so many rows, 3 or 4, to their sums; returns the words behind them. */
 const int32_t *edgelstm_dsp_sums(const int32_t *w, const int16_t *in, int32_t n, int rows, int32_t *sums);

@@ -25,6 +25,8 @@
 #define EDGELSTM_ARMV7M 1
 #elif defined(__riscv) && __riscv_xlen == 32 && !defined(__riscv_32e)
 #define EDGELSTM_RV32 1
+#elif defined(__aarch64__) && defined(__ELF__) && defined(__ARM_NEON) && defined(__ARM_FEATURE_UNALIGNED)
+#define EDGELSTM_A64 1
 #endif
 #endif
 
@@ -35,6 +37,9 @@
 #define EDGELSTM_INLINE static inline
 #define EDGELSTM_KEEP(a, b) ((void)0)
 #endif
+
+/* In assembly: a name for a part of a function, so that counts by symbol tell parts apart. */
+#define EDGELSTM_PART(NAME, BEFORE) ".size " BEFORE ",.-" BEFORE "\n .type " NAME ",%function\n" NAME ":\n"
 
 /* Called where registers are few, else inlined. */
 #if defined(EDGELSTM_ARMV6M)
@@ -153,6 +158,32 @@ typedef struct {
  * work: [64 + 8 (blocks[0] + blocks[1])] */
 void edgelstm_helium_lstm_s8(const edgelstm_helium_lstm *layer, const int8_t *x, int16_t *h, int16_t *c, int16_t *work);
 void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work);
+/* For aarch64, see edgelstm_a64_lstm.c; its assembly reads these by their place. Of each gate the shift to the left before the
+ * multiplier, that to the right behind it, as a negative number, and -31 where there is one, else 32. */
+typedef struct {
+    int32_t left[4], multiplier[4], away[4], right[4];
+} edgelstm_a64_scaling;
+/* interval: 14 of a sigmoid, 15 of a tanh; input_right, output_right: negative too; sigmoid, tanh: as edgelstm_by_pairs takes them;
+ * stream: [units, and zeros up to a multiple of 4][4 + inputs + 4 + units, each up to a multiple of 4] */
+typedef struct {
+    edgelstm_a64_scaling ih, hh;
+    int32_t interval[4], input_right, cell_shift, output, output_right;
+    int16_t cell_low, cell_high, low, high;
+    int32_t inputs, units;
+    const int32_t *sigmoid, *tanh, *stream;
+    int32_t x_zero_point, h_zero_point;
+} edgelstm_a64_lstm;
+/* work: bytes of inputs and of units, each up to a multiple of 4 */
+void edgelstm_a64_lstm_s8(const edgelstm_a64_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
+/* stream: [blocks][four groups of rows], see edgelstm_a64_rows.c */
+typedef struct {
+    const int32_t *stream;
+    int32_t columns, blocks;
+} edgelstm_a64_rows;
+/* v: [columns], that fit into bytes; y: [16 blocks]; work: bytes of columns, up to a multiple of 4 */
+void edgelstm_a64_rows_s8(const edgelstm_a64_rows *layer, const int16_t *v, int16_t *y, int32_t *work);
+/* v: [columns]; work: as many up to a multiple of 4 */
+void edgelstm_a64_rows_s16(const edgelstm_a64_rows *layer, const int16_t *v, int16_t *y, int16_t *work);
 
 /* ---- float32 */
 

@@ -3,7 +3,6 @@
 import pathlib
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks import against
@@ -52,12 +51,3 @@ def test_a_tree_without_the_package_is_not_compared_with_another_one(
     (folder / "edgelstm").rmdir()
     with pytest.raises(SystemExit, match="Python imports"):
         against.Child(folder, (1, 2))
-
-
-def test_the_interval_holds_the_median_and_narrows_with_rounds() -> None:
-    ratios = np.random.default_rng(1).normal(1, 0.1, 400)
-    few, many = against.interval(ratios[:25]), against.interval(ratios)
-    # 1.96 * 1.253 * 0.1 / sqrt(400): what a median of normal values is uncertain by.
-    assert many[1] - many[0] == pytest.approx(2 * 0.01228, rel=0.4)
-    assert few[0] < many[0] < np.median(ratios) < many[1] < few[1]
-    assert against.interval(np.full(9, 0.9)) == pytest.approx((0.9, 0.9))

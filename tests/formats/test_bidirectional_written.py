@@ -16,8 +16,9 @@ from edgelstm.execution import session
 from edgelstm.formats import AnyNetwork, encode, facts, read, write
 from edgelstm.formats.description import describe, named_arrays
 from edgelstm.formats.tflite.chain import BOTH_DIRECTIONS
-from edgelstm.formats.tflite.model import Operator
-from edgelstm.formats.tflite.unpack import unpack
+from edgelstm.formats.tflite.model import Operator, one_graph
+from edgelstm.formats.tflite.pack import pack
+from edgelstm.formats.tflite.unpack import default_options, unpack
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -25,7 +26,7 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.verifier import verify
 from tests.networks import bidirectional_network, random_input
 from tests.present import expected_status
-from tests.tflite_files import chain, graph_of, read_bytes, refusal
+from tests.tflite_files import chain, constant, edited, graph_of, read_bytes, refusal
 
 TOLERANCE = 1e-5  # float32 sums in another order
 run = functools.partial(session.run, engine="reference")  # compiles nothing
@@ -160,6 +161,20 @@ def test_the_operators_of_others_may_come_in_another_order(tmp_path: Path) -> No
         assert np.array_equal(run(got, x), run(expected, x))
 
 
+def test_operators_in_an_order_in_which_none_can_run_are_refused(tmp_path: Path) -> None:
+    there, turned, back, turned_back, joined = operators_of("float32")
+    for order in (
+        (turned, turned_back, back, there, joined),
+        (turned, back, turned_back, joined, there),
+    ):
+        (y,) = joined.outputs
+        assert y is not None
+        x = turned.inputs[0]
+        assert x is not None
+        content = pack(one_graph(x, y, order, ""))
+        assert "behind an operator that reads its result" in refusal(content, tmp_path)
+
+
 def test_five_operators_that_are_not_both_directions_are_refused(tmp_path: Path) -> None:
     there, turned, back, turned_back, joined = operators_of("float32")
     swapped = dataclasses.replace(joined, inputs=joined.inputs[::-1])
@@ -180,6 +195,60 @@ def test_five_operators_that_are_not_both_directions_are_refused(tmp_path: Path)
     relu = dataclasses.replace(joined, options={"axis": -1, "activation": 1})
     told = refusal(chain(there, turned, back, turned_back, relu), tmp_path)
     assert "CONCATENATION has an activation" in told
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_where_directions_end_may_be_read_in_front_of_the_joining(
+    precision: str, tmp_path: Path
+) -> None:
+    there, turned, back, turned_back, joined = operators_of(precision)
+    whole = read_bytes(chain(there, turned, back, turned_back, joined), tmp_path)
+    x = random_input(whole, 2, 7)
+    each = run(whole, x)
+
+    def ended(op: Operator) -> Operator:
+        (value,) = op.outputs
+        assert value is not None
+        ends = (constant([0, -1, 0]), constant([0, 0, 0]), constant([1, 1, 1]))
+        masks = {"begin_mask": 5, "end_mask": 5, "shrink_axis_mask": 2}
+        options = {**default_options("STRIDED_SLICE"), **masks}
+        last = dataclasses.replace(value, name=f"last/{value.name}", shape=(1, value.shape[-1]))
+        return Operator("STRIDED_SLICE", (value, *ends), (last,), options)
+
+    half = each.shape[-1] // 2
+    finals = np.concatenate([each[:, -1, :half], each[:, 0, half:]], 1)
+    for before, expected in (((turned_back,), each[:, -1]), ((), finals)):
+        first, second = ended(there), ended(turned_back if before else back)
+        (y,) = joined.outputs
+        assert y is not None
+        last = Operator(
+            "CONCATENATION",
+            (*first.outputs, *second.outputs),
+            (dataclasses.replace(y, shape=(1, 2 * half)),),
+            {**joined.options, "axis": 1},
+        )
+        content = chain(there, turned, back, *before, first, second, last)
+        got = run(read_bytes(content, tmp_path), x)
+        assert np.array_equal(got, expected)
+
+
+def test_an_activation_in_front_of_one_direction_alone_is_refused(tmp_path: Path) -> None:
+    there, turned, back, turned_back, joined = operators_of("float32")
+    (x, *_), (turned_x, axis) = there.inputs, turned.inputs
+    assert x is not None and turned_x is x
+    v, r = (dataclasses.replace(x, name=name) for name in "vr")
+    options = {**default_options("FULLY_CONNECTED"), "keep_num_dims": True}
+    product = Operator("FULLY_CONNECTED", (x, constant(np.eye(5), "float32")), (v,), options)
+    relu = Operator("RELU", (v,), (r,))
+    turned = dataclasses.replace(turned, inputs=(v, axis))
+    for first in (r, v):
+        one = edited(there, 0, first)
+        between = (relu,) if first is r else ()
+        content = chain(product, *between, one, turned, back, turned_back, joined)
+        if first is r:
+            assert "it is read as a part of a bidirectional layer" in refusal(content, tmp_path)
+        else:
+            assert len(read_bytes(content, tmp_path).layers) == 2
 
 
 def test_turning_another_axis_round_is_refused(tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def written(suffix: str) -> Iterator[bytes]:
                 yield path.read_bytes()
 
 
+def tflite_files(suffix: str) -> Iterator[bytes]:
+    """Of our own, and loops that TensorFlow's converter left."""
+    from tests.while_graphs import content_of
+
+    yield from written(suffix)
+    for name in ("lstm", "gru_reset_before", "rnn", "two_lstms_each_step", "bidirectional_finals"):
+        yield content_of(name)
+    yield content_of("quantized_weights")
+
+
 def onnx_files(suffix: str) -> Iterator[bytes]:
     """Of our own, and as other programs write them."""
     from tests.foreign_onnx import lstm, node, save
@@ -241,7 +251,7 @@ DOORS = {
     "h5": Door((".h5",), keras_files, mutations.hdf5, using.network),
     "onnx": Door((".onnx",), onnx_files, mutations.protobuf, using.network),
     "node": Door((".onnx",), larger_graphs, mutations.protobuf, using.node),
-    "tflite": Door((".tflite",), written, mutations.aligned, using.network),
+    "tflite": Door((".tflite",), tflite_files, mutations.aligned, using.network),
     "folder": Door((".folder",), folders, mutations.texts, using.folder),
     "calibration": Door((".npy", ".npz", ".csv"), data_files, mutations.data, using.calibration),
     "labels": Door((".npy",), label_files, mutations.data, using.labels),

@@ -109,3 +109,12 @@ def test_the_ratio_is_the_median_within_rounds() -> None:
     x = np.array([1.0, 10.0, 100.0])
     got = ratios.ratio(x, x * np.array([1.0, 2.0, 4.0]))
     assert (got.low, got.typical, got.high) == (1.0, 2.0, 4.0)
+
+
+def test_the_interval_holds_the_median_and_narrows_with_rounds() -> None:
+    values = np.random.default_rng(1).normal(1, 0.1, 400)
+    few, many = ratios.interval(values[:25]), ratios.interval(values)
+    # 1.96 * 1.253 * 0.1 / sqrt(400): what a median of normal values is uncertain by.
+    assert many.high - many.low == pytest.approx(2 * 0.01228, rel=0.4)
+    assert few.low < many.low < np.median(values) < many.high < few.high
+    assert ratios.interval(np.full(9, 0.9)).low == pytest.approx(0.9)

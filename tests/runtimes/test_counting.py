@@ -44,6 +44,10 @@ MOST_OPERATIONS = {
     ("cortex-m33", "gru", "int8"): 25_500,
     ("cortex-m4", "gru_reset_before", "int8"): 27_500,
     ("cortex-m4", "lstm", "int16x8"): 41_000,
+    ("cortex-a53", "gru", "int8"): 12_700,
+    ("cortex-a76", "gru", "int8"): 9_700,
+    ("cortex-a76", "gru_reset_before", "int8"): 12_300,
+    ("cortex-a53", "lstm", "int16x8"): 20_500,
 }
 MOST_STACK_BYTES = {"cortex": 224, "rv32im": 192}
 DSP = ("cortex-m4", "cortex-m7", "cortex-m33")

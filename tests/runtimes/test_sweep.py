@@ -24,7 +24,8 @@ from tests.runtimes.sweep import values_that_differ
 skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
 EMULATED = [name for name, core in CORES.items() if core.is_emulated]
-QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc")
+# A76: test_a64.py
+QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc", "cortex-a53")
 
 
 def differ(place: pathlib.Path, core: str, n: int, seed: int) -> tuple[int, int]:

@@ -128,7 +128,7 @@ def test_a_chip_that_is_too_small_is_not_ranked() -> None:
     ("wrong", "told"),
     [
         ({"precision": "int4"}, "precision 'int4' is unknown"),
-        ({"min_days": 3}, "min_days (--min-days) needs a battery"),
+        ({"min_days": 3}, "min_days needs a battery"),
         ({"budget_uj": 0}, "budget_uj is 0"),
         ({"budget_ms": float("nan")}, "budget_ms is nan"),
         ({"budget_uj": "5"}, "budget_uj is '5'"),

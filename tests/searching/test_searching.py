@@ -1,6 +1,7 @@
 """A search gives the same digest wherever trainings run, and trains nothing twice."""
 
 import json
+import linecache
 import os
 import pathlib
 import signal
@@ -298,10 +299,24 @@ def test_a_log_of_other_data_or_another_trainer_is_refused(tmp_path: pathlib.Pat
     search(trainers.SMALL, trainers.data(), train=trainers.quick, **small)
     with pytest.raises(ModelError, match="is of another data or seed, which .* --fresh"):
         search(trainers.SMALL, trainers.data(1), train=trainers.quick, **small)
-    with pytest.raises(ModelError, match="is of another trainer: .*quick, now .*raising"):
+    with pytest.raises(ModelError, match="is of another trainer: .*quick .*, now .*raising"):
         search(trainers.SMALL, trainers.data(), train=trainers.raising, **small)
     found = search(trainers.SMALL, trainers.data(1), train=trainers.quick, fresh=True, **small)
     assert found.trainings == 1
     (tmp_path / NAME).write_text("[1]\n")
     with pytest.raises(ModelError, match="is not the log of a search"):
         search(trainers.SMALL, trainers.data(), train=trainers.quick, **small)
+
+
+def test_an_edited_trainer_is_another(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from tests.searching.trainers import quick\ndef mine(*given): return quick(*given)\n"
+    (tmp_path / "my_trainer.py").write_text(source)
+    small: Any = {"budget": 1, "epochs": 1, "folder": tmp_path / "o", "train": "my_trainer:mine"}
+    assert search(trainers.SMALL, trainers.data(), **small).trainings == 1
+    assert search(trainers.SMALL, trainers.data(), **small).trainings == 0
+    del sys.modules["my_trainer"]
+    (tmp_path / "my_trainer.py").write_text(source + "# edited\n")
+    linecache.clearcache()
+    with pytest.raises(ModelError, match=r"another trainer: my_trainer:mine \(\w+\), now .*fresh"):
+        search(trainers.SMALL, trainers.data(), **small)

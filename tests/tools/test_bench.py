@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "precision": (("--precision", "int3"), "known: float32"),
     "seconds": (("--seconds", "0"), "a number above 0"),
     "no number": (("--seconds", "soon"), "--seconds"),
-    "period": (("--period-ms", "-1"), "period_ms is -1.0"),
+    "period": (("--period-ms", "-1"), "--period-ms is -1.0"),
     "device": (("--device", "rpi-6"), "device 'rpi-6' is unknown"),
     "chip": (("--device", "stm32u575"), "kind 'mcu'"),
     "cpu": (("--cpu", "4096"), "cpu is 4096"),

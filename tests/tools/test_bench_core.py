@@ -21,10 +21,10 @@ KEYS = {
 
 def test_rows_have_each_key_and_gates_add_up(tmp_path: pathlib.Path, capsys: Captured) -> None:
     path = edgelstm.write(random_network("lstm", (5, 9)), tmp_path / "net.npz")
-    words = ("bench", path, "--core", "cortex-m4", "--core", "rv32imc", "--json", "--quiet")
-    assert run(*words) == 0
+    words = ("bench", path, "--core", "cortex-m4", "--core", "rv32imc", "--core", "cortex-a76")
+    assert run(*words, "--json", "--quiet") == 0
     rows = json.loads(capsys.readouterr().out)["results"]
-    assert [row["core"] for row in rows] == ["cortex-m4", "rv32imc"]
+    assert [row["core"] for row in rows] == ["cortex-m4", "rv32imc", "cortex-a76"]
     for row in rows:
         assert set(row) >= KEYS and row["mismatches"] == 0
         assert sum(g["instructions"] for g in row["gates"]) == row["instructions_per_step"]
@@ -32,11 +32,16 @@ def test_rows_have_each_key_and_gates_add_up(tmp_path: pathlib.Path, capsys: Cap
             **{f"lstm1 {gate}": 9 * (5 + 9) for gate in "ifgo"},
             "rest": 0,
         }
-    m4, rv32 = rows
+    m4, rv32, a76 = rows
     assert m4["padding_bytes"] == 9 * 4 * (1 + 1)
     assert m4["predicted_instructions_per_step"] == pytest.approx(
         m4["instructions_per_step"],
         rel=0.05,  # odd sizes, where both sides have tails
+    )
+    streams = 12 * (4 * (8 + 12) + 32)  # units and columns in fours, and biases of both sides
+    assert a76["padding_bytes"] == streams - 4 * 9 * (5 + 9) - 9 * 32
+    assert a76["predicted_instructions_per_step"] == pytest.approx(
+        a76["instructions_per_step"], rel=0.05
     )
     assert rv32["cycles_per_step"] is None and "rv32imc" in rv32["cycles_basis"]
 

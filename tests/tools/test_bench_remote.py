@@ -1,22 +1,27 @@
 """What `bench --remote` says to a host, without one: words, wheel, and what is refused here."""
 
 import csv
+import dataclasses
 import io
 import pathlib
+import tomllib
 import zipfile
 
 import numpy as np
 import pytest
 
+from edgelstm import installed
 from edgelstm.devices.device import read_device
 from edgelstm.devices.device_file import device_text
 from edgelstm.errors import ModelError
 from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.stored import load_run
-from edgelstm.tools import bench_remote, remote, remote_host, remote_install
-from edgelstm.tools.remote_host import Done, Host, Python
+from edgelstm.tools import bench_remote, remote, remote_host, remote_install, remote_offline
+from edgelstm.tools.remote_host import Host, Python
 from tests.tools.test_bench import RECORDED
 from tests.tools.test_cli import Captured, run
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def test_options_become_words_and_files(
@@ -94,12 +99,51 @@ def test_the_first_interpreter_that_is_new_enough_is_taken() -> None:
     assert remote_host.chosen(Host("pi", ()), found).path == "/usr/bin/12"
 
 
-def test_a_host_without_an_index_is_asked_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = b"ERROR: No matching distribution found for numpy>=1.26"
-    failed = Done(1, b"", said)
-    monkeypatch.setattr(Host, "try_run", lambda self, script: failed)
-    with pytest.raises(ModelError, match="^pi: ERROR: No matching.*reach a package index"):
-        remote_install._install(Host("pi", ()), "python", "edgelstm.whl")
+PI = Python("/usr/bin/python3", (3, 11), 64, True, "aarch64", (2, 36))
+
+
+@pytest.mark.parametrize(
+    ("python", "has_uv", "told"),
+    [
+        (PI, False, 'uv, which resolves packages for it, is not .* install "edgelstm.remote."'),
+        (dataclasses.replace(PI, machine="riscv64"), True, "has riscv64 with glibc 2.36; wheels"),
+        (dataclasses.replace(PI, glibc=(0, 0)), True, "has aarch64 with glibc 0.0; wheels are"),
+    ],
+)
+def test_what_cannot_be_resolved_for_a_host_is_one_line(
+    python: Python, has_uv: bool, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_offline, "is_installed", lambda package: has_uv)
+    with pytest.raises(ModelError, match=f"^pi reaches no package index.*{told}"):
+        remote_offline.resolved("pi", "numpy", python)
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = ("runtimes", "joulescope", "gpio", "search")
+
+
+def test_wheels_are_those_of_the_host(tmp_path: pathlib.Path) -> None:
+    python = dataclasses.replace(PI, version=(3, 13))
+    found = remote_offline.downloaded("pi", ["markupsafe==3.0.3", "six==1.17.0"], python, tmp_path)
+    assert [path.name.partition("-cp313-manylinux")[0] for path in found] == [
+        "markupsafe-3.0.3-cp313",
+        "six-1.17.0-py2.py3-none-any.whl",
+    ]
+    assert "aarch64" in found[0].name
+    with pytest.raises(ModelError, match="^pi: its packages cannot be downloaded here: ERROR: "):
+        remote_offline.downloaded("pi", ["numba==0.1.99"], python, tmp_path)
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13])
+def test_uv_finds_a_wheel_of_everything_for_64_bit_boards(minor: int) -> None:
+    if not installed.is_installed("uv"):
+        pytest.skip(installed.install_line("uv"))
+    extras = [line for extra in EXTRAS for line in PROJECT["optional-dependencies"][extra]]
+    python = dataclasses.replace(PI, version=(3, minor))
+    found = remote_offline.resolved("pi", "\n".join([*PROJECT["dependencies"], *extras]), python)
+    names = {line.partition("==")[0] for line in found}
+    expected = {"numpy", "numba", "onnx", "onnxruntime", "ai-edge-litert", "torch", "gpiod"}
+    assert names >= expected | {"joulescope"} and "tflite-micro" not in names
 
 
 def test_a_network_is_sent_as_it_is_read(tmp_path: pathlib.Path) -> None:

@@ -75,7 +75,7 @@ ERRORS: dict[str, str] = {
     "export int8.npz --precision hybrid": "int8.npz: the file is in int8 already, and --precision "
     "is hybrid; give the float32 network",
     "profile int8.npz --precision float32": "int8.npz: the file is in int8 already",
-    "profile --sleep deep": "sleep and battery need period_ms (--period-ms)",
+    "profile --sleep deep": "sleep and battery need --period-ms",
     "profile --cell lstm --cell gru --input 5 --hidden 8": "--cell is given twice; it takes one "
     "value: give one",
     "export net.npz --steps 3 --steps=4": "--steps is given twice",

@@ -34,21 +34,21 @@ WRONG = {
     "export net.pt --formats tflite,h5": "files of type '.h5' are not written",
     "export net.pt --precision int4": "precision 'int4' is unknown; known: float32, int8, "
     "int16x8, hybrid",
-    "export net.pt --steps 0": "steps is 0; it must be from 1 to 100,000",
-    "export net.pt --steps 5 --streaming": "steps is 5; it must be 1, or left out",
+    "export net.pt --steps 0": "--steps is 0; it must be from 1 to 100,000",
+    "export net.pt --steps 5 --streaming": "--steps is 5; it must be 1, or left out",
     "export net.pt --head first": "head is 'first'; last or each is needed",
     "profile net.pt --head first": "head is 'first'; last or each is needed",
     "profile net.pt --device stm32": "device 'stm32' is unknown",
     "profile net.pt --precision int4": "precision 'int4' is unknown",
-    "profile net.pt --steps 0": "steps is 0; a whole number of at least 1 is needed",
+    "profile net.pt --steps 0": "--steps is 0; a whole number of at least 1 is needed",
     "profile net.pt --kernels fast": "kernels 'fast' is unknown; known: tflm",
     "profile net.pt --clock-mhz 0": "runs at up to 160 MHz, not 0.0 MHz",
     "profile net.pt --cores 0": "cores is 0",
     "profile net.pt --device rpi-5 --device stm32u575 --cores 4": "cores is 4",
-    "profile net.pt --period-ms 0": "period_ms is 0.0; a number above 0 is needed",
+    "profile net.pt --period-ms 0": "--period-ms is 0.0; a number above 0 is needed",
     "profile net.pt --period-ms 9 --sleep light": "sleep 'light' is unknown",
     "profile net.pt --period-ms 9 --battery aa": "battery is 'aa'",
-    "profile net.pt --battery cr2032": "need period_ms",
+    "profile net.pt --battery cr2032": "need --period-ms",
 }
 
 

@@ -1,5 +1,6 @@
 """`bench --remote` against an ssh server on 127.0.0.1; installed for real once, for all tests."""
 
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -10,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 import edgelstm
+from edgelstm import installed
 from edgelstm.errors import ModelError
 from edgelstm.measurement.results import Run
-from edgelstm.tools import remote, remote_host, remote_install
+from edgelstm.tools import remote, remote_host, remote_install, remote_offline
 from edgelstm.tools.remote_host import Host, Python
 from tests.networks import random_network
 from tests.tools import sshd
@@ -168,7 +170,7 @@ def test_an_interrupt_brings_what_was_measured(client: pathlib.Path) -> None:
     assert found.interrupted and found.results[0].timing.rounds >= 1
 
 
-OLD = 'echo "python=/usr/bin/$(basename "$0") 3.9 64 1"'
+OLD = 'echo "python=/usr/bin/$(basename "$0") 3.9 64 1 aarch64 2.31"'
 PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11", "python3", "python")
 
 
@@ -183,7 +185,11 @@ def test_an_old_python_is_said(server: Server, host: Host) -> None:
     ("program", "text", "told"),
     [
         ("df", "echo '/dev/sda 9 9 1024 1% /'", "here has 1 MiB free at home; 900 are needed"),
-        ("python3.14", 'echo "python=/usr/bin/p 3.14 32 1"', "has 32 bits, for which numba"),
+        (
+            "python3.14",
+            'echo "python=/usr/bin/p 3.14 32 1 armv7l 2.36"',
+            "has 32 bits, for which numba",
+        ),
     ],
 )
 def test_what_does_not_suffice_is_said_before_anything_is_written(
@@ -211,6 +217,43 @@ def test_without_ensurepip_pip_is_that_of_this_machine(server: Server, host: Hos
     bare = Python(python.path, python.version, python.bits, has_pip=False)
     remote_install._make_environment(host, bare, folder)
     assert host.run(f"{folder}/env/bin/python -m pip --version").startswith(b"pip ")
+
+
+# Nothing answers at the address of the index; what else this machine is set up with is off.
+NO_INDEX = "[global]\nindex-url = http://127.0.0.1:1/simple\nextra-index-url =\nfind-links =\n"
+
+SMALL = f"""Metadata-Version: 2.1
+Name: edgelstm
+Version: {importlib.metadata.version("edgelstm")}
+Provides-Extra: runtimes
+Requires-Dist: markupsafe; extra == "runtimes"
+"""
+
+
+def test_without_an_index_packages_are_brought_from_here(
+    server: Server, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed.is_installed("uv"):
+        pytest.skip(installed.install_line("uv"))
+    (python, *_) = remote_host.probe(host).pythons
+    folder, said = f"{server.home}/away", list[str]()
+    host.run(f"mkdir -p {folder} ~/.config/pip")
+    remote_install._make_environment(host, python, folder)
+    host.put(NO_INDEX.encode(), f"{server.home}/.config/pip/pip.conf")
+    own = f"{folder}/env/bin/python"
+    try:
+        assert not remote_offline.reaches_index(host, own)
+        # A small wheel in place of edgelstm's, whose dependencies are 150 MB.
+        monkeypatch.setattr(remote_install, "_package", lambda: [("edgelstm/__init__.py", b"")])
+        monkeypatch.setattr(remote_install, "metadata", lambda: SMALL)
+        name, content = remote_install.wheel()
+        host.put(content, f"{folder}/{name}")
+        remote_offline.install(host, python, (own, f"{folder}/{name}", content), said.append)
+    finally:
+        host.run("rm ~/.config/pip/pip.conf")
+    assert said == ["here reaches no package index: packages are downloaded here and copied"]
+    host.run(f"{own} -c 'import edgelstm, markupsafe' && test ! -e {folder}/wheels")
+    assert remote_offline.reaches_index(host, own)
 
 
 CANNOT = {

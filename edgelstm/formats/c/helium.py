@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.formats.c.calls import Call
-from edgelstm.formats.c.dsp import LARGEST_SUM, sigmoid_pairs_of_d, tanh_pairs
+from edgelstm.formats.c.dsp import LARGEST_SUM
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import Numbers, largest_sum
+from edgelstm.formats.c.pairs import pair_table
 from edgelstm.quantization.operations import Rescale
 
 KERNEL = "edgelstm_helium_lstm.c"
@@ -72,10 +73,7 @@ def _n_blocks(numbers: Numbers) -> tuple[int, int]:
 
 def _fields(layer: Layer, numbers: Numbers, weight: str, bias: str) -> tuple[str, ...]:
     """The initializer of an `edgelstm_helium_lstm`, field by field."""
-    tables = [
-        layer.constants.array(f"{kind}_512", made(), is_table=True)
-        for kind, made in (("sigmoid", sigmoid_pairs_of_d), ("tanh", tanh_pairs))
-    ]
+    tables = [pair_table(layer.constants, kind) for kind in ("sigmoid", "tanh")]
     rescales = [numbers.rescales(side) for side in SIDES]
     rights = [[_right(by) for by in side] for side in rescales]
     each = (

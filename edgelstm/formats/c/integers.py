@@ -17,8 +17,10 @@ from edgelstm.quantization.operations import Lowered, Product
 
 AFFINE = "edgelstm_affine.c"
 
-# Appends the products of a stage; gives the value and place of each result.
-Products = Callable[[Layer, Sequence[Product], Lowered], dict[str, tuple[str, int, int]]]
+# Result of a product to a vector, the elements of a unit in it, and its own.
+Places = dict[str, tuple[str, int, int]]
+# Appends the products of a stage; gives where each result lies.
+Products = Callable[[Layer, Sequence[Product], Lowered], Places]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +56,13 @@ def append_integers(layer: Layer, lowered: Lowered, way: Way) -> str:
     return layer.named(lowered.output.name)
 
 
-def one_by_one(
-    layer: Layer, ops: Sequence[Product], lowered: Lowered
-) -> dict[str, tuple[str, int, int]]:
+def reads_bytes(op: Product, lowered: Lowered) -> bool:
+    """Whether its input is x or a state of int8, whose zero points are 0 where products do so."""
+    small = {s.name for s in (lowered.input, *lowered.states) if s.type == "int8"}
+    return op.args[0].removesuffix("_wide") in small
+
+
+def one_by_one(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Places:
     """Products in plain C, each with a result of its own."""
     for op in ops:
         _product(layer, op)

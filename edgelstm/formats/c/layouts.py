@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgelstm.formats.c.calls import Constants
-from edgelstm.formats.c.dsp import append_dsp, dsp_refusal, sigmoid_pairs_of_d, tanh_pairs
+from edgelstm.formats.c.a64 import a64_refusal, append_a64
+from edgelstm.formats.c.a64_rows import append_a64_rows
+from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
 from edgelstm.formats.c.helium import append_helium, helium_refusal
 from edgelstm.formats.c.integers import Way, append_integers, one_by_one
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import Numbers, lstm_fields, lstm_refusal, numbers_of, own_call
 from edgelstm.formats.c.numbers import small_table
+from edgelstm.formats.c.pairs import pairs
 from edgelstm.formats.c.rows import append_rows
 from edgelstm.quantization.operations import Lowered
 
@@ -39,21 +41,17 @@ def append_lstm(layer: Layer, lowered: Lowered, layout: str) -> str:
 
 def append_operations(layer: Layer, lowered: Lowered, layout: str) -> str:
     """The calls of a layer by its list; returns the name of its output in the whole network."""
-    layer.part.why = f"its list of operations: {WHY_OPERATIONS.get(layout, 'plain C')}"
+    layer.part.why = f"its list of operations: {IN_ASSEMBLY if layout in WAYS else 'plain C'}"
     return append_integers(layer, lowered, WAYS.get(layout, PLAIN))
 
 
-def pairs(constants: Constants, kind: str, value: str, shift: int) -> str:
-    """Sigmoid or tanh of a value in 2**(shift - 12), from 512 pairs of slope and offset."""
-    made, bits = PAIRS[kind]
-    table = constants.array(f"{kind}_512", made(), is_table=True)
-    return f"edgelstm_by_pairs({table}, edgelstm_tripled({value}, {shift}), {bits})"
-
-
-PAIRS = {"sigmoid": (sigmoid_pairs_of_d, 9), "tanh": (tanh_pairs, 8)}
 PLAIN = Way(one_by_one, small_table, at_once=False)
-WAYS = dict.fromkeys(("dsp", "helium"), Way(append_rows, pairs, at_once=True))
-WHY_OPERATIONS = dict.fromkeys(WAYS, "products in assembly, matrices that read one vector at once")
+WAYS = {
+    "dsp": Way(append_rows, pairs, at_once=True),
+    "helium": Way(append_rows, pairs, at_once=True),
+    "a64": Way(append_a64_rows, pairs, at_once=True),
+}
+IN_ASSEMBLY = "products in assembly, matrices that read one vector at once"
 
 
 def _columns(layer: Layer, numbers: Numbers) -> None:
@@ -84,10 +82,12 @@ LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {
     "helium": append_helium,
     "words": _words,
     "words128": functools.partial(_words, offset=128),
+    "a64": append_a64,
 }
 REFUSALS: dict[str, Callable[[Numbers], str | None]] = {
     "dsp": dsp_refusal,
     "helium": helium_refusal,
+    "a64": a64_refusal,
 }
 WHY = {
     PORTABLE: "plain C for any core, of each input value the four gates of a unit",
@@ -95,4 +95,5 @@ WHY = {
     "helium": "sixteen columns at once, products in assembly",
     "words": "inputs as words, eight columns to a turn",
     "words128": "inputs as words, eight columns to a turn, weights without a sign",
+    "a64": "four units at a time, all of a step in assembly",
 }

@@ -180,7 +180,7 @@ class Loop:
             return value
         vector, stride, offset = self.plan.places.get(value, (value, 1, 0))
         named = self.layer.named(vector)
-        at = "k" if stride == 1 else f"{stride} * k" + (f" + {offset}" if offset else "")
+        at = ("k" if stride == 1 else f"{stride} * k") + (f" + {offset}" if offset else "")
         self._vectors.add(named)
         local = value if value in self.plan.places else f"old_{value}"
         self._read[local] = f"{{{named} @ {at}}}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.formats.c.calls import Call
-from edgelstm.formats.c.integers import one_by_one
+from edgelstm.formats.c.integers import Places, one_by_one, reads_bytes
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.numbers import INT16
 from edgelstm.formats.c.winograd import Int64s, less_correction, padded, wide_words, words
@@ -25,8 +25,6 @@ MULTIPLIED = 16  # bits that SMLAWB takes off a product
 LARGEST = {False: 2**7, True: 2**15}  # of an input, by whether it has 16 bits
 MOST_RIGHT = 30
 MOST_COLUMNS = 2000  # beyond, the size is no immediate of an instruction
-
-Places = dict[str, tuple[str, int, int]]
 
 
 def append_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Places:
@@ -42,7 +40,7 @@ def append_rows(layer: Layer, ops: Sequence[Product], lowered: Lowered) -> Place
         fast = [op for op in fast if op not in alone]
         groups = [fast[k : k + MOST_GATES] for k in range(0, len(fast), MOST_GATES)]
         for chosen in (*groups, *([op] for op in alone)):
-            places |= _blocks(layer, chosen, wide=_is_wide(chosen[0], lowered))
+            places |= _blocks(layer, chosen, wide=not reads_bytes(chosen[0], lowered))
     return places
 
 
@@ -61,15 +59,9 @@ def is_exact(op: Product, lowered: Lowered) -> bool:
     if op.weight.shape[1] > MOST_COLUMNS or right > MOST_RIGHT:
         return False
     bias = 0 if op.bias is None else np.abs(op.bias)
-    most = LARGEST[_is_wide(op, lowered)]
+    most = LARGEST[not reads_bytes(op, lowered)]
     largest = (most * np.abs(op.weight.astype(np.int64)).sum(1) + bias).max()
     return int(largest) << left < 2**31
-
-
-def _is_wide(op: Product, lowered: Lowered) -> bool:
-    """Whether its input is neither x nor a state of int8."""
-    small = {s.name for s in (lowered.input, *lowered.states) if s.type == "int8"}
-    return op.args[0].removesuffix("_wide") not in small
 
 
 def _shifts(op: Product) -> tuple[int, int]:

@@ -65,6 +65,29 @@ def read_lstm(op: Operator, name: str) -> Direction | QuantizedDirection:
     return layer
 
 
+def read_rnn(op: Operator, name: str) -> Direction:
+    """The layer of a float32 UNIDIRECTIONAL_SEQUENCE_RNN; `ModelError` for other variants."""
+    x, weights, recurrent, bias, state = (*op.inputs, *(None,) * 5)[:5]
+    activation = _activation(op)
+    if len(op.inputs) != 5 or activation not in ("TANH", "RELU"):
+        raise ModelError(
+            f"it has {len(op.inputs)} inputs and the activation {activation}; five, with TANH or "
+            "RELU, are read"
+        )
+    ih, hh = _constant(weights, "weight_ih", 2), _constant(recurrent, "weight_hh", 2)
+    added, hidden = _constant(bias, "bias", 1), ih.shape[0]
+    _check_shape(hh, (hidden, hidden))
+    _check_shape(added, (hidden,))
+    if _precision(_present(x, "x"), [ih, hh], [added]) != "float32":
+        raise ModelError("its weights are int8; float32 is read")
+    _check_state(_present(state, "state h"), "h", "float32", hidden)
+    weight_ih, weight_hh, total = (np.array(t.data, np.float32) for t in (ih, hh, added))
+    zeros = np.zeros_like(total)
+    return Direction(
+        name, "rnn", weight_ih, weight_hh, total, zeros, nonlinearity=activation.lower()
+    )
+
+
 READS = {"MEAN": "mean", "REDUCE_MAX": "max"}
 
 

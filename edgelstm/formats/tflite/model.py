@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 MOST_OPERATORS = 1000  # of a file
 SERVING, RESET = "serving_default", "reset"  # keys of signatures
+WAY_OUT = "give the model as Keras saves it: model.save('net.keras')"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class Tensor:
         scale, zero_point: ``real = scale * (integer - zero_point)``; scale None for real values.
         data: The constant, of `shape` and `type`; None for what is computed.
         is_variable: It keeps its values from one call to the next.
-        per_channel: The file gives several scales; `scale` is the first.
+        channels: Scale of each entry of an axis, `scale` being the first; None: one for all.
+        channel_axis: That axis.
         sparse: The file lists non-zero values alone.
     """
 
@@ -32,8 +35,14 @@ class Tensor:
     zero_point: int = 0
     data: NDArray[Any] | None = None
     is_variable: bool = False
-    per_channel: bool = False
+    channels: NDArray[np.float32] | None = None
+    channel_axis: int = 0
     sparse: bool = False
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether the file gives several scales."""
+        return self.channels is not None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
 from edgelstm.formats.signature import FileFacts
-from edgelstm.formats.tflite.chain import Chain, append, append_directions, directions_at
+from edgelstm.formats.tflite.branches import append_directions, starts
+from edgelstm.formats.tflite.chain import Chain, append
 from edgelstm.formats.tflite.metadata import KEY
-from edgelstm.formats.tflite.model import Graph, Tensor, operator_names
+from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor, operator_names
 from edgelstm.formats.tflite.read_composed import Composed, read_composed
 from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import parts
@@ -28,8 +29,8 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
     """The network of a .tflite file.
 
     Args:
-        path: Fused LSTMs (float32, hybrid or int8) and dense layers, batch 1; or step graphs
-            as edgelstm writes them.
+        path: Fused LSTMs, loops that TensorFlow's converter left of recurrent layers, and dense
+            layers, batch 1; or step graphs as edgelstm writes them.
         asked: What the caller knows of the file, which states all of it itself.
 
     Returns:
@@ -45,7 +46,7 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
         if KEY in model.metadata:
             network = _composed(data).network
         else:
-            network = _network(model.graphs[0], MOST_SHARING * len(data))
+            network = _network(_with_loops(model, data), MOST_SHARING * len(data))
         check_stated(network, asked)
     return network
 
@@ -58,10 +59,23 @@ def read_facts(path: pathlib.Path) -> FileFacts:
         if KEY in model.metadata:
             return _composed(data).facts
         x, y = _ends(model.graphs[0])
-        steps, names = _steps(x), operator_names(model)
-        streaming = steps == 1 and "REVERSE_V2" not in names
-        has_softmax = "SOFTMAX" in names
-        return FileFacts(steps, x.type, y.type, streaming, has_softmax, operators=names)
+        steps, names = _steps(x), operator_names(_with_loops(model, data))
+        starts_anew = "WHILE" in names
+        streaming = steps == 1 and "REVERSE_V2" not in names and not starts_anew
+        return FileFacts(
+            steps,
+            x.type,
+            y.type,
+            streaming,
+            has_softmax="SOFTMAX" in names,
+            operators=names,
+            starts_anew=starts_anew,
+        )
+
+
+def _with_loops(model: Model, data: bytes) -> Model:
+    """With every graph, where the first one names others."""
+    return unpack(data, every_graph=True) if "WHILE" in operator_names(model) else model
 
 
 def _composed(data: bytes) -> Composed:
@@ -90,29 +104,53 @@ def _ends(graph: Graph) -> tuple[Tensor, Tensor]:
     return graph.inputs[0], graph.outputs[0]
 
 
-def _network(graph: Graph, most_bytes: int) -> Network | QuantizedNetwork:
+def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
+    graph = model.graphs[0]
     x, y = _ends(graph)
     steps = _steps(x)
-    chain = Chain(x, steps, steps, x.shape[-1])
-    k = 0
-    while k < len(graph.operators):
-        directions = directions_at(graph.operators[k : k + 5], chain.value)
-        link = directions or graph.operators[k : k + 1]
-        inputs = [t for op in link for t in op.inputs if t is not None]
-        most_bytes -= sum(t.data.nbytes for t in inputs if t.data is not None)
-        with _named(f"operator {k} ({link[0].name})"):
+    chain = Chain(x, steps, steps, x.shape[-1], graphs=model.graphs, readers=_readers(graph))
+    places = {id(op): k for k, op in enumerate(graph.operators)}
+    done: set[int] = set()
+    for k, op in enumerate(graph.operators):
+        if k in done:
+            continue
+        with _named(f"operator {k} ({op.name})"):
+            most_bytes -= _named_bytes(model, op)
             if most_bytes < 0:
                 raise ModelError("the operators so far name the same constants again and again")
-            if directions:
-                append_directions(chain, directions)
+            if both := starts(chain):
+                for branch in append_directions(chain, both):
+                    numbers = [places[id(one)] for one in branch]
+                    if numbers != sorted(numbers):
+                        raise ModelError("it stands behind an operator that reads its result")
+                    done |= set(numbers)
             else:
-                append(chain, link[0])
-        k += len(link)
+                append(chain, op)
     if chain.value is not y:
         raise ModelError(
             f"the result is tensor '{y.name}', which is not what the last operator computes"
         )
     return _assembled(chain)
+
+
+def _readers(graph: Graph) -> dict[int, list[Operator | None]]:
+    """By identity of a tensor: each operator that reads it, once, and None for the graph's end."""
+    found: dict[int, list[Operator | None]] = {}
+    for op in graph.operators:
+        for place in {id(tensor) for tensor in op.inputs if tensor is not None}:
+            found.setdefault(place, []).append(op)
+    for tensor in graph.outputs:
+        found.setdefault(id(tensor), []).append(None)
+    return found
+
+
+def _named_bytes(model: Model, op: Operator) -> int:
+    """Of the constants that an operator names, or the body of its loop, as real values."""
+    ops = [op]
+    if op.name == "WHILE" and 0 < op.options["body_graph"] < len(model.graphs):
+        ops += model.graphs[op.options["body_graph"]].operators
+    constants = [t.data for one in ops for t in one.inputs if t is not None and t.data is not None]
+    return sum(max(data.nbytes, 4 * data.size) for data in constants)
 
 
 def _steps(x: Tensor) -> int:
@@ -145,5 +183,5 @@ def _assembled(chain: Chain) -> Network | QuantizedNetwork:
     if not reads:
         layers = reading(chain.layers, last_step=chain.last_step)
     if "float32" in kinds.values() or not kinds:
-        return Network(layers)
+        return Network(layers, tuple(chain.notes))
     return QuantizedNetwork(layers, dropped_softmax=chain.dropped_softmax)

@@ -60,6 +60,7 @@ OPTIONS = {  # operator -> (tag in the union of option tables, name of the table
     "SUB": (28, "SubOptions"),
     "SUM": (27, "ReducerOptions"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (71, "LstmOptions"),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (31, "SequenceRnnOptions"),
     "VAR_HANDLE": (111, "VarHandleOptions"),
     "WHILE": (93, "WhileOptions"),
 }
@@ -100,6 +101,7 @@ SCHEMA = {
     "Quantization": {
         "scale": Field(2, "[float32]"),
         "zero_point": Field(3, "[int64]"),
+        "quantized_dimension": Field(6, "int32"),
     },
     "Operator": {
         "opcode_index": Field(0, "uint32"),
@@ -159,6 +161,11 @@ SCHEMA = {
         "time_major": Field(3, "bool"),
         "asymmetric_quantize_inputs": Field(4, "bool"),
         "diagonal_recurrent_tensors": Field(5, "bool"),
+    },
+    "SequenceRnnOptions": {
+        "time_major": Field(0, "bool"),
+        "activation": Field(1, "int8"),
+        "asymmetric_quantize_inputs": Field(2, "bool"),
     },
     "VarHandleOptions": {"container": Field(0, "string"), "shared_name": Field(1, "string")},
     "WhileOptions": {"condition_graph": Field(0, "int32"), "body_graph": Field(1, "int32")},

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.flatbuffer import View, open_root
-from edgelstm.formats.tflite.model import MOST_OPERATORS, Graph, Model, Operator, Signature, Tensor
+from edgelstm.formats.tflite.model import (
+    MOST_OPERATORS,
+    WAY_OUT,
+    Graph,
+    Model,
+    Operator,
+    Signature,
+    Tensor,
+)
 from edgelstm.formats.tflite.schema import IDENTIFIER, OPERATORS, OPTIONS, SCHEMA, TYPES
 
 CONSTANTS = ("float32", "int8", "int16", "int32", "int64")  # types whose constants are decoded
@@ -36,7 +44,7 @@ def unpack(data: bytes, *, every_graph: bool = False) -> Model:
     if n_operators > MOST_OPERATORS:
         raise ModelError(
             f"it has {n_operators} operators, at most {MOST_OPERATORS} are read; a recurrent layer "
-            "that was unrolled over its steps is not supported, the fused LSTM operator is"
+            f"that was unrolled over its steps is not supported; {WAY_OUT}"
         )
     graphs = tuple(view.graph() for view in views)
     signatures = _signatures(root, views) if every_graph else ()
@@ -136,9 +144,10 @@ class _GraphView:
             tuple(int(n) for n in shape),
             TYPES[number] if 0 <= number < len(TYPES) else f"type {number}",
             float(scales[0]) if len(scales) else None,
-            int(zeros[0]) if len(zeros) else 0,
+            int(zeros[np.argmax(zeros != 0)]) if len(zeros) else 0,
             is_variable=view.scalar("is_variable"),
-            per_channel=len(scales) > 1 or len(zeros) > 1,
+            channels=scales if len(scales) > 1 or len(zeros) > 1 else None,
+            channel_axis=0 if quantization is None else quantization.scalar("quantized_dimension"),
             sparse=view.has("sparsity"),
         )
         stored = self.root.item("buffers", view.scalar("buffer")).numbers("data")

@@ -10,11 +10,13 @@ from edgelstm.measurement.energies import Tried
 from edgelstm.measurement.power.battery import Battery
 from edgelstm.measurement.power.csv_file import CsvFile
 from edgelstm.measurement.power.hwmon import Hwmon
+from edgelstm.measurement.power.joulescope import Joulescope
 from edgelstm.measurement.power.pmic import Pmic
 from edgelstm.measurement.power.rapl import Rapl
 from edgelstm.measurement.power.source import Source
 
 SOURCES: dict[str, Callable[[], Source]] = {
+    "joulescope": Joulescope,
     "pmic": Pmic,
     "hwmon": Hwmon,
     "rapl": Rapl,

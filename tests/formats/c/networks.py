@@ -2,7 +2,7 @@
 
 import pathlib
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,24 +45,30 @@ def every_head() -> Iterator[tuple[str, AnyNetwork]]:
 def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
     """Networks with the weights of each core, whose plain C reads them here.
 
-    Random integer LSTMs, and every cell in the form of operations.
+    Random integer LSTMs, and cells in the form of operations: every one where rows are rescaled in
+    blocks of their gates.
     """
     for name, network in every_cell():
         if network.input is not None:
             yield f"{name}_dsp", network, "cortex-m4"
+            if name.startswith("gru"):
+                yield f"{name}_a64", network, "cortex-a53"
     rng = np.random.default_rng(3)
-    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55"):
+    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55", "cortex-a53"):
         for k in range(9):
             network = lstm_of(random_case(rng), rng)
             yield f"{core.replace('-', '')}_{k}", network, core
 
 
 def in_one_program(
-    folder: pathlib.Path, networks: Iterable[tuple[Any, ...]], words: Iterable[str]
+    folder: pathlib.Path,
+    networks: Iterable[tuple[Any, ...]],
+    words: Iterable[str],
+    emulator: Sequence[str] = (),
 ) -> str:
     """What the tests of all these folders print, compiled together; `words` call the compiler.
 
-    `networks`: name, network, and a core if it is for one.
+    `networks`: name, network, and a core if it is for one; `emulator` runs the program.
     """
     sources: dict[str, pathlib.Path] = {}
     includes, mains = [], []
@@ -83,6 +89,6 @@ def in_one_program(
     program = folder / "program"
     compiled = [*words, *includes, "-o", program, whole, *sources.values()]
     subprocess.run([str(word) for word in compiled], check=True, timeout=300)
-    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*emulator, program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

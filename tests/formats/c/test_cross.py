@@ -1,4 +1,4 @@
-"""Folders in the GNU compiler for Cortex-M, which has another assembler, and in cppcheck."""
+"""Folders in the GNU compilers for Cortex-M and aarch64, which have another assembler; cppcheck."""
 
 import pathlib
 import re
@@ -6,16 +6,24 @@ import shutil
 import subprocess
 from typing import Any
 
+import numpy as np
 import pytest
 
 import edgelstm
 from edgelstm.devices.cores import CORES
-from tests.formats.c.networks import WARNINGS
+from tests.formats.c.networks import WARNINGS, in_one_program
+from tests.integer_lstms import lstm_of, random_case
 from tests.networks import random_input, random_network
 
-GCC = "arm-none-eabi-gcc"
-# gcc 12 does not know the Cortex-M85.
-ARM = [name for name, core in CORES.items() if core.gcc.startswith("-mthumb") and core.board]
+# Family of a core to its compiler and Debian's package.
+GCC = {
+    "thumb": ("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
+    "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+}
+# gcc 12 does not know the Cortex-M85; of a Cortex-A72 it compiles what it does of a Cortex-A53.
+NOT_TRIED = ("cortex-m85", "cortex-a72")
+KNOWN = [name for name, core in CORES.items() if core.family in GCC and name not in NOT_TRIED]
+QEMU = {"cortex-a53": "cortex-a53", "cortex-a76": "max"}  # QEMU 7.2 has no Cortex-A76
 # A size in a file's loop, tails of one to three columns, a layer behind another.
 NETWORKS = {
     "lstm int8": ("lstm", (300, 6, 3), "int8"),
@@ -42,23 +50,49 @@ def folders(place: pathlib.Path, core: str) -> list[pathlib.Path]:
     return found
 
 
-@pytest.mark.skipif(not shutil.which(GCC), reason="apt-get install gcc-arm-none-eabi")
-@pytest.mark.parametrize("core", ARM)
+def gcc_for(core: str) -> str:
+    """The compiler; skips the test without it."""
+    name, package = GCC[CORES[core].family]
+    if not shutil.which(name):
+        pytest.skip(f"apt-get install {package}")
+    return name
+
+
+@pytest.mark.parametrize("core", KNOWN)
 def test_the_gnu_compiler_takes_every_file_without_a_warning(
     tmp_path: pathlib.Path, core: str
 ) -> None:
+    compiler = gcc_for(core)
     for path in folders(tmp_path, core):
-        words = [GCC, *CORES[core].gcc.split(), *WARNINGS, "-O2", f"-I{path / 'src'}", "-c"]
+        words = [compiler, *CORES[core].gcc.split(), *WARNINGS, "-O2", f"-I{path / 'src'}", "-c"]
         sources = map(str, (path / "src").glob("*.c"))
         subprocess.run([*words, *sources], cwd=path, check=True, timeout=120)
 
 
+@pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="apt-get install qemu-user")
+@pytest.mark.parametrize("core", QEMU)
+def test_what_the_gnu_compiler_makes_for_raspberry_pis_is_the_reference_in_qemu(
+    tmp_path: pathlib.Path, core: str
+) -> None:
+    rng = np.random.default_rng(5)
+    networks = [(f"n{k}", lstm_of(random_case(rng), rng), core) for k in range(12)]
+    gru = random_network("gru_reset_before", (5, 17), outputs=3)
+    for precision in ("int8", "int16x8"):
+        q = edgelstm.quantize(gru, random_input(gru, 2, 9), precision)
+        networks.append((f"gru_{precision}x", q, core))
+    words = [gcc_for(core), *CORES[core].gcc.split(), *WARNINGS, "-O2", "-static"]
+    said = in_one_program(tmp_path, networks, words, ["qemu-aarch64", "-cpu", QEMU[core]])
+    assert len(said.splitlines()) == len(networks)
+    assert all(line.startswith("0 of ") for line in said.splitlines())
+
+
 @pytest.mark.skipif(not shutil.which("cppcheck"), reason="apt-get install cppcheck")
-def test_cppcheck_finds_nothing(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-a53"])
+def test_cppcheck_finds_nothing(tmp_path: pathlib.Path, core: str) -> None:
     flags = ["--std=c99", "--quiet", "--error-exitcode=1"]
     flags += ["--enable=warning,style,performance,portability"]
     flags += [f"--suppress={rule}" for rule in NOT_HELD]
-    for path in folders(tmp_path, "cortex-m4"):
+    for path in folders(tmp_path, core):
         words = ["cppcheck", *flags, f"-I{path / 'src'}", str(path / "src")]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 import edgelstm
 from edgelstm.cells import CELLS
-from edgelstm.formats.c.dsp import sigmoid_pairs_of_d, tanh_pairs
 from edgelstm.formats.c.loops import schedule
+from edgelstm.formats.c.pairs import sigmoid_pairs_of_d, tanh_pairs
 from edgelstm.quantization import fixedpoint
 from edgelstm.quantization.fixedpoint import INT16, Int64s
 from edgelstm.quantization.lower import lower

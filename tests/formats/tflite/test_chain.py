@@ -76,9 +76,9 @@ def test_sixteen_bit_activations_with_other_biases_are_refused(tmp_path: pathlib
     ("name", "hint"),
     [
         ("BIDIRECTIONAL_SEQUENCE_LSTM", False),
-        ("UNIDIRECTIONAL_SEQUENCE_RNN", False),
+        ("BIDIRECTIONAL_SEQUENCE_RNN", False),
         ("GELU", False),
-        ("WHILE", True),
+        ("IF", True),
     ],
 )
 def test_unsupported_operator_is_named_with_its_place(

@@ -1,5 +1,6 @@
 """The whole of a measurement with a meter that is made up: in turns first, then in windows."""
 
+import pathlib
 import time
 
 import pytest
@@ -32,7 +33,7 @@ class Made:
         return []
 
 
-def run(monkeypatch: pytest.MonkeyPatch, source: Made) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, source: Made, trigger: str | None = None) -> Run:
     for name, value in (("IDLE_S", 0.2), ("WINDOW_S", 0.2), ("N_WINDOWS", 2), ("LEAST_SAMPLES", 1)):
         monkeypatch.setattr(windows, name, value)
     monkeypatch.setattr(windows, "MOST_GAP", 1e6)  # whatever else runs where this is tested
@@ -40,7 +41,12 @@ def run(monkeypatch: pytest.MonkeyPatch, source: Made) -> Run:
     monkeypatch.setattr(metering, "open_source", lambda name: (source, tried))
     network = random_network("lstm", (3, 4), outputs=2, last_step=True)
     asked = asking.Asked(
-        engines=("reference",), precisions=("float32",), seconds=0.3, steps=5, power="auto"
+        engines=("reference",),
+        precisions=("float32",),
+        seconds=0.3,
+        steps=5,
+        power="auto",
+        trigger=trigger,
     )
     return measuring.run(network, asked, lambda text: None)
 
@@ -65,3 +71,27 @@ def test_a_meter_that_is_unplugged_is_said_and_what_was_measured_is_kept(
     assert len(got.results) == 2 and got.results[0].energy.energy_uj_per_step is None
     (lost,) = [one for one in got.skipped if one.engine == "power"]
     assert lost.status == "crashed" and "made was lost: no such device" in lost.reason
+
+
+GPIOD = """
+import pathlib
+from types import SimpleNamespace as LineSettings
+line = LineSettings(Value=LineSettings(INACTIVE=0, ACTIVE=1), Direction=LineSettings(OUTPUT="out"))
+class Request:
+    def __enter__(self): return self
+    def __exit__(self, *error): self.set_value(None, "released")
+    def set_value(self, line, value):
+        with open(pathlib.Path(__file__).with_name("pin"), "a") as file: file.write(f"{value} ")
+def request_lines(path, config, consumer=None): return Request()
+"""
+
+
+def test_the_pin_is_driven_by_the_process_that_repeats_the_steps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "gpiod.py").write_text(GPIOD)
+    monkeypatch.syspath_prepend(str(tmp_path))  # the process gets this path
+    got = run(monkeypatch, Made(60.0), "gpiochip0:17")
+    assert len(got.results[0].energy.windows) == 2
+    once = "0 released "  # in the process of the rounds nothing is high
+    assert (tmp_path / "pin").read_text() == f"{once}1 0 1 0 {once}"

@@ -1,0 +1,1 @@
+"""Recurrent layers that a converter left as loops of small operators: followed to their cells."""
