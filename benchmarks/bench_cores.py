@@ -17,6 +17,7 @@ import edgelstm
 from edgelstm.cells import CELLS
 from edgelstm.devices.cores import CORES
 from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import Counted, count
 from edgelstm.runtimes.emulated.cycles import cycles
 from edgelstm.runtimes.emulated.image import Image
@@ -50,7 +51,7 @@ def report(cell: str, form: str) -> None:
     """A line per core."""
     print(f"{f'{cell} {SIZES[0]} -> {SIZES[1]}':20s}" + "".join(f"{head:>14s}" for head in HEADS))
     network = quantized(cell, SIZES, "int8", form)
-    for core in (name for name, known in CORES.items() if known.emulator):
+    for core in (name for name in CORES if RUNTIMES[name].obstacle is None):
         got, image, state_bytes = counted(network, core)
         figures = got.instructions, got.stack_bytes, state_bytes, image.flash_bytes
         print(f"{core:20s}" + "".join(f"{figure:14,d}" for figure in figures), flush=True)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks import counted_peers
 from benchmarks.counted import CALLS, FORMATS, MARK, NETWORK, SIZES, repeats
 from benchmarks.counted_peers import Job
+from edgelstm.runtimes.emulated.toolchain import PLUGIN
 from tests import aarch64
 from tests.kernels.test_targets import AVX2, AVX512, lacks
 
@@ -103,8 +104,7 @@ def built_plugin() -> Iterator[tuple[pathlib.Path, pathlib.Path] | None]:
         return
     with tempfile.TemporaryDirectory() as work:
         plugin = pathlib.Path(work, "count.so")
-        source = pathlib.Path(__file__).with_name("count.c")
-        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", plugin, source], check=True)
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", plugin, PLUGIN], check=True)
         yield pathlib.Path(folder).resolve(), plugin
 
 

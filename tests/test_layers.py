@@ -42,9 +42,8 @@ ORDER = {
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < building loops reals < "
-        "around integers lstm pairs < a64 dsp rows < a64_rows < layouts < build < source twin "
-        "vector < project read < "
-        "write"
+        "around integers lstm pairs < a64 dsp rows < a64_rows helium < layouts < build < source "
+        "twin vector < project read < write"
     ),
     "formats.onnx": (
         "__init__ axes branches folding graph inputs part signature tensors < attributes carried "
@@ -93,7 +92,7 @@ ORDER = {
         "runtime < __init__ folder litert ort tflm < emulated host < child < isolation < "
         "arena graphs"
     ),
-    "runtimes.emulated": "__init__ image toolchain < machine < counting < cycles",
+    "runtimes.emulated": "__init__ image toolchain < machine < qemu < counting opened < cycles",
     "training": "data < modules scoring < torch",
     "tools": (
         "answer assumptions bench_report charts completion executors inputs output ranges "

@@ -19,7 +19,8 @@ from edgelstm.runtimes import RUNTIMES
 from edgelstm.runtimes.emulated.counting import Counted, count
 from edgelstm.runtimes.emulated.cycles import BASIS, cycles, no_cycles
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import EmulatedFile, Machine
+from edgelstm.runtimes.emulated.opened import loaded
+from edgelstm.runtimes.emulated.qemu import counting_obstacle
 from edgelstm.runtimes.emulated.toolchain import compiler_version, image_of
 from edgelstm.runtimes.folder import open_folder
 from edgelstm.tools import output
@@ -30,9 +31,10 @@ from edgelstm.verification.sampling import random_sequences
 from edgelstm.verification.verifier import compared, expected_outputs
 
 SEQUENCES, STEPS = 2, 20  # that are compared
-BIAS_BYTES = 32  # of a unit whose weights lie in a stream: four gates, both sides
-STREAMS = ("dsp:", "a64:")
-PRODUCTS = re.compile("products|affine|_lstm_s8$")  # functions that read weights
+BIAS_BYTES = 32  # of a unit of an LSTM in assembly: four gates, both sides
+STREAMS = ("dsp:", "a64:", "helium:")
+ARRAYS = ("stream", "weight", "bias")  # that they read
+PRODUCTS = re.compile("products|affine|_lstm_s8$|helium_s")  # functions that read weights
 
 
 def main(request: Request, cores: tuple[str, ...], *, as_json: bool, quiet: bool) -> int:
@@ -65,7 +67,7 @@ def check_core(core: str) -> None:
         near = difflib.get_close_matches(core, CORES, 3, 0.5)
         known = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CORES)}"
         raise ModelError(f"core '{core}' is unknown; {known}")
-    if told := RUNTIMES[core].obstacle:
+    if told := RUNTIMES[core].obstacle or counting_obstacle(core):
         raise ModelError(told)
     try:
         compiler_version()
@@ -93,7 +95,7 @@ def measured(network: AnyNetwork, name: str, core: str, tell: Tell) -> CoreRow:
         image = Image(image_of(folder, core))
         tell(f"counting on {core}")
         x = random_sequences(network, SEQUENCES, STEPS)
-        file = EmulatedFile(folder, Machine(core, image))
+        file = loaded(folder, core, image)
         expected = expected_outputs(network, x, core, every_step=False)
         found = compared(str(path), core, (expected, file.run(x)), network)
         counted = count(folder, core, image, x[0, :2])
@@ -133,7 +135,7 @@ def predicted(network: AnyNetwork, kernels: dict[str, str], core: str) -> int | 
 
 
 def _in_streams(network: AnyNetwork, kernels: dict[str, str]) -> list[tuple[str, Any]]:
-    """Names and layers that are LSTMs in assembly, whose weights and biases are one array."""
+    """Names and layers that are LSTMs in assembly."""
     found = zip(kernels.items(), parts(network.layers), strict=True)
     return [(name, part) for (name, why), part in found if why.startswith(STREAMS)]
 
@@ -153,11 +155,11 @@ def _gates(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> It
 
 
 def _padding(network: AnyNetwork, kernels: dict[str, str], counted: Counted) -> int | None:
-    """Bytes of the streams of fused LSTMs that are neither weights nor biases."""
+    """Bytes of what fused LSTMs in assembly read that are neither weights nor biases."""
     if counted.loads is None:
         return None
     found = _in_streams(network, kernels)
-    ends = tuple(f"_{name}_stream" for name, _ in found)
+    ends = tuple(f"_{name}_{array}" for name, _ in found for array in ARRAYS)
     read = sum(n for array, n in counted.read_by_array.items() if array.endswith(ends))
     weights: int = sum(4 * p.output_size * (p.input_size + p.output_size) for _, p in found)
     biases: int = sum(BIAS_BYTES * p.output_size for _, p in found)

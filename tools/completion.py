@@ -67,7 +67,7 @@ def cores() -> Iterable[str]:
     """Cores that are emulated."""
     from edgelstm.devices.cores import CORES
 
-    return [name for name, core in CORES.items() if core.emulator]
+    return [name for name, core in CORES.items() if core.is_emulated]
 
 
 def sleeps() -> Iterable[str]:

@@ -12,6 +12,7 @@ from edgelstm.cost.memory import Fit, Need, fit_need, folder_need
 from edgelstm.devices.device import Device
 from edgelstm.runtimes.emulated.counting import count
 from edgelstm.runtimes.emulated.image import Image
+from edgelstm.runtimes.emulated.qemu import counting_obstacle
 from edgelstm.runtimes.emulated.toolchain import compiler_version, image_of
 from edgelstm.runtimes.folder import open_folder
 from edgelstm.verification.results import Verified
@@ -31,7 +32,8 @@ def built(path: pathlib.Path, checked: Sequence[Verified]) -> Built | None:
     """Of the image that was verified on the folder's own core; None where none was, or no step."""
     folder = open_folder(path)
     core, ran = folder.core, [v.runtime for v in checked if v.artifact == str(path) and v.values]
-    if core is None or core not in ran or not folder.has_step:
+    counted_here = core in ran and folder.has_step
+    if core is None or not counted_here or counting_obstacle(core):
         return None
     image = Image(image_of(folder, core))
     counted = count(folder, core, image, np.zeros((2, folder.inputs)))

@@ -20,6 +20,7 @@ class Code:
         layer: Of each further layer.
         column: Of each input and unit of a layer, where products are unrolled or rows are padded.
         unit: Of each unit, where weights are stored with more than the biases that are counted.
+        block: Columns of a matrix are stored in blocks of so many.
         stack: Of a step.
     """
 
@@ -28,6 +29,7 @@ class Code:
     stack: int
     column: float = 0.0
     unit: int = 0
+    block: int = 1
 
     def flash_bytes(self, counts: Counts) -> int:
         """Beside weights and biases."""
@@ -35,7 +37,8 @@ class Code:
         for layer in counts.layers:
             if layer.gates:
                 sizes = layer.input_size, layer.hidden_size
-                total += self.unit * layer.hidden_size
+                padding = len(layer.gates) * sum(-size % self.block for size in sizes)
+                total += (self.unit + padding) * layer.hidden_size
                 total += self.column * sum(min(size, MOST_UNROLLED) for size in sizes)
         return round(total)
 
@@ -44,6 +47,11 @@ _DSP = {
     "fused": Code(10_000, 1_000, 144, column=15.5, unit=16),
     "composed": Code(11_900, 1_900, 144, column=18.0),
     "float32": Code(5_400, 700, 128),
+}
+_HELIUM = {
+    "fused": Code(12_500, 400, 224, unit=16, block=16),
+    "composed": Code(11_900, 1_900, 176, column=18.0),
+    "float32": Code(5_300, 300, 224),
 }
 _A64 = {
     "fused": Code(12_800, 800, 160, column=12.0, unit=40),
@@ -64,6 +72,8 @@ CODE: dict[str, dict[str, Code]] = {
     "cortex-m4": _DSP,
     "cortex-m7": _DSP,
     "cortex-m33": _DSP,
+    "cortex-m55": _HELIUM,
+    "cortex-m85": _HELIUM,
     "rv32imc": {
         "fused": Code(8_200, 400, 144),
         "composed": Code(7_500, 1_800, 160),

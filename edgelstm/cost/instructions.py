@@ -1,4 +1,4 @@
-"""Instructions of a step in closed form, for the kernels of C that are assembly alone.
+"""Instructions of a step in closed form, for the kernels of C that are assembly, or mostly.
 
 They hang on sizes, not on data, scales or the compiler; `bench --core` puts what was counted beside
 them.
@@ -63,6 +63,31 @@ def dsp_lstm(inputs: int, units: int) -> int:
     return round(units * per_unit + DSP_SPREAD * (inputs + units))
 
 
+# The same with Helium (`kernels/c/edgelstm_helium_lstm.c`), where what follows the products is C:
+# of a unit, of a block of 16 columns, of 16 units that are computed together, of four of them.
+HELIUM_UNIT, HELIUM_BLOCK, HELIUM_CHUNK, HELIUM_FOUR = 29, 10, 38, 113
+HELIUM_BYTES_X, HELIUM_BYTES_H = 3, 4  # of 16 inputs, of 8 units: made into bytes
+HELIUM_LAYER, HELIUM_LEAVE, HELIUM_STEP = 60, 0.5, 34
+
+
+def helium_lstm(inputs: int, units: int) -> int:
+    """Of a step of one layer, without what takes the result out.
+
+    >>> helium_lstm(40, 64)
+    8397
+    """
+    blocks = -(-inputs // 16) - (-units // 16)
+    total = units * (HELIUM_UNIT + HELIUM_BLOCK * blocks) + HELIUM_LAYER
+    total += HELIUM_CHUNK * -(-units // 16) + HELIUM_FOUR * -(-units // 4)
+    return total + HELIUM_BYTES_X * -(-inputs // 16) + HELIUM_BYTES_H * -(-units // 8)
+
+
+def helium_network(layers: Sizes) -> int:
+    """As `dsp_network`."""
+    total = sum(helium_lstm(*sizes) for sizes in layers)
+    return round(total + HELIUM_LEAVE * layers[-1][1] + HELIUM_STEP)
+
+
 def dsp_network(layers: Sizes) -> int:
     """Of a step of LSTMs one behind the other, (inputs, units) each, whose last h goes out."""
     outputs = layers[-1][1]
@@ -95,7 +120,7 @@ def a64_network(layers: Sizes, by: Products) -> int:
 
 
 def closed_form(layout: str, *, dot_product: bool) -> Callable[[Sizes], int] | None:
-    """Instructions of a step from sizes, of a layout that is assembly alone; None of others.
+    """Instructions of a step from sizes, of a layout that is assembly, or mostly; None of others.
 
     Args:
         layout: A key of `LAYOUTS` in formats/c/layouts.py.
@@ -104,4 +129,4 @@ def closed_form(layout: str, *, dot_product: bool) -> Callable[[Sizes], int] | N
     if layout == "a64":
         by = SDOT if dot_product else SMULL
         return lambda layers: a64_network(layers, by)
-    return dsp_network if layout == "dsp" else None
+    return {"dsp": dsp_network, "helium": helium_network}.get(layout)

@@ -27,6 +27,11 @@ class Core:
     wait_states: int | None = None
 
     @property
+    def is_emulated(self) -> bool:
+        """Whether Unicorn or QEMU has it."""
+        return bool(self.emulator or self.board)
+
+    @property
     def family(self) -> str:
         """The first word of its target: `thumb`, `aarch64`, `riscv32`; "" without one."""
         return (self.target or "").split("-")[0]
@@ -75,9 +80,19 @@ CORES = {
         "dsp",
     ),
     "cortex-m55": Core(
-        _HARD, "cortex_m55+mve_fp", "-mthumb -mfloat-abi=hard -mcpu=cortex-m55", None, "mps3-an547"
+        _HARD,
+        "cortex_m55+mve_fp",
+        "-mthumb -mfloat-abi=hard -mcpu=cortex-m55",
+        None,
+        "mps3-an547",
+        "helium",
     ),
-    "cortex-m85": Core(_HARD, "cortex_m85+mve_fp", "-mthumb -mfloat-abi=hard -mcpu=cortex-m85"),
+    "cortex-m85": Core(
+        _HARD,
+        "cortex_m85+mve_fp",
+        "-mthumb -mfloat-abi=hard -mcpu=cortex-m85",
+        layout="helium",
+    ),
     "rv32imc": Core(
         "riscv32-freestanding",
         "generic_rv32+m+c",

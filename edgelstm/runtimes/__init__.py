@@ -7,15 +7,19 @@ A new one is an adapter here and an entry in this table, in `SERVES` and in `ORA
 from edgelstm.devices.cores import CORES, Core
 from edgelstm.runtimes.runtime import Runtime
 
+QEMU = "qemu-system-arm"
+
 
 def _emulated(name: str, core: Core) -> Runtime:
+    unicorn = None if core.board and not core.emulator else "unicorn"
     return Runtime(
-        opener=f"edgelstm.runtimes.emulated.machine:open_core:{name}",
-        package="unicorn",
-        distribution="unicorn",
+        opener=f"edgelstm.runtimes.emulated.opened:open_core:{name}",
+        package=unicorn,
+        distribution=unicorn or QEMU,
         suffix="_c",
-        install='pip install "edgelstm[mcu]"',
-        absent=None if core.emulator else f"nothing emulates a {name} here; host has its bits",
+        install='pip install "edgelstm[mcu]"' if unicorn else f"apt-get install {QEMU}",
+        programs=() if unicorn else (QEMU,),
+        absent=None if core.is_emulated else f"nothing emulates a {name} here; host has its bits",
     )
 
 

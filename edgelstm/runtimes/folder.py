@@ -85,10 +85,15 @@ def kept(folder: Folder, words: list[str], suffix: str, build: Callable[[Path], 
     digest = hashlib.sha256("\0".join(words).encode())
     for source in sorted((folder.path / "src").iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    place = cache_folder() / f"{folder.name}-{digest.hexdigest()[:24]}{suffix}"
+    return made_once(f"{folder.name}-{digest.hexdigest()[:24]}{suffix}", build)
+
+
+def made_once(name: str, build: Callable[[Path], None]) -> Path:
+    """A file of the cache; `build` gets the path to write where it is not there yet."""
+    place = cache_folder() / name
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{secrets.token_hex(8)}{suffix}")
+        beside = place.with_name(f".{secrets.token_hex(8)}{place.suffix}")
         try:
             build(beside)
             beside.replace(place)

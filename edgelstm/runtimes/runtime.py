@@ -129,7 +129,7 @@ class Runtime:
         opener: ``module:function`` of the `Opener`, called in a child process alone; words behind
             a further colon are its last arguments. Its second argument holds initial states by the
             names of the file's inputs; files that keep their state inside need none.
-        package: What is imported.
+        package: What is imported; None: it is a program alone.
         distribution: What pip calls it.
         suffix: Of the files it runs.
         install: The line that installs it.
@@ -141,7 +141,7 @@ class Runtime:
     """
 
     opener: str
-    package: str
+    package: str | None
     distribution: str
     suffix: str
     install: str
@@ -165,7 +165,7 @@ class Runtime:
         if self.absent or any(map(shutil.which, self.programs)):
             return self.absent
         needs = f" (needs {self.needs})" if self.needs else ""
-        if importlib.util.find_spec(self.package) is None:
+        if self.package is None or importlib.util.find_spec(self.package) is None:
             return f"{self.distribution} is not installed: {self.install}{needs}"
         if self.numpy_below is not None and int(np.__version__.split(".")[0]) >= self.numpy_below:
             return (

@@ -14,6 +14,9 @@
 
 /* Which assembly the core takes; EDGELSTM_PORTABLE: plain C, with the same bits. */
 #if !defined(EDGELSTM_PORTABLE) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_MVE)
+#define EDGELSTM_HELIUM 1
+#endif
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__)
 #define EDGELSTM_DSP 1
 #elif defined(__ARM_ARCH_6M__)
@@ -128,7 +131,7 @@ void edgelstm_lstm_s8(const edgelstm_lstm *layer, const int16_t *x, int16_t *h, 
  * work: [inputs + units] */
 typedef struct {
     edgelstm_lstm lstm;
-    const uint8_t *weight;
+    const uint16_t *weight; /* bytes, two at once */
 } edgelstm_words_lstm;
 void edgelstm_words_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int32_t *work);
 void edgelstm_words128_lstm_s8(const edgelstm_words_lstm *layer, const int16_t *x, int16_t *h, int16_t *c,
@@ -149,6 +152,22 @@ int32_t edgelstm_dsp_spread_s16(const int16_t *v, int32_t n, int16_t *words);
 /* words: [n] and zeros up to a multiple of 4. Returns 0. */
 int32_t edgelstm_dsp_wide_s16(const int16_t *v, int32_t n, int16_t *words);
 
+/* For Armv8.1-M with Helium, see edgelstm_helium_lstm.c; its assembly reads the first 34 words by their place.
+ * Of x and of h, gate by gate: multipliers, shifts to the right, less than 0, and to the left, -1 where there is one to the
+ * right; blocks of sixteen columns. weight: [unit], of each unit [block][gate][16] of x, then of h; bias: [unit][2][gate],
+ * of bytes as they are stored. sigmoid, tanh: [512] pairs of slope and offset. */
+typedef struct {
+    int32_t multiplier[2][4], minus_right[2][4], left[2][4], sign[2][4], blocks[2];
+    int32_t is_shifted; /* a factor is 1 or more */
+    const int8_t *weight;
+    const int32_t *bias, *sigmoid, *tanh;
+    int32_t inputs, units, x_zero_point, h_zero_point;
+    int32_t cell_shift, cell_low, cell_high, input_right, output, output_right, low, high;
+} edgelstm_helium_lstm;
+/* x: [inputs], as stored in _s8, else less its zero point; h, c: [units], old in and new out;
+ * work: [64 + 8 (blocks[0] + blocks[1])] */
+void edgelstm_helium_lstm_s8(const edgelstm_helium_lstm *layer, const int8_t *x, int16_t *h, int16_t *c, int16_t *work);
+void edgelstm_helium_lstm_s16(const edgelstm_helium_lstm *layer, const int16_t *x, int16_t *h, int16_t *c, int16_t *work);
 /* For aarch64, see edgelstm_a64_lstm.c; its assembly reads these by their place. Of each gate the shift to the left before the
  * multiplier, that to the right behind it, as a negative number, and -31 where there is one, else 32. */
 typedef struct {

@@ -26,11 +26,10 @@ void edgelstm_lstm_s8(const edgelstm_lstm *layer, const int16_t *x, int16_t *h, 
     const int32_t *bias = layer->bias;
     edgelstm_copy_s16(h, layer->units, work);
     for (int32_t unit = 0; unit < layer->units; unit++) {
-        int32_t z[4], sums_x[4] = {bias[0], bias[1], bias[2], bias[3]}, sums_h[4] = {0, 0, 0, 0};
+        int32_t sums_x[4] = {bias[0], bias[1], bias[2], bias[3]}, sums_h[4] = {0, 0, 0, 0};
         w = products(w, x, layer->inputs, sums_x);
-        edgelstm_from_x(layer, sums_x, z);
         w = products(w, work, layer->units, sums_h);
-        h[unit] = edgelstm_from_h(layer, z, sums_h, &c[unit]);
+        h[unit] = edgelstm_unit(layer, sums_x, sums_h, &c[unit]);
         bias += 4;
     }
 }

@@ -4,7 +4,7 @@
 
 #include "edgelstm_arithmetic.h"
 
-EDGELSTM_SMALL int32_t edgelstm_scaled(int32_t v, const edgelstm_scaling *by)
+EDGELSTM_INLINE int32_t edgelstm_scaled(int32_t v, const edgelstm_scaling *by)
 {
     if (by->right > 0) {
         return edgelstm_shifted(edgelstm_high(v, by->multiplier), by->right, by->half);
@@ -12,19 +12,30 @@ EDGELSTM_SMALL int32_t edgelstm_scaled(int32_t v, const edgelstm_scaling *by)
     return edgelstm_high((int32_t)((uint32_t)v << -by->right), by->multiplier);
 }
 
-/* sums: [4], of W x + b; z: [4], what they are in 16 bits. */
-EDGELSTM_INLINE void edgelstm_from_x(const edgelstm_lstm *layer, const int32_t *sums, int32_t *z)
+/* sums: [4], in and out: rescaled and in 16 bits; by: [4]. A call for four gates where registers are few. */
+#if defined(EDGELSTM_ARMV6M)
+static __attribute__((noinline))
+#else
+EDGELSTM_INLINE
+#endif
+void edgelstm_scaled4(const edgelstm_scaling *by, int32_t *sums)
 {
-    for (int gate = 0; gate < 4; gate++) {
-        z[gate] = edgelstm_clamp16(edgelstm_scaled(sums[gate], &layer->ih[gate]));
+    const int32_t *end = sums + 4;
+    while (sums != end) {
+        *sums = edgelstm_clamp16(edgelstm_scaled(*sums, by));
+        sums++;
+        by++;
     }
 }
 
-/* z: as above; sums: [4], of R h; c: old in, new out. Returns the new h. */
-EDGELSTM_INLINE int16_t edgelstm_from_h(const edgelstm_lstm *layer, int32_t *z, const int32_t *sums, int16_t *c)
+/* from_x, from_h: [4], sums of W x + b and of R h, both overwritten; c: old in, new out. Returns the new h. */
+EDGELSTM_INLINE int16_t edgelstm_unit(const edgelstm_lstm *layer, int32_t *from_x, int32_t *from_h, int16_t *c)
 {
+    int32_t z[4];
+    edgelstm_scaled4(layer->ih, from_x);
+    edgelstm_scaled4(layer->hh, from_h);
     for (int gate = 0; gate < 4; gate++) {
-        z[gate] = edgelstm_clamp16(z[gate] + edgelstm_clamp16(edgelstm_scaled(sums[gate], &layer->hh[gate])));
+        z[gate] = edgelstm_clamp16(from_x[gate] + from_h[gate]);
     }
     const int32_t i = edgelstm_sigmoid(layer->table, z[0], 0), f = edgelstm_sigmoid(layer->table, z[1], 0);
     const int32_t g = edgelstm_tanh(layer->table, z[2], 0), o = edgelstm_sigmoid(layer->table, z[3], 0);

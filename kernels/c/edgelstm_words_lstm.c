@@ -1,6 +1,6 @@
 /* int8 LSTM for cores that multiply words alone, Armv6-M, Armv7-M and RISC-V: of each input value the four gates of a unit,
  * inputs as words, eight columns to a turn. Armv6-M loads bytes with an offset only without a sign: weights are stored plus
- * 128 there, and 128 sum x is taken off. */
+ * 128 there, and 128 sum x is taken off; it reads two at once. */
 #include "edgelstm_lstm_unit.h"
 
 #if defined(EDGELSTM_ARMV6M) || defined(EDGELSTM_ARMV7M) || defined(EDGELSTM_RV32)
@@ -9,15 +9,23 @@ void edgelstm_words_products(const int32_t *x, const uint8_t *weights, int32_t *
 #endif
 
 #if defined(EDGELSTM_ARMV6M)
-#define GATE(AT, SUM) "ldrb r3,[r1,#" #AT "]\n muls r3,r2\n adds " SUM "," SUM ",r3\n"
-#define COLUMN(A, B, C, D) "ldmia r0!,{r2}\n" GATE(A, "r4") GATE(B, "r5") GATE(C, "r6") GATE(D, "r7")
+/* Two gates in a halfword: LOW sums the lower byte's, BOTH the whole's, so that (BOTH - LOW) >> 8 is the upper byte's as long
+ * as it has 24 bits: of at most MOST columns. */
+#define MOST 128
+#define PAIR(AT, X, BOTH, LOW)                                                                                \
+    "ldrh r2,[r1,#" #AT "]\n uxtb r3,r2\n muls r2," X "\n add " BOTH ",r2\n muls r3," X "\n add " LOW ",r3\n"
+#define COLUMN(AT, BEHIND, X) PAIR(AT, X, "r8", "r9") PAIR(BEHIND, X, "r10", "lr")
+#define UPPER(BOTH, LOW, SUM) "mov r5," BOTH "\n mov r6," LOW "\n subs r5,r6\n asrs r5,#8\n adds " SUM ",r5\n"
 __asm__(
     ".syntax unified\n .thumb\n .pushsection .text.edgelstm_words_products,\"ax\",%progbits\n .balign 4\n"
     ".global edgelstm_words_products\n .type edgelstm_words_products,%function\n .thumb_func\n"
-    "edgelstm_words_products: push {r4-r7,lr}\n mov r12,r3\n mov lr,r2\n ldmia r2!,{r4-r7}\n1:\n"
-    COLUMN(0, 1, 2, 3) COLUMN(4, 5, 6, 7) COLUMN(8, 9, 10, 11) COLUMN(12, 13, 14, 15)
-    COLUMN(16, 17, 18, 19) COLUMN(20, 21, 22, 23) COLUMN(24, 25, 26, 27) COLUMN(28, 29, 30, 31)
-    "adds r1,#32\n cmp r0,r12\n bne 1b\n mov r2,lr\n stmia r2!,{r4-r7}\n pop {r4-r7,pc}\n"
+    "edgelstm_words_products: push {r2,r4-r7,lr}\n mov r4,r8\n mov r5,r9\n mov r6,r10\n push {r4-r6}\n"
+    "mov r12,r3\n movs r2,#0\n mov r8,r2\n mov r9,r2\n mov r10,r2\n mov lr,r2\n1: ldmia r0!,{r4-r7}\n"
+    COLUMN(0, 2, "r4") COLUMN(4, 6, "r5") COLUMN(8, 10, "r6") COLUMN(12, 14, "r7") "ldmia r0!,{r4-r7}\n"
+    COLUMN(16, 18, "r4") COLUMN(20, 22, "r5") COLUMN(24, 26, "r6") COLUMN(28, 30, "r7")
+    "adds r1,#32\n cmp r0,r12\n bne 1b\n ldr r4,[sp,#12]\n ldmia r4!,{r0-r3}\n subs r4,#16\n add r0,r9\n add r2,lr\n"
+    UPPER("r8", "r9", "r1") UPPER("r10", "lr", "r3") "stmia r4!,{r0-r3}\n"
+    "pop {r4-r6}\n mov r8,r4\n mov r9,r5\n mov r10,r6\n pop {r3,r4-r7,pc}\n"
     ".size edgelstm_words_products,.-edgelstm_words_products\n .popsection\n");
 #elif defined(EDGELSTM_ARMV7M)
 #define GATE(AT, X, SUM) "ldrsb r12,[r1,#" #AT "]\n mla " SUM ",r12," X "," SUM "\n"
@@ -62,7 +70,7 @@ EDGELSTM_INLINE void edgelstm_words_products(const int32_t *x, const uint8_t *we
 /* What a byte is multiplied as. */
 EDGELSTM_INLINE int32_t factor(uint8_t byte, int32_t offset)
 {
-    return offset != 0 ? byte : (int8_t)byte;
+    return offset != 0 ? (int32_t)byte : (int32_t)(int8_t)byte;
 }
 
 #define COLUMN_IN_C(K)                                                                                        \
@@ -94,6 +102,14 @@ EDGELSTM_INLINE void columns(const int32_t *x, const uint8_t *w, int32_t n, int3
 
 EDGELSTM_INLINE const uint8_t *products(const int32_t *x, const uint8_t *w, int32_t n, int32_t offset, int32_t *sums)
 {
+#if defined(MOST)
+    while (ASSEMBLY(offset) && n > MOST) {
+        edgelstm_words_products(x, w, sums, x + MOST);
+        x += MOST;
+        w += 4 * MOST;
+        n -= MOST;
+    }
+#endif
     const int32_t whole = ASSEMBLY(offset) ? n & ~7 : 0;
     if (whole != 0) {
         edgelstm_words_products(x, w, sums, x + whole);
@@ -119,20 +135,17 @@ EDGELSTM_INLINE void step(const edgelstm_words_lstm *layer, const int16_t *x, in
                           int32_t offset)
 {
     const edgelstm_lstm *lstm = &layer->lstm;
-    const uint8_t *w = layer->weight;
+    const uint8_t *w = (const uint8_t *)layer->weight;
     const int32_t *bias = lstm->bias;
     int32_t *from_h = work + lstm->inputs;
     const int32_t of_x = widen(x, lstm->inputs, offset, work);
     const int32_t of_h = widen(h, lstm->units, offset, from_h);
     for (int32_t unit = 0; unit < lstm->units; unit++) {
-        int32_t z[4], sums[4] = {bias[0] - of_x, bias[1] - of_x, bias[2] - of_x, bias[3] - of_x};
-        w = products(work, w, lstm->inputs, offset, sums);
-        edgelstm_from_x(lstm, sums, z);
-        for (int gate = 0; gate < 4; gate++) {
-            sums[gate] = -of_h;
-        }
-        w = products(from_h, w, lstm->units, offset, sums);
-        h[unit] = edgelstm_from_h(lstm, z, sums, &c[unit]);
+        int32_t sums_x[4] = {bias[0] - of_x, bias[1] - of_x, bias[2] - of_x, bias[3] - of_x};
+        int32_t sums_h[4] = {-of_h, -of_h, -of_h, -of_h};
+        w = products(work, w, lstm->inputs, offset, sums_x);
+        w = products(from_h, w, lstm->units, offset, sums_h);
+        h[unit] = edgelstm_unit(lstm, sums_x, sums_h, &c[unit]);
         bias += 4;
     }
 }

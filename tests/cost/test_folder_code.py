@@ -12,7 +12,7 @@ from edgelstm.cost.folder_code import CODE, code_of
 from edgelstm.cost.memory import FOLDER, fit, folder_need, memory_map
 from edgelstm.devices.device import read_device
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.machine import EmulatedFile, Machine
+from edgelstm.runtimes.emulated.opened import loaded
 from edgelstm.runtimes.emulated.toolchain import image_of
 from edgelstm.runtimes.folder import open_folder
 from tests.networks import random_input, random_network
@@ -25,6 +25,7 @@ NETWORKS = {
     "lstm float32": ("lstm", (12, 24, 8), 4, "float32"),
 }
 QUICK = [(core, name) for core in ("cortex-m0plus", "cortex-m4") for name in NETWORKS]
+QUICK += [("cortex-m55", "lstm int8")]
 SLOW = [(core, name) for core in CODE for name in NETWORKS if (core, name) not in QUICK]
 
 
@@ -37,7 +38,7 @@ def check(place: pathlib.Path, core: str, name: str) -> None:
         network = edgelstm.quantize(network, random_input(network, 4, 20), precision)
     folder = open_folder(edgelstm.write(network, place / "net_c", target=core))
     image, counts = Image(image_of(folder, core)), count(network, precision=precision)
-    need, file = folder_need(counts, core), EmulatedFile(folder, Machine(core, image))
+    need, file = folder_need(counts, core), loaded(folder, core, image)
     file.step(random_input(network, 1, 1)[0, 0])
     code = image.flash_bytes - counts.total.weight_bytes - counts.total.bias_bytes
     most = code_of(counts, core).flash_bytes(counts)

@@ -182,6 +182,8 @@ def test_each_runtime_names_its_install_line(monkeypatch: pytest.MonkeyPatch) ->
         **{
             name: f"unicorn is not installed: {mcu}"
             if core.emulator
+            else "qemu-system-arm is not installed: apt-get install qemu-system-arm"
+            if core.board
             else f"nothing emulates a {name} here; host has its bits"
             for name, core in CORES.items()
         },

@@ -23,11 +23,13 @@ from tests.runtimes.sweep import values_that_differ
 
 skip_without("cortex-m4")
 pytest.importorskip("ziglang", reason='pip install "edgelstm[mcu]"')
-EMULATED = [name for name, core in CORES.items() if core.emulator]
-QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "rv32imc", "cortex-a53")  # A76: test_a64.py
+EMULATED = [name for name, core in CORES.items() if core.is_emulated]
+# A76: test_a64.py
+QUICK = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55", "rv32imc", "cortex-a53")
 
 
 def differ(place: pathlib.Path, core: str, n: int, seed: int) -> tuple[int, int]:
+    skip_without(core)
     rng = np.random.default_rng(seed)
     networks = [lstm_of(random_case(rng), rng) for _ in range(n)]
     return values_that_differ(place, core, networks, 12)
@@ -57,8 +59,11 @@ def projected() -> Iterator[QuantizedNetwork]:
     yield edgelstm.quantize(head, random_input(head, 4, 20), "int16x8")
 
 
-@pytest.mark.parametrize("core", QUICK)
+@pytest.mark.parametrize(
+    "core", [pytest.param(c, marks=[] if CORES[c].emulator else pytest.mark.slow) for c in QUICK]
+)
 def test_every_cell_in_operations_is_the_reference(tmp_path: pathlib.Path, core: str) -> None:
+    skip_without(core)
     networks = [
         composed(cell, sizes, gain, precision)
         for cell in CELLS

@@ -11,6 +11,7 @@ import numpy as np
 from edgelstm.formats.c.a64 import a64_refusal, append_a64
 from edgelstm.formats.c.a64_rows import append_a64_rows
 from edgelstm.formats.c.dsp import append_dsp, dsp_refusal
+from edgelstm.formats.c.helium import append_helium, helium_refusal
 from edgelstm.formats.c.integers import Way, append_integers, one_by_one
 from edgelstm.formats.c.layer import Layer
 from edgelstm.formats.c.lstm import Numbers, lstm_fields, lstm_refusal, numbers_of, own_call
@@ -47,6 +48,7 @@ def append_operations(layer: Layer, lowered: Lowered, layout: str) -> str:
 PLAIN = Way(one_by_one, small_table, at_once=False)
 WAYS = {
     "dsp": Way(append_rows, pairs, at_once=True),
+    "helium": Way(append_rows, pairs, at_once=True),
     "a64": Way(append_a64_rows, pairs, at_once=True),
 }
 IN_ASSEMBLY = "products in assembly, matrices that read one vector at once"
@@ -65,7 +67,7 @@ def _words(layer: Layer, numbers: Numbers, offset: int = 0) -> None:
     name = layer.part.name
     both = np.concatenate([numbers.weights("ih"), numbers.weights("hh")], 1).astype(np.int64)
     stored = ((both + offset) % 256).astype(np.uint8)
-    weight = layer.constants.array(f"{name}_weight", stored)
+    weight = layer.constants.array(f"{name}_weight", stored.reshape(-1).view("<u2"))
     lstm = "{" + ", ".join(lstm_fields(layer, numbers, "0")) + "}"
     fields = (lstm, weight)
     called = layer.constants.description("edgelstm_words_lstm", name, fields)
@@ -77,14 +79,20 @@ def _words(layer: Layer, numbers: Numbers, offset: int = 0) -> None:
 LAYOUTS: dict[str, Callable[[Layer, Numbers], None]] = {
     PORTABLE: _columns,
     "dsp": append_dsp,
+    "helium": append_helium,
     "words": _words,
     "words128": functools.partial(_words, offset=128),
     "a64": append_a64,
 }
-REFUSALS: dict[str, Callable[[Numbers], str | None]] = {"dsp": dsp_refusal, "a64": a64_refusal}
+REFUSALS: dict[str, Callable[[Numbers], str | None]] = {
+    "dsp": dsp_refusal,
+    "helium": helium_refusal,
+    "a64": a64_refusal,
+}
 WHY = {
     PORTABLE: "plain C for any core, of each input value the four gates of a unit",
     "dsp": "three instructions for four products, in assembly",
+    "helium": "sixteen columns at once, products in assembly",
     "words": "inputs as words, eight columns to a turn",
     "words128": "inputs as words, eight columns to a turn, weights without a sign",
     "a64": "four units at a time, all of a step in assembly",

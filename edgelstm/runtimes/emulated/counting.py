@@ -1,7 +1,10 @@
 """What a step costs on a core: instructions by function, accesses by array, the stack; exact."""
 
 import dataclasses
+import tempfile
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,8 @@ import numpy as np
 from edgelstm.devices.cores import CORES
 from edgelstm.runtimes.emulated.image import Image
 from edgelstm.runtimes.emulated.machine import BUFFERS, Crashed, EmulatedFile, Machine
+from edgelstm.runtimes.emulated.qemu import Board, read_ran
+from edgelstm.runtimes.emulated.toolchain import own_board
 from edgelstm.runtimes.folder import Folder
 from edgelstm.runtimes.runtime import Array
 
@@ -45,7 +50,9 @@ class Counted:
     stack_bytes: int
 
 
-def count(folder: Folder, core: str, image: Image, x: Array) -> Counted:
+def count(
+    folder: Folder, core: str, image: Image, x: Array, *, board: str | None = None
+) -> Counted:
     """Runs steps of a folder on a core, and counts the last of them.
 
     Args:
@@ -53,17 +60,52 @@ def count(folder: Folder, core: str, image: Image, x: Array) -> Counted:
         core: Key of `CORES`.
         image: Of the folder, for that core.
         x: (steps, input_size).
+        board: Of QEMU; None: Unicorn, or the core's board where Unicorn does not emulate it.
     """
+    board = board or own_board(core)
+    if board:
+        return _on_board(folder, core, (board, image), x)
     # Accesses are recorded by another run: hooks of memory change where blocks end.
     by_block, by_access = _Watch(core, image), _Watch(core, image)
     by_block.hook(memory=False)
     by_access.hook(memory=True)
     y, again = by_block.run(folder, x), by_access.run(folder, x)
     told = y is not None and again is not None and np.array_equal(y, again)
-    functions = by_block.by_function()
+    return _counted(
+        by_function(image, core, by_block.blocks),
+        by_access.accesses if told else None,
+        by_block.taken,
+        by_block.blocks,
+        by_block.machine.stack_bytes,
+    )
 
+
+def _on_board(folder: Folder, core: str, on: tuple[str, Image], x: Array) -> Counted:
+    with tempfile.TemporaryDirectory() as place:
+        seen, (_, image) = Path(place) / "ran.txt", on
+        board = Board(*on, (f"{folder.name}_step", seen))
+        file = EmulatedFile(folder, board)
+        for x_t in x:
+            file.step(x_t)
+        stack_bytes = board.stack_bytes
+        board.end()
+        ran = read_ran(seen)
+    accesses = Accesses(image)
+    for is_write, address, size in ran.accesses:
+        accesses.add(is_write, address, size)
+    functions = by_function(image, core, ran.blocks)
+    return _counted(functions, accesses, ran.taken, ran.blocks, stack_bytes)
+
+
+def _counted(
+    functions: dict[str, int],
+    accesses: "Accesses | None",
+    taken: int,
+    blocks: Mapping[tuple[int, int], int],
+    stack_bytes: int,
+) -> Counted:
     def seen(key: str) -> int | None:
-        return by_access.n[key] if told else None
+        return accesses.n[key] if accesses else None
 
     return Counted(
         sum(functions.values()),
@@ -72,27 +114,48 @@ def count(folder: Folder, core: str, image: Image, x: Array) -> Counted:
         seen("store"),
         seen("read"),
         seen("written"),
-        dict(by_access.arrays) if told else {},
+        dict(accesses.arrays) if accesses else {},
         seen("lines"),
-        by_block.n["taken"],
-        dict(by_block.blocks),
-        by_block.machine.stack_bytes,
+        taken,
+        dict(blocks),
+        stack_bytes,
     )
+
+
+class Accesses:
+    """Of memory, summed up one by one."""
+
+    def __init__(self, image: Image) -> None:
+        self._image, self._line = image, -1
+        self.n: Counter[str] = Counter()
+        self.arrays: Counter[str] = Counter()
+
+    def add(self, is_write: bool, place: int, size: int) -> None:
+        """One more."""
+        if is_write:
+            self.n["store"] += 1
+            self.n["written"] += size
+            return
+        self.n["load"] += 1
+        self.n["read"] += size
+        if place < BUFFERS:
+            self.arrays[self._image.symbol_at(place) or "code"] += size
+            self.n["lines"] += place // LINE_BYTES != self._line
+            self._line = place // LINE_BYTES
 
 
 class _Watch:
     """A machine that notes what it does."""
 
     def __init__(self, core: str, image: Image) -> None:
-        self.machine, self._core = Machine(core, image), core
+        self.machine = Machine(core, image)
         self.forget()
 
     def forget(self) -> None:
         """Counts from here on."""
         self.blocks: Counter[tuple[int, int]] = Counter()
-        self.n: Counter[str] = Counter()
-        self.arrays: Counter[str] = Counter()
-        self._line = self._end = -1
+        self.accesses = Accesses(self.machine.image)
+        self.taken, self._end = 0, -1
 
     def run(self, folder: Folder, x: Array) -> Array | None:
         """Steps, of which the last is counted, and its result; None if the emulator fails."""
@@ -118,29 +181,20 @@ class _Watch:
 
     def _entered(self, uc: Any, address: int, size: int, data: Any) -> None:
         self.blocks[address, size] += 1
-        self.n["taken"] += self._end not in (-1, address)
+        self.taken += self._end not in (-1, address)
         self._end = address + size
 
     def _accessed(self, uc: Any, kind: int, place: int, size: int, value: int, data: Any) -> None:
-        if kind == self._write:
-            self.n["store"] += 1
-            self.n["written"] += size
-            return
-        self.n["load"] += 1
-        self.n["read"] += size
-        if place < BUFFERS:
-            self.arrays[self.machine.image.symbol_at(place) or "code"] += size
-            self.n["lines"] += place // LINE_BYTES != self._line
-            self._line = place // LINE_BYTES
+        self.accesses.add(kind == self._write, place, size)
 
-    def by_function(self) -> dict[str, int]:
-        """Instructions: a block's executions times those in it, by the symbol of each."""
-        found: Counter[str] = Counter()
-        for (address, size), times in self.blocks.items():
-            code = self.machine.read(address, size)
-            for at in offsets(CORES[self._core].family, code):
-                found[self.machine.image.symbol_at(address + at) or "?"] += times
-        return dict(found)
+
+def by_function(image: Image, core: str, blocks: Mapping[tuple[int, int], int]) -> dict[str, int]:
+    """Instructions: a block's executions times those in it, by the symbol of each."""
+    found: Counter[str] = Counter()
+    for (address, size), times in blocks.items():
+        for at in offsets(CORES[core].family, image.code(address, size)):
+            found[image.symbol_at(address + at) or "?"] += times
+    return dict(found)
 
 
 def offsets(family: str, code: bytes) -> list[int]:

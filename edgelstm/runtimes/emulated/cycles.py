@@ -32,17 +32,10 @@ def cycles(counted: Counted, image: Image, core: str) -> int:
     total = counted.taken_branches * TAKEN[core]
     for (address, size), times in counted.blocks.items():
         after_access = False
-        for one in decoder.disasm(_code(image, address, size), address):
+        for one in decoder.disasm(image.code(address, size), address):
             cost, after_access = _cost(one.mnemonic.split(".")[0], one.op_str, core, after_access)
             total += cost * times
     return total
-
-
-def _code(image: Image, address: int, size: int) -> bytes:
-    for start, data, _ in image.segments:
-        if start <= address < start + len(data):
-            return data[address - start : address - start + size]
-    raise ValueError(f"{address:#x} is not in the image")
 
 
 def _registers(operands: str) -> int:

@@ -12,12 +12,13 @@ class Image:
     """What a core loads.
 
     Attributes:
+        path: Of the file.
         segments: (address, bytes, size in memory).
         symbols: Name to (address, size) of functions and arrays; Thumb's lowest bit is taken off.
     """
 
     def __init__(self, path: Path) -> None:
-        data = path.read_bytes()
+        self.path, data = path, path.read_bytes()
         if data[:4] != b"\x7fELF" or data[5] != 1:
             raise ValueError(f"{path} is no little-endian ELF file")
         self._data, self._wide = data, data[4] == 2
@@ -55,6 +56,13 @@ class Image:
                 end = self._data.index(b"\0", names + name)
                 place = value & ~1 if info & 15 == FUNCTION else value
                 self.symbols[self._data[names + name : end].decode()] = place, n_bytes
+
+    def code(self, address: int, size: int) -> bytes:
+        """What lies there before anything runs."""
+        for start, data, _ in self.segments:
+            if start <= address < start + len(data):
+                return data[address - start : address - start + size]
+        raise ValueError(f"{address:#x} is not in the image")
 
     def symbol_at(self, address: int) -> str | None:
         """The function or array that an address lies in."""

@@ -1,20 +1,17 @@
 """A core in Unicorn: functions of an image are called on it, each buffer between unmapped pages."""
 
 import importlib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgelstm.devices.cores import CORES
 from edgelstm.runtimes.emulated.image import Image
-from edgelstm.runtimes.emulated.toolchain import image_of
-from edgelstm.runtimes.folder import Folder, open_folder
+from edgelstm.runtimes.folder import Folder
 from edgelstm.runtimes.runtime import Array
 
 PAGE = 0x1000
-STOP = 0x00001000  # where functions return to
+STOP = 0x1E000000  # where functions return to: nothing is linked there
 STACK_BYTES, PAINT = 0x4000, 0xA5
 BUFFERS = 0x20000000  # every 16 MiB one
 APART = 0x01000000
@@ -31,6 +28,28 @@ FAMILIES: dict[str, tuple[str, str, str, str, str, str, str]] = {
 
 class Crashed(BaseException):
     """The code left its memory or did not end: no answer of a runtime, so the child dies of it."""
+
+
+class Emulator(Protocol):
+    """A core with an image in its memory, whose functions are called one by one."""
+
+    image: Image
+
+    @property
+    def stack_bytes(self) -> int:
+        """The most that was in use."""
+
+    def buffer(self, size: int) -> int:
+        """The address of new memory."""
+
+    def call(self, function: str, *arguments: int) -> None:
+        """Calls a function with whole numbers or addresses; `Crashed` if it does not return."""
+
+    def write(self, address: int, content: bytes) -> None:
+        """Into memory."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Out of memory."""
 
 
 class Machine:
@@ -127,16 +146,10 @@ def _fault() -> type[Exception]:
     return fault
 
 
-def open_core(path: Path, initial_states: Mapping[str, Array], core: str) -> "EmulatedFile":
-    """Compiles a folder for a core, and loads it there."""
-    folder = open_folder(path)
-    return EmulatedFile(folder, Machine(core, Image(image_of(folder, core))))
-
-
 class EmulatedFile:
     """An `OpenedFile`: a folder of C on an emulated core."""
 
-    def __init__(self, folder: Folder, machine: Machine) -> None:
+    def __init__(self, folder: Folder, machine: Emulator) -> None:
         self.folder, self.machine = folder, machine
         self._buffers: dict[tuple[str, int], int] = {}
         self._state = machine.buffer(folder.state_bytes)

@@ -58,8 +58,8 @@ def every_layout() -> Iterator[tuple[str, AnyNetwork, str]]:
             if name.startswith("gru"):
                 yield f"{name}_a64", network, "cortex-a53"
     rng = np.random.default_rng(3)
-    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-a53"):
-        for k in range(12):
+    for core in ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m55", "cortex-a53"):
+        for k in range(9):
             network = lstm_of(random_case(rng), rng)
             yield f"{core.replace('-', '')}_{k}", network, core
 

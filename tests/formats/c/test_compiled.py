@@ -46,7 +46,7 @@ def test_weights_of_each_core_are_read_here_with_the_same_bits(
     tmp_path: pathlib.Path, compiler: str
 ) -> None:
     said = in_one_program(tmp_path, every_layout(), [compiler, *WARNINGS, *SANITIZED])
-    assert len(said.splitlines()) == 48 + 2 * len(CELLS) + 2 * N_GRUS
+    assert len(said.splitlines()) == 45 + 2 * len(CELLS) + 2 * N_GRUS
     assert all(line.startswith("0 of ") for line in said.splitlines())
 
 

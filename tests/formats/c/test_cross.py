@@ -1,6 +1,7 @@
 """Folders in the GNU compilers for Cortex-M and aarch64, which have another assembler; cppcheck."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -34,6 +35,9 @@ NETWORKS = {
 
 # Rules that kernels/c/README.md names as not held.
 NOT_HELD = ("shiftTooManyBitsSigned",)
+KERNELS = pathlib.Path(__file__).resolve().parents[3] / "kernels" / "c"
+LEFT_OUT = ("_weights", "_tables")
+DEVIATION = re.compile(r"^\| ([\d., ]+) \|", re.M)
 
 
 def folders(place: pathlib.Path, core: str) -> list[pathlib.Path]:
@@ -92,3 +96,18 @@ def test_cppcheck_finds_nothing(tmp_path: pathlib.Path, core: str) -> None:
         words = ["cppcheck", *flags, f"-I{path / 'src'}", str(path / "src")]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("cppcheck"), reason="apt-get install cppcheck")
+def test_misra_is_held_but_for_what_the_readme_names(tmp_path: pathlib.Path) -> None:
+    """Of every kernel, and of what is written of a network but its weights."""
+    src = folders(tmp_path, "cortex-m4")[0] / "src"
+    for kernel in KERNELS.glob("edgelstm_*"):
+        shutil.copy(kernel, src)
+    sources = [path for path in sorted(src.glob("*.c")) if not path.stem.endswith(LEFT_OUT)]
+    flags = ["--std=c99", "--quiet", "--addon=misra", "--enable=style", "--template={id}"]
+    words = ["cppcheck", *flags, f"-I{src}", *map(str, sources)]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=300).stderr
+    found = set(re.findall(r"misra-c2012-([\d.]+)", said))
+    named = DEVIATION.findall((KERNELS / "README.md").read_text())
+    assert found == {rule for rules in named for rule in rules.split(", ")}
