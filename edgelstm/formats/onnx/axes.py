@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
-from edgelstm.formats.following.layers import steps_first
+from edgelstm.formats.following.layers import SIZES, steps_first
 from edgelstm.formats.following.symbolic import Signal
 
 if TYPE_CHECKING:
     import onnx
 
+MOST = 10**6  # numbers from here on stand for no bound
+MOST_NAMED = 16
 WORDS = {
     "batch": ("batch", "batches", "batchsize"),
     "steps": (
@@ -71,3 +78,29 @@ def _meaning(name: str) -> str | None:
     words = set(re.findall("[a-z]+", apart))
     said = [kind for kind, known in WORDS.items() if words.intersection(known)]
     return said[0] if len(said) == 1 else None
+
+
+def sizes_to_try(numbers: Iterable[Any], *, are_compared: bool) -> list[tuple[int, int]]:
+    """Sizes of the input's first two axes: also above all whole numbers of a graph.
+
+    Args:
+        numbers: Its constants and attributes.
+        are_compared: Whether it compares numbers: then sizes are also those that it names.
+    """
+    arrays = map(np.asarray, numbers)
+    whole = (a.ravel() for a in arrays if a.dtype.kind in "iu")
+    found = sorted({int(n) for a in whole for n in np.abs(a[(a != 0) & (np.abs(a) < MOST)])})
+    beyond = 4 * max([250, *found])
+    named = [(n, n) for n in found if n > 1][-MOST_NAMED:] if are_compared else []
+    return [*SIZES, (beyond + 9, beyond + 33), *named]
+
+
+def sizes_in_reshapes(
+    nodes: Iterable[onnx.NodeProto], tensors: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[int, int]]:
+    """(axis of the input, size): the first few sizes that constant shapes name."""
+    shapes = [node.input[1] for node in nodes if node.op_type == "Reshape" and node.input[1:]]
+    arrays = [tensors[name].ravel()[:8] for name in shapes if name in tensors]
+    named = {int(n) for array in arrays for n in array if array.dtype == np.int64}
+    sizes = sorted(n for n in named if 1 < n <= MOST_STEPS)
+    return itertools.product((0, 1), sizes[:4])

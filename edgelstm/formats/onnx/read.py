@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.arguments import MOST_STEPS
 from edgelstm.errors import ModelError
 from edgelstm.formats.asked import Asked, check_stated
-from edgelstm.formats.following.layers import SIZES, follow
+from edgelstm.formats.following.layers import follow
+from edgelstm.formats.following.reads import joined_heads
 from edgelstm.formats.following.symbolic import Signal, State
 from edgelstm.formats.onnx import part, read_described
 from edgelstm.formats.onnx.attributes import attributes_of
-from edgelstm.formats.onnx.axes import axes_as_named
+from edgelstm.formats.onnx.axes import axes_as_named, sizes_in_reshapes, sizes_to_try
 from edgelstm.formats.onnx.branches import names_read, needed, taken
 from edgelstm.formats.onnx.carried import LEFT, begin, carried, check_given_back, viewed
 from edgelstm.formats.onnx.folding import LARGEST, fold, held
@@ -36,19 +35,17 @@ if TYPE_CHECKING:
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM")
 
-MOST = 10**6  # numbers from here on stand for no bound
-MOST_NAMED = 16
-
 
 @dataclasses.dataclass(frozen=True)
 class _Graph:
     """What is followed: the nodes that the first output needs, in order, and the constants.
 
-    own: Inputs that are the network's states, with the outputs that give them back; `returned`: the
-    nodes that these need.
+    beside: Nodes that the other outputs need more; own: inputs that are the network's states, with
+    the outputs that give them back; returned: the nodes that these need.
     """
 
     nodes: tuple[onnx.NodeProto, ...]
+    beside: tuple[onnx.NodeProto, ...]
     tensors: Mapping[str, NDArray[Any]]
     inputs: tuple[onnx.ValueInfoProto, ...]
     outputs: tuple[str, ...]
@@ -85,10 +82,6 @@ def read(path: pathlib.Path, asked: Asked) -> Network | QuantizedNetwork:
         network = _whole(model, graph)
         check_stated(network, asked)
         assumed = (*network.assumed, *rounding(graph.tensors.values()), *_told(model, graph))
-        if len(graph.outputs) > 1:
-            assumed += (
-                f"of its {len(graph.outputs)} outputs the first, '{graph.outputs[0]}', is read",
-            )
         return dataclasses.replace(network, assumed=assumed)
 
 
@@ -125,6 +118,7 @@ def _part(model: onnx.ModelProto, folder: pathlib.Path, asked: Asked) -> Network
     """The network of the nodes that were asked for."""
     nodes = part.find(model, asked.node or ())
     graph = _graph(part.cut(model, nodes), folder)
+    graph = dataclasses.replace(graph, outputs=graph.outputs[:1])
     network = _at_any_size(graph)
     check_stated(network, asked)
     said = (*part.carried_in(model.graph, nodes), *rounding(graph.tensors.values()))
@@ -140,11 +134,13 @@ def _at_any_size(graph: _Graph) -> Network:
     def at_sizes(*sizes: int) -> Signal:
         return axes_as_named(_output(graph, sizes), graph.inputs[0])
 
-    tried = _sizes_to_try(graph)
+    attributes = (v for node in graph.nodes for v in graph.attributes(node).values())
+    compared = any(node.op_type == "Equal" for node in graph.nodes)
+    tried = sizes_to_try((*graph.tensors.values(), *attributes), are_compared=compared)
     try:
         return follow(at_sizes, tried)
     except ModelError as refused:
-        for axis, size in _sizes_in_reshapes(graph):
+        for axis, size in sizes_in_reshapes(graph.nodes, graph.tensors):
             others = (5, 7, *(pair[1 - axis] for pair in tried[2:]))
             sizes = [(size, other) if axis == 0 else (other, size) for other in others]
             with contextlib.suppress(ModelError):
@@ -152,26 +148,6 @@ def _at_any_size(graph: _Graph) -> Network:
                 assumed = f"the file fits a size of {size} on axis {axis} alone; here any size does"
                 return dataclasses.replace(network, assumed=(*network.assumed, assumed))
         raise refused
-
-
-def _sizes_to_try(graph: _Graph) -> list[tuple[int, int]]:
-    """Also sizes above all numbers in the graph, and these where it compares numbers."""
-    attributes = (np.asarray(v) for node in graph.nodes for v in graph.attributes(node).values())
-    whole = (a.ravel() for a in (*graph.tensors.values(), *attributes) if a.dtype.kind in "iu")
-    numbers = sorted({int(n) for a in whole for n in np.abs(a[(a != 0) & (np.abs(a) < MOST)])})
-    beyond = 4 * max([250, *numbers])
-    compared = any(node.op_type == "Equal" for node in graph.nodes)
-    named = [(n, n) for n in numbers if n > 1][-MOST_NAMED:] if compared else []
-    return [*SIZES, (beyond + 9, beyond + 33), *named]
-
-
-def _sizes_in_reshapes(graph: _Graph) -> Iterator[tuple[int, int]]:
-    """(axis of the input, size): the first few sizes that constant shapes name."""
-    shapes = [node.input[1] for node in graph.nodes if node.op_type == "Reshape" and node.input[1:]]
-    arrays = [graph.tensors[name].ravel()[:8] for name in shapes if name in graph.tensors]
-    named = {int(n) for array in arrays for n in array if array.dtype == np.int64}
-    sizes = sorted(n for n in named if 1 < n <= MOST_STEPS)
-    return itertools.product((0, 1), sizes[:4])
 
 
 def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
@@ -183,13 +159,14 @@ def _graph(model: onnx.ModelProto, folder: pathlib.Path) -> _Graph:
     outputs = tuple(o.name for o in graph.output if o.name not in own.values())
     if not outputs:
         raise ModelError("gives its states alone; what it computes is needed as an output, too")
-    nodes = needed(graph.node, outputs[:1])
+    nodes, every = needed(graph.node, outputs[:1]), needed(graph.node, outputs)
+    beside = tuple(node for node in every if not any(node is known for known in nodes))
     returned = needed(graph.node, own.values())
-    read = set(outputs[:1]).union(*(names_read(node) for node in (*nodes, *returned)))
+    read = set(outputs).union(*(names_read(node) for node in (*every, *returned)))
     tensors = {t.name: to_array(t, folder) for t in graph.initializer if t.name in read}
     inputs = tuple(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    return _Graph(nodes, tensors, inputs, outputs, folder, opset, is_own, own, returned)
+    return _Graph(nodes, beside, tensors, inputs, outputs, folder, opset, is_own, own, returned)
 
 
 def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
@@ -208,7 +185,21 @@ def _output(graph: _Graph, sizes: tuple[int, ...]) -> Signal:
     result = values.get(graph.outputs[0])
     if not isinstance(result, Signal):
         raise ModelError(f"output '{graph.outputs[0]}' does not depend on the input")
-    return result
+    return result if len(graph.outputs) == 1 else _joined(graph, values, room, result)
+
+
+def _joined(graph: _Graph, values: dict[str, Any], room: list[int], result: Signal) -> Signal:
+    """Dense heads of all outputs as one layer; else the first output, and a note that says so."""
+    signals = list[Any]()
+    with contextlib.suppress(ModelError):  # of an output that is not read
+        _follow(graph, graph.beside, values, room)
+        signals = [values.get(name) for name in graph.outputs]
+    if signals and all(isinstance(signal, Signal) for signal in signals):
+        heads = joined_heads(signals)
+        if heads is not None:
+            return heads
+    said = f"of its {len(graph.outputs)} outputs the first, '{graph.outputs[0]}', is read"
+    return dataclasses.replace(result, notes=(*result.notes, said))
 
 
 def _inputs(graph: _Graph, sizes: tuple[int, ...]) -> dict[str, Any]:
