@@ -158,7 +158,7 @@ def test_a_device_without_power_is_sized_by_time_and_memory_alone() -> None:
         size("stm32u575", kernels="interpreter-python", **KINDS)
     asked = size("stm32f429", battery=None, min_days=0, **KINDS)
     assert asked.best and asked.best.energy_uj is None and asked.waiting_days is None
-    with pytest.raises(DeviceError, match="stm32u385: sleep.ua.*another way of waiting"):
+    with pytest.raises(DeviceError, match="stm32u385: sleep.ua.*give another sleep"):
         size("stm32u385")
     assert size("stm32u385", sleep="clocks-on", min_days=5, **KINDS).best
 
