@@ -16,7 +16,7 @@ from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.verification.verifier import verify
-from tests.modules import MODULES, inputs, made, torch
+from tests.modules import MODULES, Module, inputs, made, torch
 
 ort = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
 onnx = pytest.importorskip("onnx", reason="pip install onnx")
@@ -127,22 +127,12 @@ def test_a_written_file_is_verified_with_its_own_input(
     assert verify(tmp_path / "x.onnx", n_sequences=4).passed
 
 
-class Ends(torch.nn.Module):
-    """Outputs that a test names, of one GRU's steps."""
-
-    def __init__(self, ends: Any) -> None:
-        super().__init__()
-        torch.manual_seed(3)
-        self.ends, self.rnn = ends, torch.nn.GRU(4, 5, batch_first=True)
-        self.one, self.two = torch.nn.Linear(5, 2), torch.nn.Linear(5, 3)
-
-    def forward(self, x: Any) -> Any:
-        return self.ends(self, self.rnn(x)[0])
-
-
 def ended(path: Path, ends: Any, *, dynamo: bool) -> tuple[Path, Any, Any]:
-    """The file, an input and PyTorch's outputs."""
-    module, x = Ends(ends), torch.randn(1, 6, 4)
+    """The file, an input and PyTorch's outputs; `ends` makes them of a GRU's steps."""
+    parts = {"rnn": torch.nn.GRU(4, 5, batch_first=True)}
+    parts |= {"one": torch.nn.Linear(5, 2), "two": torch.nn.Linear(5, 3)}
+    module = Module(lambda net, x: ends(net, net.rnn(x)[0]), **parts)
+    x = torch.randn(1, 6, 4)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (x,), path, dynamo=dynamo)
