@@ -113,15 +113,16 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
 def _count(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     """On emulated cores in place of this machine."""
     own = {name: getattr(options, name) for name in COUNTED}
-    others = dataclasses.replace(BenchOptions(**own), cores=options.cores)
+    others = dataclasses.replace(BenchOptions(**own), shape=options.shape, cores=options.cores)
     if options != dataclasses.replace(others, precisions=options.precisions):
         kept = "--precision, --calibration, --head, --activation and --order"
-        raise ModelError(f"--core counts and measures no time; with it go MODEL, {kept}")
+        raise ModelError(f"--core counts and measures no time; with it go a network, {kept}")
     precision, *more = options.precisions or (None,)
     if more:
         raise ModelError("--core counts one precision; give one")
     asked = Request(precision=precision, **own)
-    return bench_core.main(asked, options.cores, as_json=as_json, quiet=quiet)
+    given = None if options.shape == Shape() else _network(options)
+    return bench_core.main(asked, options.cores, given, as_json=as_json, quiet=quiet)
 
 
 def _print(run: Run, options: BenchOptions, *, as_json: bool, quiet: bool) -> None:

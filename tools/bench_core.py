@@ -37,13 +37,20 @@ ARRAYS = ("stream", "weight", "bias")  # that they read
 PRODUCTS = re.compile("products|affine|_lstm_s8$|helium_s")  # functions that read weights
 
 
-def main(request: Request, cores: tuple[str, ...], *, as_json: bool, quiet: bool) -> int:
-    """Counts, and prints; returns the exit code."""
+def main(
+    request: Request,
+    cores: tuple[str, ...],
+    given: tuple[AnyNetwork, str] | None = None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Counts, and prints; returns the exit code. `given`: a network in place of the model's."""
     for core in cores:
         check_core(core)
     with output.progress(quiet) as tell:
         tell("reading the model")
-        network, name = _network(request, tell)
+        network, name = _network(request, given, tell)
         rows = [measured(network, name, core, tell) for core in cores]
     if as_json:
         output.print_json(
@@ -75,13 +82,17 @@ def check_core(core: str) -> None:
         raise ModelError(str(error)) from error
 
 
-def _network(request: Request, tell: Tell) -> tuple[AnyNetwork, str]:
-    network, name = read_network(request)
+def _network(
+    request: Request, given: tuple[AnyNetwork, str] | None, tell: Tell
+) -> tuple[AnyNetwork, str]:
+    network, name = given or read_network(request)
     precision = request.precision or "int8"
-    data = read_data(network, request, precision)
+    calibration: Any = random_sequences(network, SEQUENCES, STEPS)
+    if given is None or request.calibration is not None:
+        calibration = list(read_data(network, request, precision).calibration) or None
     if source := quantizable(network, precision):
         tell(f"quantizing to {precision}")
-        network = quantize(source, list(data.calibration) or None, precision)
+        network = quantize(source, calibration, precision)
     return network, name
 
 

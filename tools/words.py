@@ -36,7 +36,8 @@ def in_options(message: str, params: Any) -> str:
     for param in params:
         option = next((name for name in param.opts if name.startswith("--")), None)
         for name in {param.name, (option or "")[2:]} if option else ():
-            pattern = rf"(?<![\w'-]){name}(?![\w'])" if "_" in name else rf"^{name}(?= is )"
+            alone = rf"(?<![\w'/.-]){name}(?![\w'/-]|\.\w)"  # no part of a path
+            pattern = alone if "_" in name else rf"^{name}(?= is )"
             message = re.sub(pattern, str(option), message)
     return message
 

@@ -54,6 +54,13 @@ def test_every_cell_and_precision_is_counted(tmp_path: pathlib.Path, capsys: Cap
         assert "cortex-m3" in capsys.readouterr().out
 
 
+def test_sizes_stand_in_a_models_place(capsys: Captured) -> None:
+    shape = ("--cell", "gru", "--input", "5", "--hidden", "3", "--outputs", "2")
+    assert run("bench", *shape, "--core", "cortex-m3", "--json", "--quiet") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == "gru_5_3_outputs2" and told["results"][0]["mismatches"] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -75,6 +75,7 @@ ERRORS: dict[str, str] = {
     "export int8.npz --precision hybrid": "int8.npz: the file is in int8 already, and --precision "
     "is hybrid; give the float32 network",
     "profile int8.npz --precision float32": "int8.npz: the file is in int8 already",
+    "profile a/period_ms.npz --period-ms 3": "a/period_ms.npz does not exist",
     "profile --sleep deep": "sleep and battery need --period-ms",
     "profile --cell lstm --cell gru --input 5 --hidden 8": "--cell is given twice; it takes one "
     "value: give one",
