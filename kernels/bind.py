@@ -13,7 +13,7 @@ from edgelstm.kernels.cache import Kernel, Parts, digest
 from edgelstm.kernels.cell_ops import Cell, Listing, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.simd.pointers import STAGE
-from edgelstm.kernels.simd.target import TILE_ROWS
+from edgelstm.kernels.simd.target import LANES, TILE_ROWS
 
 FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM, composed.FORM)}
 # Kind of kernel to its template, and what is bound in it beside the names of `layer`.
@@ -109,7 +109,9 @@ def _new_parts(cell: Cell, form: Form, mark: str) -> Parts:
 def _constants(made: Listing, form: Form) -> dict[str, Any]:
     """Numbers, and the ways from vectors to the values of the equations."""
     gates, value_bytes = len(made.cell.gates), form.type.itemsize
-    names: dict[str, Any] = {"GATES": gates, "VECTORS": 2 * gates, "ROWS": TILE_ROWS}
+    vectors = form.group // LANES * gates
+    names: dict[str, Any] = {"GATES": gates, "VECTORS": vectors, "TERMS": vectors}
+    names |= {"GROUP": form.group, "ROWS": TILE_ROWS}
     names |= {"INPUT_BYTES": value_bytes, "Y_BYTES": value_bytes}
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.cell.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}

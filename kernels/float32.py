@@ -3,6 +3,7 @@
 The functions are templates: a name that is None below is bound by bind.py.
 """
 
+import dataclasses
 from typing import Any
 
 import numba
@@ -16,8 +17,8 @@ from edgelstm.kernels.kept import N_SLOTS, capture
 from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
+    C_BYTES,
     CLIP,
-    GROUPS,
     INPUTS,
     OUTPUTS,
     PEEPHOLES,
@@ -35,7 +36,7 @@ from edgelstm.kernels.simd.memory import (
 )
 from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.products import product_f32
-from edgelstm.kernels.simd.target import LANES, PAIR
+from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.tuples import join
 from edgelstm.kernels.simd.vectors import above, below, splat_f32
 
@@ -104,7 +105,7 @@ def begin_on_inputs(P, terms, at, rows):
     terms: a tuple of float32 vectors, VECTORS for each of `rows` rows; BIAS_HH: float32 (GROUPS,
     VECTORS * LANES), C order, read from element `at`.
     """
-    return join(terms, P[BIAS_HH], at, JOINED)
+    return join(terms, P[BIAS_HH], at, JOINED, rows)
 
 
 def narrow_tile(P, first, n, g):
@@ -171,6 +172,11 @@ def keep(P, new, unit, h_next, y_row):
         store_first_f32(y_row, unit, new, P[OUTPUTS] - unit)
 
 
+def advance_one(P, both, unit, h, h_next, y_row, c_row):
+    """The cell on a group of one vector; arguments as in `advance`."""
+    keep(P, new_h(P, weights_of(both, 0, unit), unit, h, c_row), unit, h_next, y_row)
+
+
 def advance(P, both, unit, h, h_next, y_row, c_row):
     """The cell on the two vectors of a group, one after the other.
 
@@ -223,7 +229,7 @@ def compute(listing: Listing, op: Any) -> Any:
 
 
 def _scale(row: int) -> Any:
-    return jit(lambda P, v, unit: v * load_f32(P[PEEPHOLES], row * P[GROUPS] * PAIR + unit))
+    return jit(lambda P, v, unit: v * load_f32(P[PEEPHOLES] + row * P[C_BYTES], unit))
 
 
 def _clipped(operation: Any) -> Any:
@@ -246,7 +252,6 @@ def cell_parts(listing: Listing) -> dict[str, Any]:
 def parts(listing: Listing) -> dict[str, Any]:
     """What templates leave open, by name, for a cell in float32; see `form.Form`."""
     return cell_parts(listing) | {
-        "TERMS": 2 * len(listing.cell.gates),
         "START_IH": BIAS_IH,
         "INPUT_SUMS": SCRATCH,
         "H_ROWS": 2,
@@ -270,7 +275,12 @@ def parts(listing: Listing) -> dict[str, Any]:
     }
 
 
-FORM = Form(
+def single_parts(listing: Listing) -> dict[str, Any]:
+    """The same for groups of one vector."""
+    return parts(listing) | {"advance": advance_one}
+
+
+_PAIRS = Form(
     name="float32",
     type=np.dtype(np.float32),
     state_types=(np.dtype(np.float32), np.dtype(np.float32)),
@@ -280,4 +290,10 @@ FORM = Form(
     compute=compute,
     parts=parts,
     capture=capture,
+)
+FORM = dataclasses.replace(
+    _PAIRS,
+    single=dataclasses.replace(
+        _PAIRS, name="float32_single", order=packing.single, parts=single_parts
+    ),
 )

@@ -1,6 +1,7 @@
 """What tells one format of numbers from another: a record that the format's own file fills."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels.cell_ops import Listing
+from edgelstm.kernels.simd.target import LANES
 
 Array = NDArray[Any]
 
@@ -25,12 +27,14 @@ class Form:
         type: Of x and y.
         state_types: Of h, and of the second state.
         per_word: Values of x or h in one word of a product: 1 float32, or 4 int8.
-        order: Lanes of a vector -> units of a group as they lie in its two vectors; of packing.py.
+        order: Lanes of a vector -> units of a group as they lie in its one or two vectors; of
+            packing.py.
         n_slots: Of a kernel's parameters.
         compute: See `cell_ops.Listing`.
         parts: Listing -> what templates leave open, by name; a function sees those before it.
         capture: See `cell_ops.Listing`; None: a step has one phase.
         scratch: Padded units of h -> arrays by slot, beside those that every format has.
+        single: The same with groups of one vector; None: groups have two.
     """
 
     name: str
@@ -43,3 +47,9 @@ class Form:
     parts: Callable[[Listing], dict[str, Any]]
     capture: Callable[[int], Any] | None = None
     scratch: Callable[[int], dict[int, Array]] = _nothing
+    single: "Form | None" = None
+
+    @functools.cached_property
+    def group(self) -> int:
+        """Units that are computed at once."""
+        return len(self.order(LANES))

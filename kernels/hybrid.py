@@ -1,5 +1,6 @@
 """The hybrid format: int8 weights, x and h rounded to int8 in each step, the rest float32."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ def finish(P, terms, made, g, given):
     """
     at = g * VECTORS * LANES
     of_x = scaled(terms, given[0], load_rows_f32(P[BIAS_IH], at, 0, VECTORS, 1))
-    return of_x, scaled(made, given[1], join(of_x, P[BIAS_HH], at, JOINED))
+    return of_x, scaled(made, given[1], join(of_x, P[BIAS_HH], at, JOINED, 1))
 
 
 # ---- the format
@@ -154,7 +155,6 @@ def finish(P, terms, made, g, given):
 def parts(listing: Listing) -> dict[str, Any]:
     """What templates leave open, by name, for a cell in hybrid; see `form.Form`."""
     return float32.cell_parts(listing) | {
-        "TERMS": 2 * len(listing.cell.gates),
         "START_IH": OFFSETS_IH,
         "START_HH": OFFSETS_HH,
         "INPUT_SUMS": SCRATCH,
@@ -178,6 +178,11 @@ def parts(listing: Listing) -> dict[str, Any]:
     }
 
 
+def single_parts(listing: Listing) -> dict[str, Any]:
+    """The same for groups of one vector."""
+    return parts(listing) | {"advance": float32.advance_one}
+
+
 def scratch(h_units: int) -> dict[int, Array]:
     """Arrays by slot that hybrid layers need beside every format's; see `form.Form`."""
     return {
@@ -187,7 +192,7 @@ def scratch(h_units: int) -> dict[int, Array]:
     }
 
 
-FORM = Form(
+_PAIRS = Form(
     name="hybrid",
     type=np.dtype(np.float32),
     state_types=(np.dtype(np.float32), np.dtype(np.float32)),
@@ -197,4 +202,10 @@ FORM = Form(
     compute=float32.compute,
     parts=parts,
     scratch=scratch,
+)
+FORM = dataclasses.replace(
+    _PAIRS,
+    single=dataclasses.replace(
+        _PAIRS, name="hybrid_single", order=packing.single, parts=single_parts
+    ),
 )

@@ -13,7 +13,7 @@ written in a step; `y_row` is that of OUTPUTS values of y; `t` counts the steps 
 
 from typing import Any
 
-from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
+from edgelstm.kernels.simd.target import TILE_ROWS
 
 # One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
 # one float32, or four int8. Of sequences side by side, the addresses are those of the first.
@@ -22,7 +22,7 @@ from edgelstm.kernels.simd.target import PAIR, TILE_ROWS
     WORDS,  # the same in words
     OUTPUTS,  # values of a row of y
     UNITS,  # of the cell
-    GROUPS,  # of 2 * lanes units, the last one padded
+    GROUPS,  # of GROUP units, the last one padded
     H_WORDS,  # padded h in words
     H_BYTES,  # of one row of h
     C_BYTES,  # of one row of the second state
@@ -49,6 +49,7 @@ AHEAD_BYTES = 1024
 WORD_BYTES = 4
 
 # Bound by bind.py.
+GROUP: Any = None  # units that are computed at once
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
 ROWS: Any = None  # sequences side by side
 Y_BYTES: Any = None  # of one value of y
@@ -113,7 +114,7 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
         g = groups - 1 - k if backwards else k
         terms = load_terms(P, t, g) if hoisted else input_terms(P, rows, t, g)
         both = finish(P, terms, recurrent(P, terms, g, h), g, given)
-        advance(P, both, g * PAIR, h, h_next, y_row, P[CELL])
+        advance(P, both, g * GROUP, h, h_next, y_row, P[CELL])
 
 
 def sequences(P, x, y, steps, x_apart, y_apart):
@@ -203,4 +204,4 @@ def step_side_by_side(P, rows, t, n, h, h_next, y_row, apart, backwards):
             both = finish(P, load_terms(P, row, g), made_rows(P, r), g, given_in(P, row, r))
             h_r, h_next_r = h + r * h_bytes, h_next + r * h_bytes
             y_r, c_r = y_row + r * apart, P[CELL] + r * P[C_BYTES]
-            advance(P, both, g * PAIR, h_r, h_next_r, y_r, c_r)
+            advance(P, both, g * GROUP, h_r, h_next_r, y_r, c_r)

@@ -15,7 +15,7 @@ from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.cell_ops import Cell, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.packing import aligned, pack, padded
-from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, PAIR, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART
 
 Array = NDArray[Any]
@@ -63,12 +63,12 @@ class Packed:
     @property
     def units(self) -> int:
         """Padded to whole groups."""
-        return padded(self.hidden_size, PAIR)
+        return padded(self.hidden_size, self.form.group)
 
     @property
     def h_units(self) -> int:
         """Room for h: equations may read as many units as there are."""
-        return max(self.units, padded(self.output_size, PAIR))
+        return max(self.units, padded(self.output_size, self.form.group))
 
     @functools.cached_property
     def macs(self) -> int:
@@ -99,9 +99,21 @@ class Float32Layer:
     peepholes: Array | None = None
 
 
+def _fitting(form: Form, cell: Cell, hidden_size: int) -> Form:
+    """The form, or its own for groups of one vector."""
+    if (
+        form.single is None
+        or has_phases(cell, form)
+        or not packing.wants_single(hidden_size, len(cell.gates))
+    ):
+        return form
+    return form.single
+
+
 def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
     """A layer in float32."""
-    form, hidden_size = float32.FORM, len(given.weights[0]) // len(cell.gates)
+    hidden_size = len(given.weights[0]) // len(cell.gates)
+    form = _fitting(float32.FORM, cell, hidden_size)
     arrays = weights_of(given.weights, hidden_size, form)
     arrays |= biases_of(given.biases, hidden_size, form)
     if has_phases(cell, form):
@@ -109,7 +121,7 @@ def pack_float32(cell: Cell, given: Float32Layer) -> Packed:
         arrays |= _phase_weights(cell, given, hidden_size)
     if given.peepholes is not None:
         rows = given.peepholes.reshape(-1, hidden_size)
-        arrays[layer.PEEPHOLES] = aligned((len(rows), padded(hidden_size, PAIR)), np.float32)
+        arrays[layer.PEEPHOLES] = aligned((len(rows), padded(hidden_size, form.group)), np.float32)
         arrays[layer.PEEPHOLES][:, :hidden_size] = rows
     return packed(cell, form, given.weights, arrays | {layer.CLIP: _limit(given.clip)}, {})
 
@@ -118,12 +130,12 @@ def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[in
     """weight_hh phase by phase, and the projection."""
     form, arrays = float32.FORM, {}
     made = listing(cell, form)
-    gates = _wide(given.weights[1]).reshape(len(cell.gates), hidden_size, -1)
+    gates = _wide(given.weights[1], form).reshape(len(cell.gates), hidden_size, -1)
     for number in range(len(phases_of(made).values)):
         rows = np.concatenate([gates[k] for k in phases.due(made, number)])
         arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form)
     if given.projection is not None:
-        wide = _wide(given.projection)
+        wide = _wide(given.projection, form)
         arrays[kept.W_HR] = _pack(wide, len(wide), form)
     return arrays
 
@@ -137,7 +149,8 @@ def pack_hybrid(
     clip: float,
 ) -> Packed:
     """A layer with int8 weights; scales: float32 (2 * gates,), of weight_ih, then weight_hh."""
-    form, hidden_size = hybrid.FORM, len(weights[1][0])
+    hidden_size = len(weights[1][0])
+    form = _fitting(hybrid.FORM, cell, hidden_size)
     arrays = weights_of(weights, hidden_size, form) | biases_of(biases, hidden_size, form)
     sums = [(-OFFSET * w.sum(1, np.int64)).astype(np.int32) for w in weights]
     offsets = biases_of((sums[0], sums[1]), hidden_size, form)
@@ -226,7 +239,7 @@ def weights_of(weights: tuple[Array, Array], hidden_size: int, form: Form) -> di
     w_ih, w_hh = weights
     return {
         slot: _pack(w, hidden_size, form)
-        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh)))
+        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh, form)))
     }
 
 
@@ -235,9 +248,9 @@ def _pack(w: Array, hidden_size: int, form: Form) -> Array:
     return pack(w, hidden_size, LANES, per_word=form.per_word, order=order)
 
 
-def _wide(w: Array) -> Array:
+def _wide(w: Array, form: Form) -> Array:
     """With columns for the padding of what it multiplies."""
-    wide = np.zeros((len(w), padded(w.shape[1], PAIR)), w.dtype)
+    wide = np.zeros((len(w), padded(w.shape[1], form.group)), w.dtype)
     wide[:, : w.shape[1]] = w
     return wide
 
@@ -269,19 +282,19 @@ def packed(
     hidden_size = len(weights[0]) // len(cell.gates)
     per_word = form.per_word
     h_bytes, c_bytes = (kind.itemsize for kind in form.state_types)
-    units, outputs = padded(hidden_size, PAIR), padded(output_size, PAIR)
+    units, outputs = padded(hidden_size, form.group), padded(output_size, form.group)
     numbers = numbers | {
         layer.INPUTS: input_size,
         layer.WORDS: padded(input_size, per_word) // per_word,
         layer.OUTPUTS: output_size,
         layer.UNITS: hidden_size,
-        layer.GROUPS: units // PAIR,
+        layer.GROUPS: units // form.group,
         layer.H_WORDS: outputs // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,
         layer.C_BYTES: units * c_bytes,
         layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),
     }
     if kept.W_HR in arrays:
-        numbers[kept.OUT_GROUPS] = outputs // PAIR
+        numbers[kept.OUT_GROUPS] = outputs // form.group
     zeros = {state: h_zero if k == 0 else 0 for k, state in enumerate(cell.states)}
     return Packed(cell, form, input_size, hidden_size, output_size, arrays, numbers, zeros)

@@ -58,7 +58,7 @@ def phase(P, t, h, h_next, y_row, backwards):
         g = groups - 1 - k if backwards else k
         at, terms = g * VECTORS * LANES, load_terms(P, t, g)
         if PHASE == 0:
-            sums = join(terms, P[BIAS_HH], at, JOINED)
+            sums = join(terms, P[BIAS_HH], at, JOINED, 1)
         else:
             sums = load_rows_f32(P[KEPT], at, 0, VECTORS, 1)
         w = P[WEIGHTS + PHASE] + WORD_BYTES * g * 2 * N_DUE * LANES * P[H_WORDS]

@@ -9,7 +9,7 @@ from edgelstm.kernels import kept, layer
 from edgelstm.kernels.links import Link
 from edgelstm.kernels.pack_layer import Packed
 from edgelstm.kernels.packing import aligned
-from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR, TILE_ROWS
+from edgelstm.kernels.simd.target import LANES, OFFSET, TILE_ROWS
 
 Array = NDArray[Any]
 
@@ -101,7 +101,7 @@ def _new_scratch(p: Packed) -> dict[int, Array]:
     row_bytes = layer.WORD_BYTES * words
     scratch = p.form.scratch(p.h_units) | {
         layer.SCRATCH: aligned((rows, gates * p.units), np.int32),
-        layer.TILE: aligned((rows, gates * PAIR), np.int32),
+        layer.TILE: aligned((rows, gates * p.form.group), np.int32),
         layer.X_LACKS: aligned((rows,), np.int32),
         layer.H_LACKS: aligned((TILE_ROWS,), np.int32),
         layer.X_ROWS: aligned((rows * row_bytes + 4 * LANES,), np.int8),

@@ -1,7 +1,7 @@
 """Sums of products of a group of units: how they are formed, and where they wait.
 
 These templates serve every format: a name that is None below stands for what tells formats apart,
-and is bound by bind.py. A row of sums is VECTORS vectors, [2 halves][gates][lanes] of the product's
+and is bound by bind.py. A row of sums is VECTORS vectors, [halves][gates][lanes] of the product's
 type: float32, or int32 of int8 products. `P` is the pointer to a kernel's int64 parameters, see
 layer.py; other arguments are int64: addresses, counts, and `g`, the number of a group.
 """

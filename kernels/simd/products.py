@@ -119,7 +119,7 @@ def _tiles(kind, rows, vectors):
     """
     several = kind is INT8 and DOT4 not in ("vnni", "sdot")
     passes = -(-rows * vectors * _ways(vectors) // ACCUMULATORS)
-    if rows == 1 or several or (passes > 1 and _ways(vectors) > 1):
+    if rows == 1 or several or rows * _ways(vectors) > ACCUMULATORS:
         return [(range(m, m + 1), range(vectors)) for m in range(rows)]
     wide = -(-vectors // passes)
     starts = range(0, vectors, wide)

@@ -9,17 +9,18 @@ from edgelstm.kernels.simd.vectors import F32, I8, I32, const64, emit_fmadd, f32
 
 
 @intrinsic
-def join(typingctx, sums, base, offset, joined):
+def join(typingctx, sums, base, offset, joined, rows):
     """Where the second sums begin: the first of a joined gate, else a bias from memory.
 
-    joined: literal, a letter 1 or 0 per gate. sums: a tuple of vectors, gate after gate for each
-    half of a group and each row. base, offset: address, and element, of a group's biases, [2
-    halves][gates][lanes] of the sums' type.
+    joined: literal, a letter 1 or 0 per gate; rows: literal. sums: a tuple of vectors, gate after
+    gate for each half of a group and each row. base, offset: address, and element, of a group's
+    biases, [halves][gates][lanes] of the sums' type.
     """
-    if not isinstance(joined, types.Literal):
-        raise RequireLiteralValue("joined")
+    for name, value in (("joined", joined), ("rows", rows)):
+        if not isinstance(value, types.Literal):
+            raise RequireLiteralValue(name)
     flags, vec = joined.literal_value, sums.dtype
-    vectors = 2 * len(flags)
+    vectors = sums.count // rows.literal_value
 
     def codegen(context, builder, sig, args):
         start = builder.bitcast(pointer(builder, args[1], args[2], vec), I8.as_pointer())
@@ -31,7 +32,7 @@ def join(typingctx, sums, base, offset, joined):
         ]
         return cgutils.pack_array(builder, out)
 
-    return sums(sums, types.intp, types.intp, joined), codegen
+    return sums(sums, types.intp, types.intp, joined, rows), codegen
 
 
 @intrinsic
