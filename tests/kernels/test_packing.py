@@ -1,5 +1,7 @@
 """Where a layer's weights lie: groups of one vector of units or of two, all gates in one lane."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,10 @@ from tests.networks import random_recurrent
 
 
 @pytest.mark.parametrize("order", [packing.natural, packing.single], ids=lambda o: o.__name__)
-def test_a_group_is_a_stream_of_inputs_halves_gates_and_lanes(order: object) -> None:
+def test_a_group_is_a_stream_of_inputs_halves_gates_and_lanes(order: Any) -> None:
     """By hand: two gates of three units, of two inputs, in vectors of two lanes."""
     w = np.array([[u + 0.1 * k + 10 * gate for k in range(2)] for gate in (1, 2) for u in range(3)])
-    got = packing.pack(w, 3, 2, per_word=1, order=order(2))  # type: ignore[operator]
+    got = packing.pack(w, 3, 2, per_word=1, order=order(2))
     first, second = (
         [[10, 11, 20, 21], [12, 0, 22, 0]],
         [[10.1, 11.1, 20.1, 21.1], [12.1, 0, 22.1, 0]],
