@@ -5,8 +5,8 @@ with the signature `STAGE`. The driver is compiled once. It looks at the caller'
 refuses what it cannot take, and calls the stages by their addresses: a new combination of layers
 compiles nothing.
 
-A long sequence goes through the chain CHUNK steps at a time, so what goes on from stage to stage
-stays in the inner cache. `P` is the pointer to the chain, int64, whose slots stand below.
+A long sequence goes through the chain CHUNK steps at a time, so that what goes on from stage to
+stage stays near, and weights that do not are fetched once for many steps. `P` is the pointer to the chain, int64, whose slots stand below.
 """
 
 import functools
@@ -15,7 +15,6 @@ import numba
 from numba.core import types
 
 from edgelstm.kernels.cache import Kernel, digest
-from edgelstm.kernels.layer import KEPT_ROWS
 from edgelstm.kernels.simd.arrays import (
     READABLE,
     WRITEABLE,
@@ -28,7 +27,6 @@ from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import call_stage, i32_at
 from edgelstm.kernels.simd.vectors import INFINITE
 
-CHUNK = KEPT_ROWS
 UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
 
 (
@@ -50,9 +48,10 @@ UNFIT = -1  # what the driver returns where it cannot take the arrays, and does 
     EVERY,  # stages that see every step; the others see the last one
     STAGES,
     LAST_BYTES,  # of a row that the last step is read from
+    CHUNK,  # steps that go from stage to stage together
     SETS,
     FIRST_SET,  # where they begin
-) = range(20)
+) = range(21)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -137,7 +136,7 @@ def _set(P, at, x, y, steps):
     first, start = at + SET, 0
     read = first + P[EVERY] * STAGE_SLOTS
     while start < steps:
-        n = min(CHUNK, steps - start)
+        n = min(P[CHUNK], steps - start)
         x_row, y_row = x + start * P[X_BYTES], y + start * P[Y_BYTES]
         made, apart = _stages(P, first, read, x_row, x_apart, y_row, y_apart, n)
         start += n

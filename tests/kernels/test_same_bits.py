@@ -13,6 +13,7 @@ import pytest
 
 from edgelstm.execution import stages
 from edgelstm.execution.session import Session, run
+from edgelstm.kernels import links
 from tests.kernel_forms import FORMS
 from tests.networks import random_input, random_network
 
@@ -27,6 +28,16 @@ def test_sequence_steps_and_batch_give_the_same_bits(network: Any) -> None:
     parts = Session(network, batch=5)
     got = [parts.run(x[:, a:b]) for a, b in ((0, 1), (1, 4), (4, 31), (31, 70))]
     assert np.array_equal(np.concatenate(got, 1), expected)
+
+
+@FORMS
+def test_steps_that_go_through_the_layers_in_chunks_give_the_bits_of_all_at_once(
+    network: Any, monkeypatch: Any
+) -> None:
+    x = random_input(network, 4, 70)
+    expected = Session(network, batch=4).run(x)
+    monkeypatch.setattr(links, "BUFFER_BYTES", 0)
+    assert np.array_equal(Session(network, batch=4).run(x), expected)
 
 
 @FORMS
