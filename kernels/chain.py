@@ -6,7 +6,8 @@ refuses what it cannot take, and calls the stages by their addresses: a new comb
 compiles nothing.
 
 A long sequence goes through the chain CHUNK steps at a time, so that what goes on from stage to
-stage stays near, and weights that do not are fetched once for many steps. `P` is the pointer to the chain, int64, whose slots stand below.
+stage stays near, and weights that do not are fetched once for many steps. `P` is the pointer to the
+chain, int64, whose slots stand below.
 """
 
 import functools

@@ -16,10 +16,8 @@ def test_a_group_is_a_stream_of_inputs_halves_gates_and_lanes(order: Any) -> Non
     """By hand: two gates of three units, of two inputs, in vectors of two lanes."""
     w = np.array([[u + 0.1 * k + 10 * gate for k in range(2)] for gate in (1, 2) for u in range(3)])
     got = packing.pack(w, 3, 2, per_word=1, order=order(2))
-    first, second = (
-        [[10, 11, 20, 21], [12, 0, 22, 0]],
-        [[10.1, 11.1, 20.1, 21.1], [12.1, 0, 22.1, 0]],
-    )
+    first: list[list[float]] = [[10, 11, 20, 21], [12, 0, 22, 0]]
+    second: list[list[float]] = [[10.1, 11.1, 20.1, 21.1], [12.1, 0, 22.1, 0]]
     expected = (
         [first[0], first[1], second[0], second[1]]
         if order is packing.natural
