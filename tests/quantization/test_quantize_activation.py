@@ -21,7 +21,7 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.model.network import Network
 from edgelstm.quantization.lower import lower
-from edgelstm.quantization.operations import Narrow
+from edgelstm.quantization.operations import Clip, Narrow
 from edgelstm.quantization.quantize_activation import is_clear_of_ties, narrowing
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
@@ -67,6 +67,10 @@ def network_of(
     return Network((first, layer, dense) if where == "h" else (first, dense, layer))
 
 
+def layers_of(network: Network | QuantizedNetwork) -> list[Any]:
+    return list(network.layers)
+
+
 def integers(network: Network, *form: str) -> QuantizedNetwork:
     return quantize(network, random_input(network, 8, STEPS), *form)
 
@@ -110,7 +114,7 @@ def test_counts_are_those_of_the_network_in_reals(
     q = integers(network, precision, form)
     assert count(network, STEPS, precision) == count(q, STEPS)
     if form == "composed":
-        narrow = [any(isinstance(op, Narrow) for op in lower(p).ops) for p in q.layers[1:]]  # type: ignore[arg-type]
+        narrow = [any(isinstance(op, Narrow) for op in lower(p).ops) for p in layers_of(q)[1:]]
         named = [narrowing(q.layers) is layer for layer in q.layers[1:]]
         assert narrow == [is_named and precision == "int8" for is_named in named]
 
@@ -156,38 +160,38 @@ def test_a_leaky_relu_takes_the_composed_form_by_itself() -> None:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_clip_is_one_of_integers_at_the_scale_of_what_it_cuts(cell: str) -> None:
-    _, layer, _ = integers(network_of("h", "clamp", cell=cell)).layers
-    (op,) = lower(layer).ops  # type: ignore[arg-type]
-    into = layer.input  # type: ignore[union-attr]
-    assert isinstance(into, Scale) and layer.output == into  # type: ignore[union-attr]
+    _, layer, _ = layers_of(integers(network_of("h", "clamp", cell=cell)))
+    (op,) = lower(layer).ops
+    into = layer.input
+    assert isinstance(into, Scale) and layer.output == into
     limits = [min(round(v / into.scale) + into.zero_point, 127) for v in NUMBERS["clamp"]]
-    assert list(op.limits) == limits  # type: ignore[union-attr]
+    assert isinstance(op, Clip) and list(op.limits) == limits
 
 
 def test_what_a_clip_cuts_off_costs_no_range() -> None:
     """The dense layer in front of a relu6 has steps of 6 / 255, however far its sums go."""
-    first, dense, layer = network_of("d", "clamp", (0.0, 6.0)).layers
-    wide = dataclasses.replace(dense, weight=50 * dense.weight)  # type: ignore[union-attr]
-    *_, cut, _ = integers(Network((first, wide, layer))).layers
-    assert cut.linear.scale == pytest.approx(6 / 255, rel=2e-3)  # type: ignore[union-attr]
+    first, dense, layer = layers_of(network_of("d", "clamp", (0.0, 6.0)))
+    wide = dataclasses.replace(dense, weight=50 * dense.weight)
+    *_, cut, _ = layers_of(integers(Network((first, wide, layer))))
+    assert cut.linear.scale == pytest.approx(6 / 255, rel=2e-3)
 
 
 def test_relu_behind_a_dense_layer_becomes_its_own() -> None:
-    *_, dense = integers(network_of("d", "relu")).layers
-    assert dense.activation == "relu"  # type: ignore[union-attr]
+    *_, dense = layers_of(integers(network_of("d", "relu")))
+    assert dense.activation == "relu"
 
 
 def test_hard_sigmoid_is_folded_into_weights_and_bias() -> None:
     network = network_of("d", "hard_sigmoid", (1 / 6, 0.5))
-    *_, dense, clip = integers(network).layers
+    *_, dense, clip = layers_of(integers(network))
     given: Any = network.layers[1]
-    ends = clip.input.reals(np.array([-128, 127]))  # type: ignore[union-attr]
-    got = np.clip(clip.given, *ends)  # type: ignore[union-attr]
-    np.testing.assert_allclose(got, np.clip((0.0, 1.0), *ends), atol=clip.input.scale / 2)  # type: ignore[union-attr]
-    reals = dense.weight * dense.weight_scale  # type: ignore[union-attr]
-    np.testing.assert_allclose(reals, given.weight / 6, atol=0.51 * dense.weight_scale)  # type: ignore[union-attr]
-    step = dense.weight_scale * dense.input.scale  # type: ignore[union-attr]
-    np.testing.assert_allclose(dense.bias * step, given.bias / 6 + 0.5, atol=0.51 * step)  # type: ignore[union-attr]
+    ends = clip.input.reals(np.array([-128, 127]))
+    got = np.clip(clip.given, *ends)
+    np.testing.assert_allclose(got, np.clip((0.0, 1.0), *ends), atol=clip.input.scale / 2)
+    reals = dense.weight * dense.weight_scale
+    np.testing.assert_allclose(reals, given.weight / 6, atol=0.51 * dense.weight_scale)
+    step = dense.weight_scale * dense.input.scale
+    np.testing.assert_allclose(dense.bias * step, given.bias / 6 + 0.5, atol=0.51 * step)
 
 
 def test_an_elu_keeps_away_from_ties() -> None:
@@ -196,32 +200,32 @@ def test_an_elu_keeps_away_from_ties() -> None:
     for seed in range(20):
         largest = np.random.default_rng(seed).uniform(0.5, 9)
         network = network_of("d", "elu")
-        first, dense, layer = network.layers
-        scaled = dataclasses.replace(dense, weight=largest * dense.weight)  # type: ignore[union-attr]
-        *_, made = integers(Network((first, scaled, layer))).layers
-        assert is_clear_of_ties(made.input, made.activated)  # type: ignore[union-attr]
+        first, dense, layer = layers_of(network)
+        scaled = dataclasses.replace(dense, weight=largest * dense.weight)
+        *_, made = layers_of(integers(Network((first, scaled, layer))))
+        assert is_clear_of_ties(made.input, made.activated)
 
 
 def test_a_file_with_other_numbers_is_refused(tmp_path: Path) -> None:
     q = integers(network_of("h", "clamp"))
-    first, layer, dense = q.layers
+    first, layer, dense = layers_of(q)
     for wrong, told in (
         ({"given": (-0.2501, 0.375)}, "are no whole steps of its integers"),
         ({"activated": Scale(0.5, 0, "int8")}, "its result has another scale"),
         ({"narrowed": Scale(0.5, 0, "int8")}, "its result is stored narrower"),
         ({"function": "leaky_relu", "given": (0.2,)}, "a leaky_relu has no fused int8 form"),
     ):
-        other: Any = dataclasses.replace(layer, **wrong)  # type: ignore[type-var, arg-type]
+        other: Any = dataclasses.replace(layer, **wrong)
         with pytest.raises(ModelError, match=told):
             write(dataclasses.replace(q, layers=(first, other, dense)), tmp_path / "net.npz")
 
 
 def test_clips_in_a_row_are_read_as_one(tmp_path: Path) -> None:
-    first, layer, dense = network_of("h", "clamp", (-0.2, 0.1)).layers
+    first, layer, dense = layers_of(network_of("h", "clamp", (-0.2, 0.1)))
     layers = (first, layer, Activation("b", 6, "clamp", (0.0, math.inf)), ReadSteps(6), dense)
     q = integers(Network(layers))
     again = read(write(q, tmp_path / "net.tflite", steps=STEPS))
-    _, clip, *_ = (part for layer in again.layers for part in layer.parts)
+    _, clip, *_ = (part for layer in layers_of(again) for part in layer.parts)
     low, high = clip.given
     assert low == 0.0 and high == pytest.approx(0.1, abs=clip.input.scale / 2)
     x = random_input(q, 3, STEPS)

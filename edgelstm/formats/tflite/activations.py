@@ -77,6 +77,4 @@ def _limits(op: Operator, into: Scale | None) -> tuple[float, float]:
     if into is not None and _scale(limit) != into:
         raise ModelError("its limit has another scale or zero point than what it cuts")
     value = float(data.flat[0]) if into is None else float(into.reals(data).flat[0])
-    if math.isnan(value):
-        raise ModelError("its limit is not a number")
     return (-math.inf, value) if op.name == "MINIMUM" else (value, math.inf)
