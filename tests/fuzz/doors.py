@@ -14,7 +14,10 @@ import numpy as np
 
 import edgelstm
 from edgelstm.formats import encode
+from edgelstm.layers.activation import Activation
+from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
+from edgelstm.model.network import Network
 from tests.fuzz import mutations, using
 from tests.fuzz.mutations import Mutate
 from tests.networks import bidirectional_network, random_input, random_network
@@ -60,6 +63,21 @@ def quantized_networks() -> Iterator[Any]:
                 yield edgelstm.quantize(network, random_input(network, 4, 9), precision)
             except edgelstm.ModelError:
                 continue
+    yield from activated_networks()
+
+
+def activated_networks() -> Iterator[Any]:
+    """Activations by themselves at int8, in both forms; of the composed one dense layers alone."""
+    lstm, dense = random_network("lstm", (SIZE, 4), outputs=SIZE).layers
+    clamp = Activation("activation1", 4, "clamp", (-0.1, 0.2))
+    leaky = Activation("activation1", SIZE, "leaky_relu", (0.1,))
+    elu = Activation("activation2", SIZE, "elu", (1.0,))
+    weight = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32)
+    front = Dense("dense1", weight, weight[0])
+    layers: Any
+    for layers in ((lstm, clamp, dense, elu), (front, leaky)):
+        network = Network(layers)
+        yield edgelstm.quantize(network, random_input(network, 4, 9), "int8")
 
 
 def written(suffix: str) -> Iterator[bytes]:

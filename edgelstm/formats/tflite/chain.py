@@ -12,6 +12,8 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.appending import kind_of
+from edgelstm.formats.tflite.activations import READ as ALONE
+from edgelstm.formats.tflite.activations import read_activation
 from edgelstm.formats.tflite.layers import (
     READS,
     read_dense,
@@ -48,7 +50,8 @@ BOTH_DIRECTIONS = (
 )
 SUPPORTED = (
     *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE"),
-    *(*ACTIVATIONS, *FREE, *ENDS, *READS),
+    *dict.fromkeys((*ACTIVATIONS, *ALONE)),
+    *(*FREE, *ENDS, *READS),
 )
 PART = (
     "it is read as a part of a bidirectional layer: a recurrent layer, a second one behind a "
@@ -108,8 +111,10 @@ def append(chain: Chain, op: Operator) -> None:
         _append_fused(chain, op)
     elif op.name == "FULLY_CONNECTED":
         _append_dense(chain, op)
-    elif op.name in ACTIVATIONS:
+    elif op.name in ACTIVATIONS and (op.name not in ALONE or _is_bare(chain)):
         _apply_activation(chain, op, result)
+    elif op.name in ALONE:
+        _append_activation(chain, op)
     elif op.name == "STRIDED_SLICE":
         check_same_scale(chain.value, result)
         _check_takes_last_step(op, chain.value.shape)
@@ -193,6 +198,20 @@ def append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
         )
     chain.layers.append(layer)
     chain.width = layer.output_size
+
+
+def _is_bare(chain: Chain) -> bool:
+    """Whether a dense layer without an activation comes before."""
+    layer = chain.layers[-1] if chain.layers else None
+    return isinstance(layer, Dense | QuantizedDense) and not layer.activation
+
+
+def _append_activation(chain: Chain, op: Operator) -> None:
+    before = chain.layers[-1] if chain.layers else None
+    layer, joins = read_activation(op, _name(chain, "activation"), before)
+    if joins:
+        chain.layers.pop()
+    append_layer(chain, layer)
 
 
 def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:

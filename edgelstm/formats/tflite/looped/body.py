@@ -131,9 +131,10 @@ def _product(op: Operator, args: Sequence[Value]) -> Sequence[Value]:
 def _shape(op: Operator, place: int) -> tuple[int, ...] | None:
     """Constant integers among the inputs."""
     tensor = op.inputs[place]
-    if tensor is None or tensor.data is None or tensor.data.size > MOST_INTEGERS:
+    data = None if tensor is None else tensor.data
+    if data is None or data.size > MOST_INTEGERS or data.dtype.kind != "i":
         return None
-    return tuple(int(n) for n in tensor.data.ravel())
+    return tuple(int(n) for n in data.ravel())
 
 
 def _reshape(op: Operator, args: Sequence[Value]) -> Sequence[Value]:
