@@ -203,7 +203,8 @@ def _entrants(
 
 
 def _device(laws: Laws, record: session.Record, n: int) -> Device:
-    source = "edgelstm bench --calibrate, on this machine"
+    name = platform.node() or "this-machine"
+    source = f"edgelstm bench --calibrate, on {name}"
 
     def figure(value: float, width: float = 0.0) -> Figure:
         value = float(f"{value:.4g}")
@@ -220,7 +221,6 @@ def _device(laws: Laws, record: session.Record, n: int) -> Device:
         "clock.mhz": Figure(1000, 1000, 1000, "assumed", "not known; no measured rate hangs on it"),
     }
     core = MACHINES.get(platform.machine(), "aarch64")
-    name = platform.node() or "this-machine"
     board = machine.board()
     texts = {"source": source, "board": board} if board else {"source": source}
     return Device(name, "sbc", core, 1, figures, texts)

@@ -95,7 +95,7 @@ def test_the_profiler_takes_rates_and_calls_that_were_measured(precision: str) -
     assert found.latency_us.high == pytest.approx(1.1 * (3.0 + computing))
     whole = inference_us(counts, calibrated(), found, 50)
     assert whole and whole.typical == pytest.approx(6.0 + 50 * computing)
-    assert any(note.startswith("calibrated: ") for note in found.notes)
+    assert any(note.endswith(" were measured on here") for note in found.notes)
 
 
 def test_predictions_know_raw_steps_and_sequences() -> None:
@@ -141,6 +141,7 @@ def test_a_calibration_is_a_device_of_this_machine(monkeypatch: pytest.MonkeyPat
     pytest.importorskip("numba")
     monkeypatch.setattr(calibrating, "NOISY", 100.0)  # whatever else runs where this is tested
     device = calibrating.calibrate(2.0, None, lambda text: None)
+    assert device.texts["source"].endswith(f"--calibrate, on {platform.node()}")
     assert {PER_US + p for p in CALIBRATED} <= set(device.figures)
     assert set(CALLS.values()) <= set(device.figures)
     assert all(f.low > 0 for f in device.figures.values())
