@@ -15,9 +15,8 @@ EXTRAS = {  # packages that an extra installs
     "gpiod": '"edgelstm[gpio]"',
     "uv": '"edgelstm[remote]"',
 }
-INSTALL_32 = (
-    "pip install --no-deps edgelstm && pip install numpy typer rich flatbuffers safetensors jinja2"
-)
+# In this order pip does not miss what has no wheel.
+INSTALL_32 = "pip install numpy typer rich flatbuffers safetensors jinja2 && pip install --no-deps"
 
 
 def install_line(package: str, bits: int = BITS) -> str:

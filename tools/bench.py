@@ -34,6 +34,12 @@ from edgelstm.tools.request import Request, read_network
 from edgelstm.verification.results import FAILED
 
 COUNTED = ("model", "calibration", "head", "activation", "order")  # options that go with --core
+# Those that do something of their own, and what goes with each.
+ALONE: dict[str, tuple[str, ...]] = {
+    "calibrate": ("seconds", "cpu", "out", "remote"),
+    "compare": ("tolerance",),
+    "history": (),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +82,7 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
         return _count(options, as_json=as_json, quiet=quiet)
     if as_json and options.csv:
         raise ModelError("--json and --csv both write to standard output; give one of them")
+    _check_alone(options)
     if options.compare:
         tolerance = options.tolerance
         return bench_stored.main_compare(options.compare, tolerance, as_json=as_json, quiet=quiet)
@@ -108,6 +115,17 @@ def main(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:
     if run.interrupted:
         return 130
     return output.exit_code(_failures(run))
+
+
+def _check_alone(options: BenchOptions) -> None:
+    """`ModelError` where an option is given that would be ignored."""
+    for name, kept in ALONE.items():
+        if not getattr(options, name):
+            continue
+        own = BenchOptions(**{key: getattr(options, key) for key in (name, *kept)})
+        if options != own:
+            others = ", ".join(f"--{key}" for key in kept if key != "out") or "none"
+            raise ModelError(f"--{name} measures no network of yours; its other options: {others}")
 
 
 def _count(options: BenchOptions, *, as_json: bool, quiet: bool) -> int:

@@ -131,7 +131,8 @@ def _print(
     rows = [(r.name, r.version or "-", RUNTIMES[r.name].suffix) for r in runtimes]
     output.print_filled("Runtimes, for checking files", ("", "version", "files"), rows)
     if BITS == 32:
-        output.print_line(f"a 32-bit Python installs edgelstm by: {INSTALL_32}", whole=True)
+        line = f"a 32-bit Python installs edgelstm by: {INSTALL_32} edgelstm"
+        output.print_line(line, whole=True)
     for package in packages + runtimes:
         if package.obstacle:
             output.print_line(package.obstacle, whole=True)

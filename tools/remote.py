@@ -16,7 +16,7 @@ from edgelstm.formats import AnyNetwork, write
 from edgelstm.measurement.results import Run
 from edgelstm.measurement.stored import read_run
 from edgelstm.tools.output import Tell
-from edgelstm.tools.remote_host import SSH_FAILED, Host, connected
+from edgelstm.tools.remote_host import SSH_FAILED, Done, Host, connected
 from edgelstm.tools.remote_install import installed
 
 AGAIN_S, PAUSE_S = 60.0, 3.0  # how long a link that was cut is tried again, and how often
@@ -29,19 +29,21 @@ echo $p > pid
 tail -n +1 -f log >&2 & t=$!
 wait $p; code=$?
 sleep 0.3; kill $t 2> /dev/null
-cat {result}
+cat {result} 2> /dev/null
 exit $code
 """
+# Where there is no result, why is what its log ends with.
 WAIT = """cd {folder} || exit 1
 while kill -0 "$(cat pid)" 2> /dev/null; do sleep 1; done
-cat {result}
+[ -s {result} ] && cat {result} || tail -n 1 log >&2
 """
 # A shell lets what it starts behind `&` ignore SIGINT.
 STOP = """cd {folder} || exit 1
 kill -TERM "$(cat pid)"
 n=0; while kill -0 "$(cat pid)" 2> /dev/null && [ $n -lt {seconds} ]; do sleep 1; n=$((n + 1)); done
-cat {result}
+cat {result} 2> /dev/null
 """
+INTERRUPTED = 130  # the shells' exit code of what SIGINT ends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +78,25 @@ def measured(name: str, job: Job, tell: Tell) -> Run:
 
 
 def done(name: str, job: Job, tell: Tell) -> bytes:
-    """What a job's result is; `ModelError` where there is none."""
+    """What a job's result is.
+
+    Raises:
+        ModelError: There is none, with what was said there.
+        KeyboardInterrupt: There is none yet.
+    """
     with connected(name) as host:
         python = installed(host, tell)
         with _sent(host, job) as (folder, words):
             command = shlex.join([python, "-m", "edgelstm", "bench", *words, "--json"])
             code, out, said = _run(host, (folder, job.result), command, tell)
-    if not out.strip():
-        told = next((line for line in reversed(said) if line.startswith("error: ")), None)
-        last = said[-1] if said else f"exit code {code}"
-        raise ModelError(f"{name}: {told.removeprefix('error: ') if told else last}")
-    return out
+    if out.strip():
+        return out
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if told := next((line for line in reversed(said) if line.startswith("error: ")), None):
+        raise ModelError(f"{name}: {told.removeprefix('error: ')}")
+    last = f"; it said last: {said[-1]}" if said else ""
+    raise ModelError(f"{name}: the command there ended without a result{last}")
 
 
 @contextlib.contextmanager
@@ -135,9 +145,10 @@ def _run(
             process.kill()
             process.wait()
             stop = STOP.format(folder=folder, seconds=int(END_S), result=result)
-            return 130, host.try_run(stop).out, said
+            return INTERRUPTED, host.try_run(stop).out, said
         if process.returncode == SSH_FAILED:
-            return 0, _again(host, place, tell), said
+            done = _again(host, place, tell)
+            return done.code, done.out, said + done.said.decode("utf-8", "replace").splitlines()
         out.seek(0)
         return process.returncode, out.read(), said
 
@@ -148,14 +159,14 @@ def _again(
     tell: Tell,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> bytes:
-    """What the run there printed, which a link that was cut does not end."""
+) -> Done:
+    """How the run there ended, which a link that was cut does not end."""
     (folder, result), until = place, clock() + AGAIN_S
     while True:
         tell(f"the link to {host.name} was cut; trying again")
         done = host.try_run(WAIT.format(folder=folder, result=result))
         if done.code != SSH_FAILED:
-            return done.out
+            return done
         if clock() > until:
             raise ModelError(
                 f"{host.told(done)}; what is measured there goes on, and "

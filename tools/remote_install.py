@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import edgelstm
 from edgelstm.errors import ModelError
+from edgelstm.installed import INSTALL_32
 from edgelstm.tools import remote_offline
 from edgelstm.tools.output import Tell
 from edgelstm.tools.remote_host import Host, Probed, Python, chosen, probe
@@ -24,8 +25,6 @@ LEAST_DISK_KIB = 900 * 1024  # base and runtimes unpacked, with pip's own copies
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 STAMP = (2020, 1, 1, 0, 0, 0)  # equal files make equal wheels
 READY = "ready"
-# What runs where numba and onnx have no wheels.
-SMALL = "numpy typer rich jinja2 safetensors"
 
 
 def installed(host: Host, tell: Tell) -> str:
@@ -61,7 +60,7 @@ def _check(host: Host, found: Probed, python: Python, name: str) -> None:
     if python.bits != 64:
         raise ModelError(
             f"{host.name}: its {python.name} has {python.bits} bits, for which numba and onnx have "
-            f"no wheels; on the host: pip install --no-deps {name} && pip install {SMALL} "
+            f"no wheels; on the host: {INSTALL_32} {name} "
             "(piwheels.org has wheels of 32 bits), then edgelstm bench there"
         )
     if found.disk_kib < LEAST_DISK_KIB:

@@ -7,7 +7,7 @@ from edgelstm.comparison.use import C
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import no_cycles
 from edgelstm.cost.energy import Energy, estimate
-from edgelstm.cost.laws import side_by_side
+from edgelstm.cost.laws import BOARD_KERNELS, side_by_side
 from edgelstm.cost.memory import FOLDER, Fit, fit
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork, facts, has_file
@@ -137,7 +137,8 @@ def by_kernels(
         chosen: The estimate that stands first.
         clock_mhz, cores: The same as for `chosen`.
     """
-    names = side_by_side(chosen.kernels, counts.precision)
+    is_board = device.kind == "sbc"
+    names = BOARD_KERNELS if is_board else side_by_side(chosen.kernels, counts.precision)
     return tuple(
         chosen if name == chosen.kernels else estimate(counts, device, name, clock_mhz, cores=cores)
         for name in dict.fromkeys((chosen.kernels, *names))

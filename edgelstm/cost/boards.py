@@ -4,7 +4,14 @@ import dataclasses
 
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import Interval
-from edgelstm.cost.laws import A53_MACS_PER_CYCLE, BOARD_KERNELS, BOARD_LAWS, SPLIT_US, CallLaw
+from edgelstm.cost.laws import (
+    A53_MACS_PER_CYCLE,
+    BOARD_KERNELS,
+    BOARD_LAWS,
+    MEASURED_WIDTH,
+    SPLIT_US,
+    CallLaw,
+)
 from edgelstm.cost.traffic import constant_bytes, fits_cache
 from edgelstm.devices.device import Device
 
@@ -89,7 +96,7 @@ def is_calibrated(device: Device, kernels: str) -> bool:
     """Whether rates and calls of these kernels were measured on the machine itself."""
     return (
         BOARD_LAWS[kernels].reference_macs_per_us is None
-        and device.figure("speed.time_half_width_percent") is not None
+        and device.figure(MEASURED_WIDTH) is not None
     )
 
 
@@ -105,7 +112,7 @@ def _activations_us(counts: Counts, device: Device, kernels: str, clock_mhz: flo
 
 
 def _half_width(law: CallLaw, device: Device) -> float:
-    own = device.figure("speed.time_half_width_percent")
+    own = device.figure(MEASURED_WIDTH)
     return own.typical / 100 if own and law.reference_macs_per_us is None else law.half_width
 
 

@@ -11,6 +11,7 @@ from edgelstm.cost.laws import (
     LSTM_OPERATIONS,
     M4_CHIPS,
     M4_CYCLES_PER_MAC,
+    MEASURED_WIDTH,
     SCALED_HALF_WIDTH,
     WITHOUT_FPU,
     Law,
@@ -59,7 +60,9 @@ def around(typical: float, half_width: float, wait: float | None = None) -> Inte
 
 
 def default_kernels(counts: Counts, device: Device) -> str:
-    """The class of kernels that people run these counts with on this device."""
+    """The class of kernels that people run these counts with; on a calibrated board, ours."""
+    if device.kind == "sbc" and device.figure(MEASURED_WIDTH) is not None:
+        return "edgelstm"
     cells = tuple(layer.cell_name for layer in counts.layers if layer.cell_name)
     projected = any(layer.gates and layer.cell.macs for layer in counts.layers)
     cells += ("projection",) if projected else ()

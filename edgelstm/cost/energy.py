@@ -223,7 +223,7 @@ def _raspberry_pi(
     streaming, used = time.roofline.streaming, time.roofline.cores
     calibrated = is_calibrated(device, kernels)
     told = (
-        "calibrated: rates and call overhead were measured on this machine"
+        f"calibrated: rates and call overhead were measured on {device.name}"
         if calibrated
         else "uncalibrated: rates, call overhead and power of this machine were not measured"
     )

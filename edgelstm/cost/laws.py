@@ -164,6 +164,8 @@ class CallLaw:
 
 
 A53_MACS_PER_CYCLE, PI_3B_PLUS_MHZ = 2, 1400
+# A board that has it was measured by `bench --calibrate`, with our kernels alone.
+MEASURED_WIDTH = "speed.time_half_width_percent"
 
 BOARD_LAWS = {
     "interpreter-python": CallLaw(
@@ -221,8 +223,6 @@ def side_by_side(kernels: str, precision: str) -> tuple[str, ...]:
     >>> side_by_side("tflm", "int8")
     ('tflm', 'cmsis-nn', 'published')
     """
-    if kernels == "interpreter-python":
-        return BOARD_KERNELS
     if precision == "float32":
         return ("tflm", "published")
     return ("tflm", "cmsis-nn", "published") if kernels == "tflm" else (kernels, "published")

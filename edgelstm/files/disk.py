@@ -14,7 +14,8 @@ from edgelstm.errors import ModelError
 
 # What a format writes: content by path inside its folder; of one file alone, by the path "".
 Contents = Mapping[str, bytes]
-LARGEST_BYTES = 2**31 - 1  # more than protobuf and flatbuffers hold in one file
+# More than flatbuffers hold in one file, and no more than a 32-bit Python in one object.
+LARGEST_BYTES = 2**31 - 64
 
 KINDS = (
     (stat.S_ISDIR, "is a folder"),
@@ -77,9 +78,10 @@ def read_bytes(path: pathlib.Path, needed: str, largest_bytes: int = LARGEST_BYT
     if refused is None:
         try:
             with open(path, "rb", opener=_open_at_once) as file:
-                refused = _refused(os.fstat(file.fileno()), largest_bytes)
+                found = os.fstat(file.fileno())
+                refused = _refused(found, largest_bytes)
                 if refused is None:
-                    return file.read(largest_bytes)
+                    return file.read(found.st_size)  # it makes room for as much as is asked for
         except OSError as error:
             refused = _unreadable(error)
     raise ModelError(f"{path} {refused}; {needed}")

@@ -39,7 +39,7 @@ SIZES = ((10, 16), (20, 24), (100, 32), (40, 56), (24, 80), (88, 128))
 STEPS = 60
 NOISY = 0.20  # between the quartiles of CPU time, of the median
 LEAST_WIDTH, WIDER = 0.05, 1.5  # than what was missed on the networks that made the law
-ROUNDS = 400
+ROUNDS, LEAST_ROUNDS = 400, 20  # quartiles of fewer tell nothing of noise
 LEAST_CALL_US = 0.05
 MACHINES = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -147,6 +147,11 @@ def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> D
         raise KeyboardInterrupt
     if record.crashed or not record.rounds:
         raise ModelError(f"nothing was calibrated: {record.crashed}")
+    if len(record.rounds) < LEAST_ROUNDS:
+        raise ModelError(
+            f"{len(record.rounds)} rounds in {seconds:g} s tell no rates; {LEAST_ROUNDS} are "
+            "needed: give more --seconds, or end other programs"
+        )
     here = machine.machine(cpu, before, {})
     if here.throttled and here.throttled.now:
         raise ModelError(f"the machine is held back: {'; '.join(machine.warnings(here, None))}")
@@ -203,7 +208,8 @@ def _entrants(
 
 
 def _device(laws: Laws, record: session.Record, n: int) -> Device:
-    source = "edgelstm bench --calibrate, on this machine"
+    name = platform.node() or "this-machine"
+    source = f"edgelstm bench --calibrate, on {name}"
 
     def figure(value: float, width: float = 0.0) -> Figure:
         value = float(f"{value:.4g}")
@@ -220,7 +226,6 @@ def _device(laws: Laws, record: session.Record, n: int) -> Device:
         "clock.mhz": Figure(1000, 1000, 1000, "assumed", "not known; no measured rate hangs on it"),
     }
     core = MACHINES.get(platform.machine(), "aarch64")
-    name = platform.node() or "this-machine"
     board = machine.board()
     texts = {"source": source, "board": board} if board else {"source": source}
     return Device(name, "sbc", core, 1, figures, texts)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "socket": (make_socket, "is a socket, not a file"),
     "loop": (lambda path: path.symlink_to(path), "cannot be read: Too many levels of symbolic"),
     "dangling": (lambda path: path.symlink_to("absent"), "is a link whose target does not exist"),
-    "large": (make_large, "has 2,147,483,648 B; at most "),
+    "large": (make_large, "has 2,147,483,585 B; at most "),
 }
 
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -97,6 +98,17 @@ def test_what_takes_a_files_place_after_the_check_is_not_read(
     ):
         with pytest.raises(ModelError, match=f"{expected}.*; give a file"):
             read_bytes(tmp_path / name, "give a file", 10)
+
+
+def test_no_more_room_is_made_than_a_file_needs(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(bytes(10))
+    tracemalloc.start()
+    try:
+        read_bytes(tmp_path / "small", "give a file")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2**20  # a board has 512 MiB, a 32-bit Python no object of 2 GiB
 
 
 def test_nothing_but_files_is_written_over(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from edgelstm.cost.inference import inference_us
 from edgelstm.devices.device import Device, Figure, device_names, read_device
 from edgelstm.devices.device_file import device_text
 from edgelstm.errors import ModelError
-from edgelstm.measurement import calibrating
+from edgelstm.measurement import calibrating, machine, session
 from edgelstm.measurement.calibrating import STEPS, Laws, Point, fit
 from edgelstm.measurement.predicting import find_device, predict
+from edgelstm.measurement.results import Throttled
 from edgelstm.model.sizes import shapes
 
 RATES = {"float32": 4_000.0, "int8": 20_000.0}
@@ -91,11 +92,12 @@ def test_the_profiler_takes_rates_and_calls_that_were_measured(precision: str) -
     computing = computing_us(counts)
     found = estimate(counts, calibrated(), "edgelstm")
     assert found.latency_us and found.basis == "measured"
+    assert estimate(counts, calibrated()) == found  # without asking for the kernels
     assert found.latency_us.typical == pytest.approx(3.0 + computing)
     assert found.latency_us.high == pytest.approx(1.1 * (3.0 + computing))
     whole = inference_us(counts, calibrated(), found, 50)
     assert whole and whole.typical == pytest.approx(6.0 + 50 * computing)
-    assert any(note.startswith("calibrated: ") for note in found.notes)
+    assert any(note.endswith(" were measured on here") for note in found.notes)
 
 
 def test_predictions_know_raw_steps_and_sequences() -> None:
@@ -140,7 +142,9 @@ def test_the_file_of_this_machine_goes_before_its_board(
 def test_a_calibration_is_a_device_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     monkeypatch.setattr(calibrating, "NOISY", 100.0)  # whatever else runs where this is tested
+    monkeypatch.setattr(calibrating, "LEAST_ROUNDS", 1)
     device = calibrating.calibrate(2.0, None, lambda text: None)
+    assert device.texts["source"].endswith(f"--calibrate, on {platform.node()}")
     assert {PER_US + p for p in CALIBRATED} <= set(device.figures)
     assert set(CALLS.values()) <= set(device.figures)
     assert all(f.low > 0 for f in device.figures.values())
@@ -150,8 +154,35 @@ def test_a_calibration_is_a_device_of_this_machine(monkeypatch: pytest.MonkeyPat
 def test_a_busy_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
     monkeypatch.setattr(calibrating, "NOISY", -1.0)
+    monkeypatch.setattr(calibrating, "LEAST_ROUNDS", 1)
     with pytest.raises(ModelError, match="too busy to be calibrated: .* --cpu"):
         calibrating.calibrate(1.0, None, lambda text: None)
+
+
+def record(n_rounds: int) -> session.Record:
+    """Of two calls and the two loops."""
+    made = session.Record()
+    made.keys, made.rounds = list(range(4)), [np.ones((2, 4))] * n_rounds
+    return made
+
+
+@pytest.mark.parametrize(
+    ("n_rounds", "held", "told"),
+    [
+        (19, None, "^19 rounds in 60 s tell no rates; 20 are needed"),
+        (20, Throttled(("throttled",), ()), "^the machine is held back: .*throttled"),
+    ],
+)
+def test_what_tells_no_rates_is_refused(
+    n_rounds: int, held: Throttled | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = dataclasses.replace(machine.machine(0, machine.moment(0), {}), throttled=held)
+    pytest.importorskip("numba")
+    monkeypatch.setattr(calibrating, "SIZES", calibrating.SIZES[:1])
+    monkeypatch.setattr(session, "measure", lambda *given: record(n_rounds))
+    monkeypatch.setattr(machine, "machine", lambda *given: here)
+    with pytest.raises(ModelError, match=told):
+        calibrating.calibrate(60.0, None, lambda text: None)
 
 
 def test_laws_say_what_they_predict() -> None:

@@ -86,6 +86,14 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "cut": (("--compare", "absent.json", "absent.json"), "absent.json does not exist"),
     "tolerance": (("--compare", RECORDED, RECORDED, "--tolerance", "0"), "--tolerance is 0"),
     "no run": (("--compare", RECORDED, RECORDED.with_name("op_counters.csv")), "is not JSON"),
+    "loop": (
+        ("--calibrate", "--engines", "numba"),
+        "its other options: --seconds, --cpu, --remote",
+    ),
+    "history": (("--history", "--seconds", "3"), "its other options: none"),
+    "compare": (("--compare", RECORDED, RECORDED, "--seed", "3"), "its other options: --tolerance"),
+    "log": (("--power", "csv:absent.csv"), "source csv:absent.csv: absent.csv does not exist"),
+    "source": (("--power", "lpm01a"), "known: auto, joulescope, pmic, hwmon, rapl, battery, csv"),
     "model and sizes": (("x.pt", *SIZES), "do not go with sizes"),
 }
 

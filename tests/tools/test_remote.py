@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import signal
 import time
 from collections.abc import Iterator
 
@@ -107,24 +106,13 @@ def test_what_the_host_refuses_is_one_line(client: pathlib.Path, capsys: Capture
     assert last.startswith("error: here: engine 'x' is unknown; known: numba")
 
 
-def cut(server: Server) -> None:
-    """Ends the processes of every connection; the server goes on."""
-    for place in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, _, rest = place.read_text().partition(" (")
-        except OSError:
-            continue
-        if int(rest.rpartition(")")[2].split()[1]) == server.process.pid:
-            os.kill(int(number), signal.SIGKILL)
-
-
 def test_a_link_that_is_cut_loses_nothing(server: Server, client: pathlib.Path) -> None:
     said: list[str] = []
 
     def tell(text: str) -> None:
         said.append(text)
-        if text == "here: taking turns":
-            cut(server)
+        if text.startswith("here: taking turns"):
+            sshd.cut(server)
 
     found = remote.measured(HERE, remote.Job([*QUICK[:-1], "4"]), tell)
     assert said[-1] == "the link to here was cut; trying again"
@@ -138,10 +126,10 @@ def test_a_host_that_stays_away_keeps_what_it_measures(
     config = client.with_name("config")
 
     def tell(text: str) -> None:
-        if text == "here: taking turns":
+        if text.startswith("here: taking turns"):
             closed = config.read_text().replace(str(server.port), str(sshd.free_port()))
             config.write_text(closed)
-            cut(server)
+            sshd.cut(server)
 
     with pytest.raises(ModelError, match="Connection refused.* will lie in .*/out.json") as error:
         remote.measured(HERE, remote.Job([*QUICK[:-1], "2"]), tell)
@@ -156,7 +144,7 @@ def test_a_host_that_stays_away_keeps_what_it_measures(
 
 def interrupted(job: remote.Job) -> Run:
     def tell(text: str) -> None:
-        if text == "here: taking turns":
+        if text.startswith("here: taking turns"):
             time.sleep(1.0)
             raise KeyboardInterrupt
 

@@ -31,7 +31,10 @@ def open_source(name: str) -> tuple[Source | None, tuple[Tried, ...]]:
         ModelError: The name is none of `SOURCES`, or what it names cannot be read.
     """
     if name.startswith("csv:"):
-        return CsvFile(name.removeprefix("csv:")), (Tried(name, None),)
+        file = CsvFile(name.removeprefix("csv:"))
+        if reason := file.obstacle():
+            raise ModelError(f"power source {name}: {reason}")
+        return file, (Tried(name, None),)
     if name != "auto" and name not in SOURCES:
         raise ModelError(
             f"power source '{name}' is unknown; known: auto, {', '.join(SOURCES)}, csv:FILE"

@@ -7,7 +7,7 @@ Also `_ms _us`, `_ma _ua`, `_mw _uw`, `_mv`; commas or spaces, with a header.
 import pathlib
 
 from edgelstm.errors import ModelError
-from edgelstm.files.disk import read_bytes
+from edgelstm.files.disk import obstacle, read_bytes
 from edgelstm.measurement.power.source import Sample
 
 LARGEST_BYTES = 1 << 28
@@ -31,8 +31,9 @@ class CsvFile:
         self.name, self._path = f"csv:{path}", pathlib.Path(path)
 
     def obstacle(self) -> str | None:
-        """See `Source`: the logger may still have to make it."""
-        return None
+        """See `Source`: hours of windows would end without a sample."""
+        told = obstacle(self._path, LARGEST_BYTES)
+        return f"{self._path} {told}; start the logger first" if told else None
 
     def read(self, now: float) -> Sample | None:
         """See `Source`."""

@@ -187,5 +187,9 @@ def test_sources_that_are_none_or_lack_something_are_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ModelError, match="'pmic': vcgencmd is not there"):
         open_source("pmic")
-    source, tried = open_source("csv:x.csv")
-    assert source and source.name == "csv:x.csv" and tried[0].reason is None
+    with pytest.raises(ModelError, match="source csv:absent: absent does not exist; start the log"):
+        open_source("csv:absent")
+    log = tmp_path / "x.csv"
+    log.touch()
+    source, tried = open_source(f"csv:{log}")
+    assert source and source.name == f"csv:{log}" and tried[0].reason is None
