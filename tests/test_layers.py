@@ -67,7 +67,7 @@ ORDER = {
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "
-        "stacked < recurrent < read_steps < __init__"
+        "stacked < recurrent reverse_steps < read_steps < __init__"
     ),
     "model": "front precision < network < plan sizes < forms forward",
     "quantization": (

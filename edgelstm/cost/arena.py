@@ -67,6 +67,8 @@ class _Graph:
                 self._operator("other", self.x_bytes // steps)
             if layer.operator == "dense":
                 self._dense(layer)
+            elif layer.operator == "reverse":
+                self._operator("other", self.x_bytes)
             elif layer.n_directions > 1:
                 self._both(layer)
             else:

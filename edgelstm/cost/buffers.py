@@ -14,7 +14,8 @@ class LayerBuffers:
     """What one layer holds.
 
     Attributes:
-        operator: `lstm`, `steps` (a cell that has no operator of its own) or `dense`.
+        operator: `lstm`, `steps` (a cell that has no operator of its own), `dense`, or `reverse`
+            (the steps in the other order, which no layer of `Counts.layers` is).
         input_bytes, output_bytes: Of one step, of one direction.
         states_bytes: Of each state of one direction.
         scratch_bytes: Of each value inside one direction.

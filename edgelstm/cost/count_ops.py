@@ -7,7 +7,7 @@ multiplication and one addition, and `muls` and `adds` contain those of the MACs
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from edgelstm.arguments import MOST_COUNTED, check_type, check_whole
 from edgelstm.cells import CELLS
@@ -95,16 +95,7 @@ def count(
         layers,
         _total(layer.total for layer in layers),
         _sequence(layers, once, steps) if steps else None,
-        tuple(
-            dataclasses.replace(
-                found[layer.parts[0].name].buffers,
-                n_directions=len(layer.parts),
-                once=layer.name in once,
-                read_last=following is not None and following.kind == "read_steps",
-            )
-            for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True)
-            if layer.parts
-        ),
+        tuple(_buffers(network, chosen, found, once)),
     )
 
 
@@ -154,6 +145,26 @@ def count_part(sizes: Sizes, precision: str, form: str | None, is_final: bool) -
     """
     made = plan("", sizes, find_precision(precision, form))
     return CountedPart(_layer(made, is_final=is_final), _parameters(made), layer_buffers(made))
+
+
+def _buffers(
+    network: Network | QuantizedNetwork,
+    precision: Precision,
+    found: Mapping[str, CountedPart],
+    once: set[str],
+) -> Iterator[LayerBuffers]:
+    """Of layers with parts, and of the steps in the other order."""
+    for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True):
+        if layer.kind == "reverse_steps":
+            n_bytes = layer.output_size * stored_bytes(precision.formats["input"].type)
+            yield LayerBuffers("reverse", n_bytes, n_bytes)
+        if layer.parts:
+            yield dataclasses.replace(
+                found[layer.parts[0].name].buffers,
+                n_directions=len(layer.parts),
+                once=layer.name in once,
+                read_last=following is not None and following.kind == "read_steps",
+            )
 
 
 def _layer(plan: LayerPlan, *, is_final: bool) -> LayerCounts:

@@ -28,9 +28,9 @@ def loop_arena(layers: Sequence[LayerBuffers], steps: int) -> tuple[int, int, in
     waiting: list[LayerBuffers] = []
     for layer in layers:
         waiting.append(layer)
-        if layer.n_directions > 1:
+        if layer.n_directions > 1 or layer.operator == "reverse":
             graph.run(waiting[:-1])
-            graph.both(layer)
+            (graph.both if layer.n_directions > 1 else graph.turned)(layer)
             waiting = []
     graph.run(waiting)
     graph.close()
@@ -108,6 +108,12 @@ class _Graph:
         self.tensors += LOOP_TENSORS
         self.now, self.since = end, condition
         self.x_bytes = out if every else row
+
+    def turned(self, layer: LayerBuffers) -> None:
+        """The steps in the other order, beside those in this."""
+        self._hold(self.x_bytes, self.since, self.now + 1)
+        self.now = self.since = self.now + 1
+        self.tensors += 1
 
     def both(self, layer: LayerBuffers) -> None:
         """Bidirectional: a loop; x reversed; a loop; y reversed; both side by side."""

@@ -18,6 +18,7 @@ from edgelstm.layers.read_steps import (
     reads_last,
 )
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
@@ -30,6 +31,7 @@ QuantizedLayer = (
     | QuantizedDense
     | ReadSteps
     | Repeat
+    | ReverseSteps
     | Activation
     | LayerNorm
     | Embedding

@@ -27,6 +27,7 @@ from edgelstm.formats.tflite.slices import integers, strided
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Layer, layer_names
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization.quantized import QuantizedLayer
@@ -42,12 +43,13 @@ FUSED_LAYERS = {
 }
 LEFT_BY_CONVERTERS = ("IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "UNPACK")
 NO_CHAIN = "it does not take the result of the operator before it; only a chain is read"
+REVERSE_V2 = "REVERSE_V2"
 BOTH_DIRECTIONS = (
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
-    *("REVERSE_V2", "REVERSE_V2", "CONCATENATION"),
+    *(REVERSE_V2, REVERSE_V2, "CONCATENATION"),
 )
 SUPPORTED = (
-    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE"),
+    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2),
     *(*ACTIVATIONS, *FREE, *ENDS, *READS),
 )
 PART = (
@@ -100,7 +102,7 @@ def append(chain: Chain, op: Operator) -> None:
         _append_loop(chain, op)
         return
     if op.inputs[:1] != (chain.value,) or len(op.outputs) != 1 or op.outputs[0] is None:
-        raise ModelError(NO_CHAIN)
+        raise ModelError(f"{NO_CHAIN}; {PART}" if op.name == REVERSE_V2 else NO_CHAIN)
     result = op.outputs[0]
     if result.type != chain.value.type and op.name not in ENDS:
         raise ModelError(f"it makes {result.type} of {chain.value.type}; one type is read")
@@ -116,6 +118,10 @@ def append(chain: Chain, op: Operator) -> None:
         chain.last_step, chain.rows = True, 1
     elif op.name in ENDS:
         _check_end(chain, op, result)
+    elif op.name == REVERSE_V2:
+        _check_sequence(chain)
+        result = turned_back(chain, op)
+        chain.layers.append(ReverseSteps(chain.width))
     else:
         check_same_scale(chain.value, result)
         if read := read_of(op, chain.rows, chain.width):
@@ -124,6 +130,21 @@ def append(chain: Chain, op: Operator) -> None:
         _check_order(op, chain.value.shape, result.shape)
     check_matrix(chain, result.shape)
     chain.value = result
+
+
+def turned_back(chain: Chain, op: Operator) -> Tensor:
+    """The result of REVERSE_V2 of the steps, which are the axis that is not of length 1."""
+    before, after = op.inputs[0], (*op.outputs, None)[0]
+    if before is not chain.value or after is None:
+        raise ModelError(PART)
+    check_same_scale(before, after)
+    rank = len(before.shape)
+    (axis, *others) = [k % rank for k in integers(op, 1) if -rank <= k < rank] or [rank - 1]
+    if others or axis == rank - 1 or before.shape[axis] != chain.rows:
+        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
+    if before.shape != after.shape:
+        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
+    return after
 
 
 def _name(chain: Chain, kind: str) -> str:

@@ -220,5 +220,6 @@ def _read_steps(layer: ReadSteps, x: Tensor) -> list[Operator]:
 KINDS: dict[str, Callable[[Any, Tensor], list[Operator]]] = {
     "recurrent": _recurrent,
     "read_steps": _read_steps,
+    "reverse_steps": lambda layer, x: [_reversed(x, f"{x.name}/reversed")],
     "dense": _dense,
 }

@@ -24,6 +24,7 @@ from edgelstm.formats.tflite.step import Block, Step, assign, variable
 from edgelstm.layers.directions import REVERSE, is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network, layer_names
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -181,6 +182,8 @@ class _Writer:
                 y = around.repeated(self.main, layer, self.labels[layer], y)
             elif isinstance(layer, ReadSteps):
                 y = around.read_steps(self.main, layer, self.labels[layer], y)
+            elif isinstance(layer, ReverseSteps):
+                y = self._reversed(y, f"{y.name}/reversed")
             elif is_bidirectional(layer):
                 y = self._both(layer, y, reads)
             elif any(isinstance(layer, Recurrent) for layer in stage):
@@ -219,10 +222,8 @@ class _Writer:
 
     def _reversed(self, values: Tensor, name: str) -> Tensor:
         """REVERSE_V2 of the steps."""
-        inputs = values, integers(self.main, "steps_axis", 1)
-        return self.main.add(
-            "REVERSE_V2", inputs, dataclasses.replace(values, name=name), version=3
-        )
+        axis, result = integers(self.main, "steps_axis", 1), dataclasses.replace(values, name=name)
+        return self.main.add("REVERSE_V2", [values, axis], result, version=3)
 
     def _loop(self, steps: Sequence[Step], x: Tensor, *, every: bool) -> Tensor:
         """WHILE over the steps of x; gives the last layer's output at each step, or the last.
