@@ -13,10 +13,10 @@ from edgelstm.formats.tflite.chain import (
     append,
     append_layer,
     check_matrix,
-    check_same_scale,
     turned_back,
 )
 from edgelstm.formats.tflite.model import Operator, Tensor
+from edgelstm.formats.tflite.views import check_same_scale
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.appending import kind_of
+from edgelstm.formats.tflite.clamps import CLAMPS, clamped, fused_clamp, of_integers
 from edgelstm.formats.tflite.layers import (
     READS,
     read_dense,
@@ -23,7 +24,8 @@ from edgelstm.formats.tflite.layers import (
 from edgelstm.formats.tflite.looped.layer import read_loop
 from edgelstm.formats.tflite.looped.weights import AS_REALS, with_real_weights
 from edgelstm.formats.tflite.model import WAY_OUT, Graph, Operator, Tensor
-from edgelstm.formats.tflite.slices import integers, strided
+from edgelstm.formats.tflite.slices import integers
+from edgelstm.formats.tflite.views import check_order, check_same_scale, check_takes_last_step
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
 from edgelstm.layers.recurrent import Recurrent
@@ -50,7 +52,7 @@ BOTH_DIRECTIONS = (
 )
 SUPPORTED = (
     *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2),
-    *(*ACTIVATIONS, *FREE, *ENDS, *READS),
+    *(*ACTIVATIONS, *CLAMPS, *FREE, *ENDS, *READS),
 )
 PART = (
     "it is read as a part of a bidirectional layer: a recurrent layer, a second one behind a "
@@ -110,11 +112,14 @@ def append(chain: Chain, op: Operator) -> None:
         _append_fused(chain, op)
     elif op.name == "FULLY_CONNECTED":
         _append_dense(chain, op)
-    elif op.name in ACTIVATIONS:
+    elif op.name in CLAMPS and result.type == "float32":
+        _check_begun(chain)
+        chain.layers.append(clamped(_name(chain, "activation"), chain.width, op.name))
+    elif op.name in (*ACTIVATIONS, *CLAMPS):
         _apply_activation(chain, op, result)
     elif op.name == "STRIDED_SLICE":
         check_same_scale(chain.value, result)
-        _check_takes_last_step(op, chain.value.shape)
+        check_takes_last_step(op, chain.value.shape)
         chain.last_step, chain.rows = True, 1
     elif op.name in ENDS:
         _check_end(chain, op, result)
@@ -127,7 +132,7 @@ def append(chain: Chain, op: Operator) -> None:
         if read := read_of(op, chain.rows, chain.width):
             chain.layers.append(read)
             chain.rows, chain.width = 1, read.output_size
-        _check_order(op, chain.value.shape, result.shape)
+        check_order(op, chain.value.shape, result.shape)
     check_matrix(chain, result.shape)
     chain.value = result
 
@@ -201,6 +206,8 @@ def _append_dense(chain: Chain, op: Operator) -> None:
     given = with_real_weights(op) if chain.has_loops else op
     append_layer(chain, read_dense(given, _name(chain, "dense")))
     _note(chain, given is not op)
+    if (kind := fused_clamp(op)) and chain.value.type == "float32":
+        chain.layers.append(clamped(_name(chain, "activation"), chain.width, kind))
 
 
 def append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
@@ -227,8 +234,12 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         raise ModelError(f"it takes {chain.value.type}, but the layer before it gives {wanted}")
     if op.name == "SOFTMAX" and op.options["beta"] != 1:
         raise ModelError(f"its beta is {op.options['beta']:.6g}; 1 is read")
-    if integer and op.name == "RELU":
+    if integer and op.name in ("RELU", *CLAMPS):
         check_same_scale(chain.value, result)
+    if op.name in CLAMPS:
+        found = of_integers(op.name, scale_of(result, wanted))
+        chain.layers[-1] = dataclasses.replace(layer, activation=found)
+        return
     fixed = ACTIVATED.get((FUSED, ACTIVATIONS[op.name])) if integer else None
     if fixed and scale_of(result) != fixed:
         raise ModelError(
@@ -238,6 +249,11 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         chain.dropped_softmax = True
     else:
         chain.layers[-1] = dataclasses.replace(layer, activation=ACTIVATIONS[op.name])
+
+
+def _check_begun(chain: Chain) -> None:
+    if not chain.layers:
+        raise ModelError("it stands directly behind the input; a layer is needed in front of it")
 
 
 def _check_end(chain: Chain, op: Operator, result: Tensor) -> None:
@@ -250,33 +266,6 @@ def _check_end(chain: Chain, op: Operator, result: Tensor) -> None:
             f"it converts {types[0]} to {types[1]}; read are a QUANTIZE of the float32 input to "
             "int8 and a DEQUANTIZE of the int8 result to float32"
         )
-
-
-def _check_takes_last_step(op: Operator, shape: tuple[int, ...]) -> None:
-    """Of each axis the last entry, of the last axis all."""
-    *before, last = strided(op, shape)
-    entries = [range(size)[-1:] for size in shape[:-1]]
-    if before != entries or last != range(shape[-1]):
-        raise ModelError("it takes another part than the last time step")
-
-
-def _check_order(op: Operator, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    """A TRANSPOSE moves no value if only axes of length 1 change places."""
-    if op.name != "TRANSPOSE":
-        return
-    axes = integers(op, 1)
-    if sorted(axes) != list(range(len(before))) or tuple(before[k] for k in axes) != after:
-        raise ModelError(f"it makes shape {after} of {before} by an unknown order of axes")
-    long = [k for k in axes if before[k] != 1]
-    if long != sorted(long):
-        raise ModelError(f"it changes the order of values: {before} to {after}")
-
-
-def check_same_scale(before: Tensor, after: Tensor) -> None:
-    """`ModelError` unless both stand for the same real values."""
-    kinds = [(t.type, t.scale, t.zero_point) for t in (before, after)]
-    if kinds[0] != kinds[1]:
-        raise ModelError("its result has another type, scale or zero point than its input")
 
 
 def check_matrix(chain: Chain, shape: tuple[int, ...]) -> None:

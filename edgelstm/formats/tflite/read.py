@@ -16,7 +16,7 @@ from edgelstm.formats.tflite.metadata import KEY
 from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor, operator_names
 from edgelstm.formats.tflite.read_composed import Composed, read_composed
 from edgelstm.formats.tflite.unpack import unpack
-from edgelstm.layers.directions import parts
+from edgelstm.layers.directions import computing
 from edgelstm.layers.read_steps import ReadSteps, reading
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
@@ -170,7 +170,7 @@ def _steps(x: Tensor) -> int:
 
 
 def _assembled(chain: Chain) -> Network | QuantizedNetwork:
-    kinds = {part.name: part.precision for part in parts(chain.layers)}
+    kinds = {part.name: part.precision for part in computing(chain.layers)}
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise ModelError(f"its layers differ in precision ({told}); one precision is read")
