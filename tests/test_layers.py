@@ -52,8 +52,8 @@ ORDER = {
     ),
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < clamps < layers pack rules step unpack "
-        "< slices < around functions looped views < chain fused integer real same < branches loop "
-        "< read_composed write < read < __init__"
+        "< largest slices < around functions looped views < chain fused integer real same < "
+        "branches loop < read_composed write < read < __init__"
     ),
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
