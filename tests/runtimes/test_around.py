@@ -18,6 +18,7 @@ from edgelstm.formats import facts, has_file, write
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import RUNTIMES
@@ -68,6 +69,12 @@ def finals(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     return [*stack(rng, cell, units, n, both=True), reading, head(rng, 2 * units)]
 
 
+def backward(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    """From the last step to the first, alone."""
+    layers = [ReverseSteps(INPUTS), *stack(rng, cell, units, n), ReverseSteps(units)]
+    return [*layers, ReadSteps(units), head(rng, units)]
+
+
 def summed(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     """Two directions added: the reader's weights stand twice."""
     half = head(rng, units, outputs=8)
@@ -86,6 +93,7 @@ PIECES: dict[str, Made] = {
     "mean": read("mean"),
     "max": read("max"),
     "finals": finals,
+    "backward": backward,
     "sum": summed,
     "flatten": read("flatten"),
     "repeat": repeat,
@@ -95,7 +103,12 @@ PIECES: dict[str, Made] = {
     "relu head": read("last", activation="relu"),
 }
 EVERY = list(itertools.product(PIECES, ("lstm", "gru"), (1, 16, 33), (1, 2)))
-QUICK = [("max", "lstm", 16, 2), ("finals", "gru", 3, 1), ("repeat", "lstm", 5, 1)]
+QUICK = [
+    ("max", "lstm", 16, 2),
+    ("finals", "gru", 3, 1),
+    ("finals", "lstm", 5, 1),
+    ("repeat", "lstm", 5, 1),
+]
 
 
 @pytest.mark.parametrize(("piece", "cell", "units", "n"), EVERY if ALL else QUICK)
