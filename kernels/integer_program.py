@@ -15,7 +15,7 @@ from edgelstm.kernels.simd.options import INSIDE, OPTIONS
 from edgelstm.kernels.simd.pointers import STAGE, i8_at, i16_at, i32_at, i64_at
 
 # Kinds of operations
-AFFINE, AFFINE_SHORT, AFFINE_WIDE, ADD, SUM, MUL, RESCALE, TABLE, CLIP, COPY = range(10)
+AFFINE, AFFINE_SHORT, AFFINE_WIDE, ADD, SUM, MUL, RESCALE, TABLE, MAXIMUM, CLIP, COPY = range(11)
 # Columns of a row. OUT, A, B: where vectors start in `values`; SIZE: elements of the result;
 # COLUMNS: elements of A in an affine; WEIGHT, BIAS: where an affine's constants start; TABLE_ROW:
 # which table; SUMS: where an affine sums; A_MULTIPLIER, A_SHIFT, B_MULTIPLIER, B_SHIFT: of the two
@@ -213,6 +213,9 @@ def _elementwise(row, tables, base):
     elif kind == TABLE:
         for j in range(n):
             out[j] = tables[table + a[j]]
+    elif kind == MAXIMUM:
+        for j in range(n):
+            out[j] = max(a[j], b[j])
     else:  # CLIP, COPY
         for j in range(n):
             out[j] = min(max(np.int64(a[j]), low), high)

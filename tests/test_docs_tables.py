@@ -16,7 +16,9 @@ from edgelstm.devices.keys import ENERGY_ANSWERS, FIGURES, TEXTS
 from edgelstm.formats import write
 from edgelstm.formats.table import FORMATS, suffix_of
 from edgelstm.installed import is_installed
+from edgelstm.layers.activation import FUNCTIONS, Activation
 from edgelstm.model.forms import precision_for, refusal
+from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.searching.conditions import KINDS
 from edgelstm.verification.nodes import Replaced
@@ -160,3 +162,34 @@ def test_files_of_each_cell_are_those_that_are_listed(cell: str, tmp_path: Path)
             except edgelstm.ModelError:
                 continue
         assert sorted(got) == sorted(re.findall(r"`([._]\w+)`", told)), (cell, precision)
+
+
+FORMS = (("int8", "fused"), ("int8", "composed"), ("int16x8", "composed"))
+
+
+def has_integers(function: str, precision: str, form: str, *, at_end: bool) -> bool:
+    """Whether a network with this activation can be quantized: on each step, or last."""
+    lstm, dense = random_network("lstm", (3, 4), outputs=4).layers
+    numbers = {0: (), 1: (1.0,), 2: (0.25, 0.5)}[FUNCTIONS[function]]
+    act = Activation("activation1", 4, function, numbers)
+    network = Network((lstm, dense, act) if at_end else (lstm, act, dense))
+    try:
+        edgelstm.quantize(network, random_input(network, 2, 5), precision, form)
+    except edgelstm.ModelError:
+        return False
+    return True
+
+
+def test_activations_of_integers_are_those_that_are_listed() -> None:
+    text = (DOCS / "exactness.md").read_text("utf-8")
+    rows = re.findall(r"^\| `.*$", text.split("## Activations of integers")[1], re.MULTILINE)
+    told = {
+        name: row.split(" | ")[1:4]
+        for row in rows
+        for name in re.findall(r"`(\w+)`", row.split(" | ")[0])
+    }
+    assert set(told) == set(FUNCTIONS)
+    for function, columns in told.items():
+        for said, (precision, form) in zip(columns, FORMS, strict=True):
+            got = [has_integers(function, precision, form, at_end=end) for end in (False, True)]
+            assert got == [said == "yes", said != "no"], (function, precision, form)

@@ -51,9 +51,9 @@ ORDER = {
         "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model stages < guards schema < clamps < layers pack rules step unpack "
-        "< largest slices < around functions looped views < chain fused integer real same < "
-        "branches loop < read_composed write < read < __init__"
+        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
+        "largest slices < activations around functions looped views < chain integer real same < "
+        "branches fused < loop < read_composed write < read < __init__"
     ),
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
@@ -71,9 +71,10 @@ ORDER = {
     ),
     "model": "front precision < network < plan sizes < forms forward",
     "quantization": (
-        "calibration fixedpoint formats < rounding scales < quantized_dense quantized_direction "
-        "reading saturation < operations quantized weights < hybrid lower_composed lower_fused < "
-        "lower quantize_fused < quantize_composed reference < quantizer"
+        "calibration fixedpoint folding formats < scales tables8 < rounding < "
+        "quantized_activation quantized_dense quantized_direction reading saturation < "
+        "operations quantize_activation quantized < weights < hybrid lower_fused < "
+        "lower_composed quantize_fused < lower quantize_composed < reference < quantizer"
     ),
     "measurement": (
         "clocks energies own plain ratios reference_loops torch_calls trigger < "

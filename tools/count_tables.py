@@ -59,7 +59,7 @@ def _print_totals(title: str, layers: Sequence[LayerCounts], total: Row) -> None
 
 def described(layer: LayerCounts) -> str:
     """`lstm 40 -> 64`."""
-    return f"{layer.cell_name or 'dense'} {layer.input_size} -> {layer.hidden_size}"
+    return f"{layer.cell_name or layer.kind} {layer.input_size} -> {layer.hidden_size}"
 
 
 def labelled(layer: LayerCounts) -> Iterator[tuple[Row, str]]:
@@ -67,7 +67,8 @@ def labelled(layer: LayerCounts) -> Iterator[tuple[Row, str]]:
     if layer.cell_name:
         texts = equations(layer.cell_name, projected=layer.cell.macs > 0)
     else:
-        texts = {"cell": ("y = activation(W x + b)",)}
+        is_dense = layer.kind == "dense"
+        texts = {"cell": ("y = activation(W x + b)" if is_dense else f"y = {layer.kind}(x)",)}
     for row in (*layer.gates, layer.cell):
         yield row, "\n".join(texts[row.name])
     yield layer.total, "total"

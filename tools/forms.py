@@ -2,8 +2,8 @@
 
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
-from edgelstm.layers.directions import computing
-from edgelstm.model.forms import is_plain, precision_for
+from edgelstm.layers.directions import parts
+from edgelstm.model.forms import is_fused, precision_for
 from edgelstm.model.precision import COMPOSED, FUSED
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.tools.request import Request
@@ -22,7 +22,7 @@ def choose_form(
     A fused LSTM that is called step by step loses its state in CMSIS-NN, with which most boards are
     built: there the form is `composed`, unless another is asked for.
     """
-    every = computing(network.layers)
+    every = parts(network.layers)
     if isinstance(network, QuantizedNetwork):
         return network.form, "the file is quantized in it" if network.form else None
     usual = precision_for(every, precision).form
@@ -37,8 +37,10 @@ def choose_form(
         return COMPOSED, "CMSIS-NN builds lose the state of a fused LSTM between calls"
     if usual == FUSED:
         return FUSED, "every cell is a plain LSTM, which runtimes have as one operator"
-    other = next((part for part in every if part.kind == "recurrent" and not is_plain(part)), None)
+    other = next((part for part in every if not is_fused(part)), None)
     if other is None:
         return COMPOSED, f"a fused {precision} LSTM runs in TensorFlow Lite Micro alone"
+    if other.kind != "recurrent":
+        return COMPOSED, f"a {other.function} of int8 differs from runtime to runtime"
     what = f"a {other.cell_name}" + " with a projection" * bool(other.projection_size)
     return COMPOSED, f"no runtime has {what} of integers as one operator"

@@ -10,7 +10,7 @@ from edgelstm.comparison.use import Use
 from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
 from edgelstm.formats.table import suffix_of
-from edgelstm.layers.directions import computing
+from edgelstm.layers.directions import parts
 from edgelstm.model.forms import precision_for
 from edgelstm.model.network import Network
 from edgelstm.verification.results import FAILED
@@ -49,7 +49,7 @@ def choose(network: Network, devices: Sequence[Device], made: Sequence[Made]) ->
 def _best(network: Network, device: Device, made: Sequence[Made]) -> Made | None:
     """What `export` writes for the device; else the first that runs there and fits."""
     precision = costs.default_precision(network, device)
-    form = precision_for(computing(network.layers), precision).form
+    form = precision_for(parts(network.layers), precision).form
     usual = [one for one in made if (one.row.precision, one.row.form) == (precision, form)]
     return next((one for one in (*usual, *made) if _obstacle(one, device) is None), None)
 

@@ -10,7 +10,7 @@ from edgelstm.devices.device import Device
 from edgelstm.formats import AnyNetwork
 from edgelstm.formats.onnx import native
 from edgelstm.formats.table import suffix_of
-from edgelstm.layers.directions import computing, parts
+from edgelstm.layers.directions import parts
 from edgelstm.model.forms import precision_for
 from edgelstm.model.precision import COMPOSED
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -46,7 +46,7 @@ def file_stem(name: str, network: AnyNetwork) -> str:
     stem = f"{name}_{network.precision}"
     if not isinstance(network, QuantizedNetwork) or network.form is None:
         return stem
-    usual = precision_for(computing(network.layers), network.precision).form
+    usual = precision_for(parts(network.layers), network.precision).form
     return stem if network.form == usual else f"{stem}_{network.form}"
 
 

@@ -8,6 +8,8 @@ from edgelstm.cells import same_cell
 from edgelstm.model.plan import LayerPlan
 from edgelstm.model.precision import COMPOSED
 
+OPERATORS = {"leaky_relu": 3, "elu": 1}  # of a composed activation; of others two at most
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerBuffers:
@@ -64,6 +66,8 @@ def layer_buffers(plan: LayerPlan) -> LayerBuffers:
         x_last=last.get("x", 0),
         n_constants=sum(2 if op.side else op.kind in ("scale", "complement") for op in plan.ops),
     )
+    if plan.kind == "activation" and plan.precision.form == COMPOSED:
+        return _activation(plan, made)
     if not plan.states:
         return dataclasses.replace(made, activation=plan.ops[-1].kind)
     gates = [op.result for op in plan.ops if op.kind in ("sigmoid", "tanh")]
@@ -76,6 +80,15 @@ def layer_buffers(plan: LayerPlan) -> LayerBuffers:
         operator="lstm" if is_fused else "steps",
         states_bytes=tuple(_size(plan, state) for state in plan.states),
         scratch_bytes=tuple(_size(plan, value) for value in inside),
+    )
+
+
+def _activation(plan: LayerPlan, made: LayerBuffers) -> LayerBuffers:
+    """Of operators of int16: made wide, then up to two of them with a row of constants each."""
+    n = OPERATORS.get(plan.ops[-1].kind, 2)
+    values = ((2 * plan.sizes[plan.result], n),) * n
+    return dataclasses.replace(
+        made, activation=plan.ops[-1].kind, values=values, x_last=n - 1, n_constants=2
     )
 
 

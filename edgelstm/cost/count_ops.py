@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from edgelstm.arguments import MOST_COUNTED, check_type, check_whole
 from edgelstm.cells import CELLS
@@ -15,13 +16,15 @@ from edgelstm.cells.spec import Op
 from edgelstm.cost.buffers import LayerBuffers, layer_buffers, stored_bytes
 from edgelstm.cost.counts import COLUMNS, Counts, LayerCounts, Row, SequenceCounts
 from edgelstm.errors import ModelError
-from edgelstm.layers.directions import computing
+from edgelstm.layers.directions import parts
 from edgelstm.layers.matrix import matrix_bytes
 from edgelstm.layers.operations import Sizes
 from edgelstm.model.forms import precision_for
 from edgelstm.model.network import Network
 from edgelstm.model.plan import LayerPlan, plan
 from edgelstm.model.precision import Precision, find_precision
+from edgelstm.quantization.folding import folded
+from edgelstm.quantization.quantize_activation import narrowing
 from edgelstm.quantization.quantized import QuantizedNetwork
 
 KEPT = 4096  # layers of different sizes, cells or precisions of which the counts are kept
@@ -75,8 +78,8 @@ def count(
         check_whole(steps, "steps", most=MOST_COUNTED)
     chosen = _precision(network, precision)
     name, form = chosen.name, chosen.form
-    held = computing(network.layers)
-    final = held[-1] if held and held[-1].kind != "recurrent" else None
+    network = _folded(network, chosen)
+    final = narrowing(network.layers)
     found = {
         part.name: count_part(part.sizes, name, form, part is final)
         for layer in network.layers
@@ -97,6 +100,16 @@ def count(
         _sequence(layers, once, steps) if steps else None,
         tuple(_buffers(network, chosen, found, once)),
     )
+
+
+def _folded(
+    network: Network | QuantizedNetwork, precision: Precision
+) -> Network | QuantizedNetwork:
+    """With activations where integers have them: in dense layers."""
+    if not precision.is_integer or all(layer.kind != "activation" for layer in network.layers):
+        return network
+    layers: Any = folded(network.layers)
+    return dataclasses.replace(network, layers=layers)
 
 
 def _once(network: Network | QuantizedNetwork) -> set[str]:
@@ -121,7 +134,7 @@ def _precision(network: Network | QuantizedNetwork, precision: str | None) -> Pr
         )
     if isinstance(network, QuantizedNetwork):
         return find_precision(network.precision, network.form)
-    return precision_for(computing(network.layers), precision or "int8")
+    return precision_for(parts(network.layers), precision or "int8")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +154,7 @@ def count_part(sizes: Sizes, precision: str, form: str | None, is_final: bool) -
         sizes: Of the part.
         precision: Key of `PRECISIONS`.
         form: Of its integers; None for real values.
-        is_final: Whether its result is the network's; said of a layer without states.
+        is_final: Whether it is what `narrowing` names: it stores the network's result narrower.
     """
     made = plan("", sizes, find_precision(precision, form))
     return CountedPart(_layer(made, is_final=is_final), _parameters(made), layer_buffers(made))

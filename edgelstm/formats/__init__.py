@@ -17,7 +17,8 @@ from edgelstm.formats.steps import check_steps, check_streaming, default_steps
 from edgelstm.formats.table import FORMATS, check_suffix, suffix_of, target_suffix
 from edgelstm.formats.tensors import NEEDED, at
 from edgelstm.installed import check_installed
-from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, computing, parts
+from edgelstm.layers.activation import LEFT_OFF, Activation
+from edgelstm.layers.directions import NEUTRAL, check_whole_sequence, parts
 from edgelstm.model import forms
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS, Precision, find_precision
@@ -157,12 +158,18 @@ def refusal(part: Any, suffix: str, precision: str) -> str | None:
         precision: Key of `PRECISIONS`.
     """
     told = _unknown_kind(part.kind, suffix)
-    if told is None and part.precision == "float32" and part.kind not in NEUTRAL:
+    if told is None and part.precision == "float32" and not _is_neutral(part):
         told = forms.refusal(part, forms.precision_for((part,), precision))
     if told or part.kind != "recurrent":
         return told
     found: str | None = _loaded(str(FORMATS[suffix.lower()].refusal))(part, precision)
     return found
+
+
+def _is_neutral(part: Any) -> bool:
+    """Whether a real part has nothing to do with a precision."""
+    own = part.kind == Activation.kind and part.function not in LEFT_OFF
+    return part.kind in NEUTRAL and not own
 
 
 def _unknown_kind(kind: str, suffix: str) -> str | None:
@@ -178,7 +185,7 @@ def _precision(network: AnyNetwork, name: str) -> Precision:
     """Of a network; of real values any that it may be quantized to."""
     if isinstance(network, QuantizedNetwork) and name == network.precision:
         return find_precision(name, network.form)
-    return forms.precision_for(computing(network.layers), name)
+    return forms.precision_for(parts(network.layers), name)
 
 
 def _layer_refused(layer: Any, suffix: str, precision: Precision) -> str | None:

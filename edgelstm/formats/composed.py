@@ -31,7 +31,7 @@ def check_composed(part: QuantizedPart) -> None:
     _check_input(where, part.input)
     if isinstance(part, QuantizedDense):
         _check_dense(where, part)
-    else:
+    elif isinstance(part, QuantizedDirection):
         _check_direction(where, part)
     made = lower(part)
     for op in made.ops:
@@ -83,8 +83,12 @@ def _check_dense(where: str, layer: QuantizedDense) -> None:
         raise ModelError(
             f"{where}: its sums have {_said(layer.linear)}; int16 of 2**{read} is needed"
         )
-    narrowed = layer.narrowed
-    needed = NARROWED.get(str(layer.activation), narrowed)
+    check_narrowed(where, layer.activation, layer.narrowed)
+
+
+def check_narrowed(where: str, activation: str | None, narrowed: Scale | None) -> None:
+    """`ModelError` if a result is stored in a narrower type, and not at the scale it needs."""
+    needed = NARROWED.get(str(activation), narrowed)
     if narrowed is not None and (narrowed.type != "int8" or narrowed != needed):
         raise ModelError(f"{where}: its result has {_said(narrowed)}; int8 is needed")
 

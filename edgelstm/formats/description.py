@@ -18,6 +18,7 @@ from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
@@ -117,14 +118,18 @@ def _is_usual(layers: Iterable[Any]) -> bool:
 
 
 def _describe_activation(layer: Any) -> dict[str, Any]:
-    return {
+    described = {
         "name": layer.name,
         "cell": None,
         "kind": layer.kind,
         "size": layer.input_size,
         "function": layer.function,
-        "numbers": list(layer.numbers),
     }
+    if not isinstance(layer, QuantizedActivation):
+        return described | {"numbers": list(layer.numbers)}
+    ends = ("input", "activated") + ("narrowed",) * (layer.narrowed is not None)
+    scales = {end: _describe_scale(getattr(layer, end)) for end in ends}
+    return described | {"numbers": list(layer.given)} | scales
 
 
 def _describe_norm(layer: Any) -> dict[str, Any]:

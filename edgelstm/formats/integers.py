@@ -5,14 +5,17 @@ import math
 import numpy as np
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.composed import check_composed
+from edgelstm.formats.composed import check_composed, check_narrowed
 from edgelstm.layers.directions import computing
+from edgelstm.model.forms import plan_refusal
 from edgelstm.model.precision import COMPOSED, HYBRID
 from edgelstm.quantization.lower import lower
 from edgelstm.quantization.lower_fused import WIDE_SUMS
 from edgelstm.quantization.operations import Product
+from edgelstm.quantization.quantize_activation import is_clear_of_ties, made_of
 from edgelstm.quantization.quantize_fused import CELL_LOG2, fits_int32, value_scales
 from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import integer_clip
@@ -23,6 +26,9 @@ def check_integers(network: QuantizedNetwork) -> None:
     """`ModelError` if some format or runtime would make another network of a quantized one."""
     for part in computing(network.layers):
         where = f"layer '{part.name}'"
+        if isinstance(part, QuantizedActivation):
+            check_activation(part)
+            continue
         is_dense = isinstance(part, QuantizedDense)
         own = [part.input, part.linear] if is_dense else [part.scales or None]
         if own.count(None) != (len(own) if network.precision == HYBRID.name else 0):
@@ -62,6 +68,26 @@ def check_dense(layer: QuantizedDense) -> None:
             f"{needed} is needed"
         )
     _check_sums(f"layer '{layer.name}': weight", product)
+
+
+def check_activation(layer: QuantizedActivation) -> None:
+    """`ModelError` if runtimes would disagree on an activation by itself."""
+    where, ends = f"layer '{layer.name}'", (layer.input, layer.numbers)
+    if told := plan_refusal(layer.plan):
+        raise ModelError(f"{where}: {told}")
+    made = made_of(layer.name, layer.function, layer.given, ends)
+    if (made.function, made.numbers) != (layer.function, layer.given):
+        raise ModelError(f"{where}: its numbers {layer.given} are no whole steps of its integers")
+    if layer.activated != (made.activated or layer.activated):
+        raise ModelError(f"{where}: its result has another scale than its function gives")
+    if made.activated is None and not (
+        layer.activated.type == "int8" and is_clear_of_ties(layer.input, layer.activated)
+    ):
+        raise ModelError(f"{where}: a result of its elu is near a tie, which runtimes round apart")
+    if layer.form == COMPOSED:
+        check_narrowed(where, layer.function, layer.narrowed)
+    elif layer.narrowed is not None:
+        raise ModelError(f"{where}: its result is stored narrower, which is of the other form")
 
 
 def _check_cell(where: str, layer: QuantizedDirection) -> None:

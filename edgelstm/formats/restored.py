@@ -29,6 +29,7 @@ from edgelstm.model.forms import checked_plan
 from edgelstm.model.network import Layer, Network
 from edgelstm.model.precision import Precision, find_precision
 from edgelstm.quantization.quantized import QuantizedLayer, QuantizedNetwork
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
 from edgelstm.quantization.scales import Saturation, Scale
@@ -76,9 +77,8 @@ def _restore_float(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Networ
         else:
             _append_direction(layers, _float_direction(item, arrays), item)
     mean, std = (_vector(described.get(name)) for name in ("input_mean", "input_std"))
-    mask_value = _masked(described.get("masked"))
     placed, assumed = _placed(described, layers), _texts(described["assumed"])
-    return Network(placed, assumed, mean, std, mask_value)
+    return Network(placed, assumed, mean, std, _masked(described.get("masked")))
 
 
 def _placed(described: Any, layers: list[Any]) -> tuple[Any, ...]:
@@ -110,9 +110,8 @@ def _between(size: int, what: Any, reads: Any, steps: Any) -> ReadSteps | Repeat
 
 
 def _vector(stored: Any) -> NDArray[np.float32] | None:
-    if stored is None:
-        return None
-    return np.array([real(number, "input_mean or input_std") for number in stored], np.float32)
+    numbers = [real(number, "input_mean or input_std") for number in stored or ()]
+    return None if stored is None else np.array(numbers, np.float32)
 
 
 def _masked(stored: Any) -> float | None:
@@ -140,15 +139,10 @@ def _layer_norm(item: Any, arrays: Mapping[str, NDArray[Any]]) -> LayerNorm:
     return LayerNorm(name, weight, bias, real(item["eps"], "eps"))
 
 
-def _embedding(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Embedding:
-    name = str(item["name"])
-    return Embedding(name, arrays[f"{name}.weight"])
-
-
 STATELESS: dict[str, Callable[[Any, Mapping[str, NDArray[Any]]], Layer]] = {
     "activation": _activation,
     "layer_norm": _layer_norm,
-    "embedding": _embedding,
+    "embedding": lambda item, held: Embedding(str(item["name"]), held[f"{item['name']}.weight"]),
 }
 
 
@@ -183,7 +177,7 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
     shapes = _restore_float(described, floats)
     for item, shape in zip(described["layers"], parts(shapes.layers), strict=True):
         if item.get("kind") is not None:
-            layers.append(shape)
+            layers.append(_stateless(item, shape, precision))
             continue
         if isinstance(shape, Dense):
             layers.append(_quantized_dense(item, arrays, precision))
@@ -201,6 +195,19 @@ def _restore_quantized(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Qu
     )
     check_integers(network)
     return network
+
+
+def _stateless(item: Any, shape: Any, precision: Precision) -> Any:
+    """An activation with its scales; what is real stays as it is."""
+    if not isinstance(shape, Activation) or not precision.is_integer:
+        return shape
+    into, activated = _scale(item["input"]), _scale(item["activated"])
+    if into is None or activated is None:
+        raise ValueError(f"scales of layer '{shape.name}'")
+    return QuantizedActivation(
+        *(shape.name, shape.input_size, shape.function, shape.numbers),
+        *(into, activated, precision, _scale(item.get("narrowed"))),
+    )
 
 
 def _quantized_dense(

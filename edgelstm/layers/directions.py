@@ -14,12 +14,13 @@ def parts(layers: Iterable[Any]) -> list[Any]:
     return [part for layer in layers for part in layer.parts]
 
 
-NEUTRAL = ("activation", "layer_norm", "embedding")  # kinds whose parts are real in any precision
+# Kinds whose parts are real in any precision, but an activation that holds scales.
+NEUTRAL = ("activation", "layer_norm", "embedding")
 
 
 def computing(layers: Iterable[Any]) -> list[Any]:
-    """The parts whose arithmetic a precision says: those with products."""
-    return [part for part in parts(layers) if part.kind not in NEUTRAL]
+    """The parts whose arithmetic a precision says: those with products, and what holds scales."""
+    return [part for part in parts(layers) if part.kind not in NEUTRAL or part.input is not None]
 
 
 def agreed_precision(layers: Iterable[Any]) -> str:

@@ -13,6 +13,8 @@ from edgelstm.model.precision import (
     COMPOSED,
     FORMS,
     FUSED,
+    INT8,
+    INT8_COMPOSED,
     PRECISIONS,
     Precision,
     find_precision,
@@ -25,10 +27,10 @@ def precision_for(parts: Iterable[Any], name: str, form: str | None = None) -> P
     """The precision of a network in the form that is asked for, or that fits it.
 
     Args:
-        parts: Directions and dense layers, float or quantized.
+        parts: Of the network, float or quantized.
         name: Key of `PRECISIONS`.
-        form: `fused`, `composed`; None: `fused` at int8 where every cell is a plain LSTM, else
-            `composed`.
+        form: `fused`, `composed`; None: `fused` at int8 where every cell is a plain LSTM and no
+            activation is in the way, else `composed`.
 
     Raises:
         ModelError: An unknown precision, or one without this form.
@@ -38,9 +40,16 @@ def precision_for(parts: Iterable[Any], name: str, form: str | None = None) -> P
     'composed'
     """
     if form is None and find_precision(name).is_integer:
-        plain = all(is_plain(part) for part in parts if part.kind == "recurrent")
-        form = FUSED if name == "int8" and plain else COMPOSED
+        form = FUSED if name == "int8" and all(map(is_fused, parts)) else COMPOSED
     return find_precision(name, form)
+
+
+def is_fused(part: Any) -> bool:
+    """Whether a part does not keep its network from the form `fused` at int8."""
+    if part.kind == "recurrent":
+        return is_plain(part)
+    kinds = {op.kind for op in part.sizes.operations.ops} & set(INT8_COMPOSED.kinds or ())
+    return kinds <= set(INT8.kinds or ())
 
 
 def is_plain(direction: Any) -> bool:
@@ -77,7 +86,9 @@ def plan_refusal(plan: LayerPlan) -> str | None:
     every.sort(key=lambda p: list(PRECISIONS).index(p.name))
     others = (dataclasses.replace(plan, precision=precision) for precision in every)
     works = ", ".join(_called(p.precision) for p in others if _reason(p) is None)
-    what = f"a {plan.cell_name or plan.kind} has no {_called(plan.precision)} form"
+    named = plan.ops[0].kind if plan.kind == "activation" else plan.cell_name or plan.kind
+    article = "an" if named[0] in "aeiou" else "a"
+    what = f"{article} {named} has no {_called(plan.precision)} form"
     return f"{what}: {reason}; what works for it: {works}"
 
 

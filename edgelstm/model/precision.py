@@ -64,7 +64,9 @@ class Precision:
 ROLES = ("input", "output", "cell", "sum", "activation")
 _PRODUCTS = ("affine_ih", "affine_hh", "affine_hr")
 _DENSE = ("affine_dense", "relu", "sigmoid", "tanh", "softmax")
-_FUSED_KINDS = ("affine_ih", "affine_hh", "add", "mul", "clip", *_DENSE)
+_ANYWHERE = ("clamp", "hard_sigmoid")  # of activations by themselves; the others stand above
+_FUSED_KINDS = ("affine_ih", "affine_hh", "add", "mul", "clip", *_DENSE, *_ANYWHERE)
+_COMPOSED_KINDS = (*_FUSED_KINDS, "affine_hr", "sub", "complement", "scale", "leaky_relu")
 _FLOAT = dict.fromkeys(ROLES, Format("float32"))
 
 
@@ -86,13 +88,18 @@ def _composed(ends: str) -> dict[str, Format]:
 
 _ONCE = dict.fromkeys((*_PRODUCTS, "mul", "scale"), 1)
 # An operator that adds takes both of its arguments to a common scale, and the sum to its own.
-_COMPOSED_ONCE = _ONCE | dict.fromkeys(("add", "sub", "complement"), 3)
+_COMPOSED_ONCE = _ONCE | dict.fromkeys(("add", "sub", "complement"), 3) | {"leaky_relu": 1}
 
 FLOAT32 = Precision("float32", "float32", "float32", _FLOAT)
 HYBRID = Precision("hybrid", "int8", "float32", _FLOAT)
-INT8 = Precision("int8", "int8", "int32", _fused("int8"), FUSED, _ONCE, _FUSED_KINDS)
-INT8_COMPOSED = Precision("int8", "int8", "int64", _composed("int8"), COMPOSED, _COMPOSED_ONCE)
-INT16X8 = Precision("int16x8", "int8", "int64", _composed("int16"), COMPOSED, _COMPOSED_ONCE)
+INT8 = Precision("int8", "int8", "int32", _fused("int8"), FUSED, _ONCE, (*_FUSED_KINDS, "elu"))
+INT8_COMPOSED = Precision(
+    *("int8", "int8", "int64", _composed("int8"), COMPOSED, _COMPOSED_ONCE),
+    (*_COMPOSED_KINDS, "elu"),
+)
+INT16X8 = Precision(
+    "int16x8", "int8", "int64", _composed("int16"), COMPOSED, _COMPOSED_ONCE, _COMPOSED_KINDS
+)
 INT16X8_FUSED = Precision("int16x8", "int8", "int64", _fused("int16"), FUSED, _ONCE, _FUSED_KINDS)
 
 # The form that `form=None` means first: networks that it cannot hold take the other, see forms.py.

@@ -279,20 +279,3 @@ def fixed_tanh(x: Any, scale_log2: int = -12) -> Int64s:
 def whole_table(function: Any, scale_log2: int) -> Int64s:
     """One of the four functions above for every int16 x, at index x + 32768."""
     return function(INT16, scale_log2)  # type: ignore[no-any-return]
-
-
-def logistic8(scale: float, zero_point: int) -> Int64s:
-    """Int8 LOGISTIC of TFLM and LiteRT: the result has scale 1/256 and zero point -128."""
-    return _every_int8(lambda v: 256 / (1 + np.exp(-v)), scale, zero_point, -128)
-
-
-def tanh8(scale: float, zero_point: int) -> Int64s:
-    """Int8 TANH of TFLM and LiteRT: the result has scale 1/128 and zero point 0."""
-    return _every_int8(lambda v: 128 * np.tanh(v), scale, zero_point, 0)
-
-
-def _every_int8(function: Any, scale: float, zero_point: int, offset: int) -> Int64s:
-    """The rounded function of what each int8 q stands for, at index q + 128."""
-    with np.errstate(over="ignore"):  # 1 / (1 + inf) is the right 0
-        steps = function(scale * (np.arange(-128, 128) - zero_point))
-    return saturate8(np.floor(steps + 0.5) + offset)

@@ -15,6 +15,8 @@ from edgelstm.model.plan import LayerPlan
 ACTIVATION_LOG2 = -15  # of what a sigmoid or tanh gives
 PART_LOG2 = -11  # of W x and U h, and of what is added up to an activation's input
 READ_LOG2 = {"sigmoid": -11, "tanh": -13}  # what an activation reads: +-16 and +-4
+# What LiteRT and tflite-runtime compute by functions of their own, and not by the table.
+UNLIKE_LOG2 = {"sigmoid": (-12,), "tanh": (-12, -11)}
 CELL_LOG2 = (-15, -14, -13, -10, -9)  # a tanh reads the cell state
 BOUNDS = {"mul": math.prod, "complement": lambda bounds: 1.0}  # else the sum of the arguments'
 

@@ -9,15 +9,16 @@ that fills the list.
 from edgelstm.errors import ModelError
 from edgelstm.model.precision import COMPOSED
 from edgelstm.quantization.lower_composed import lower_composed
-from edgelstm.quantization.lower_fused import lower_dense, lower_direction
+from edgelstm.quantization.lower_fused import lower_activation, lower_dense, lower_direction
 from edgelstm.quantization.operations import Lowered
 from edgelstm.quantization.quantized import QuantizedPart
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.rounding import TFLM, Arithmetic
 
 
 def lower(layer: QuantizedPart, arithmetic: Arithmetic = TFLM) -> Lowered:
-    """The integer operations of a dense layer, or of one direction of a recurrent one.
+    """The integer operations of a layer without states, or of one direction of a recurrent one.
 
     Args:
         layer: With scales: a hybrid layer computes in real numbers.
@@ -33,6 +34,8 @@ def lower(layer: QuantizedPart, arithmetic: Arithmetic = TFLM) -> Lowered:
         )
     if layer.form == COMPOSED:
         return lower_composed(layer)
+    if isinstance(layer, QuantizedActivation):
+        return lower_activation(layer)
     if isinstance(layer, QuantizedDense):
         return lower_dense(layer, arithmetic)
     return lower_direction(layer, arithmetic)

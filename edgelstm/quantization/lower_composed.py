@@ -13,11 +13,13 @@ import numpy as np
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.model.forms import plan_refusal
+from edgelstm.quantization.lower_fused import activation_table, integer_limits
 from edgelstm.quantization.operations import (
     HEADROOM,
     Clip,
     Constant,
     Lowered,
+    Maximum,
     Mul,
     Narrow,
     Operation,
@@ -28,6 +30,8 @@ from edgelstm.quantization.operations import (
     Table,
     Widen,
 )
+from edgelstm.quantization.quantize_activation import slope_scale
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
 from edgelstm.quantization.scales import Scale, integer_clip, wide
@@ -36,8 +40,12 @@ WIDE = (-32768, 32767)
 ONE = 32767  # the 1 of 1 - v in 2**-15, as near as int16 comes to it
 
 
-def lower_composed(layer: QuantizedDirection | QuantizedDense) -> Lowered:
-    """One direction of a recurrent layer, or a dense layer.
+# What is computed of int8 values as they are.
+NARROW = ("clamp", "elu")
+
+
+def lower_composed(layer: QuantizedDirection | QuantizedDense | QuantizedActivation) -> Lowered:
+    """One direction of a recurrent layer, or a layer without states.
 
     Raises:
         ModelError: It has no composed form.
@@ -61,7 +69,8 @@ class _Composer:
         plan = self.plan
         for value in ("x", *plan.states):
             self.scales[value] = self.layer.scales[value]
-            self._inside[value] = self._widened(value)
+            is_narrow = plan.ops[0].kind in NARROW and value in plan.ops[0].args
+            self._inside[value] = value if is_narrow else self._widened(value)
         for op in plan.ops:
             self._inside[op.result] = COMPOSED[op.kind](self, op)
         new_states = [self._inside[new] for new in plan.new_states]
@@ -108,7 +117,7 @@ class _Composer:
         )
 
     def _narrowed(self, value: str, scale: Scale) -> str:
-        if scale.type == "int16":
+        if scale.type == self.scales[value].type:
             return value
         ratio = self.ratio(self.scales[value].scale, out=scale)
         rescale = Rescale("requantize", ratio, scale.zero_point, scale.limits)
@@ -183,6 +192,28 @@ def _relu(made: _Composer, op: Op) -> str:
     return made.append(Clip(op.result, made.args(op), (0, WIDE[1])), made.layer.scales[op.result])
 
 
+def _clamp(made: _Composer, op: Op) -> str:
+    return made.append(
+        Clip(op.result, made.args(op), integer_limits(made.layer)), made.layer.scales[op.result]
+    )
+
+
+def _leaky(made: _Composer, op: Op) -> str:
+    """The larger of v and slope * v."""
+    scale = slope_scale(*made.layer.given)
+    values = np.full(made.plan.sizes[op.result], round(made.layer.given[0] / scale), np.int16)
+    slope = made.append(Constant("slope", (), values), Scale(scale, 0, "int16"))
+    (value,) = made.args(op)
+    out = made.layer.scales[op.result]
+    ratio = made.ratio(made.scales[value].scale, scale, out=out)
+    scaled = made.append(Mul("scaled", (value, slope), _wide("requantize", ratio)), out)
+    return made.append(Maximum(op.result, (value, scaled)), out)
+
+
+def _elu(made: _Composer, op: Op) -> str:
+    return made.append(activation_table(made.layer), made.layer.scales[op.result])
+
+
 def _clip(made: _Composer, op: Op) -> str:
     scale = made.layer.scales[op.result]
     limit = integer_clip(made.layer.cell_clip, scale)
@@ -208,4 +239,7 @@ COMPOSED: dict[str, Callable[[_Composer, Op], str]] = {
     "tanh": _table,
     "relu": _relu,
     "clip": _clip,
+    "clamp": _clamp,
+    "leaky_relu": _leaky,
+    "elu": _elu,
 }

@@ -4,6 +4,7 @@ Where runtimes round differently, their `Arithmetic` says how.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
@@ -19,12 +20,13 @@ from edgelstm.quantization.operations import (
     Stored,
     Table,
 )
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import Arithmetic
 from edgelstm.quantization.scales import integer_clip
 
-# Activation of a dense layer to its table.
+# Activation to its table: of a dense layer, or by itself.
 TABLES = {"sigmoid": "logistic8", "tanh": "tanh8"}
 
 
@@ -81,6 +83,47 @@ def lower_dense(layer: QuantizedDense, arithmetic: Arithmetic) -> Lowered:
         {"x": into, "linear": out, ops[-1].result: output},
     )
 
+
+def lower_activation(layer: QuantizedActivation) -> Lowered:
+    """An activation by itself: a clip, or a table."""
+    into, out = layer.input, layer.activated
+    op = BEHIND[layer.function](layer)
+    return Lowered(
+        layer.name,
+        Stored("x", layer.input_size, into.type, into.zero_point),
+        Stored(op.result, layer.output_size, out.type, out.zero_point),
+        (op,),
+        layer.scales,
+    )
+
+
+def integer_limits(layer: QuantizedActivation) -> tuple[int, int]:
+    """Of a clamp."""
+    low, high = map(layer.input.integer, layer.given)
+    return low, high
+
+
+def activation_table(layer: QuantizedActivation) -> Table:
+    """Of int8 values: what an activation gives for each."""
+    into, out = layer.input, layer.activated
+    numbers: tuple[Any, ...] = (into.scale, into.zero_point)
+    if layer.function == "elu":
+        numbers += (out.scale, out.zero_point)
+    name, function = f"{layer.name}/table", {**TABLES, "elu": "elu8"}[layer.function]
+    return Table(layer.plan.result, ("x",), function, numbers, name, out.type)
+
+
+def _cut(layer: QuantizedActivation) -> Clip:
+    return Clip(layer.plan.result, ("x",), integer_limits(layer))
+
+
+# Activation by itself to its row of the list.
+BEHIND: dict[str, Callable[[QuantizedActivation], Operation]] = {
+    "clamp": _cut,
+    "sigmoid": activation_table,
+    "tanh": activation_table,
+    "elu": activation_table,
+}
 
 # Of products of 16-bit values, whose sums are int64.
 WIDE_SUMS = "requantize64"

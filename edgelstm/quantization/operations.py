@@ -142,9 +142,17 @@ class Clip:
     limits: Limits
 
 
+@dataclasses.dataclass(frozen=True)
+class Maximum:
+    """``max(a, b)``: both have the scale of the result."""
+
+    result: str
+    args: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Constant:
-    """A vector that is the same in each step: peephole weights, the 1 of 1 - v.
+    """A vector that is the same in each step: peephole weights, the 1 of 1 - v, a slope.
 
     Attributes:
         result, args: Names of values; no argument.
@@ -173,7 +181,7 @@ class Narrow:
     rescale: Rescale
 
 
-Operation = Product | Add | Sum | Mul | Table | Clip | Constant | Widen | Narrow
+Operation = Product | Add | Sum | Mul | Table | Clip | Maximum | Constant | Widen | Narrow
 
 
 @dataclasses.dataclass(frozen=True)

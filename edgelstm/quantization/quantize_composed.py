@@ -19,11 +19,17 @@ from edgelstm.model.precision import Precision
 from edgelstm.quantization.calibration import Range, Ranges
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.formats import CELL_LOG2, READ_LOG2, bounded_by_one, formats
-from edgelstm.quantization.quantize_fused import asymmetric8
 from edgelstm.quantization.quantized_dense import ACTIVATED, QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.saturation import saturation_of
-from edgelstm.quantization.scales import Scale, mantissa_bits, next_log2, odd_scale, wide
+from edgelstm.quantization.scales import (
+    Scale,
+    asymmetric8,
+    mantissa_bits,
+    next_log2,
+    odd_scale,
+    wide,
+)
 from edgelstm.quantization.weights import (
     MOST_SHIFT,
     Affine,

@@ -21,7 +21,7 @@ from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import TFLM
 from edgelstm.quantization.saturation import saturation_of
-from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.scales import Scale, asymmetric8
 from edgelstm.quantization.weights import (
     Affine,
     Doubles,
@@ -111,15 +111,6 @@ def ends_of(precision: Precision, seen: Range) -> Scale:
         return asymmetric8(*seen.ends)
     largest = seen.largest or 1.0  # of nothing but zeros any
     return Scale(short_scale(max(largest / 32767, 2.0**-100)), 0, "int16")
-
-
-def asymmetric8(low: float, high: float) -> Scale:
-    """The int8 scale and zero point whose range holds low, high and 0."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        return Scale(short_scale(1 / 255), -128, "int8")
-    scale = short_scale(max((high - low) / 255, 2.0**-100))
-    return Scale(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)), "int8")
 
 
 def power_of_two16(largest: float) -> Scale:

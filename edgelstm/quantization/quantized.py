@@ -20,12 +20,13 @@ from edgelstm.layers.read_steps import (
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.front import check_front, has_front, takes_indices, without_front
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
 from edgelstm.text import network_text
 
-QuantizedPart = QuantizedDirection | QuantizedDense
+QuantizedPart = QuantizedDirection | QuantizedDense | QuantizedActivation
 QuantizedLayer = (
     Recurrent[QuantizedDirection]
     | QuantizedDense
@@ -33,6 +34,7 @@ QuantizedLayer = (
     | Repeat
     | ReverseSteps
     | Activation
+    | QuantizedActivation
     | LayerNorm
     | Embedding
 )

@@ -10,15 +10,17 @@ from edgelstm.arguments import check_type
 from edgelstm.errors import ModelError
 from edgelstm.layers.activation import LEFT_OFF, Activation
 from edgelstm.layers.dense import Dense, final_activation
-from edgelstm.layers.directions import computing
+from edgelstm.layers.directions import computing, parts
 from edgelstm.layers.embedding import Embedding
 from edgelstm.model.forms import precision_for, refusal
 from edgelstm.model.network import Network
 from edgelstm.model.plan import plan_of
 from edgelstm.model.precision import COMPOSED, FUSED, HYBRID, Precision
 from edgelstm.quantization import hybrid, quantize_composed, quantize_fused
-from edgelstm.quantization.calibration import Tell, calibration_sequences, observe
+from edgelstm.quantization.calibration import Ranges, Tell, calibration_sequences, observe
 from edgelstm.quantization.fixedpoint import quantize_reals
+from edgelstm.quantization.folding import folded
+from edgelstm.quantization.quantize_activation import CUTS, reads_narrow
 from edgelstm.quantization.quantized import QuantizedLayer, QuantizedNetwork
 from edgelstm.quantization.saturation import limits
 
@@ -44,7 +46,7 @@ def quantize(
         form: What the integers inside are: `fused` as the runtimes' LSTM operators have them (a
             plain LSTM alone; at `int16x8` in TensorFlow Lite Micro alone), `composed` as operators
             of one operation each (every cell). None: `fused` at `int8` where every cell is a plain
-            LSTM, else `composed`.
+            LSTM and no activation is a leaky relu, else `composed`.
         tell: Called now and then with how many steps are done, and of how many, layer by layer.
 
     Returns:
@@ -56,14 +58,14 @@ def quantize(
             weights that no int8 scale can hold.
     """
     check_type(network, Network, "network", "quantize takes a float Network, as `read` gives it")
-    chosen = precision_for(computing(network.layers), precision, form)
+    chosen = precision_for(parts(network.layers), precision, form)
     _check_forms(network, chosen)
     given, behind = calibration is not None, network.behind
     batches = calibration_sequences(calibration, network) if given else []
     if chosen is HYBRID:
         layers = tuple(hybrid.KINDS[layer.kind](layer) for layer in behind.layers)
     elif given:
-        layers = _integer_layers(_without_last(behind), batches, chosen, tell)
+        layers = _integer_layers(_as_integers(behind), batches, chosen, tell)
     else:
         raise ModelError(f"precision '{precision}' needs calibration: typical input sequences")
     return QuantizedNetwork(
@@ -110,10 +112,10 @@ def _is_left_off(layer: Any) -> bool:
     return isinstance(layer, Activation) and layer.function in LEFT_OFF
 
 
-def _without_last(network: Network) -> Network:
-    if not _is_left_off(network.layers[-1]):
-        return network
-    return dataclasses.replace(network, layers=network.layers[:-1])
+def _as_integers(network: Network) -> Network:
+    """Without a last function that integers lack, and with activations where dense layers do."""
+    layers = network.layers[:-1] if _is_left_off(network.layers[-1]) else network.layers
+    return dataclasses.replace(network, layers=folded(layers))
 
 
 def _check_forms(network: Network, precision: Precision) -> None:
@@ -125,7 +127,7 @@ def _check_forms(network: Network, precision: Precision) -> None:
         )
     known = FORMS[precision.form].KINDS if precision.form else hybrid.KINDS
     behind = network.behind
-    layers = (_without_last(behind) if precision.is_integer else behind).layers
+    layers = (_as_integers(behind) if precision.is_integer else behind).layers
     for layer in layers:
         if layer.kind not in known:
             works = [
@@ -135,7 +137,7 @@ def _check_forms(network: Network, precision: Precision) -> None:
                 f"layer '{layer.name}': a layer of the kind '{layer.kind}' has no form in "
                 f"{precision.name} yet; what works for it: {', '.join(works)}"
             )
-        for part in computing((layer,)):
+        for part in layer.parts:
             if told := refusal(part, precision):
                 raise ModelError(f"layer '{part.name}': {told}")
     softmax = [d for d in network.layers[:-1] if isinstance(d, Dense) and d.activation == "softmax"]
@@ -159,11 +161,21 @@ def _integer_layers(
     form = FORMS[precision.form]
     named = ((p.name, limits(plan_of(p, precision))) for p in computing(network.layers))
     ends = {(name, value): limit for name, held in named for value, limit in held.items()}
-    ranges = observe(network, batches, ends, tell)
+    ranges = _cut(network, observe(network, batches, ends, tell))
     into = form.input_scale(precision, batches)
     layers: list[QuantizedLayer] = []
-    for layer in network.layers:
-        is_final = layer is network.layers[-1]
+    for k, layer in enumerate(network.layers):
+        is_final = all(map(reads_narrow, network.layers[k + 1 :]))
         layers.append(form.KINDS[layer.kind](layer, into, ranges, precision, is_final))
         into = computing(layers)[-1].output if computing(layers) else into
     return tuple(layers)
+
+
+def _cut(network: Network, ranges: Ranges) -> Ranges:
+    """What a clip cuts off behind a dense layer needs no range in it."""
+    cut = dict(ranges)
+    for before, layer in zip(network.layers, network.layers[1:], strict=False):
+        is_cut = isinstance(layer, Activation) and layer.function in CUTS
+        if is_cut and isinstance(before, Dense) and before.activation is None:
+            cut[before.name, "linear"] = ranges[layer.name, "activated"]
+    return cut

@@ -33,6 +33,7 @@ from edgelstm.quantization.operations import (
     Add,
     Clip,
     Constant,
+    Maximum,
     Mul,
     Narrow,
     Operation,
@@ -176,6 +177,10 @@ def _clip(op: Clip) -> Calculate:
     return lambda v: fx.saturate(v, op.limits)
 
 
+def _maximum(op: Maximum) -> Calculate:
+    return lambda a, b: np.maximum(a, b)
+
+
 def _constant(op: Constant) -> Calculate:
     values = op.values.astype(np.int64)
     return lambda: values
@@ -196,6 +201,7 @@ CALCULATIONS: dict[type, Callable[[Any], Calculate]] = {
     Mul: _mul,
     Table: _table,
     Clip: _clip,
+    Maximum: _maximum,
     Sum: _sum,
     Constant: _constant,
     Widen: lambda op: lambda v: v,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.quantization import fixedpoint as fx
+from edgelstm.quantization import tables8
 from edgelstm.quantization.fixedpoint import Int64s
 
 Doubles = NDArray[np.float64]
@@ -53,8 +54,9 @@ TABLES: dict[str, Callable[..., Int64s]] = {
     "table_tanh": functools.partial(fx.whole_table, fx.table_tanh),
     "fixed_sigmoid": functools.partial(fx.whole_table, fx.fixed_sigmoid),
     "fixed_tanh": functools.partial(fx.whole_table, fx.fixed_tanh),
-    "logistic8": fx.logistic8,
-    "tanh8": fx.tanh8,
+    "logistic8": tables8.logistic8,
+    "tanh8": tables8.tanh8,
+    "elu8": tables8.elu8,
 }
 
 

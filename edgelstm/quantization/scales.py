@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.quantization.fixedpoint import log2
+from edgelstm.quantization.fixedpoint import log2, quantize_reals, short_scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Scale:
         """The exponent of a scale that is a power of two."""
         return log2(self.scale)
 
+    def integer(self, real: float) -> int:
+        """The stored integer that is nearest to a real value."""
+        return int(quantize_reals(real, self.scale, self.zero_point, self.limits))
+
     def reals(self, integers: NDArray[Any]) -> NDArray[np.float32]:
         """What integers stand for."""
         return np.asarray((integers.astype(np.float64) - self.zero_point) * self.scale, np.float32)
@@ -43,6 +47,15 @@ class Scale:
 def wide(scale_log2: int) -> Scale:
     """An int16 scale that is a power of two, with zero point 0."""
     return Scale(2.0**scale_log2, 0, "int16")
+
+
+def asymmetric8(low: float, high: float) -> Scale:
+    """The int8 scale and zero point whose range holds low, high and 0."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        return Scale(short_scale(1 / 255), -128, "int8")
+    scale = short_scale(max((high - low) / 255, 2.0**-100))
+    return Scale(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)), "int8")
 
 
 def next_log2(scale: float) -> int:

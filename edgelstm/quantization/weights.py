@@ -15,6 +15,7 @@ from edgelstm.model.plan import LayerPlan
 from edgelstm.model.precision import COMPOSED, Precision
 from edgelstm.quantization.calibration import Ranges
 from edgelstm.quantization.fixedpoint import quantize_multiplier
+from edgelstm.quantization.quantize_activation import quantize_activation
 from edgelstm.quantization.quantized_direction import QuantizedDirection, weight_key
 from edgelstm.quantization.scales import Saturation, Scale, integer_clip
 
@@ -117,6 +118,7 @@ def kinds_of(
         "read_steps": _copied,
         "repeat": _copied,
         "reverse_steps": _copied,
+        "activation": quantize_activation,
     }
 
 

@@ -9,6 +9,7 @@ from edgelstm.cost.arena import arena
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.placing import Buffer, placed_bytes
 from edgelstm.formats import write
+from edgelstm.layers.activation import Activation
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantizer import quantize
@@ -145,3 +146,19 @@ def test_each_buffer_takes_the_lowest_place_that_is_free() -> None:
         first = [draw.randint(0, 6) for _ in range(draw.randint(1, 20))]
         buffers = [Buffer(16 * draw.randint(1, 5), f, f + draw.choice((0, 0, 1, 3))) for f in first]
         assert placed_bytes(buffers) == lowest_places(buffers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("function", "numbers"), [("leaky_relu", (0.1,)), ("clamp", (0.1, 0.6))])
+def test_the_bound_of_activations_on_each_step_is_never_below(
+    function: str, numbers: tuple[float, ...], tmp_path: pathlib.Path
+) -> None:
+    skip_without("tflm")
+    first, read, dense = random_network("gru", (5, 40), outputs=8, last_step=True).layers
+    network = Network((first, Activation("a", 40, function, numbers), read, dense))
+    written = quantize(network, random_input(network, 2, 5))
+    measured = smallest_arena(write(written, tmp_path / "net.tflite", steps=20))
+    bound = arena(count(written).buffers, 20)
+    total = bound.states_bytes + bound.values_bytes + bound.notes_bytes
+    assert measured is not None
+    assert measured <= total <= 1.3 * measured

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from edgelstm.formats import facts, has_file, write
+from edgelstm.layers.activation import Activation
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
@@ -55,6 +56,27 @@ def read(*reads: str, activation: str | None = None) -> Made:
         steps = STEPS if "flatten" in reads else None
         reading = ReadSteps(units, reads, steps)
         return [*stack(rng, cell, units, n), reading, head(rng, reading.output_size, activation)]
+
+    return made
+
+
+def act(function: str, *numbers: float) -> Made:
+    """A stack, an activation on each step, the last one, and a head."""
+
+    def made(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+        layer = Activation("activation1", units, function, numbers)
+        return [*stack(rng, cell, units, n), layer, ReadSteps(units), head(rng, units)]
+
+    return made
+
+
+def act_last(function: str, *numbers: float) -> Made:
+    """A stack, the last step, a head whose results go from -10 to 10 and beyond, an activation."""
+
+    def made(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+        dense, layer = head(rng, units), Activation("activation1", OUTPUTS, function, numbers)
+        wide = Dense("dense1", 20 * dense.weight, 8 * dense.bias)
+        return [*stack(rng, cell, units, n), ReadSteps(units), wide, layer]
 
     return made
 
@@ -101,13 +123,24 @@ PIECES: dict[str, Made] = {
     "tanh head": read("last", activation="tanh"),
     "sigmoid head": read("last", activation="sigmoid"),
     "relu head": read("last", activation="relu"),
+    "relu behind": act("relu"),
+    "clamp behind": act("clamp", -0.25, 0.375),
+    "leaky relu behind": act("leaky_relu", 0.2),
+    "tanh behind": act("tanh"),
+    "sigmoid behind": act("sigmoid"),
+    "relu6": act_last("clamp", 0.0, 6.0),
+    "clamp": act_last("clamp", -2.5, 1.25),
+    "hard_sigmoid": act_last("hard_sigmoid", 0.2, 0.5),
+    "hard_sigmoid of Keras 3": act_last("hard_sigmoid", 1 / 6, 0.5),
+    "elu": act_last("elu", 1.0),
+    "leaky relu": act_last("leaky_relu", 0.01),
 }
 EVERY = list(itertools.product(PIECES, ("lstm", "gru"), (1, 16, 33), (1, 2)))
 QUICK = [
-    ("max", "lstm", 16, 2),
-    ("finals", "gru", 3, 1),
+    *(("max", "lstm", 16, 2), ("finals", "gru", 3, 1), ("repeat", "lstm", 5, 1)),
+    *(("relu behind", "lstm", 5, 1), ("tanh behind", "gru", 5, 1), ("hard_sigmoid", "lstm", 5, 1)),
+    *(("relu6", "gru", 5, 1), ("elu", "lstm", 16, 1), ("leaky relu", "lstm", 5, 2)),
     ("finals", "lstm", 5, 1),
-    ("repeat", "lstm", 5, 1),
 ]
 
 

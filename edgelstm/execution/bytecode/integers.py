@@ -14,6 +14,7 @@ from edgelstm.quantization.operations import (
     Clip,
     Constant,
     Limits,
+    Maximum,
     Mul,
     Narrow,
     Product,
@@ -129,12 +130,18 @@ def _clip(built: Builder, op: Clip, places: Places) -> None:
     built.row("CLIP", places[op.result], places[op.args[0]], **_limits(op.limits))
 
 
+def _maximum(built: Builder, op: Maximum, places: Places) -> None:
+    columns = _limits(WIDE)
+    built.row("MAXIMUM", places[op.result], *(places[a] for a in op.args), **columns)
+
+
 ROWS: dict[type, Callable[[Builder, Any, Places], None]] = {
     Product: _product,
     Add: _add,
     Mul: _mul,
     Table: _table,
     Clip: _clip,
+    Maximum: _maximum,
     Sum: _sum,
     Narrow: _narrow,
 }

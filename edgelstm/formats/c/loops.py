@@ -18,6 +18,7 @@ from edgelstm.quantization.operations import (
     Clip,
     Constant,
     Lowered,
+    Maximum,
     Mul,
     Narrow,
     Operation,
@@ -221,7 +222,13 @@ def _narrow(loop: Loop, op: Narrow) -> str:
 
 
 def _clip(loop: Loop, op: Clip) -> str:
-    return cut(loop.read(op.args[0]), op.limits)
+    low, high = (limit - loop.scales[op.result].zero_point for limit in op.limits)
+    return cut(loop.read(op.args[0]), (low, high))
+
+
+def _maximum(loop: Loop, op: Maximum) -> str:
+    a, b = map(loop.read, op.args)
+    return f"{a} > {b} ? {a} : {b}"
 
 
 def _table(loop: Loop, op: Table) -> str:
@@ -242,5 +249,6 @@ LOOPS: dict[type[Operation], Callable[[Loop, Any], str]] = {
     Mul: _mul,
     Narrow: _narrow,
     Clip: _clip,
+    Maximum: _maximum,
     Table: _table,
 }

@@ -25,6 +25,7 @@ from edgelstm.quantization.operations import (
     Clip,
     Constant,
     Lowered,
+    Maximum,
     Mul,
     Narrow,
     Product,
@@ -32,6 +33,7 @@ from edgelstm.quantization.operations import (
     Table,
     Widen,
 )
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.rounding import ONNXRUNTIME
@@ -67,8 +69,8 @@ def recurrent(
     return each_direction(graph, layer, states, loop)
 
 
-def dense(graph: Graph, layer: QuantizedDense, x: str) -> str:
-    """Adds a dense layer on integers and returns its result's name."""
+def dense(graph: Graph, layer: QuantizedDense | QuantizedActivation, x: str) -> str:
+    """Adds a dense layer, or an activation, on integers and returns its result's name."""
     lowered = lower(layer, ONNXRUNTIME)
     step = _Step(graph, graph, lowered, {("x", lowered.input.type): x})
     *ops, last = lowered.ops
@@ -219,9 +221,13 @@ def _clip(step: _Step, op: Clip) -> str:
     return limited(step.graph, step.scope(op.result), step.read(op.args[0]), op.limits)
 
 
+def _maximum(step: _Step, op: Maximum) -> str:
+    return step.graph("Max", *(step.read(a) for a in op.args), scope=step.scope(op.result))
+
+
 def _constant(step: _Step, op: Constant) -> str:
     """Under the name of its value, by which peepholes are read back."""
-    name = step.graph.constant(op.values, step.scope(op.result))
+    name = step.graph.constant(op.values, f"{step.layer.name}/{op.result}")
     return step.graph("Cast", name, scope=step.scope(op.result), to=onnx_type("int64"))
 
 
@@ -237,6 +243,7 @@ OPERATIONS: dict[type, Callable[[_Step, Any], str]] = {
     Mul: _mul,
     Table: _look_up,
     Clip: _clip,
+    Maximum: _maximum,
     Constant: _constant,
     Widen: lambda step, op: step.read(op.args[0]),
     Narrow: _narrow,

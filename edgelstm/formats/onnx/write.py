@@ -186,6 +186,12 @@ def _dense(written: _Written, layer: Any, x: str) -> str:
     return y
 
 
+def _activation(written: _Written, layer: Any, x: str) -> str:
+    if layer.input is not None:
+        return integer.dense(written.graph, layer, x)
+    return around.activation(written.graph, layer, x)
+
+
 # Kind of a layer to what adds it: (what is written, layer, its input) -> its result.
 KINDS: dict[str, Callable[[_Written, Any, str], str]] = {
     "recurrent": _recurrent,
@@ -193,7 +199,7 @@ KINDS: dict[str, Callable[[_Written, Any, str], str]] = {
     "dense": _dense,
     "repeat": lambda written, layer, x: around.repeat(written.graph, layer, x),
     "reverse_steps": lambda written, layer, x: around.reversed_steps(written.graph, x, layer.name),
-    "activation": lambda written, layer, x: around.activation(written.graph, layer, x),
+    "activation": _activation,
     "layer_norm": lambda written, layer, x: around.layer_norm(written.graph, layer, x),
     "embedding": lambda written, layer, x: around.embedding(written.graph, layer, x, None),
 }

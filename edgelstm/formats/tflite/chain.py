@@ -12,7 +12,8 @@ from typing import Any
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.appending import kind_of
-from edgelstm.formats.tflite.clamps import CLAMPS, clamped, fused_clamp, of_integers
+from edgelstm.formats.tflite.activations import READ as ALONE
+from edgelstm.formats.tflite.activations import fused_clamp, read_activation
 from edgelstm.formats.tflite.layers import (
     READS,
     read_dense,
@@ -52,7 +53,8 @@ BOTH_DIRECTIONS = (
 )
 SUPPORTED = (
     *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2),
-    *(*ACTIVATIONS, *CLAMPS, *FREE, *ENDS, *READS),
+    *dict.fromkeys((*ACTIVATIONS, *ALONE)),
+    *(*FREE, *ENDS, *READS),
 )
 PART = (
     "it is read as a part of a bidirectional layer: a recurrent layer, a second one behind a "
@@ -112,11 +114,10 @@ def append(chain: Chain, op: Operator) -> None:
         _append_fused(chain, op)
     elif op.name == "FULLY_CONNECTED":
         _append_dense(chain, op)
-    elif op.name in CLAMPS and result.type == "float32":
-        _check_begun(chain)
-        chain.layers.append(clamped(_name(chain, "activation"), chain.width, op.name))
-    elif op.name in (*ACTIVATIONS, *CLAMPS):
+    elif op.name in ACTIVATIONS and (op.name not in ALONE or _is_bare(chain)):
         _apply_activation(chain, op, result)
+    elif op.name in ALONE:
+        _append_activation(chain, op)
     elif op.name == "STRIDED_SLICE":
         check_same_scale(chain.value, result)
         check_takes_last_step(op, chain.value.shape)
@@ -206,8 +207,8 @@ def _append_dense(chain: Chain, op: Operator) -> None:
     given = with_real_weights(op) if chain.has_loops else op
     append_layer(chain, read_dense(given, _name(chain, "dense")))
     _note(chain, given is not op)
-    if (kind := fused_clamp(op)) and chain.value.type == "float32":
-        chain.layers.append(clamped(_name(chain, "activation"), chain.width, kind))
+    if kind := fused_clamp(op):
+        _append_activation(chain, Operator(kind, op.outputs, op.outputs))
 
 
 def append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
@@ -223,6 +224,20 @@ def append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
     chain.width = layer.output_size
 
 
+def _is_bare(chain: Chain) -> bool:
+    """Whether a dense layer without an activation comes before."""
+    layer = chain.layers[-1] if chain.layers else None
+    return isinstance(layer, Dense | QuantizedDense) and not layer.activation
+
+
+def _append_activation(chain: Chain, op: Operator) -> None:
+    before = chain.layers[-1] if chain.layers else None
+    layer, joins = read_activation(op, _name(chain, "activation"), before)
+    if joins:
+        chain.layers.pop()
+    append_layer(chain, layer)
+
+
 def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
     layer = chain.layers[-1] if chain.layers else None
     if not isinstance(layer, Dense | QuantizedDense) or layer.activation or chain.dropped_softmax:
@@ -234,12 +249,8 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         raise ModelError(f"it takes {chain.value.type}, but the layer before it gives {wanted}")
     if op.name == "SOFTMAX" and op.options["beta"] != 1:
         raise ModelError(f"its beta is {op.options['beta']:.6g}; 1 is read")
-    if integer and op.name in ("RELU", *CLAMPS):
+    if integer and op.name == "RELU":
         check_same_scale(chain.value, result)
-    if op.name in CLAMPS:
-        found = of_integers(op.name, scale_of(result, wanted))
-        chain.layers[-1] = dataclasses.replace(layer, activation=found)
-        return
     fixed = ACTIVATED.get((FUSED, ACTIVATIONS[op.name])) if integer else None
     if fixed and scale_of(result) != fixed:
         raise ModelError(
@@ -249,11 +260,6 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         chain.dropped_softmax = True
     else:
         chain.layers[-1] = dataclasses.replace(layer, activation=ACTIVATIONS[op.name])
-
-
-def _check_begun(chain: Chain) -> None:
-    if not chain.layers:
-        raise ModelError("it stands directly behind the input; a layer is needed in front of it")
 
 
 def _check_end(chain: Chain, op: Operator, result: Tensor) -> None:

@@ -15,6 +15,7 @@ from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite import around
 from edgelstm.formats.tflite.guards import check_output
+from edgelstm.formats.tflite.integer import integer_step
 from edgelstm.formats.tflite.model import Model, Operator, Tensor, one_graph
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.formats.tflite.step import Block
@@ -25,6 +26,7 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
+from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
@@ -245,10 +247,18 @@ def _last_step(x: Tensor, name: str) -> Operator:
     return Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)
 
 
+def _activation(layer: QuantizedActivation, x: Tensor) -> list[Operator]:
+    """What the list of `lower` says: MINIMUM and MAXIMUM, or the operator of a table."""
+    block = Block({})
+    integer_step(layer.name, layer).add(block, x)
+    return block.operators
+
+
 # Kind of a layer to its operators behind a value.
 KINDS: dict[str, Callable[[Any, Tensor], list[Operator]]] = {
     "recurrent": _recurrent,
     "read_steps": _read_steps,
     "reverse_steps": lambda layer, x: [_reversed(x, f"{x.name}/reversed")],
     "dense": _dense,
+    "activation": _activation,
 }

@@ -1,4 +1,4 @@
-"""Composed integers: from the list of `lower` to operators, one each.
+"""Composed integers, and what has no sums: from the list of `lower` to operators, one each.
 
 Only the operators and versions are here that compute the same bits in TensorFlow Lite Micro, LiteRT
 and tflite-runtime.
@@ -16,6 +16,7 @@ from edgelstm.quantization.lower import lower
 from edgelstm.quantization.operations import (
     Clip,
     Constant,
+    Maximum,
     Mul,
     Narrow,
     Product,
@@ -24,15 +25,21 @@ from edgelstm.quantization.operations import (
     Widen,
 )
 
-INT16 = np.iinfo("int16")
-# Function of a table to the operator that has it.
-TABLES = {"table_sigmoid": "LOGISTIC", "table_tanh": "TANH"}
+# Function of a table to the operator that has it, and its version.
+TABLES = {
+    "table_sigmoid": ("LOGISTIC", 3),
+    "table_tanh": ("TANH", 3),
+    "logistic8": ("LOGISTIC", 2),
+    "tanh8": ("TANH", 2),
+    "elu8": ("ELU", 1),
+}
+CLIP_VERSIONS = {"int8": 2, "int16": 4}  # of MINIMUM and MAXIMUM
 # The default of these operators is another arithmetic, which needs powers of two everywhere.
 EXACT = {"pot_scale_int16": False}
 
 
 def integer_step(label: str, part: Any) -> Step:
-    """A part of a network in the composed form."""
+    """A part of a network in the composed form, or an activation by itself in any."""
     made = lower(part)
     states = {state.name: state.size for state in made.states}
     result, new_states = made.output.name, made.new_states
@@ -75,7 +82,8 @@ def _mul(step: Step, block: Block, placed: Placed) -> Tensor:
 
 
 def _table(step: Step, block: Block, placed: Placed) -> Tensor:
-    return _plain(step, block, placed, TABLES[placed.op.function], version=3)
+    name, version = TABLES[placed.op.function]
+    return _plain(step, block, placed, name, version=version)
 
 
 def _widen(step: Step, block: Block, placed: Placed) -> Tensor:
@@ -88,27 +96,38 @@ def _narrow(step: Step, block: Block, placed: Placed) -> Tensor:
 
 
 def _clip(step: Step, block: Block, placed: Placed) -> Tensor:
-    """MINIMUM and MAXIMUM with rows of limits, each where it cuts anything."""
+    """MINIMUM and MAXIMUM with rows of limits; where one of them cuts nothing, the other alone."""
     (value,), result = placed.args, step.value(placed.op.result, placed.shape())
     low, high = placed.op.limits
-    row = (1,) * len(placed.leading) + result.shape[-1:]
-    if high < INT16.max:
-        limit = block.constant(f"{step.label}/clip", np.full(row, high, np.int16), value.scale)
-        cut = (
-            dataclasses.replace(result, name=f"{result.name}_below") if low > INT16.min else result
-        )
-        value = block.add("MINIMUM", [value, limit], cut, version=4)
-    if low > INT16.min:
+    least, most = step.scales[placed.op.result].limits
+    row, version = (1,) * len(placed.leading) + result.shape[-1:], CLIP_VERSIONS[result.type]
+    if high < most:
+        limit = _row(block, f"{step.label}/clip", np.full(row, high, result.type), value)
+        cut = dataclasses.replace(result, name=f"{result.name}_below") if low > least else result
+        value = block.add("MINIMUM", [value, limit], cut, version=version)
+    if low > least or high >= most:
         name = f"{step.label}/clip_low_{'_'.join(map(str, row))}"
-        limit = block.constant(name, np.full(row, low, np.int16), value.scale)
-        value = block.add("MAXIMUM", [value, limit], result, version=4)
+        limit = _row(block, name, np.full(row, low, result.type), value)
+        value = block.add("MAXIMUM", [value, limit], result, version=version)
     return value
 
 
+def _row(block: Block, name: str, values: Any, like: Tensor) -> Tensor:
+    """A constant that stands for real values as another tensor does."""
+    return dataclasses.replace(block.constant(name, values, like.scale), zero_point=like.zero_point)
+
+
+def _maximum(step: Step, block: Block, placed: Placed) -> Tensor:
+    return _plain(step, block, placed, "MAXIMUM", version=4)
+
+
 def _constant(step: Step, block: Block, placed: Placed) -> Tensor:
-    """A row: peephole weights by their gate, or what all layers of a size share."""
-    name, values = placed.op.result, placed.op.values.reshape(1, 1, -1)
+    """A row: peephole weights by their gate, a slope, or what all layers of a size share."""
+    name = placed.op.result
+    values = placed.op.values.reshape(*(1 for _ in placed.leading), -1)
     named = {f"{op.result}_peephole": op.gate for op in step.part.plan.ops if op.kind == "scale"}
+    if placed.op.result == "slope":
+        return block.constant(f"{step.label}/slope", values, step.scales[name].scale)
     shared = f"ones_{values.size}"
     where = f"{step.label}/weight_peephole_{named[name]}" if name in named else shared
     return block.constant(where, values, step.scales[name].scale)
@@ -135,6 +154,7 @@ KINDS: dict[type, Callable[[Step, Block, Placed], Tensor]] = {
     Mul: _mul,
     Table: _table,
     Clip: _clip,
+    Maximum: _maximum,
     Constant: _constant,
     Widen: _widen,
     Narrow: _narrow,

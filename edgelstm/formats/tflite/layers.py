@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from edgelstm.cells import CELLS
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_dense, check_recurrent
-from edgelstm.formats.tflite.clamps import CLAMPS, of_integers
 from edgelstm.formats.tflite.guards import check_output
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
@@ -89,6 +88,7 @@ def read_rnn(op: Operator, name: str) -> Direction:
     )
 
 
+INSIDE = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")  # activations of a FULLY_CONNECTED
 READS = {"MEAN": "mean", "REDUCE_MAX": "max"}
 
 
@@ -126,12 +126,11 @@ def _gates(inputs: tuple[Tensor | None, ...]) -> tuple[list[Tensor], list[Tensor
 def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
     """The layer of a FULLY_CONNECTED, with its fused relu; `ModelError` for other variants.
 
-    A fused clamp of real values is another layer, behind it.
+    A fused clamp is another layer, behind it.
     """
     activation = _activation(op)
-    if activation not in ("NONE", "RELU", *CLAMPS):
-        known = ", ".join(("NONE", "RELU", *CLAMPS))
-        raise ModelError(f"its fused activation is {activation}; read are {known}")
+    if activation not in INSIDE:
+        raise ModelError(f"its fused activation is {activation}; read are {', '.join(INSIDE)}")
     if op.options["weights_format"]:
         raise ModelError("its weights are stored in shuffled order; plain order is read")
     x = _present(op.inputs[0], "x")
@@ -152,7 +151,6 @@ def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
         return QuantizedDense(name, data, offsets, scale, None, None, relu, HYBRID)
     y, numbers = _present(op.outputs[0], "y"), NUMBERS[precision]
     into, out = (scale_of(tensor, numbers.formats["output"].type) for tensor in (x, y))
-    relu = of_integers(activation, out) if activation in CLAMPS else relu
     layer = QuantizedDense(name, data, offsets, scale, into, out, relu, numbers)
     check_dense(layer)
     return layer

@@ -53,7 +53,7 @@ KINDS = {
         "kind": part.kind,
         "size": part.input_size,
         "function": part.function,
-        "numbers": list(part.numbers),
+        "numbers": list(part.numbers if part.input is None else part.given),
     },
     "layer_norm": lambda part: {"name": part.name, "kind": part.kind, "eps": part.eps},
     "embedding": lambda part: {"name": part.name, "kind": part.kind},

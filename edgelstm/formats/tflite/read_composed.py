@@ -34,6 +34,8 @@ from edgelstm.quantization.quantized_direction import weight_key
 
 FORMS_OF_TIME = (False, True, "io")
 Stated = list[Any] | None  # a scale, as a description states it
+Item = Mapping[str, Any]  # what the metadata say of a layer
+Added = tuple[dict[str, Any], Stated]  # its description, and the scale of what goes out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,33 +164,31 @@ class _Weights:
             self._taken(self._tensors[name]).ravel().tolist() if name in self._tensors else stated
         )
 
-    def _embedding(
-        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
-    ) -> tuple[dict[str, Any], Stated]:
+    def _embedding(self, label: str, item: Item, arrays: Arrays, into: Stated) -> Added:
         """Rows of integers stand for real ones."""
         table = self._constant(f"{label}/{weight_name('dense', None)}")
         stored, scale = self._taken(table), 1.0 if table.scale is None else table.scale
         arrays[f"{item['name']}.weight"] = (stored.astype(np.float64) * scale).astype(np.float32)
         return dict(item) | {"cell": None}, _stated_scale(table)
 
-    def _activation(
-        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
-    ) -> tuple[dict[str, Any], Stated]:
+    def _activation(self, label: str, item: Item, arrays: Arrays, into: Stated) -> Added:
         numbers = item.get("numbers", [])
         self._spend(4 * int(item["size"]) * len(numbers))  # rows that it is written with
-        return dict(item) | {"cell": None, "numbers": numbers}, into
+        stated = dict(item) | {"cell": None, "numbers": numbers}
+        if into is None:
+            return stated, None
+        activated = self._scale(f"{label}/activated") or into
+        narrowed = self._scale(f"{label}/activated_narrow")
+        stated |= {"input": into, "activated": activated, "narrowed": narrowed}
+        return stated, narrowed or activated
 
-    def _layer_norm(
-        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
-    ) -> tuple[dict[str, Any], Stated]:
+    def _layer_norm(self, label: str, item: Item, arrays: Arrays, into: Stated) -> Added:
         for name in ("weight", "bias"):
             constant = self._constant(f"{label}/{name}")
             arrays[f"{item['name']}.{name}"] = self._taken(constant).ravel()
         return dict(item) | {"cell": None, "eps": item.get("eps", 0.0)}, into
 
-    def _dense(
-        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
-    ) -> tuple[dict[str, Any], Stated]:
+    def _dense(self, label: str, item: Item, arrays: Arrays, into: Stated) -> Added:
         name, weight = str(item["name"]), self._constant(f"{label}/{weight_name('dense', None)}")
         arrays[f"{name}.weight"] = self._taken(weight)
         bias = self._bias(f"{label}/{bias_name('dense', None)}", weight.shape[:1], into)
@@ -204,9 +204,7 @@ class _Weights:
             stated["narrowed"] = narrowed
         return stated, narrowed or self._scale(f"{label}/{result}")
 
-    def _direction(
-        self, label: str, item: Mapping[str, Any], arrays: Arrays, into: Stated
-    ) -> tuple[dict[str, Any], Stated]:
+    def _direction(self, label: str, item: Item, arrays: Arrays, into: Stated) -> Added:
         name, cell_name = str(item["name"]), str(item["cell"])
         if cell_name not in CELLS:
             raise ModelError(f"cell '{cell_name}' is unknown; known: {', '.join(CELLS)}")

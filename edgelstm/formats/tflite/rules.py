@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor
-from edgelstm.quantization.formats import ACTIVATION_LOG2, CELL_LOG2, PART_LOG2
+from edgelstm.quantization.formats import ACTIVATION_LOG2, CELL_LOG2, PART_LOG2, UNLIKE_LOG2
 from edgelstm.quantization.quantize_composed import PRODUCT_BITS
 from edgelstm.quantization.scales import mantissa_bits
 
-# What LiteRT and tflite-runtime compute by functions of their own, and not by the table.
-OTHER_FUNCTIONS = {"LOGISTIC": (-12,), "TANH": (-12, -11)}
+OTHER_FUNCTIONS = {"LOGISTIC": UNLIKE_LOG2["sigmoid"], "TANH": UNLIKE_LOG2["tanh"]}
 
 
 def check_rules(model: Model) -> None:

@@ -9,6 +9,7 @@ from edgelstm.formats.tflite.fused import fused_model
 from edgelstm.formats.tflite.guards import check_target, refusals
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
+from edgelstm.layers.activation import LEFT_OFF, Activation
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forms import is_plain
@@ -18,12 +19,14 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 
 __all__ = ["KINDS", "encode", "layer_refusal"]
 
-KINDS = (*fused.KINDS, "repeat", "activation", "layer_norm", "embedding")
+KINDS = (*fused.KINDS, "repeat", "layer_norm", "embedding")
 
 
 def layer_refusal(layer: Any, precision: Precision) -> str | None:
     """Why .tflite has no form for a layer at a precision; None if it has one."""
-    if precision.form == FUSED and (not _is_fused(layer) or "mean" in reads_of(layer)):
+    is_integer = layer.kind == Activation.kind and layer.function not in LEFT_OFF
+    is_fused = (_is_fused(layer) or is_integer) and "mean" not in reads_of(layer)
+    if precision.form == FUSED and not is_fused:
         what = layer.kind
         if isinstance(layer, ReadSteps):
             what = f"the {' and the '.join(layer.reads)} of the steps"
@@ -46,7 +49,7 @@ def _is_fused(layer: Any) -> bool:
     """
     if isinstance(layer, ReadSteps):
         return layer.reads in fused.READS and layer.steps != 1
-    return layer.kind in fused.KINDS
+    return layer.kind in fused.KINDS and (layer.kind != Activation.kind or layer.input is not None)
 
 
 def encode(
