@@ -27,6 +27,7 @@ from edgelstm.quantization.folding import folded
 from edgelstm.quantization.quantize_activation import narrowing
 from edgelstm.quantization.quantized import QuantizedNetwork
 
+MOVING = {"reverse_steps": "reverse", "repeat": "repeat"}  # what has buffers and no numbers
 KEPT = 4096  # layers of different sizes, cells or precisions of which the counts are kept
 
 # What counts as what: scalar operations per element of a result, by the kind of operation that
@@ -168,9 +169,10 @@ def _buffers(
 ) -> Iterator[LayerBuffers]:
     """Of layers with parts, and of the steps in the other order."""
     for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True):
-        if layer.kind == "reverse_steps":
+        if layer.kind in MOVING:
             n_bytes = layer.output_size * stored_bytes(precision.formats["input"].type)
-            yield LayerBuffers("reverse", n_bytes, n_bytes)
+            steps = getattr(layer, "steps", 0)
+            yield LayerBuffers(MOVING[layer.kind], n_bytes, n_bytes, steps=steps)
         if layer.parts:
             yield dataclasses.replace(
                 found[layer.parts[0].name].buffers,

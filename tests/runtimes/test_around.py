@@ -104,6 +104,14 @@ def summed(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     return [*stack(rng, cell, units, n, both=True), Dense("dense1", weight, half.bias)]
 
 
+def ends_repeated(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    """Where two directions end, in front of a decoder."""
+    between = ReadSteps(2 * units, ("finals",)), Repeat(2 * units, STEPS + 3)
+    decoder = stack(rng, cell, 8, 1, inputs=2 * units, name="decoder")
+    encoder = stack(rng, cell, units, n, both=True)
+    return [*encoder, *between, *decoder, head(rng, 8, outputs=8)]
+
+
 def repeat(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     decoder = stack(rng, cell, 8, 1, inputs=units, name="decoder")
     between = ReadSteps(units), Repeat(units, STEPS)
@@ -116,6 +124,7 @@ PIECES: dict[str, Made] = {
     "max": read("max"),
     "finals": finals,
     "backward": backward,
+    "ends, repeated": ends_repeated,
     "sum": summed,
     "flatten": read("flatten"),
     "repeat": repeat,
@@ -140,7 +149,7 @@ QUICK = [
     *(("max", "lstm", 16, 2), ("finals", "gru", 3, 1), ("repeat", "lstm", 5, 1)),
     *(("relu behind", "lstm", 5, 1), ("tanh behind", "gru", 5, 1), ("hard_sigmoid", "lstm", 5, 1)),
     *(("relu6", "gru", 5, 1), ("elu", "lstm", 16, 1), ("leaky relu", "lstm", 5, 2)),
-    ("finals", "lstm", 5, 1),
+    ("ends, repeated", "lstm", 5, 1),
 ]
 
 

@@ -26,9 +26,15 @@ from edgelstm.formats.tflite.looped.layer import read_loop
 from edgelstm.formats.tflite.looped.weights import AS_REALS, with_real_weights
 from edgelstm.formats.tflite.model import WAY_OUT, Graph, Operator, Tensor
 from edgelstm.formats.tflite.slices import integers
-from edgelstm.formats.tflite.views import check_order, check_same_scale, check_takes_last_step
+from edgelstm.formats.tflite.views import (
+    check_end,
+    check_order,
+    check_same_scale,
+    check_takes_last_step,
+)
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
+from edgelstm.layers.read_steps import Repeat, reading, reads_last
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Layer, layer_names
@@ -52,7 +58,7 @@ BOTH_DIRECTIONS = (
     *(REVERSE_V2, REVERSE_V2, "CONCATENATION"),
 )
 SUPPORTED = (
-    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2),
+    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2, "PACK"),
     *dict.fromkeys((*ACTIVATIONS, *ALONE)),
     *(*FREE, *ENDS, *READS),
 )
@@ -123,11 +129,14 @@ def append(chain: Chain, op: Operator) -> None:
         check_takes_last_step(op, chain.value.shape)
         chain.last_step, chain.rows = True, 1
     elif op.name in ENDS:
-        _check_end(chain, op, result)
+        check_end(op, (chain.value.type, result.type), is_first=not chain.layers)
     elif op.name == REVERSE_V2:
         _check_sequence(chain)
         result = turned_back(chain, op)
         chain.layers.append(ReverseSteps(chain.width))
+    elif op.name == "PACK":
+        check_same_scale(chain.value, result)
+        _append_repeat(chain, op, result)
     else:
         check_same_scale(chain.value, result)
         if read := read_of(op, chain.rows, chain.width):
@@ -203,6 +212,17 @@ def _check_sequence(chain: Chain) -> None:
         raise ModelError("it stands behind the selection of the last step")
 
 
+def _append_repeat(chain: Chain, op: Operator, result: Tensor) -> None:
+    """PACK of what was read of the steps, as each step of a new sequence."""
+    n, read = len(op.inputs), reads_last(chain.layers)
+    is_row = chain.rows == 1 and (chain.last_step or read)
+    if not is_row or set(op.inputs) != {chain.value} or result.shape != (1, n, chain.width):
+        raise ModelError("it joins other values than one row, read of all steps, again and again")
+    before = reading(chain.layers, last_step=True) if chain.last_step else chain.layers
+    chain.layers = [*before, Repeat(chain.width, n)]
+    chain.last_step, chain.rows, chain.steps = False, n, n
+
+
 def _append_dense(chain: Chain, op: Operator) -> None:
     given = with_real_weights(op) if chain.has_loops else op
     append_layer(chain, read_dense(given, _name(chain, "dense")))
@@ -260,18 +280,6 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         chain.dropped_softmax = True
     else:
         chain.layers[-1] = dataclasses.replace(layer, activation=ACTIVATIONS[op.name])
-
-
-def _check_end(chain: Chain, op: Operator, result: Tensor) -> None:
-    """QUANTIZE from float32 in front of all layers, DEQUANTIZE to float32 behind them."""
-    types = chain.value.type, result.type
-    at_front = op.name == "QUANTIZE" and not chain.layers and types == ("float32", "int8")
-    at_end = op.name == "DEQUANTIZE" and chain.layers and types == ("int8", "float32")
-    if not at_front and not at_end:
-        raise ModelError(
-            f"it converts {types[0]} to {types[1]}; read are a QUANTIZE of the float32 input to "
-            "int8 and a DEQUANTIZE of the int8 result to float32"
-        )
 
 
 def check_matrix(chain: Chain, shape: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ from edgelstm.formats.tflite.step import Block
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import is_bidirectional, parts
 from edgelstm.layers.matrix import Matrix
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -254,10 +254,18 @@ def _activation(layer: QuantizedActivation, x: Tensor) -> list[Operator]:
     return block.operators
 
 
+def _repeated(layer: Repeat, x: Tensor) -> list[Operator]:
+    """PACK of one row."""
+    block = Block({})
+    around.repeated(block, layer, f"{x.name}/{layer.name}", x)
+    return block.operators
+
+
 # Kind of a layer to its operators behind a value.
 KINDS: dict[str, Callable[[Any, Tensor], list[Operator]]] = {
     "recurrent": _recurrent,
     "read_steps": _read_steps,
+    "repeat": lambda layer, x: _repeated(layer, x),
     "reverse_steps": lambda layer, x: [_reversed(x, f"{x.name}/reversed")],
     "dense": _dense,
     "activation": _activation,

@@ -1,8 +1,19 @@
-"""Operators that move values and change none: which of the steps, which order, which scale."""
+"""Operators that change no value but where it lies, or how it is stored at the ends of a file."""
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.model import Operator, Tensor
 from edgelstm.formats.tflite.slices import integers, strided
+
+
+def check_end(op: Operator, types: tuple[str, str], *, is_first: bool) -> None:
+    """QUANTIZE from float32 in front of all layers, DEQUANTIZE to float32 behind them."""
+    at_front = op.name == "QUANTIZE" and is_first and types == ("float32", "int8")
+    at_end = op.name == "DEQUANTIZE" and not is_first and types == ("int8", "float32")
+    if not at_front and not at_end:
+        raise ModelError(
+            f"it converts {types[0]} to {types[1]}; read are a QUANTIZE of the float32 input to "
+            "int8 and a DEQUANTIZE of the int8 result to float32"
+        )
 
 
 def check_takes_last_step(op: Operator, shape: tuple[int, ...]) -> None:
