@@ -89,5 +89,9 @@ def network_text(network: Any) -> str:
     read = " and the ".join(reads[-1]) if reads else "last"
     gives = f"the {read} step" if read == "last" else f"the {read} of the steps"
     gives = gives if network.last_step else "each step"
-    layers = (f"  {layer}" for layer in network.layers if layer.parts)
+    layers = (
+        f"  {layer if layer.parts else 'the steps in reverse order'}"
+        for layer in network.layers
+        if layer.parts or layer.kind == "reverse_steps"
+    )
     return "\n".join((f"{network.precision} network, gives {gives}", *layers))

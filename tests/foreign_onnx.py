@@ -1,5 +1,6 @@
 """ONNX graphs as other programs may write them: one recurrent layer, and nodes around it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def stateful(
     opset: int = 18,
     ir: int = 9,
     hidden: int = HIDDEN,
+    more: Mapping[str, Any] | None = None,
 ) -> onnx.ModelProto:
     """Sin, one recurrent node with all its states, Cos: what no network here has.
 
@@ -84,13 +86,14 @@ def stateful(
         opset: Of the file.
         ir: Its version; before 4 each constant is an input, too.
         hidden: Units.
+        more: Attributes of the node.
     """
     rng, rows = np.random.default_rng(directions), GATES[operator] * hidden
     shapes = {"W": (rows, INPUTS), "R": (rows, hidden), "B": (2 * rows,)}
     arrays = {k: rng.normal(0, 0.5, (directions, *s)).astype(np.float32) for k, s in shapes.items()}
     states = ["h", "c"][: 2 if operator == "LSTM" else 1]
     both: dict[str, Any] = {"direction": "bidirectional"} if directions == 2 else {}
-    more: dict[str, Any] = {"linear_before_reset": 1} if operator == "GRU" else {}
+    before: dict[str, Any] = {"linear_before_reset": 1} if operator == "GRU" else {}
     nodes = [
         make_node("Sin", ["x"], ["seen"], "sin"),
         make_node(
@@ -99,8 +102,7 @@ def stateful(
             ["Y", *(f"{s}_out" for s in states)],
             "deep/in it",
             hidden_size=hidden,
-            **both,
-            **more,
+            **{**both, **before, **(more or {})},
         ),
         make_node("Cos", ["Y"], ["y"], "cos"),
     ]

@@ -190,6 +190,24 @@ def keras_2_archive(model: Any, path: Path, *, twice: bool) -> Path:
     return archived(path, entries)
 
 
+def repacked(content: bytes, libver: Any = "earliest", **options: Any) -> bytes:
+    """An HDF5 file with the same in it, its arrays in pieces or packed as `create_dataset` says."""
+    made = io.BytesIO()
+    with h5py.File(io.BytesIO(content)) as old, h5py.File(made, "w", libver=libver) as new:
+        new.attrs.update(old.attrs)
+
+        def again(path: str, found: Any) -> None:
+            held = found
+            if isinstance(found, h5py.Group):
+                held = new.require_group(path)
+            else:
+                held = new.create_dataset(path, data=found[()], **options)
+            held.attrs.update(found.attrs)
+
+        old.visititems(again)
+    return made.getvalue()
+
+
 def keras_2_h5(model: Any, path: Path, *, as_bytes: bool, split: bool = False) -> Path:
     """As tf.keras of TensorFlow 2 writes `.h5`: names end in `:0`, nested below the layer's name.
 

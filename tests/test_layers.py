@@ -37,8 +37,8 @@ ORDER = {
     ),
     "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
-        "__init__ config headers values < hdf5 < archive calls weights < activations recurrent < "
-        "around < classes < starting < chain < read"
+        "__init__ config headers pieces values < hdf5 < archive calls weights < activations "
+        "recurrent < around < classes < starting < chain < read"
     ),
     "formats.c": (
         "__init__ calls names winograd < layer numbers places < building loops reals < "
@@ -51,9 +51,9 @@ ORDER = {
         "< hybrid operators read_described < read write < embedded < replaced"
     ),
     "formats.tflite": (
-        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < slices "
-        "< activations around functions looped < chain integer real same < branches fused < loop < "
-        "read_composed write < read < __init__"
+        "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
+        "largest slices < activations around functions looped views < chain integer real same < "
+        "branches fused < loop < read_composed write < read < __init__"
     ),
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
@@ -67,7 +67,7 @@ ORDER = {
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "
-        "stacked < recurrent < read_steps < __init__"
+        "stacked < recurrent reverse_steps < read_steps < __init__"
     ),
     "model": "front precision < network < plan sizes < forms forward",
     "quantization": (

@@ -27,7 +27,7 @@ from edgelstm.files.disk import read_contents, write_contents
 from edgelstm.formats import AnyNetwork, encode, has_file
 from edgelstm.formats.steps import calibrated_steps
 from edgelstm.formats.table import suffix_of
-from edgelstm.layers.directions import is_bidirectional
+from edgelstm.layers.directions import check_whole_sequence
 from edgelstm.measurement import turns
 from edgelstm.model.network import Network
 from edgelstm.model.precision import FORMS, PRECISIONS
@@ -225,7 +225,9 @@ def _timed(made: Sequence[Made], data: Data, tell: Tell) -> list[Made]:
 def _call(network: AnyNetwork, data: Data) -> tuple[Callable[[], Any], int]:
     """A step, or a sequence where no step can be computed alone, and how many steps that is."""
     x = data.tested[0][0]
-    if any(is_bidirectional(layer) for layer in network.layers):
+    try:
+        check_whole_sequence(network.layers)
+    except ModelError:
         return lambda: run(network, x), len(x)
     session = Session(network)
     out = session.step(x[0])

@@ -67,6 +67,11 @@ class _Graph:
                 self._operator("other", self.x_bytes // steps)
             if layer.operator == "dense":
                 self._dense(layer)
+            elif layer.operator == "reverse":
+                self._operator("other", self.x_bytes)
+            elif layer.operator == "repeat":
+                self.steps = layer.steps
+                self._operator("other", self.steps * layer.output_bytes)
             elif layer.n_directions > 1:
                 self._both(layer)
             else:
@@ -102,7 +107,7 @@ class _Graph:
         for self.now in (there, there + 2):
             self._scratch(layer)
         self.operators["lstm"] += 2
-        self.operators["other"] += 3
+        self.operators["other"] += 3 + 2 * layer.read_last  # each direction's last step
         self.now = self.since = there + 4
         self.x_bytes = 2 * y
 

@@ -16,7 +16,8 @@ class LayerBuffers:
     """What one layer holds.
 
     Attributes:
-        operator: `lstm`, `steps` (a cell that has no operator of its own) or `dense`.
+        operator: `lstm`, `steps` (a cell that has no operator of its own), `dense`; `reverse`, the
+            steps in the other order, and `repeat`, which no layer of `Counts.layers` are.
         input_bytes, output_bytes: Of one step, of one direction.
         states_bytes: Of each state of one direction.
         scratch_bytes: Of each value inside one direction.
@@ -26,6 +27,7 @@ class LayerBuffers:
         read_last: Whether its last step alone is read.
         values: Of each operation: bytes of its result, and the last operation of the step that
             reads it; the number of operations where it goes on from there.
+        steps: Of the sequence that a repetition gives.
         x_last: The last operation that reads x.
         n_constants: Constants of all operations: matrices, biases, rows.
     """
@@ -41,6 +43,7 @@ class LayerBuffers:
     read_last: bool = False
     values: tuple[tuple[int, int], ...] = ()
     x_last: int = 0
+    steps: int = 0
     n_constants: int = 0
 
 

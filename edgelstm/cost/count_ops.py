@@ -7,7 +7,7 @@ multiplication and one addition, and `muls` and `adds` contain those of the MACs
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edgelstm.arguments import MOST_COUNTED, check_type, check_whole
@@ -27,6 +27,7 @@ from edgelstm.quantization.folding import folded
 from edgelstm.quantization.quantize_activation import narrowing
 from edgelstm.quantization.quantized import QuantizedNetwork
 
+MOVING = {"reverse_steps": "reverse", "repeat": "repeat"}  # what has buffers and no numbers
 KEPT = 4096  # layers of different sizes, cells or precisions of which the counts are kept
 
 # What counts as what: scalar operations per element of a result, by the kind of operation that
@@ -98,16 +99,7 @@ def count(
         layers,
         _total(layer.total for layer in layers),
         _sequence(layers, once, steps) if steps else None,
-        tuple(
-            dataclasses.replace(
-                found[layer.parts[0].name].buffers,
-                n_directions=len(layer.parts),
-                once=layer.name in once,
-                read_last=following is not None and following.kind == "read_steps",
-            )
-            for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True)
-            if layer.parts
-        ),
+        tuple(_buffers(network, chosen, found, once)),
     )
 
 
@@ -167,6 +159,27 @@ def count_part(sizes: Sizes, precision: str, form: str | None, is_final: bool) -
     """
     made = plan("", sizes, find_precision(precision, form))
     return CountedPart(_layer(made, is_final=is_final), _parameters(made), layer_buffers(made))
+
+
+def _buffers(
+    network: Network | QuantizedNetwork,
+    precision: Precision,
+    found: Mapping[str, CountedPart],
+    once: set[str],
+) -> Iterator[LayerBuffers]:
+    """Of layers with parts, and of the steps in the other order."""
+    for layer, following in zip(network.layers, (*network.layers[1:], None), strict=True):
+        if layer.kind in MOVING:
+            n_bytes = layer.output_size * stored_bytes(precision.formats["input"].type)
+            steps = getattr(layer, "steps", 0)
+            yield LayerBuffers(MOVING[layer.kind], n_bytes, n_bytes, steps=steps)
+        if layer.parts:
+            yield dataclasses.replace(
+                found[layer.parts[0].name].buffers,
+                n_directions=len(layer.parts),
+                once=layer.name in once,
+                read_last=following is not None and following.kind == "read_steps",
+            )
 
 
 def _layer(plan: LayerPlan, *, is_final: bool) -> LayerCounts:

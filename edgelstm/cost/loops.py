@@ -14,6 +14,7 @@ COUNTER_BYTES, PLACE_BYTES = 4, 12  # the step's number, and where it lies in an
 # What TFLM notes down per tensor, and what it takes per tensor while it plans, before the first
 # call; measured on x86-64, where pointers are twice as wide.
 KEPT_BYTES, PLANNING_BYTES = 100, 166
+MOVES = ("reverse", "repeat")
 LOOP_TENSORS, STATE_TENSORS = 24, 4  # of a loop, and of each state
 
 
@@ -28,9 +29,9 @@ def loop_arena(layers: Sequence[LayerBuffers], steps: int) -> tuple[int, int, in
     waiting: list[LayerBuffers] = []
     for layer in layers:
         waiting.append(layer)
-        if layer.n_directions > 1:
+        if layer.n_directions > 1 or layer.operator in MOVES:
             graph.run(waiting[:-1])
-            graph.both(layer)
+            (graph.both if layer.n_directions > 1 else graph.moved)(layer)
             waiting = []
     graph.run(waiting)
     graph.close()
@@ -108,6 +109,14 @@ class _Graph:
         self.tensors += LOOP_TENSORS
         self.now, self.since = end, condition
         self.x_bytes = out if every else row
+
+    def moved(self, layer: LayerBuffers) -> None:
+        """The steps in the other order, or one of them repeated, beside what they are made of."""
+        self._hold(self.x_bytes, self.since, self.now + 1)
+        self.now = self.since = self.now + 1
+        self.tensors += 1
+        if layer.steps:
+            self.steps, self.x_bytes = layer.steps, layer.steps * layer.output_bytes
 
     def both(self, layer: LayerBuffers) -> None:
         """Bidirectional: a loop; x reversed; a loop; y reversed; both side by side."""

@@ -21,7 +21,7 @@ from edgelstm.execution.stages import (
     cores,
 )
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, largest_starts
+from edgelstm.layers.read_steps import WITHOUT, ReadSteps, backward, largest_starts
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -52,6 +52,7 @@ class NumbaEngine:
             for _, group in itertools.groupby(enumerate(network.layers), _standing)
         ]
         self._computing = [stage for stage in self._stages if stage]
+        self._anew = backward(network.layers)  # what reads backwards alone, in each call
 
     def _stage(self, layers: Sequence[Any]) -> AnyStage:
         first = layers[0]
@@ -82,12 +83,19 @@ class NumbaEngine:
             if finite and not np.isfinite(x).all():
                 return int(x.size - np.isfinite(x).sum())
             x = x.reshape(self._batch, -1 if x.size else x.shape[-2], x.shape[-1])
+            if self._anew:
+                self._begin_anew()
             for one in calls:
                 x = one(x)
             y[...] = x.reshape(y.shape)
             return 0
 
         return call
+
+    def _begin_anew(self) -> None:
+        for stage in self._computing:
+            if self._anew.intersection(stage.states()):
+                stage.reset()
 
     def _step_call(self, calls: Sequence[Any], *, real: bool) -> Call:
         """Of a step of a network whose max of the steps stands between compiled calls."""
@@ -170,12 +178,14 @@ class NumbaEngine:
 
     def states(self) -> States:
         """See `backends.Engine`."""
-        return {layer: s for stage in self._computing for layer, s in stage.states().items()}
+        found = (item for stage in self._computing for item in stage.states().items())
+        return {layer: s for layer, s in found if layer not in self._anew}
 
     def set_states(self, new: States) -> None:
         """See `backends.Engine`."""
         for stage in self._computing:
-            stage.set_states(new)
+            if not self._anew.intersection(stage.states()):
+                stage.set_states(new)
 
     def reset(self) -> None:
         """See `backends.Engine`."""

@@ -193,7 +193,7 @@ def _layer_refused(layer: Any, suffix: str, precision: Precision) -> str | None:
     module = str(FORMATS[suffix.lower()].writer).split(":")[0]
     asked = getattr(importlib.import_module(f"edgelstm.formats.{module}"), "layer_refusal", None)
     told: str | None = asked(layer, precision) if asked else None
-    return _unknown_kind(layer.kind, suffix) or told
+    return told or _unknown_kind(layer.kind, suffix)
 
 
 def has_file(network: AnyNetwork, suffix: str, precision: str) -> bool:

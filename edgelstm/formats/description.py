@@ -14,6 +14,7 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
 from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -85,6 +86,8 @@ def describe_around(network: Network | QuantizedNetwork) -> dict[str, Any]:
         n_parts += len(layer.parts)
         if isinstance(layer, Repeat):
             between.append([n_parts, "repeat", [], layer.steps])
+        elif isinstance(layer, ReverseSteps):
+            between.append([n_parts, "reverse", [], None])
         elif isinstance(layer, ReadSteps):
             between.append([n_parts, "read", list(layer.reads), layer.steps])
     if not _is_usual(network.layers):
@@ -170,6 +173,7 @@ KINDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "dense": _describe_dense,
     "read_steps": lambda layer: {},
     "repeat": lambda layer: {},
+    "reverse_steps": lambda layer: {},
     "activation": _describe_activation,
     "layer_norm": _describe_norm,
     "embedding": _describe_embedding,

@@ -23,6 +23,7 @@ from edgelstm.layers.directions import parts
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat, reading
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.layers.weights import survives_float32
 from edgelstm.model.forms import checked_plan
 from edgelstm.model.network import Layer, Network
@@ -87,20 +88,25 @@ def _placed(described: Any, layers: list[Any]) -> tuple[Any, ...]:
     placed: list[Any] = []
     waiting = list(described["between"])
     n_parts = 0
-    for layer in layers:
-        placed.append(layer)
-        n_parts += len(layer.parts)
+    for layer in (None, *layers):
+        if layer is not None:
+            placed.append(layer)
+            n_parts += len(layer.parts)
         while waiting and waiting[0][0] == n_parts:
-            _, what, reads, steps = waiting.pop(0)
-            steps = None if steps is None else whole(steps, "steps", (1, MOST_STEPS))
-            size = placed[-1].output_size
-            if what == "repeat":
-                placed.append(Repeat(size, steps or 0))
-            else:
-                placed.append(ReadSteps(size, tuple(map(str, reads)), steps))
+            _, *item = waiting.pop(0)
+            size = placed[-1].output_size if placed else layers[0].input_size
+            placed.append(_between(size, *item))
     if waiting:
         raise ValueError(f"between {described['between']}")
     return tuple(placed)
+
+
+def _between(size: int, what: Any, reads: Any, steps: Any) -> ReadSteps | Repeat | ReverseSteps:
+    """A layer without numbers."""
+    if what == "reverse":
+        return ReverseSteps(size)
+    steps = None if steps is None else whole(steps, "steps", (1, MOST_STEPS))
+    return Repeat(size, steps or 0) if what == "repeat" else ReadSteps(size, tuple(reads), steps)
 
 
 def _vector(stored: Any) -> NDArray[np.float32] | None:

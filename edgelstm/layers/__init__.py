@@ -9,12 +9,14 @@ from edgelstm.layers.dense import Dense
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 
 LAYERS = {
     "recurrent": Recurrent,
     "dense": Dense,
     "read_steps": ReadSteps,
     "repeat": Repeat,
+    "reverse_steps": ReverseSteps,
     "activation": Activation,
     "layer_norm": LayerNorm,
     "embedding": Embedding,

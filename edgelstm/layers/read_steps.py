@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.text import counted
 
 N = TypeVar("N", bound=Any)
@@ -150,12 +151,13 @@ class Repeat:
         return self.size
 
 
-WITHOUT = (ReadSteps, Repeat)  # layers without numbers
+READING = (ReadSteps, Repeat)  # what ends a sequence or begins one
+WITHOUT = (*READING, ReverseSteps)  # layers without numbers
 
 
 def reads_last(layers: Iterable[Any]) -> bool:
     """Whether the result of these layers has no time axis."""
-    ends = [isinstance(layer, ReadSteps) for layer in layers if isinstance(layer, WITHOUT)]
+    ends = [isinstance(layer, ReadSteps) for layer in layers if isinstance(layer, READING)]
     return bool(ends) and ends[-1]
 
 
@@ -179,6 +181,19 @@ def largest_starts(layers: Iterable[Any]) -> dict[str, Array]:
     return found
 
 
+def backward(layers: Iterable[Any]) -> set[str]:
+    """Recurrent layers that see the steps from the last to the first."""
+    found, turned = set(), False
+    for layer in layers:
+        if isinstance(layer, ReverseSteps):
+            turned = not turned
+        elif isinstance(layer, Repeat):
+            turned = False
+        elif turned and isinstance(layer, Recurrent):
+            found.add(layer.name)
+    return found
+
+
 def reading(layers: Iterable[Any], *, last_step: bool) -> tuple[Any, ...]:
     """The layers, read at each step, or at the last one behind the last recurrent layer.
 
@@ -193,12 +208,13 @@ def reading(layers: Iterable[Any], *, last_step: bool) -> tuple[Any, ...]:
     every = [layer for layer in behind if not isinstance(layer, ReadSteps)]
     if not last_step or not every:
         return (*before, *every)
-    split = max((k + 1 for k, layer in enumerate(every) if isinstance(layer, Recurrent)), default=0)
-    if not split:
+    over = [k + 1 for k, v in enumerate(every) if isinstance(v, Recurrent | ReverseSteps)]
+    if not any(isinstance(layer, Recurrent) for layer in every):
         raise ModelError(
             "a network of dense layers alone has no last step to select; "
             "use --head each (last_step=False)"
         )
+    split = over[-1]
     read = ReadSteps(every[split - 1].output_size)
     return (*before, *every[:split], read, *every[split:])
 
@@ -220,7 +236,7 @@ def check_reading(layers: Iterable[Any]) -> None:
     for layer in layers:
         if isinstance(layer, Repeat) and not is_read:
             raise ModelError("what is repeated is a sequence; one vector, read of it, is needed")
-        if is_read and isinstance(layer, Recurrent | ReadSteps):
+        if is_read and isinstance(layer, Recurrent | ReadSteps | ReverseSteps):
             raise ModelError(
                 "the last step is read in front of a recurrent layer, or twice; it is read once, "
                 "directly behind the last recurrent layer"
@@ -231,7 +247,7 @@ def check_reading(layers: Iterable[Any]) -> None:
 def fixed_steps(layers: Iterable[Any]) -> int | None:
     """How many steps the input must have; None: any number."""
     for layer in layers:
-        if isinstance(layer, WITHOUT):
+        if isinstance(layer, READING):
             return layer.steps if isinstance(layer, ReadSteps) else None
     return None
 
@@ -244,7 +260,7 @@ def result_steps(layers: Iterable[Any], steps: tuple[int, ...]) -> tuple[int, ..
         steps: Of x: one number.
     """
     for layer in layers:
-        if isinstance(layer, WITHOUT):
+        if isinstance(layer, READING):
             steps = (layer.steps,) if isinstance(layer, Repeat) else ()
     return steps
 

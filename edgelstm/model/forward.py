@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.cells.spec import sigmoid, tanh
-from edgelstm.layers.read_steps import READ, check_steps, largest_starts
+from edgelstm.layers.read_steps import READ, backward, check_steps, largest_starts
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
@@ -88,10 +88,15 @@ def zero_states(network: Network, batch: int) -> States:
     A max of the steps begins at the least number.
     """
     return {
-        layer.name: _Equations(layer.forward).start(batch)
-        for layer in network.layers
-        if isinstance(layer, Recurrent)
+        layer.name: _Equations(layer.forward).start(batch) for layer in going_on(network.layers)
     } | largest_states(network, batch)
+
+
+def going_on(layers: Iterable[Any]) -> list[Any]:
+    """Recurrent layers whose state goes on from call to call: those that read forward."""
+    given = list(layers)
+    anew = backward(given)
+    return [v for v in given if isinstance(v, Recurrent) and v.name not in anew]
 
 
 def largest_states(network: Any, batch: int) -> States:
@@ -173,6 +178,8 @@ class Walk:
                 y = layer.read(y, self.known)
             elif layer.name in states:
                 y, after[layer.name] = self._directions(layer, y, states[layer.name])
+            elif isinstance(layer, Recurrent):
+                y, _ = self._directions(layer, y, self.computed(layer.forward).start(len(y)))
             else:
                 y = self._at_once(layer, y)
         return y, after

@@ -21,11 +21,21 @@ from edgelstm.layers.read_steps import (
     reads_last,
 )
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.text import counted, network_text
 
 Part = Direction | Dense | Activation | LayerNorm | Embedding
-Layer = Recurrent[Direction] | Dense | ReadSteps | Repeat | Activation | LayerNorm | Embedding
+Layer = (
+    Recurrent[Direction]
+    | Dense
+    | ReadSteps
+    | Repeat
+    | ReverseSteps
+    | Activation
+    | LayerNorm
+    | Embedding
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -34,7 +34,9 @@ def _recurrent(layer: Recurrent[Direction]) -> Recurrent[QuantizedDirection]:
 KINDS: dict[str, Callable[[Any], QuantizedLayer]] = {
     "recurrent": _recurrent,
     "dense": _dense,
-    **dict.fromkeys(("read_steps", "repeat", "activation", "layer_norm"), lambda layer: layer),
+    **dict.fromkeys(
+        ("read_steps", "repeat", "reverse_steps", "activation", "layer_norm"), lambda layer: layer
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from edgelstm.layers.read_steps import (
     reads_last,
 )
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.front import check_front, has_front, takes_indices, without_front
 from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
@@ -31,6 +32,7 @@ QuantizedLayer = (
     | QuantizedDense
     | ReadSteps
     | Repeat
+    | ReverseSteps
     | Activation
     | QuantizedActivation
     | LayerNorm

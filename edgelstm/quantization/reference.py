@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.layers.directions import NEUTRAL
-from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forward import (
     Doubles,
     States,
     Step,
     Walk,
     affines,
+    going_on,
     largest_states,
     step_of,
 )
@@ -53,9 +53,7 @@ Calculate = Callable[..., Int64s]
 def initial_states(network: QuantizedNetwork, batch: int) -> States:
     """States that go on, at their zero points (0.0 for hybrid): not those of reverse directions."""
     return {
-        layer.name: _Rounded(layer.forward, TFLM).start(batch)
-        for layer in network.layers
-        if isinstance(layer, Recurrent)
+        layer.name: _Rounded(layer.forward, TFLM).start(batch) for layer in going_on(network.layers)
     } | largest_states(network, batch)
 
 

@@ -10,6 +10,7 @@ from edgelstm.cells.spec import Op
 from edgelstm.errors import ModelError
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.plan import LayerPlan
 from edgelstm.model.precision import COMPOSED, Precision
 from edgelstm.quantization.calibration import Ranges
@@ -96,6 +97,7 @@ def _rounded(
     return weights_q, biases_q, weight_scales
 
 
+Unnumbered = ReadSteps | Repeat | ReverseSteps
 # (layer, scale of its input, ranges, precision, whether it is the last one) -> its integers.
 Quantize = Callable[[Any, Scale, Ranges, Precision, bool], Any]
 
@@ -115,13 +117,14 @@ def kinds_of(
         "dense": dense,
         "read_steps": _copied,
         "repeat": _copied,
+        "reverse_steps": _copied,
         "activation": quantize_activation,
     }
 
 
 def _copied(
-    layer: ReadSteps | Repeat, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
-) -> ReadSteps | Repeat:
+    layer: Unnumbered, into: Scale, ranges: Ranges, precision: Precision, is_final: bool
+) -> Unnumbered:
     """As it is: integers that are chosen, compared, copied or averaged keep their scale.
 
     Raises:

@@ -15,6 +15,7 @@ from edgelstm.layers.dense import Dense, final_activation
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import READ, ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.quantization.fixedpoint import quantize_reals
@@ -90,7 +91,7 @@ def measure_fidelity(
         if isinstance(layer, ReadSteps):
             known = READ if qnetwork.input is None else INTEGERS
             expected, got = layer.read(expected)[:, None], layer.read(got, known)[:, None]
-        elif isinstance(layer, Repeat):
+        elif isinstance(layer, Repeat | ReverseSteps):
             expected, got = layer.read(expected), layer.read(got)
         else:
             expected = run(Network((layer,)), expected, engine=engine)

@@ -187,7 +187,7 @@ def npz_files(suffix: str) -> Iterator[bytes]:
 
 def keras_files(suffix: str) -> Iterator[bytes]:
     """What Keras writes, of the layers whose kernels other doors compile too."""
-    from tests.keras_files import layers, saved, sequential
+    from tests.keras_files import layers, repacked, saved, sequential
 
     for made in (
         [layers.LSTM(4), layers.Dense(3)],
@@ -196,7 +196,11 @@ def keras_files(suffix: str) -> Iterator[bytes]:
     ):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / f"net{suffix}"
-            yield saved(sequential(*made, shape=(None, SIZE)), path).read_bytes()
+            content = saved(sequential(*made, shape=(None, SIZE)), path).read_bytes()
+        yield content
+        if suffix == ".h5":
+            yield repacked(content, chunks=True, compression="gzip", shuffle=True)
+            yield repacked(content, "latest", chunks=True, compression="gzip")
 
 
 def saved(function: Callable[..., None], *arrays: Any, **named: Any) -> bytes:

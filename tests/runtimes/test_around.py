@@ -19,6 +19,7 @@ from edgelstm.layers.activation import Activation
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from edgelstm.runtimes import RUNTIMES
@@ -90,11 +91,25 @@ def finals(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     return [*stack(rng, cell, units, n, both=True), reading, head(rng, 2 * units)]
 
 
+def backward(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    """From the last step to the first, alone."""
+    layers = [ReverseSteps(INPUTS), *stack(rng, cell, units, n), ReverseSteps(units)]
+    return [*layers, ReadSteps(units), head(rng, units)]
+
+
 def summed(rng: Any, cell: str, units: int, n: int) -> list[Any]:
     """Two directions added: the reader's weights stand twice."""
     half = head(rng, units, outputs=8)
     weight = np.concatenate([half.weight, half.weight], 1)
     return [*stack(rng, cell, units, n, both=True), Dense("dense1", weight, half.bias)]
+
+
+def ends_repeated(rng: Any, cell: str, units: int, n: int) -> list[Any]:
+    """Where two directions end, in front of a decoder."""
+    between = ReadSteps(2 * units, ("finals",)), Repeat(2 * units, STEPS + 3)
+    decoder = stack(rng, cell, 8, 1, inputs=2 * units, name="decoder")
+    encoder = stack(rng, cell, units, n, both=True)
+    return [*encoder, *between, *decoder, head(rng, 8, outputs=8)]
 
 
 def repeat(rng: Any, cell: str, units: int, n: int) -> list[Any]:
@@ -108,6 +123,8 @@ PIECES: dict[str, Made] = {
     "mean": read("mean"),
     "max": read("max"),
     "finals": finals,
+    "backward": backward,
+    "ends, repeated": ends_repeated,
     "sum": summed,
     "flatten": read("flatten"),
     "repeat": repeat,
@@ -132,6 +149,7 @@ QUICK = [
     *(("max", "lstm", 16, 2), ("finals", "gru", 3, 1), ("repeat", "lstm", 5, 1)),
     *(("relu behind", "lstm", 5, 1), ("tanh behind", "gru", 5, 1), ("hard_sigmoid", "lstm", 5, 1)),
     *(("relu6", "gru", 5, 1), ("elu", "lstm", 16, 1), ("leaky relu", "lstm", 5, 2)),
+    ("ends, repeated", "lstm", 5, 1),
 ]
 
 

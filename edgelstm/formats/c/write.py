@@ -52,9 +52,14 @@ def encode(
 
 def layer_refusal(layer: Any, precision: Precision) -> str | None:
     """Why C has no form for a layer: a reverse direction, which begins at the last step."""
-    reads = getattr(layer, "reads", ())
-    if is_bidirectional(layer) or not set(reads) <= set(READ):
-        what = "is bidirectional" if is_bidirectional(layer) else "reads the ends of two directions"
+    reads, what = getattr(layer, "reads", ()), None
+    if is_bidirectional(layer):
+        what = "is bidirectional"
+    elif layer.kind == "reverse_steps":
+        what = "turns the steps round"
+    elif not set(reads) <= set(READ):
+        what = "reads the ends of two directions"
+    if what:
         return (
             f"it {what}: a reverse direction begins at the last step, and C keeps no sequence; "
             "what works for it: .npz, .onnx, .tflite, or train the layer in one direction"

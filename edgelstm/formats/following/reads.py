@@ -30,6 +30,7 @@ from edgelstm.layers.directions import is_bidirectional
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps, Repeat, reading, reads_last
 from edgelstm.layers.recurrent import Floats
+from edgelstm.layers.reverse_steps import ReverseSteps
 
 Array = NDArray[Any]
 
@@ -63,6 +64,18 @@ def without_steps(signal: Signal, reads: tuple[str, ...]) -> Signal:
     if steps:
         return _with_layer(read, (*signal.layers, layer))
     return dataclasses.replace(read, layers=(*signal.layers, layer), needs_bias=False)
+
+
+def reverse_steps(signal: Signal) -> Signal:
+    """The steps from the last to the first; twice they are as they were."""
+    check_whole(signal)
+    *before, last = signal.layers or (None,)
+    if isinstance(last, ReverseSteps):
+        return dataclasses.replace(signal, layers=tuple(before))
+    if last is None:  # what is done to the network's input stays in front of it
+        signal = dataclasses.replace(signal, normal=signal.affine or signal.normal, affine=None)
+    layers = (*signal.layers, ReverseSteps(signal.sizes["features"]))
+    return dataclasses.replace(signal, layers=layers, needs_bias=False)
 
 
 def _with_layer(signal: Signal, layers: tuple[Any, ...]) -> Signal:

@@ -96,7 +96,7 @@ class _Walk:
         Args:
             model: Of one of `MODELS`.
             value: What it takes; None: it is the whole.
-            path: Of its group in an archive.
+            path: Of its group in an archive; in .h5 the models that it stands in.
             deepest: How many models may stand in each other.
         """
         layers = layers_of(model)
@@ -120,7 +120,7 @@ class _Walk:
 
     def _weights(self, layers: list[Described], path: str, deepest: int) -> ByClass | ByName:
         if not self._is_archive:
-            return ByName(self._file)
+            return ByName(self._file, path)
         holding = {layer.name: _has_weights(layer, deepest) for layer in layers}
         return ByClass(self._file, path, layers, holding)
 

@@ -1,4 +1,4 @@
-"""HDF5 files as Keras writes them: numbers that lie in one piece, texts, and links by name alone.
+"""HDF5 files as Keras writes them, or as others pack them: numbers, texts, and links by name alone.
 
 The library follows links into other files, loads filters as programs, and allocates what a file
 claims. So each link, type and size is looked at before anything is read.
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.blocks import natural
-from edgelstm.formats.keras.headers import text_sizes
+from edgelstm.formats.keras import pieces
+from edgelstm.formats.keras.headers import layout_of, text_sizes
 from edgelstm.formats.tensors import one_line
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ LARGEST_BYTES = 2**28  # of a file
 MOST_BYTES = 2**27  # that are read of it
 MOST_MEMBERS = 65_536
 LONGEST_PATH = 400
+BYTES_OF_A_TEXT = 64  # what a text counts: reading the same ones again and again takes time
 # Where texts of any length lie: "GCOL", version and zeros, the size of all, which is allocated.
 COLLECTION = re.compile(rb"GCOL\x01\0{3}(.{8})", re.DOTALL)
 WAY_OUT = "load it with Keras and save it again: model.save('model.keras')"
@@ -76,8 +78,8 @@ class Hdf5:
         """The numbers of a dataset.
 
         Raises:
-            ModelError: It is absent, holds no numbers, lies in pieces, packed, in another file, or
-                not at all.
+            ModelError: It is absent, holds no numbers, is packed by an unknown filter, or lies in
+                another file, or not at all.
         """
         import h5py
 
@@ -86,7 +88,12 @@ class Hdf5:
             if not isinstance(found, h5py.Dataset):
                 raise ModelError(f"array '{path}' is missing; {WAY_OUT}")
             self._check(found, path)
-            return np.asarray(found[()])
+            if found.chunks is None:
+                return np.asarray(found[()])
+            try:
+                return self._joined(found)
+            except ModelError as error:
+                raise ModelError(f"array '{path}' {error}; {WAY_OUT}") from None
 
     def _check(self, dataset: h5py.Dataset, path: str) -> None:
         import h5py
@@ -105,11 +112,30 @@ class Hdf5:
         layout = plan.get_layout()
         if plan.get_external_count() or layout == h5py.h5d.VIRTUAL:
             raise ModelError(f"array '{path}' lies in another file, which is not opened; {WAY_OUT}")
-        if layout == h5py.h5d.CHUNKED or plan.get_nfilters():
-            raise ModelError(f"array '{path}' is packed or lies in pieces; {WAY_OUT}")
+        if layout == h5py.h5d.CHUNKED:
+            return
         place = dataset.id.get_offset() or 0
         if dataset.id.get_storage_size() != size_bytes or place + size_bytes > self._size_bytes:
             raise ModelError(f"array '{path}' claims more values than the file holds; {WAY_OUT}")
+
+    def _joined(self, dataset: h5py.Dataset) -> NDArray[Any]:
+        """The numbers of a dataset in pieces, of which the library reads the description alone."""
+        import h5py
+
+        plan, kind = dataset.id.get_create_plist(), dataset.dtype
+        if not dataset.id.get_type().equal(h5py.h5t.py_create(kind)):
+            raise ModelError("lies in pieces, and holds numbers of no usual type")
+        filters = tuple(plan.get_filter(k)[0] for k in range(plan.get_nfilters()))
+        packed = pieces.Packed(kind, dataset.shape, dataset.chunks, filters)
+        size_bytes = pieces.check(packed)
+        if size_bytes > self.left:
+            raise ModelError(f"claims {size_bytes:,} B; at most {MOST_BYTES:,} are read of a file")
+        self.left -= size_bytes
+        content = memoryview(self._content)
+        layout = layout_of(content, _address(dataset))
+        if layout is None:
+            raise ModelError("says nowhere where it lies")
+        return pieces.joined(content, layout, packed)
 
     def texts(self, path: str, attribute: str) -> list[str] | None:
         """The texts of an attribute, which Keras splits by number where it is long; or None."""
@@ -134,12 +160,12 @@ class Hdf5:
             raise ModelError(f"attribute '{attribute}' claims {n:,} texts; {WAY_OUT}")
         text = h5py.check_string_dtype(about.dtype)
         if n and text is not None and text.length is None:
-            address = h5py.h5o.get_info(found.id).addr
-            longest = max(text_sizes(self._content, address, attribute, n))
+            longest = max(text_sizes(self._content, _address(found), attribute, n))
             if longest > self._longest_text:
                 raise ModelError(f"attribute '{attribute}' claims {longest:,} B; {WAY_OUT}")
         value = found.attrs[attribute]
         texts = [value] if isinstance(value, str | bytes) else np.asarray(value).ravel().tolist()
+        self.left -= len(texts) * BYTES_OF_A_TEXT
         raw = [t if isinstance(t, bytes) else str(t).encode("utf-8", "replace") for t in texts]
         return [text.decode("utf-8", "replace") for text in raw] if n else []
 
@@ -166,6 +192,14 @@ def _steps(path: str) -> Sequence[str]:
     if {".", ".."} & set(names) or "\0" in path or len(path) > LONGEST_PATH:
         raise ModelError(f"{path!r:.80} is no path in the file; {WAY_OUT}")
     return names
+
+
+def _address(found: Any) -> int:
+    """Where the header of a group or an array lies; `h5o.get_info` would walk all of its trees."""
+    import h5py
+
+    low, high = h5py.h5g.get_objinfo(found.id, b".").objno
+    return int(low) + (int(high) << 32)
 
 
 @contextlib.contextmanager

@@ -103,36 +103,66 @@ PLACES = ("cell", "forward_layer/cell", "backward_layer/cell", "layer")
 class ByName:
     """Of an `.h5` file: each layer's group names its weights in order.
 
+    A model that is a layer has one group for all that is in it. There a name goes through models,
+    each of which may be left out, to the layer: `encoder/lstm/lstm_cell/kernel`.
+
     Args:
         file: Network and weights.
+        path: Names of the models, from the outermost in, that these layers stand in.
     """
 
-    def __init__(self, file: Hdf5) -> None:
-        self._file = file
+    def __init__(self, file: Hdf5, path: str) -> None:
+        self._file, self._models = file, path.split("/")[:-1]
+        self._held: dict[str, dict[int, list[str]]] = {}
         if not file.has("model_weights"):
             raise ModelError(f"holds no group 'model_weights'; {WAY_OUT}")
+        for name in self._named(self._models[0]) if self._models else ():
+            for layer, rank in self._layers_of(name.split("/")[:-1]).items():
+                self._held.setdefault(layer, {}).setdefault(rank, []).append(name)
+
+    def _named(self, group: str) -> list[str]:
+        named = self._file.texts(f"model_weights/{group}", "weight_names")
+        if named is None:
+            raise ModelError(f"holds no weights of it under 'model_weights'; {WAY_OUT}")
+        return named
+
+    def _layers_of(self, steps: Sequence[str]) -> dict[str, int]:
+        """Layers whose array that may be, each with the innermost model that its name says."""
+        found, places = dict.fromkeys(steps[:1], 0), {0}
+        for rank, model in enumerate(self._models, 1):
+            behind = {k + 1 for k in places if steps[k : k + 1] == [model]} - places
+            found |= {steps[k]: rank for k in behind if k < len(steps)}
+            places |= behind
+        return found
 
     def of(self, layer: Described, wanted: Sequence[str]) -> Arrays:
         """As `ByClass.of`."""
-        path = f"model_weights/{layer.name}"
-        named = self._file.texts(path, "weight_names")
-        if named is None:
-            raise ModelError(f"holds no weights of it under 'model_weights'; {WAY_OUT}")
+        group = self._models[0] if self._models else layer.name
+        named = self._of_inner(layer) if self._models else self._named(group)
         _check_count(len(named), wanted)
         found = {}
         for name, stored in zip(wanted, named, strict=False):
             role = stored.rpartition("/")[2].partition(":")[0]
             if role in ROLES and role != name.rpartition("/")[2].rstrip("?"):
                 raise ModelError(f"its weights are {', '.join(named)[:120]}, in an order not known")
-            found[name] = self._file.array(f"{path}/{stored}")
+            found[name] = self._file.array(f"model_weights/{group}/{stored}")
         return found
 
+    def _of_inner(self, layer: Described) -> list[str]:
+        """Those of a layer in a model in a model."""
+        by_rank = self._held.get(layer.name, {})
+        if len(by_rank) > 1:
+            raise ModelError(
+                "is called like another layer or model around it, and .h5 does not keep their "
+                "weights apart; save it as .keras: model.save('model.keras')"
+            )
+        return [name for names in by_rank.values() for name in names]
+
     def group(self, layer: Described) -> str:
-        """Nothing: a model's weights lie together there, in an order that is not stated."""
-        raise ModelError(
-            "is a model in a model, whose weights .h5 does not keep apart; save it as .keras: "
-            "model.save('model.keras')"
-        )
+        """The path of a network that is a layer."""
+        if "/" in layer.name:
+            raise ModelError("is called by a path, which weights in .h5 are named by; rename it")
+        return "".join(f"{name}/" for name in (*self._models, layer.name))
 
 
 ROLES = (

@@ -16,6 +16,8 @@ from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.scales import Scale
 
+FIRST = -(2**31)  # where a Slice ends that goes down to the first entry
+
 
 def read_steps(graph: Graph, layer: ReadSteps, y: str, kind: str) -> str:
     """Adds what is read of y, of a NumPy type; returns its name."""
@@ -74,6 +76,12 @@ def repeat(graph: Graph, layer: Repeat, x: str) -> str:
     """Adds the steps, each of them x (batch, size)."""
     row = graph("Unsqueeze", x, graph.constant([0]), scope=layer.name)
     return graph("Expand", row, graph.constant([layer.steps, 1, 1]), scope=layer.name)
+
+
+def reversed_steps(graph: Graph, x: str, scope: str) -> str:
+    """Adds x (steps, ...) from the last step to the first."""
+    ends = (graph.constant([end]) for end in (-1, FIRST, 0, -1))
+    return graph("Slice", x, *ends, scope=scope)
 
 
 def activation(graph: Graph, layer: Activation, x: str) -> str:

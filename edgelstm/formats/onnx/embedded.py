@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgelstm.formats.onnx.around import reversed_steps
 from edgelstm.formats.onnx.graph import Graph, onnx_type, value_info
 from edgelstm.formats.onnx.part import INITIAL, STATES
 from edgelstm.formats.onnx.write import BY_PRECISION
@@ -32,12 +33,16 @@ def _places(node: onnx.NodeProto) -> list[str]:
 
 
 def embedded(
-    graph: Graph, node: onnx.NodeProto, layer: Any, precision: str
+    graph: Graph, node: onnx.NodeProto, layer: Any, precision: str, *, backwards: bool
 ) -> list[onnx.NodeProto]:
-    """The nodes of a layer between the ends ``x initial_h initial_c`` and ``Y Y_h Y_c``."""
+    """The nodes of a layer between the ends ``x initial_h initial_c`` and ``Y Y_h Y_c``.
+
+    `backwards`: it reads the steps from the last to the first.
+    """
     ends, scope = outer_names(node), layer.name
     states, scales = STATES[node.op_type], layer.forward.scales
-    x = _integers(graph, "x", scales.get("x"), scope)
+    x = reversed_steps(graph, "x", scope) if backwards else "x"
+    x = _integers(graph, x, scales.get("x"), scope)
     given = [s for s in states if f"initial_{s}" in ends]
     initial = []
     for k, direction in enumerate(layer.directions if given else ()):
@@ -47,7 +52,8 @@ def embedded(
             initial.append(_integers(graph, row, direction.scales.get(s), scope))
     y, last = BY_PRECISION[precision].recurrent(graph, layer, x, initial)
     if "Y" in ends:
-        _add_steps(graph, _reals(graph, y, scales.get(states[0]), scope), layer)
+        y = _reals(graph, y, scales.get(states[0]), scope)
+        _add_steps(graph, reversed_steps(graph, y, scope) if backwards else y, layer)
     for k, s in enumerate(states):
         if f"Y_{s}" not in ends:
             continue

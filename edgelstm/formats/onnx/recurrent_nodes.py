@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import recurrent as through
-from edgelstm.formats.following.reads import final_states
+from edgelstm.formats.following.reads import final_states, reverse_steps
 from edgelstm.formats.following.symbolic import (
     Signal,
     State,
@@ -60,8 +60,9 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
         raise ModelError(
             f"has hidden_size={attributes['hidden_size']}, but R of shape {inputs['R'].shape}"
         )
-    x, c = signal(inputs["X"]), Unread("the final cell state Y_c, which no network here gives")
-    begun = _begun(operator, inputs, both=both)
+    x, alone = signal(inputs["X"]), attributes.get("direction") == "reverse"
+    x = reverse_steps(x) if alone else x
+    begun = _begun(operator, inputs, backward=both or alone)
     y = through(
         x,
         entry.cell,
@@ -71,15 +72,15 @@ def recurrent(operator: str, attributes: Attributes, *given: Any) -> tuple[Any, 
         nonlinearity=entry.nonlinearity,
     )
     y = dataclasses.replace(y, notes=(*y.notes, *said(begun, y.layers[-1].name)))
-    if batch_first:
-        y = permute(y, (1, 0, 2))
+    y = permute(y, (1, 0, 2)) if batch_first else y
     if both:
         results = directions_apart(y), final_states([y], 0)
     else:
-        results = unsqueeze(y, [1]), unsqueeze(select(y, 0, -1), [0])
+        final = unsqueeze(select(y, 0, -1), [0])
+        results = unsqueeze(reverse_steps(y) if alone else y, [1]), final
     if batch_first:
         results = permute(results[0], (2, 0, 1, 3)), permute(results[1], (1, 0, 2))
-    return *results, c
+    return *results, Unread("the final cell state Y_c, which no network here gives")
 
 
 def _plain(attributes: Attributes) -> Attributes:
@@ -99,26 +100,22 @@ def _turned(state: Any) -> Any:
     return state.swapaxes(0, 1) if isinstance(state, np.ndarray) and state.ndim == 3 else state
 
 
-def _begun(operator: str, inputs: Mapping[str, Any], *, both: bool) -> list[State]:
+def _begun(operator: str, inputs: Mapping[str, Any], *, backward: bool) -> list[State]:
     """Initial states that are inputs of the graph: all of them, or none."""
     given = [inputs[f"initial_{name}"] for name in STATES[operator]]
     found = [state for state in given if isinstance(state, State)]
     if found and len(found) < len(given):
         raise ModelError(f"takes its state in part from the input '{found[0].name}'; all is needed")
-    if found and both:
-        raise ModelError("starts both directions from inputs; the reverse one starts at zero")
+    if found and backward:
+        raise ModelError("starts a reverse direction from inputs; it starts at zero")
     return found
 
 
 def _check_attributes(operator: str, attributes: Attributes) -> None:
     both = attributes.get("direction") == "bidirectional"
-    if attributes.get("direction") == "reverse":
-        raise ModelError(
-            "has direction=reverse alone; a reverse direction stands beside a forward one here. "
-            "With direction=forward the same weights give the same of x whose steps are turned "
-            "round, x[::-1], in that order: change the attribute and feed x so"
-        )
     silent = {**SILENT[operator], "direction": "forward"}
+    if attributes.get("direction") == "reverse":
+        silent["direction"] = "reverse"
     known = [silent["activations"], *_activations(operator)]
     if both:
         silent |= {"direction": "bidirectional", "activations": 2 * silent["activations"]}
@@ -136,7 +133,7 @@ def _check_attributes(operator: str, attributes: Attributes) -> None:
         if name not in silent:
             raise ModelError(f"has {name}={value}, which no target supports; export it without")
         if value != silent[name]:
-            others = {"direction": ["bidirectional"], "activations": known[1:]}
+            others = {"direction": ["reverse", "bidirectional"], "activations": known[1:]}
             also = "".join(f" or {other}" for other in others.get(name, ()))
             raise ModelError(
                 f"has {name}={value}; only {silent[name]}{also} is supported: train and export it "

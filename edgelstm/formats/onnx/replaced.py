@@ -12,6 +12,7 @@ from edgelstm.formats.onnx.embedded import embedded, outer_names
 from edgelstm.formats.onnx.graph import Graph
 from edgelstm.formats.onnx.older import as_of
 from edgelstm.formats.onnx.part import bodies, read_by
+from edgelstm.layers.read_steps import backward
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -42,8 +43,7 @@ def form(network: AnyNetwork) -> str:
     """What the network's layers become, in words."""
     if network.input is not None:
         return EXACT
-    layers: Any = network.layers
-    names = [native(layer.forward, network.precision) for layer in layers]
+    names = [native(layer.forward, network.precision) for layer in _standing(network)]
     if network.precision == "hybrid":
         return LOOP if None in names else OPERATOR
     return FLOAT_LOOP if None in names else FLOAT_OPERATOR
@@ -51,7 +51,7 @@ def form(network: AnyNetwork) -> str:
 
 def check_fits(original: Network, network: AnyNetwork, names: Sequence[str]) -> None:
     """`ModelError` unless a network can stand where nodes of that network stand."""
-    layers = network.layers
+    layers = _standing(network)
     if network.input_mean is not None or len(layers) != len(names):
         kinds = ", ".join(layer.kind for layer in layers)
         raise ModelError(
@@ -59,21 +59,28 @@ def check_fits(original: Network, network: AnyNetwork, names: Sequence[str]) -> 
             f"{len(names)} recurrent nodes; as many recurrent layers and nothing else are needed: "
             "what read(path, node=...) gives, or quantize makes of it"
         )
-    for name, was, layer in zip(names, original.layers, layers, strict=True):
-        sizes = [_sizes(found) for found in (was, layer)]
+    anew = [backward(of.layers) for of in (original, network)]
+    for name, *both in zip(names, _standing(original), layers, strict=True):
+        sizes = [_sizes(found, found.name in back) for found, back in zip(both, anew, strict=True)]
         if sizes[0] != sizes[1]:
             raise ModelError(
-                f"node '{name}' is {sizes[0]}, and layer '{layer.name}' of the network "
+                f"node '{name}' is {sizes[0]}, and layer '{both[1].name}' of the network "
                 f"{sizes[1]}; the same are needed"
             )
 
 
-def _sizes(layer: Any) -> str:
+def _standing(network: AnyNetwork) -> list[Any]:
+    """Layers, each of which is a node: a node says itself in which order it reads the steps."""
+    return [layer for layer in network.layers if layer.kind != "reverse_steps"]
+
+
+def _sizes(layer: Any, backwards: bool) -> str:
     if not isinstance(layer, Recurrent):
         return f"a layer of the kind '{layer.kind}'"
     listed = layer.forward.sizes.operations
     states = ", ".join(f"{s} of {listed.sizes[s]}" for s in listed.states)
     kind = ("of one direction", "bidirectional")[len(layer.parts) - 1]
+    kind = "of the reverse direction" if backwards else kind
     return f"{kind}, {layer.input_size} -> {layer.output_size} with the states {states}"
 
 
@@ -98,8 +105,10 @@ def rewritten(
     prefix = _free_prefix(graph)
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
     new: dict[str, list[onnx.NodeProto]] = {}  # by one of a node's outputs
-    for node, layer in zip(nodes, network.layers, strict=True):
-        added = embedded(whole.body(), node, layer, network.precision)
+    anew = backward(network.layers)
+    for node, layer in zip(nodes, _standing(network), strict=True):
+        backwards = layer.name in anew
+        added = embedded(whole.body(), node, layer, network.precision, backwards=backwards)
         added = as_of(opset, added, whole, is_integer=network.input is not None)
         outer = outer_names(node)
         new[_output(node)] = [_renamed(n, outer, prefix) for n in added]

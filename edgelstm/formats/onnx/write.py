@@ -35,6 +35,9 @@ BY_PRECISION: dict[str, Any] = {
 }
 
 
+OVER_STEPS = ("recurrent", "read_steps", "reverse_steps")  # they want steps before batch
+
+
 @dataclasses.dataclass(frozen=True)
 class _End:
     """An input or output of the file."""
@@ -142,22 +145,22 @@ class _Written:
 def _add_layers(
     graph: Graph, network: Network | QuantizedNetwork, states: Mapping[str, Sequence[_End]]
 ) -> list[str]:
-    """Names of the result and of the new states. Recurrent operators want steps before batch."""
+    """Names of the result and of the new states. What reads over steps has them before batch."""
     kind = network.input.type if network.input else "float32"
     written = _Written(graph, BY_PRECISION[network.precision], states, kind)
-    is_recurrent = any(layer.kind == "recurrent" for layer in network.layers)
+    is_sequence = any(layer.kind in OVER_STEPS for layer in network.layers)
     y: str = "x"
     layers: Sequence[Any] = network.layers
     if isinstance(layers[0], Embedding):
         y, layers = around.embedding(graph, layers[0], y, network.input), layers[1:]
     elif network.input_mean is not None and network.input is None:
         y = around.normalised(graph, y, network.input_mean, network.input_std)
-    if is_recurrent:
+    if is_sequence:
         y = graph("Transpose", y, scope="x", perm=[1, 0, 2])
     for layer in layers:
         y = KINDS[layer.kind](written, layer, y)
         written.ends = written.ends if layer.kind == "recurrent" else []
-    if is_recurrent and not network.last_step:
+    if is_sequence and not network.last_step:
         y = graph("Transpose", y, scope="y", perm=[1, 0, 2])
     return [y, *written.after]
 
@@ -195,6 +198,7 @@ KINDS: dict[str, Callable[[_Written, Any, str], str]] = {
     "read_steps": _read_steps,
     "dense": _dense,
     "repeat": lambda written, layer, x: around.repeat(written.graph, layer, x),
+    "reverse_steps": lambda written, layer, x: around.reversed_steps(written.graph, x, layer.name),
     "activation": _activation,
     "layer_norm": lambda written, layer, x: around.layer_norm(written.graph, layer, x),
     "embedding": lambda written, layer, x: around.embedding(written.graph, layer, x, None),

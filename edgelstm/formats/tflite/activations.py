@@ -3,10 +3,13 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from edgelstm.errors import ModelError
 from edgelstm.formats.integers import check_activation
 from edgelstm.formats.tflite.layers import NUMBERS, scale_of
 from edgelstm.formats.tflite.model import Operator, Tensor
+from edgelstm.formats.tflite.schema import ACTIVATIONS as FUSED
 from edgelstm.layers.activation import Activation
 from edgelstm.quantization.quantize_activation import made_of
 from edgelstm.quantization.quantized_activation import QuantizedActivation
@@ -16,10 +19,12 @@ from edgelstm.quantization.scales import Scale
 FIXED: dict[str, tuple[str, tuple[float, ...]]] = {
     "RELU": ("relu", ()),
     "RELU6": ("clamp", (0.0, 6.0)),
+    "RELU_N1_TO_1": ("clamp", (-1.0, 1.0)),
     "LOGISTIC": ("sigmoid", ()),
     "TANH": ("tanh", ()),
     "ELU": ("elu", (1.0,)),
 }
+CLAMPS = ("RELU6", "RELU_N1_TO_1")  # which a product may have inside
 CUTS = ("MINIMUM", "MAXIMUM")
 READ = (*FIXED, *CUTS)
 AnyActivation = Activation | QuantizedActivation
@@ -50,12 +55,31 @@ def read_activation(op: Operator, name: str, before: Any) -> tuple[AnyActivation
     size = x.shape[-1]
     if into is None:
         return Activation(name, size, function, numbers), joins
+    if op.name in CLAMPS:
+        _check_limits(op.name, numbers, into)
     made = made_of(name, function, numbers, (into, _numbers(into)))
     layer = QuantizedActivation(
         name, size, made.function, made.numbers, into, _scale(result), _numbers(into)
     )
     check_activation(layer)
     return layer, joins
+
+
+def fused_clamp(op: Operator) -> str | None:
+    """What an operator's own activation is, if a clamp."""
+    number = op.options.get("activation", 0)
+    name = FUSED[number] if 0 <= number < len(FUSED) else ""
+    return name if name in CLAMPS else None
+
+
+def _check_limits(name: str, limits: tuple[float, ...], into: Scale) -> None:
+    """`ModelError` where a limit lies so near to a tie that runtimes, in float32, round it up."""
+    ratios = np.array(limits, np.float32) / np.float32(into.scale)
+    away = np.copysign(np.floor(np.abs(ratios.astype(np.float64)) + 0.5), ratios)
+    for limit, steps in zip(limits, away, strict=True):
+        cut = min(max(into.zero_point + int(steps), into.limits[0]), into.limits[1])
+        if cut != into.integer(limit):
+            raise ModelError(f"{name}: {limit:g} lies between two integers of scale {into.scale}")
 
 
 def _scale(tensor: Tensor) -> Scale:

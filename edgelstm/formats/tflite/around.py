@@ -9,21 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
+from edgelstm.formats.tflite.largest import MAXIMUM_VERSIONS
 from edgelstm.formats.tflite.model import Tensor
 from edgelstm.formats.tflite.step import Block, Placed, Step, values_tensor
 from edgelstm.formats.tflite.unpack import MOST_INPUTS
 from edgelstm.layers.embedding import Embedding
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat, largest_starts
+from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.reading import MEAN_WEIGHT, mean_scale
-from edgelstm.quantization.scales import Scale
 
 SLICE_VERSIONS = {"float32": 1, "int32": 1, "int8": 2, "int16": 4}
 REAL_OR_INTEGERS = {"float32": 1, "int8": 2, "int16": 2}  # versions of CONCATENATION, REDUCE_MAX
-MAXIMUM_VERSIONS = {"float32": 1, "int8": 2, "int16": 4}
 PACK_VERSIONS = {"float32": 1, "int8": 2, "int16": 3}
 MEAN, STD = "x/mean", "x/std"  # names of constants
 NONE: Mapping[str, Tensor] = {}
@@ -150,37 +148,6 @@ def labels(layers: Iterable[Any]) -> dict[Any, str]:
         if isinstance(layer, WITHOUT):
             found.setdefault(layer, f"{layer.name}{len(found) or ''}")
     return found
-
-
-def largest(block: Block, network: Any, labels: Mapping[Any, str]) -> list[tuple[Tensor, Tensor]]:
-    """Of each max of the steps that goes on what it begins with, and the state that it is."""
-    found = []
-    layers: Any = network.behind.layers
-    starts = largest_starts(layers)
-    for k, layer in enumerate(layers):
-        if layer.name in starts and not layer.parts:
-            given = [part for before in layers[:k] for part in before.parts]
-            scale: Scale | None = None
-            if given and given[-1].input is not None:
-                scale = given[-1].output
-            name, row = labels[layer], starts[layer.name].reshape(1, 1, -1)
-            start = block.constant(f"{name}/start", row, scale.scale if scale else None)
-            found.append((start, values_tensor(f"{name}/largest", row.shape, scale)))
-    return found
-
-
-def start_of(state: Tensor) -> NDArray[Any]:
-    """What an input that is a state begins with: zeros, or the least number of a max."""
-    if not state.name.startswith("max"):
-        return np.zeros(state.shape, state.type)
-    info: Any = np.finfo(state.type) if state.type == "float32" else np.iinfo(state.type)
-    return np.full(state.shape, info.min, state.type)
-
-
-def larger(block: Block, largest: Tensor, y: Tensor) -> Tensor:
-    """MAXIMUM of what the steps so far reached, and of this one."""
-    result = dataclasses.replace(largest, name="largest_next", data=None)
-    return block.add("MAXIMUM", [largest, y], result, version=MAXIMUM_VERSIONS[y.type])
 
 
 def read_steps(

@@ -8,14 +8,15 @@ from typing import Any
 from edgelstm.errors import ModelError
 from edgelstm.formats.tflite.chain import (
     PART,
+    REVERSE_V2,
     Chain,
     append,
     append_layer,
     check_matrix,
-    check_same_scale,
+    turned_back,
 )
 from edgelstm.formats.tflite.model import Operator, Tensor
-from edgelstm.formats.tflite.slices import integers
+from edgelstm.formats.tflite.views import check_same_scale
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 
@@ -94,7 +95,7 @@ def _branch(chain: Chain, op: Operator) -> Branch:
     while op.name != JOINS and len(done) < MOST_OPERATORS:
         n_layers, was_last = len(inner.layers), inner.last_step
         with _named(op, op if not done else done[0]):
-            (_turn if op.name == "REVERSE_V2" else append)(inner, op)
+            (_turn if op.name == REVERSE_V2 else append)(inner, op)
         if len(inner.layers) > n_layers:
             backwards = inner.turned
         if inner.last_step and not was_last:
@@ -125,19 +126,9 @@ def _named(op: Operator, first: Operator) -> Iterator[None]:
 
 
 def _turn(chain: Chain, op: Operator) -> None:
-    """REVERSE_V2 of the steps, which are the axis that is not of length 1."""
-    before, after = op.inputs[0], (*op.outputs, None)[0]
-    if before is not chain.value or after is None:
-        raise ModelError(PART)
-    check_same_scale(before, after)
-    rank = len(before.shape)
-    (axis, *others) = [k % rank for k in integers(op, 1) if -rank <= k < rank] or [rank - 1]
-    if others or axis == rank - 1 or before.shape[axis] != chain.rows:
-        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
-    if before.shape != after.shape:
-        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
+    """REVERSE_V2 of the steps, in a branch."""
+    chain.value = turned_back(chain, op)
     chain.turned = not chain.turned
-    chain.value = after
 
 
 def _joined(op: Operator, given: tuple[Tensor, Tensor], width: int) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.appending import kind_of
 from edgelstm.formats.tflite.activations import READ as ALONE
-from edgelstm.formats.tflite.activations import read_activation
+from edgelstm.formats.tflite.activations import fused_clamp, read_activation
 from edgelstm.formats.tflite.layers import (
     READS,
     read_dense,
@@ -25,10 +25,18 @@ from edgelstm.formats.tflite.layers import (
 from edgelstm.formats.tflite.looped.layer import read_loop
 from edgelstm.formats.tflite.looped.weights import AS_REALS, with_real_weights
 from edgelstm.formats.tflite.model import WAY_OUT, Graph, Operator, Tensor
-from edgelstm.formats.tflite.slices import integers, strided
+from edgelstm.formats.tflite.slices import integers
+from edgelstm.formats.tflite.views import (
+    check_end,
+    check_order,
+    check_same_scale,
+    check_takes_last_step,
+)
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE
+from edgelstm.layers.read_steps import Repeat, reading, reads_last
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Layer, layer_names
 from edgelstm.model.precision import FUSED
 from edgelstm.quantization.quantized import QuantizedLayer
@@ -44,12 +52,13 @@ FUSED_LAYERS = {
 }
 LEFT_BY_CONVERTERS = ("IF", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "UNPACK")
 NO_CHAIN = "it does not take the result of the operator before it; only a chain is read"
+REVERSE_V2 = "REVERSE_V2"
 BOTH_DIRECTIONS = (
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
-    *("REVERSE_V2", "REVERSE_V2", "CONCATENATION"),
+    *(REVERSE_V2, REVERSE_V2, "CONCATENATION"),
 )
 SUPPORTED = (
-    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE"),
+    *(*FUSED_LAYERS, "WHILE", "FULLY_CONNECTED", "STRIDED_SLICE", REVERSE_V2, "PACK"),
     *dict.fromkeys((*ACTIVATIONS, *ALONE)),
     *(*FREE, *ENDS, *READS),
 )
@@ -103,7 +112,7 @@ def append(chain: Chain, op: Operator) -> None:
         _append_loop(chain, op)
         return
     if op.inputs[:1] != (chain.value,) or len(op.outputs) != 1 or op.outputs[0] is None:
-        raise ModelError(NO_CHAIN)
+        raise ModelError(f"{NO_CHAIN}; {PART}" if op.name == REVERSE_V2 else NO_CHAIN)
     result = op.outputs[0]
     if result.type != chain.value.type and op.name not in ENDS:
         raise ModelError(f"it makes {result.type} of {chain.value.type}; one type is read")
@@ -117,18 +126,40 @@ def append(chain: Chain, op: Operator) -> None:
         _append_activation(chain, op)
     elif op.name == "STRIDED_SLICE":
         check_same_scale(chain.value, result)
-        _check_takes_last_step(op, chain.value.shape)
+        check_takes_last_step(op, chain.value.shape)
         chain.last_step, chain.rows = True, 1
     elif op.name in ENDS:
-        _check_end(chain, op, result)
+        check_end(op, (chain.value.type, result.type), is_first=not chain.layers)
+    elif op.name == REVERSE_V2:
+        _check_sequence(chain)
+        result = turned_back(chain, op)
+        chain.layers.append(ReverseSteps(chain.width))
+    elif op.name == "PACK":
+        check_same_scale(chain.value, result)
+        _append_repeat(chain, op, result)
     else:
         check_same_scale(chain.value, result)
         if read := read_of(op, chain.rows, chain.width):
             chain.layers.append(read)
             chain.rows, chain.width = 1, read.output_size
-        _check_order(op, chain.value.shape, result.shape)
+        check_order(op, chain.value.shape, result.shape)
     check_matrix(chain, result.shape)
     chain.value = result
+
+
+def turned_back(chain: Chain, op: Operator) -> Tensor:
+    """The result of REVERSE_V2 of the steps, which are the axis that is not of length 1."""
+    before, after = op.inputs[0], (*op.outputs, None)[0]
+    if before is not chain.value or after is None:
+        raise ModelError(PART)
+    check_same_scale(before, after)
+    rank = len(before.shape)
+    (axis, *others) = [k % rank for k in integers(op, 1) if -rank <= k < rank] or [rank - 1]
+    if others or axis == rank - 1 or before.shape[axis] != chain.rows:
+        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
+    if before.shape != after.shape:
+        raise ModelError("REVERSE_V2 reverses an axis that is not the steps")
+    return after
 
 
 def _name(chain: Chain, kind: str) -> str:
@@ -181,10 +212,23 @@ def _check_sequence(chain: Chain) -> None:
         raise ModelError("it stands behind the selection of the last step")
 
 
+def _append_repeat(chain: Chain, op: Operator, result: Tensor) -> None:
+    """PACK of what was read of the steps, as each step of a new sequence."""
+    n, read = len(op.inputs), reads_last(chain.layers)
+    is_row = chain.rows == 1 and (chain.last_step or read)
+    if not is_row or set(op.inputs) != {chain.value} or result.shape != (1, n, chain.width):
+        raise ModelError("it joins other values than one row, read of all steps, again and again")
+    before = reading(chain.layers, last_step=True) if chain.last_step else chain.layers
+    chain.layers = [*before, Repeat(chain.width, n)]
+    chain.last_step, chain.rows, chain.steps = False, n, n
+
+
 def _append_dense(chain: Chain, op: Operator) -> None:
     given = with_real_weights(op) if chain.has_loops else op
     append_layer(chain, read_dense(given, _name(chain, "dense")))
     _note(chain, given is not op)
+    if kind := fused_clamp(op):
+        _append_activation(chain, Operator(kind, op.outputs, op.outputs))
 
 
 def append_layer(chain: Chain, layer: Layer | QuantizedLayer) -> None:
@@ -236,45 +280,6 @@ def _apply_activation(chain: Chain, op: Operator, result: Tensor) -> None:
         chain.dropped_softmax = True
     else:
         chain.layers[-1] = dataclasses.replace(layer, activation=ACTIVATIONS[op.name])
-
-
-def _check_end(chain: Chain, op: Operator, result: Tensor) -> None:
-    """QUANTIZE from float32 in front of all layers, DEQUANTIZE to float32 behind them."""
-    types = chain.value.type, result.type
-    at_front = op.name == "QUANTIZE" and not chain.layers and types == ("float32", "int8")
-    at_end = op.name == "DEQUANTIZE" and chain.layers and types == ("int8", "float32")
-    if not at_front and not at_end:
-        raise ModelError(
-            f"it converts {types[0]} to {types[1]}; read are a QUANTIZE of the float32 input to "
-            "int8 and a DEQUANTIZE of the int8 result to float32"
-        )
-
-
-def _check_takes_last_step(op: Operator, shape: tuple[int, ...]) -> None:
-    """Of each axis the last entry, of the last axis all."""
-    *before, last = strided(op, shape)
-    entries = [range(size)[-1:] for size in shape[:-1]]
-    if before != entries or last != range(shape[-1]):
-        raise ModelError("it takes another part than the last time step")
-
-
-def _check_order(op: Operator, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    """A TRANSPOSE moves no value if only axes of length 1 change places."""
-    if op.name != "TRANSPOSE":
-        return
-    axes = integers(op, 1)
-    if sorted(axes) != list(range(len(before))) or tuple(before[k] for k in axes) != after:
-        raise ModelError(f"it makes shape {after} of {before} by an unknown order of axes")
-    long = [k for k in axes if before[k] != 1]
-    if long != sorted(long):
-        raise ModelError(f"it changes the order of values: {before} to {after}")
-
-
-def check_same_scale(before: Tensor, after: Tensor) -> None:
-    """`ModelError` unless both stand for the same real values."""
-    kinds = [(t.type, t.scale, t.zero_point) for t in (before, after)]
-    if kinds[0] != kinds[1]:
-        raise ModelError("its result has another type, scale or zero point than its input")
 
 
 def check_matrix(chain: Chain, shape: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ from edgelstm.formats.tflite.step import Block
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import is_bidirectional, parts
 from edgelstm.layers.matrix import Matrix
-from edgelstm.layers.read_steps import ReadSteps
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -51,8 +51,14 @@ def fused_model(network: Network | QuantizedNetwork, steps: int) -> Model:
     x = _values("x", (1, steps, network.input_size), network.input)
     operators: list[Operator] = []
     y = x
-    for layer in network.layers:
-        operators += KINDS[layer.kind](layer, y)
+    layers = list[Any](network.layers)
+    while layers:
+        layer = layers.pop(0)
+        if layers and is_bidirectional(layer) and getattr(layers[0], "reads", ()) == FINALS:
+            layers.pop(0)
+            operators += _ends(layer, y)
+        else:
+            operators += KINDS[layer.kind](layer, y)
         y = _result(operators[-1])
     y = dataclasses.replace(y, name="y")
     operators[-1] = dataclasses.replace(operators[-1], outputs=(y,))
@@ -73,12 +79,29 @@ def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:
     backward, turned = layer.directions[1], _reversed(x, f"{layer.name}/reversed")
     back = _lstm(backward, _result(turned))
     turned_back = _reversed(_result(back), f"{backward.name}/reversed")
-    outputs = _result(there), _result(turned_back)
-    shape = (*x.shape[:2], layer.output_size)
+    return [there, turned, back, turned_back, _joined(layer, there, turned_back)]
+
+
+def _ends(layer: Recurrent[Any], x: Tensor) -> list[Operator]:
+    """Two LSTMs, of which the backward one reads reversed steps, and a CONCATENATION of where each
+    of them ends.
+    """
+    backward = layer.directions[1]
+    there, turned = _lstm(layer.forward, x), _reversed(x, f"{layer.name}/reversed")
+    back = _lstm(backward, _result(turned))
+    last = _last_step(_result(there), f"{layer.name}/last")
+    final = _last_step(_result(back), f"{backward.name}/last")
+    return [there, last, turned, back, final, _joined(layer, last, final)]
+
+
+def _joined(layer: Recurrent[Any], there: Operator, back: Operator) -> Operator:
+    """CONCATENATION of what two directions give."""
+    outputs = _result(there), _result(back)
+    *leading, _ = outputs[0].shape
+    shape = (*leading, layer.output_size)
     y = dataclasses.replace(outputs[0], name=f"{layer.name}/both", shape=shape)
     version = 1 if y.type == "float32" else 2
-    joined = Operator("CONCATENATION", outputs, (y,), {"axis": 2}, version)
-    return [there, turned, back, turned_back, joined]
+    return Operator("CONCATENATION", outputs, (y,), {"axis": len(leading)}, version)
 
 
 def _reversed(x: Tensor, name: str) -> Operator:
@@ -199,23 +222,29 @@ def _dense(layer: Dense | QuantizedDense, x: Tensor) -> list[Operator]:
 
 
 # What a chain of operators reads of the steps; all else is for step graphs.
-READS = (("last",), ("mean",), ("max",), ("flatten",))
+FINALS = ("finals",)
+READS = (("last",), ("mean",), ("max",), ("flatten",), FINALS)
 
 
 def _read_steps(layer: ReadSteps, x: Tensor) -> list[Operator]:
-    """STRIDED_SLICE ``x[:, -1, :]``, or what `around` has."""
+    """The last step, or what `around` has."""
     if layer.reads != ("last",):
         block = Block({})
         around.READ[layer.reads[0]](block, x, layer.name)
         return block.operators
+    return [_last_step(x, layer.name)]
+
+
+def _last_step(x: Tensor, name: str) -> Operator:
+    """STRIDED_SLICE ``x[:, -1, :]``."""
     begin, end, strides = (
-        _constant(f"{layer.name}/{name}", np.array(values, np.int32))
-        for name, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
+        _constant(f"{name}/{what}", np.array(values, np.int32))
+        for what, values in (("begin", (0, -1, 0)), ("end", (0, 0, 0)), ("strides", (1, 1, 1)))
     )
-    y = dataclasses.replace(x, name=f"{layer.name}/output", shape=(x.shape[0], x.shape[2]))
+    y = dataclasses.replace(x, name=f"{name}/output", shape=(x.shape[0], x.shape[2]))
     options = {"begin_mask": ALL_BUT_TIME, "end_mask": ALL_BUT_TIME, "shrink_axis_mask": 0b010}
     version = 1 if x.type == "float32" else 2
-    return [Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)]
+    return Operator("STRIDED_SLICE", (x, begin, end, strides), (y,), options, version)
 
 
 def _activation(layer: QuantizedActivation, x: Tensor) -> list[Operator]:
@@ -225,10 +254,19 @@ def _activation(layer: QuantizedActivation, x: Tensor) -> list[Operator]:
     return block.operators
 
 
+def _repeated(layer: Repeat, x: Tensor) -> list[Operator]:
+    """PACK of one row."""
+    block = Block({})
+    around.repeated(block, layer, f"{x.name}/{layer.name}", x)
+    return block.operators
+
+
 # Kind of a layer to its operators behind a value.
 KINDS: dict[str, Callable[[Any, Tensor], list[Operator]]] = {
     "recurrent": _recurrent,
     "read_steps": _read_steps,
+    "repeat": lambda layer, x: _repeated(layer, x),
+    "reverse_steps": lambda layer, x: [_reversed(x, f"{x.name}/reversed")],
     "dense": _dense,
     "activation": _activation,
 }

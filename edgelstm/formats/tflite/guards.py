@@ -38,27 +38,7 @@ def check_target(
 def refusals(model: Model) -> dict[str, str]:
     """Runtime to why it refuses a file of step graphs."""
     told = _unsupported(model)
-    found = {} if told is None else {"tflite-runtime": told}
-    if _starts_elsewhere(model):
-        why = (
-            "sets resource variables to zero at a reset, and the max of the steps begins at the "
-            "least number; write it with streaming='io'"
-        )
-        found |= dict.fromkeys(MICRO, why)
-    return found
-
-
-def _starts_elsewhere(model: Model) -> bool:
-    """Whether a state in a resource variable begins at another value than zero."""
-    values = [
-        op.inputs[1]
-        for graph in model.graphs
-        for op in graph.operators
-        if op.name == "ASSIGN_VARIABLE"
-    ]
-    return any(
-        value is not None and value.data is not None and value.data.any() for value in values
-    )
+    return {} if told is None else {"tflite-runtime": told}
 
 
 def _unsupported(model: Model) -> str | None:

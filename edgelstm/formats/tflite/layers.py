@@ -88,6 +88,7 @@ def read_rnn(op: Operator, name: str) -> Direction:
     )
 
 
+INSIDE = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")  # activations of a FULLY_CONNECTED
 READS = {"MEAN": "mean", "REDUCE_MAX": "max"}
 
 
@@ -123,10 +124,13 @@ def _gates(inputs: tuple[Tensor | None, ...]) -> tuple[list[Tensor], list[Tensor
 
 
 def read_dense(op: Operator, name: str) -> Dense | QuantizedDense:
-    """The layer of a FULLY_CONNECTED, with its fused relu; `ModelError` for other variants."""
+    """The layer of a FULLY_CONNECTED, with its fused relu; `ModelError` for other variants.
+
+    A fused clamp is another layer, behind it.
+    """
     activation = _activation(op)
-    if activation not in ("NONE", "RELU"):
-        raise ModelError(f"its fused activation is {activation}; NONE and RELU are read")
+    if activation not in INSIDE:
+        raise ModelError(f"its fused activation is {activation}; read are {', '.join(INSIDE)}")
     if op.options["weights_format"]:
         raise ModelError("its weights are stored in shuffled order; plain order is read")
     x = _present(op.inputs[0], "x")

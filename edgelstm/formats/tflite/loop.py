@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.formats.tflite import around
+from edgelstm.formats.tflite import around, largest
 from edgelstm.formats.tflite.around import integers
 from edgelstm.formats.tflite.fused import described
 from edgelstm.formats.tflite.integer import integer_step
@@ -24,6 +24,7 @@ from edgelstm.formats.tflite.step import Block, Step, assign, variable
 from edgelstm.layers.directions import REVERSE, is_bidirectional
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.reverse_steps import ReverseSteps
 from edgelstm.model.network import Network, layer_names
 from edgelstm.quantization.quantized import QuantizedNetwork
 
@@ -48,8 +49,8 @@ def composed_model(network: AnyNetwork, steps: int, streaming: bool | str) -> Mo
     inputs, outputs = {"x": x}, {}
     if streaming == "io":
         states = {name: state for name, _, state in numbered_states(writer.steps.values())}
-        kept = around.largest(writer.main, network, writer.labels)
-        states |= {f"max{k}": state for k, (_, state) in enumerate(kept)}
+        kept = largest.states(network, writer.labels)
+        states |= {f"max{k}": state for k, state in enumerate(kept)}
         states = {name: dataclasses.replace(s, name=name) for name, s in states.items()}
         y, new = writer.one_step(network, x, tuple(states.values()))
         # CompiledModel fills one buffer alone where one tensor is two outputs.
@@ -127,7 +128,7 @@ class _Writer:
             if isinstance(layer, ReadSteps):
                 known = {}
                 if "max" in layer.reads:
-                    known["max"] = around.larger(self.main, left.pop(0), y)
+                    known["max"] = largest.larger(self.main, left.pop(0), y)
                     after.append(known["max"])
                 y = around.read_steps(self.main, layer, self.labels[layer], y, known)
                 continue
@@ -143,13 +144,20 @@ class _Writer:
         CALL_ONCE sets them to their start before the first call; so does the signature `reset`,
         whose one output is there because a signature needs one.
         """
-        starts, held = self._starts(network)
+        own = [state for step in self.steps.values() for state in step.states]
+        maxima = largest.states(network, self.labels)
+        held = [*own, *(kept for state in maxima for kept in largest.variables(state))]
+        starts = [
+            self.main.constant(f"{t.name}_start", np.zeros(t.shape, t.type), t.scale) for t in held
+        ]
         self.main.operators.append(Operator("CALL_ONCE", (), (), {"init_graph": 1}))
-        states = [
+        read = [
             self.main.add("READ_VARIABLE", [variable(self.main, state)], state) for state in held
         ]
+        states = largest.from_variables(self.main, maxima, read)
         y, new = self.one_step(network, x, states)
-        for state, value in zip(held, new, strict=True):
+        after = largest.to_variables(self.main, maxima, new)
+        for state, value in zip(held, after, strict=True):
             assign(self.main, state, value)
         for name, outputs in (("start", ()), (RESET, tuple(starts[:1]))):
             block = self._block()
@@ -159,15 +167,6 @@ class _Writer:
         done = {start.name: start for start in starts[:1]}
         self.signatures.append(Signature(RESET, len(self.graphs), {}, done))
         return y
-
-    def _starts(self, network: AnyNetwork) -> tuple[list[Tensor], list[Tensor]]:
-        """What the states begin with, and the states."""
-        held = [state for step in self.steps.values() for state in step.states]
-        starts = [start for step in self.steps.values() for start in step.start(self.main)]
-        for start, state in around.largest(self.main, network, self.labels):
-            held.append(state)
-            starts.append(start)
-        return starts, held
 
     # ---- whole sequences
 
@@ -181,6 +180,8 @@ class _Writer:
                 y = around.repeated(self.main, layer, self.labels[layer], y)
             elif isinstance(layer, ReadSteps):
                 y = around.read_steps(self.main, layer, self.labels[layer], y)
+            elif isinstance(layer, ReverseSteps):
+                y = self._reversed(y, f"{y.name}/reversed")
             elif is_bidirectional(layer):
                 y = self._both(layer, y, reads)
             elif any(isinstance(layer, Recurrent) for layer in stage):
@@ -219,10 +220,8 @@ class _Writer:
 
     def _reversed(self, values: Tensor, name: str) -> Tensor:
         """REVERSE_V2 of the steps."""
-        inputs = values, integers(self.main, "steps_axis", 1)
-        return self.main.add(
-            "REVERSE_V2", inputs, dataclasses.replace(values, name=name), version=3
-        )
+        axis, result = integers(self.main, "steps_axis", 1), dataclasses.replace(values, name=name)
+        return self.main.add("REVERSE_V2", [values, axis], result, version=3)
 
     def _loop(self, steps: Sequence[Step], x: Tensor, *, every: bool) -> Tensor:
         """WHILE over the steps of x; gives the last layer's output at each step, or the last.

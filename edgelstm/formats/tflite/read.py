@@ -17,7 +17,7 @@ from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor, operat
 from edgelstm.formats.tflite.read_composed import Composed, read_composed
 from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import computing
-from edgelstm.layers.read_steps import ReadSteps, reading
+from edgelstm.layers.read_steps import READING, ReadSteps, reading
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -61,7 +61,7 @@ def read_facts(path: pathlib.Path) -> FileFacts:
         x, y = _ends(model.graphs[0])
         steps, names = _steps(x), operator_names(_with_loops(model, data))
         starts_anew = "WHILE" in names
-        streaming = steps == 1 and "REVERSE_V2" not in names and not starts_anew
+        streaming = steps == 1 and not {"REVERSE_V2", "PACK"} & {*names} and not starts_anew
         return FileFacts(
             steps,
             x.type,
@@ -176,7 +176,8 @@ def _assembled(chain: Chain) -> Network | QuantizedNetwork:
         raise ModelError(f"its layers differ in precision ({told}); one precision is read")
     if chain.last_step and not any(isinstance(layer, Recurrent) for layer in chain.layers):
         raise ModelError("it takes the last step, but has no recurrent layer")
-    reads = [layer for layer in chain.layers if isinstance(layer, ReadSteps)]
+    behind = [layer for layer in chain.layers if isinstance(layer, READING)]
+    reads = [layer for layer in behind[-1:] if isinstance(layer, ReadSteps)]
     if reads and chain.last_step:
         raise ModelError("it takes the last step and reads the steps in another way too")
     layers: tuple[Any, ...] = tuple(chain.layers)

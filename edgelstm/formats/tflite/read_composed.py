@@ -20,6 +20,7 @@ from edgelstm.formats.signature import FileFacts
 from edgelstm.formats.tflite import around
 from edgelstm.formats.tflite.fused import BEHIND
 from edgelstm.formats.tflite.guards import refusals
+from edgelstm.formats.tflite.largest import start_of
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.metadata import KEY, VERSION
 from edgelstm.formats.tflite.model import Model, Tensor, operator_names
@@ -62,7 +63,7 @@ class Composed:
             x.type,
             serving.outputs[0].type,
             streaming=bool(self.streaming),
-            initial_states={state.name: around.start_of(state) for state in states},
+            initial_states={state.name: start_of(state) for state in states},
             operators=operator_names(self.model),
             resource_variables=names.count("READ_VARIABLE"),
             starts_anew=not self.streaming,

@@ -19,7 +19,7 @@ from edgelstm.quantization.quantized import QuantizedNetwork
 
 __all__ = ["KINDS", "encode", "layer_refusal"]
 
-KINDS = (*fused.KINDS, "repeat", "layer_norm", "embedding")
+KINDS = (*fused.KINDS, "layer_norm", "embedding")
 
 
 def layer_refusal(layer: Any, precision: Precision) -> str | None:

@@ -233,8 +233,21 @@ def test_models_may_stand_in_a_model(tmp_path: Path) -> None:
     inner = keras.Sequential([keras.Input((None, 3)), L.GRU(5, return_sequences=True), L.GRU(4)])
     within = functional(lambda x: L.GRU(3, return_sequences=True)(x))
     model = functional(lambda x: L.Dense(2)(inner(within(x))))
+    check(model, tmp_path)
+    head = keras.Sequential([keras.Input((2,)), L.Dense(3, name="dense"), L.Dense(2)])
+    outer = keras.Sequential([keras.Input((None, INPUTS)), model, head], name="outer")
+    check(outer, tmp_path)
+    normed = [L.LSTM(5, return_sequences=True), L.BatchNormalization(), L.GRU(4), L.Dense(2)]
+    inner = keras.Sequential([keras.Input((None, INPUTS)), *normed], name="inner")
+    check(functional(lambda x: L.Dense(2, name="dense")(inner(x))), tmp_path)
+
+
+def test_names_that_do_not_keep_layers_apart_are_refused_in_h5(tmp_path: Path) -> None:
+    deep = keras.Sequential([keras.Input((3,)), L.Dense(3, name="same")], name="deep")
+    middle = keras.Sequential([keras.Input((3,)), L.Dense(3, name="same"), deep], name="middle")
+    model = functional(lambda x: middle(L.GRU(3)(x)))
     check(model, tmp_path, suffixes=[".keras"])
-    with pytest.raises(ModelError, match="model in a model, whose weights .h5 does not keep apart"):
+    with pytest.raises(ModelError, match="'same' .*is called like another layer.* as .keras"):
         read(saved(model, tmp_path / "net.h5"))
 
 

@@ -244,4 +244,4 @@ def test_the_node_cases_of_onnx_are_read_or_refused_by_name(tmp_path: Path) -> N
         np.testing.assert_allclose(got.squeeze(), expected.squeeze(), atol=1e-5)
         read_cases.append(case.name)
         print(f"{case.name}: {how}")
-    assert len(cases) >= 18 and len(read_cases) >= len(cases) - 4
+    assert len(cases) >= 18 and len(read_cases) >= len(cases) - 1

@@ -32,8 +32,8 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     ),
     "layout": ([lstm(layout=2)], "has layout=2; 0 or 1 is needed"),
     "direction": (
-        [lstm(direction="reverse")],
-        "has direction=reverse alone; a reverse direction stands beside a forward one here. With ",
+        [lstm(direction="sideways")],
+        "has direction=sideways; only forward or reverse or bidirectional is supported",
     ),
     "lengths": ([lstm("one")], "has lengths per sequence (sequence_lens)"),
     "start": ([lstm("", "ones")], "starts from a state (initial_h) that is not zero"),

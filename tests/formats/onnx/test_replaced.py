@@ -29,14 +29,16 @@ def put(path: Path, model: onnx.ModelProto) -> Path:
 
 @pytest.mark.parametrize("precision", LEAST_DB)
 @pytest.mark.parametrize("operator", ["LSTM", "GRU", "RNN"])
-@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 def test_states_are_connected_at_every_opset(
-    operator: str, directions: int, precision: str, tmp_path: Path
+    operator: str, direction: str, precision: str, tmp_path: Path
 ) -> None:
+    directions = 1 + (direction == "bidirectional")
+    more = {"direction": direction} if direction == "reverse" else {}
     rng, states = np.random.default_rng(1), ("h", "c")[: 2 if operator == "LSTM" else 1]
     feed = {"x": rng.normal(size=(7, 3, INPUTS)).astype(np.float32)}
     feed |= {s: rng.uniform(-0.7, 0.7, (directions, 3, 4)).astype(np.float32) for s in states}
-    path = put(tmp_path / "in.onnx", stateful(operator, directions))
+    path = put(tmp_path / "in.onnx", stateful(operator, directions, more=more))
     network: Any = edgelstm.read(path, node=NODE)
     if precision != "float32":
         seen = np.sin(np.concatenate([feed["x"], rng.normal(size=(7, 30, INPUTS))], 1))
@@ -44,7 +46,7 @@ def test_states_are_connected_at_every_opset(
         network = edgelstm.quantize(network, seen, precision)
     results = []
     for opset in (11, 12, 13, 14, 15, 17, 18, 21):
-        model = stateful(operator, directions, opset=opset)
+        model = stateful(operator, directions, opset=opset, more=more)
         if opset < 13 and network.input is not None:
             with pytest.raises(ModelError, match="13 or newer is needed"):
                 rewritten(model, find(model, [NODE]), network)

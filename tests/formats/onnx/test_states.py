@@ -235,7 +235,9 @@ def test_states_of_two_directions_are_refused(tmp_path: Path) -> None:
         inputs={"s": TWO},
         direction="bidirectional",
     )
-    with pytest.raises(ModelError, match="starts both directions from inputs; the reverse one"):
+    with pytest.raises(
+        ModelError, match="starts a reverse direction from inputs; it starts at zero"
+    ):
         read(path)
 
 
