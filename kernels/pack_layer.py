@@ -15,7 +15,7 @@ from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.cell_ops import Cell, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.packing import aligned, pack, padded
-from edgelstm.kernels.simd.target import CPU, LANES, OFFSET, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.target import CPU, LANES, NEON, OFFSET, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART
 
 Array = NDArray[Any]
@@ -100,14 +100,11 @@ class Float32Layer:
 
 
 def _fitting(form: Form, cell: Cell, hidden_size: int) -> Form:
-    """The form, or its own for groups of one vector."""
-    if (
-        form.single is None
-        or has_phases(cell, form)
-        or not packing.wants_single(hidden_size, len(cell.gates))
-    ):
+    """The form, or its own for groups of one vector; NEON takes a lane of x for two vectors."""
+    if form.single is None or has_phases(cell, form) or NEON:
         return form
-    return form.single
+    is_single = packing.wants_single(hidden_size, len(cell.gates), LANES)
+    return form.single if is_single else form
 
 
 def pack_float32(cell: Cell, given: Float32Layer) -> Packed:

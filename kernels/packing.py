@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels.simd.target import LANES, NEON
-
 Array = NDArray[Any]
 CACHE_LINE = 64
 # Where asking for weights ahead was measured to help: on Zen 5, for weights that neither stay in
@@ -74,17 +72,15 @@ def pack(w: Array, hidden_size: int, lanes: int, *, per_word: int, order: Array)
     return out
 
 
-def wants_single(units: int, gates: int) -> bool:
+def wants_single(units: int, gates: int, lanes: int) -> bool:
     """Whether groups of one vector, not of two, suit a layer in float32 or hybrid.
 
     An odd number of vectors wastes none of them then: measured on Zen 4, an LSTM of 48 units takes
     0.60 to 0.69 of the time at float32, 0.77 at hybrid. For an even number it depends: four gates
     in 32 registers take 0.93 to 1.05, three gates up to 1.06, and in 16 registers 1.0 to 1.2 of the
-    time. NEON's products by a lane are written for two vectors.
+    time.
     """
-    if NEON:
-        return False
-    return padded(units, LANES) // LANES % 2 == 1 or (LANES == 16 and gates == 4)
+    return padded(units, lanes) // lanes % 2 == 1 or (lanes == 16 and gates == 4)
 
 
 def wants_prefetch(cpu: str, *weights: Array) -> bool:

@@ -31,7 +31,7 @@ ORDER = {
     "files": "archives disk < arrays toml",
     "formats": (
         "asked blocks composed description elsewhere following signature stated steps tensors "
-        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored < "
+        "torch_export torch_pickle < integers ordering torch_archive torch_around < restored_quantized < restored < "
         "table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
         "torch_inputs < torch_module < torch < __init__"
     ),
