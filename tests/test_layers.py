@@ -32,8 +32,8 @@ ORDER = {
     "formats": (
         "asked blocks composed description elsewhere following signature stated steps tensors "
         "torch_export torch_pickle < integers ordering torch_archive torch_around < "
-        "restored_quantized < restored < table tflite c keras onnx state_dict torch_graph torch_layers < npz torch_refused < "
-        "torch_inputs < torch_module < torch < __init__"
+        "restored_quantized < restored < table tflite c keras onnx state_dict torch_graph "
+        "torch_layers < npz torch_refused < torch_inputs < torch_module < torch < __init__"
     ),
     "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
