@@ -53,7 +53,7 @@ ORDER = {
     "formats.tflite": (
         "flatbuffer metadata model stages < guards schema < layers pack rules step unpack < "
         "largest slices < activations around functions looped views < chain integer real same < "
-        "branches fused < loop < read_composed write < read < __init__"
+        "branches fused rows < loop < read_composed write < read < __init__"
     ),
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (

@@ -110,10 +110,7 @@ def _vector(stored: Any) -> NDArray[np.float32] | None:
 
 def _masked(stored: Any) -> float | None:
     """`Network.mask_value`, stored as a list of it."""
-    if stored is None:
-        return None
-    (value,) = stored
-    return real(value, "mask_value")
+    return None if stored is None else real(stored[0] if len(stored) == 1 else stored, "mask_value")
 
 
 def _activation(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Activation:

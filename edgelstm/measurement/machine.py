@@ -30,6 +30,7 @@ REMEDY = {
     "soft temperature limit": "cool it",
 }
 OTHERS_SHARE = 0.05
+EMULATES = ", which emulates "
 CPUFREQ = "sys/devices/system/cpu/cpu{}/cpufreq"
 
 
@@ -87,6 +88,8 @@ def warnings(found: Machine, others: float | None) -> Iterator[str]:
         found: Before and after.
         others: Share of the wall time in which the measuring process did not run, or None.
     """
+    if EMULATES in (found.cpu or ""):
+        yield "an emulator runs this Python, so no time here is one of a board: measure on a board"
     for text in found.throttled.now if found.throttled else ():
         yield f"{text} while it was measured: {REMEDY[text]}, then measure again"
     before = found.throttled_before.since_start if found.throttled_before else ()
@@ -112,13 +115,15 @@ def board(root: pathlib.Path = ROOT) -> str | None:
 
 
 def _cpu(root: pathlib.Path) -> str | None:
-    """The model's name, or on ARM the number of the part."""
+    """The model's name, or on ARM the number of the part; QEMU shows an x86 processor's file."""
     values: dict[str, str] = {}
     for line in (_text(root / "proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         values.setdefault(key.strip(), value.strip())
     part = f"ARM part {values['CPU part']}" if "CPU part" in values else None
-    return values.get("model name") or part or platform.processor() or None
+    name = values.get("model name") or part or platform.processor() or None
+    own = platform.machine()
+    return f"{name}{EMULATES}{own}" if own[:3] in ("arm", "aar") and "vendor_id" in values else name
 
 
 def last_level_kib(root: pathlib.Path = ROOT) -> float | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import platform
 
 import pytest
 
@@ -82,6 +83,21 @@ def test_what_held_before_the_run_is_not_blamed_on_it(tmp_path: pathlib.Path) ->
     found = machine.machine(0, before, {}, tmp_path)
     found = dataclasses.replace(found, throttled=Throttled((), ("throttled",)))
     assert list(machine.warnings(found, None)) == []
+
+
+@pytest.mark.parametrize("own", ["armv7l", "aarch64", "x86_64"])
+def test_times_of_an_emulator_are_said_to_be_none(
+    own: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpuinfo = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n"
+    root = tree(tmp_path, {"proc/cpuinfo": cpuinfo})
+    monkeypatch.setattr(platform, "machine", lambda: own)
+    got = machine.machine(0, machine.moment(0, root), {}, root)
+    told = [text for text in machine.warnings(got, None) if "emulator" in text]
+    if own == "x86_64":
+        assert (got.cpu, told) == ("AMD EPYC", [])
+    else:
+        assert got.cpu == f"AMD EPYC, which emulates {own}" and len(told) == 1
 
 
 def test_an_empty_machine_is_unknown_and_not_zero(tmp_path: pathlib.Path) -> None:

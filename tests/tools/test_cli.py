@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from edgelstm.formats import write
+from edgelstm.layers.activation import Activation
+from edgelstm.model.network import Network
 from edgelstm.runtimes import RUNTIMES
 from edgelstm.tools import cli, output
 from tests.networks import random_network
@@ -125,6 +127,20 @@ def test_a_gru_reaches_a_microcontroller_in_integers(tmp_path: Path, capsys: Cap
     assert all(v["mismatches"] == 0 for v in report["verified"] if v["status"] != "skipped")
     micro = next(use for use in report["use"] if use["device_kind"] == "mcu")
     assert (micro["artifact"], micro["runtime"]) == (str(out / "gru_int8.tflite"), "TFLM")
+
+
+def test_a_leaky_relu_behind_an_lstm_takes_the_composed_form(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    lstm, dense = random_network("lstm", (5, 8), outputs=3).layers
+    layers = (lstm, dense, Activation("a", 3, "leaky_relu", (0.1,)))
+    path = write(Network(layers), tmp_path / "net.npz")
+    words = ("--formats", "tflite", "-o", tmp_path / "out", "--json", "--quiet")
+    assert run("export", path, *words) == 0
+    report = json.loads(capsys.readouterr().out)
+    told = "a leaky_relu of int8 differs from runtime to runtime"
+    assert (report["form"], report["form_reason"]) == ("composed", told)
+    assert all(v["mismatches"] == 0 for v in report["verified"] if v["status"] != "skipped")
 
 
 def test_a_fused_gru_is_refused_and_nothing_is_written(tmp_path: Path, capsys: Captured) -> None:

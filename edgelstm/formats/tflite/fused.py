@@ -21,10 +21,12 @@ from edgelstm.formats.tflite.schema import ACTIVATIONS, GATES
 from edgelstm.formats.tflite.step import Block
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import is_bidirectional, parts
+from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.model.network import Network
+from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.quantized import QuantizedNetwork
 from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
@@ -48,10 +50,12 @@ def fused_model(network: Network | QuantizedNetwork, steps: int) -> Model:
     for part in parts(network.layers):
         if isinstance(part, QuantizedDirection) and part.scales:
             check_output(part)
-    x = _values("x", (1, steps, network.input_size), network.input)
+    y = x = around.input_tensor(network, steps)
     operators: list[Operator] = []
-    y = x
     layers = list[Any](network.layers)
+    if network.indices:
+        operators.append(_rows(layers.pop(0), x, network.input))
+        y = _result(operators[-1])
     while layers:
         layer = layers.pop(0)
         if layers and is_bidirectional(layer) and getattr(layers[0], "reads", ()) == FINALS:
@@ -69,6 +73,18 @@ def described(network: Network | QuantizedNetwork, steps: int) -> str:
     """What a file says of itself."""
     unit = "step" if steps == 1 else "steps"
     return f"edgelstm: {network.precision}, {steps} {unit}"
+
+
+def _rows(layer: Embedding, x: Tensor, into: Scale | None) -> Operator:
+    """GATHER of rows of a table, of integers of scale `into`."""
+    table: NDArray[Any] = layer.weight
+    if into is not None:
+        stored = quantize_reals(table, into.scale, into.zero_point, into.limits)
+        table = stored.astype(into.type)
+    weight = _values(f"{layer.name}/weight", table.shape, into)
+    rows = _values(f"{layer.name}/rows", (*x.shape, layer.output_size), into)
+    version = 1 if into is None else 2
+    return Operator("GATHER", (dataclasses.replace(weight, data=table), x), (rows,), {}, version)
 
 
 def _recurrent(layer: Recurrent[Any], x: Tensor) -> list[Operator]:

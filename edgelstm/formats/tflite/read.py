@@ -15,6 +15,7 @@ from edgelstm.formats.tflite.chain import Chain, append
 from edgelstm.formats.tflite.metadata import KEY
 from edgelstm.formats.tflite.model import Graph, Model, Operator, Tensor, operator_names
 from edgelstm.formats.tflite.read_composed import Composed, read_composed
+from edgelstm.formats.tflite.rows import ROWS, append_rows
 from edgelstm.formats.tflite.unpack import unpack
 from edgelstm.layers.directions import computing
 from edgelstm.layers.read_steps import READING, ReadSteps, reading
@@ -124,6 +125,8 @@ def _network(model: Model, most_bytes: int) -> Network | QuantizedNetwork:
                     if numbers != sorted(numbers):
                         raise ModelError("it stands behind an operator that reads its result")
                     done |= set(numbers)
+            elif op.name == ROWS:
+                append_rows(chain, op)
             else:
                 append(chain, op)
     if chain.value is not y:

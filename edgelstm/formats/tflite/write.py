@@ -10,6 +10,7 @@ from edgelstm.formats.tflite.guards import check_target, refusals
 from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.pack import pack
 from edgelstm.layers.activation import LEFT_OFF, Activation
+from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.model.forms import is_plain
@@ -26,6 +27,7 @@ def layer_refusal(layer: Any, precision: Precision) -> str | None:
     """Why .tflite has no form for a layer at a precision; None if it has one."""
     is_integer = layer.kind == Activation.kind and layer.function not in LEFT_OFF
     is_fused = (_is_fused(layer) or is_integer) and "mean" not in reads_of(layer)
+    is_fused &= layer.kind != Embedding.kind or precision.name == "int8"  # none gathers int16
     if precision.form == FUSED and not is_fused:
         what = layer.kind
         if isinstance(layer, ReadSteps):
@@ -49,6 +51,8 @@ def _is_fused(layer: Any) -> bool:
     """
     if isinstance(layer, ReadSteps):
         return layer.reads in fused.READS and layer.steps != 1
+    if layer.kind == Embedding.kind:
+        return True
     return layer.kind in fused.KINDS and (layer.kind != Activation.kind or layer.input is not None)
 
 
