@@ -12,13 +12,14 @@ from edgelstm.cost.laws import (
     SPLIT_US,
     CallLaw,
 )
-from edgelstm.cost.traffic import constant_bytes, fits_cache
+from edgelstm.cost.traffic import beyond_first_level, constant_bytes, fits_cache
 from edgelstm.devices.device import Device
 
 STEP, STEP_RAW, SEQUENCE = "step", "step_raw", "sequence"
 # A step of real values, one of the network's own integers, a whole sequence.
 CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
 PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
+L1D_KIB, L2_READ = "memory.l1d_kib", "memory.l2_read_mb_per_s"
 CALIBRATED = ("float32", "hybrid", "int8")  # precisions with these figures
 
 
@@ -83,7 +84,7 @@ def board_time(
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
     call = _call_us(law, device, clock_mhz, mode)
-    computing = bound.microseconds + split + _activations_us(counts, device, kernels, clock_mhz)
+    computing = bound.microseconds + split + _measured_us(counts, device, kernels, clock_mhz)
     assert call.typical is not None
     width = 1 + _half_width(law, device)
     latency = Interval(
@@ -100,15 +101,20 @@ def is_calibrated(device: Device, kernels: str) -> bool:
     )
 
 
-def _activations_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
-    """Of sigmoids and tanhs, where the machine was measured; else they are within the rate."""
+def _measured_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
+    """Of activations and of the first cache's misses, where the machine itself was measured.
+
+    Elsewhere both are within the rate.
+    """
     if counts.precision not in CALIBRATED or not is_calibrated(device, kernels):
         return 0.0
-    own = device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}")
-    if own is None:
-        return 0.0
-    total = counts.total
-    return (total.sigmoids + total.tanhs) / own.typical * device.clock.typical / clock_mhz
+    total, us = counts.total, 0.0
+    if rate := device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}"):
+        us += (total.sigmoids + total.tanhs) / rate.typical
+    cache, read = device.figure(L1D_KIB), device.figure(L2_READ)
+    if cache and read:
+        us += beyond_first_level(counts, cache.typical) / read.typical  # 1 MB/s is 1 byte per us
+    return us * device.clock.typical / clock_mhz
 
 
 def _half_width(law: CallLaw, device: Device) -> float:

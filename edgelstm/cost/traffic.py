@@ -76,6 +76,20 @@ def constant_bytes(counts: Counts) -> int:
     return counts.total.weight_bytes + counts.total.bias_bytes
 
 
+def beyond_first_level(counts: Counts, l1d_kib: float) -> int:
+    """Bytes of weights of h that do not stay in the first-level cache from step to step.
+
+    Every other step reads them from the last to the first, so what fits stays. Products of x are
+    formed for many steps at once.
+    """
+    missed = 0.0
+    for layer in counts.layers:
+        if layer.kind == "recurrent":
+            of_h = layer.hidden_size / (layer.input_size + layer.hidden_size)
+            missed += max(0.0, layer.total.weight_bytes * of_h - l1d_kib * 1024)
+    return round(missed)
+
+
 def fits_cache(stored_bytes: int, cache_kib: float) -> bool:
     """The cache-fit rule: read in the same order each step, more than its share misses all."""
     return stored_bytes <= CACHE_SHARE * 1024 * cache_kib

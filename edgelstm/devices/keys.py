@@ -35,6 +35,7 @@ FIGURES: dict[str, str] = {
     "memory.l3_kib": "third-level cache",
     "memory.last_level_kib": "cache nearest to the RAM",
     "memory.dram_read_mb_per_s": "RAM bandwidth, one thread reading",
+    "memory.l2_read_mb_per_s": "weights that miss the first-level cache, beside computing",
     "supply.model_v": "supply at which the power figures hold",
     "power.active_mw": "while computing a matrix-vector network",
     "power.static_mw": "what of power.active_mw does not fall with the clock",

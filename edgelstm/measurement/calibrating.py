@@ -1,11 +1,12 @@
 """Calibration: rates and calls of this machine, measured, as a device file for the profiler.
 
-Networks of several sizes take turns. A sequence is its call and, in each step, its MACs and its
-activations at a rate each; what single steps take beyond that is their call. What these laws miss
-by on the same networks is their width.
+Networks of several sizes take turns. A call takes the time of its mode and, in each step, its MACs
+and its activations at a rate each, and a time for each byte of recurrent weights that the first
+cache does not hold. What these laws miss by on the same networks is their width.
 """
 
 import dataclasses
+import itertools
 import pathlib
 import platform
 import tempfile
@@ -13,17 +14,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.cost.boards import (
     ACTIVATIONS_PER_US,
     CALIBRATED,
     CALLS,
+    L1D_KIB,
+    L2_READ,
     PER_US,
     SEQUENCE,
     STEP,
     STEP_RAW,
 )
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.traffic import beyond_first_level
 from edgelstm.devices.device import Device, Figure
 from edgelstm.errors import ModelError
 from edgelstm.formats import write
@@ -41,6 +46,8 @@ NOISY = 0.20  # between the quartiles of CPU time, of the median
 LEAST_WIDTH, WIDER = 0.05, 1.5  # than what was missed on the networks that made the law
 ROUNDS, LEAST_ROUNDS = 400, 20  # quartiles of fewer tell nothing of noise
 LEAST_CALL_US = 0.05
+LEAST_MAC_US = 1e-7
+USUAL_L1D_KIB = 32.0  # where the system does not tell
 MACHINES = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -52,6 +59,7 @@ class Point:
     mode: str
     macs: int
     activations: int
+    missed_bytes: int  # of recurrent weights, of the first cache
     us: float
 
     @property
@@ -64,12 +72,13 @@ class Point:
 class Laws:
     """What points tell: rates by precision, microseconds of a call by mode.
 
-    Activations that take no time that can be told have no rate.
+    Activations and misses of the first cache that take no time that can be told have no rate.
     """
 
     macs_per_us: Mapping[str, float]
     activations_per_us: Mapping[str, float]
     call_us: Mapping[str, float]
+    missed_bytes_per_us: float
     half_width: float
 
     def predicted_us(self, point: Point) -> float:
@@ -79,45 +88,55 @@ class Laws:
     def step_us(self, point: Point) -> float:
         """Of a step, without its call."""
         rate = self.activations_per_us.get(point.precision, float("inf"))
-        return point.macs / self.macs_per_us[point.precision] + point.activations / rate
+        computing = point.macs / self.macs_per_us[point.precision] + point.activations / rate
+        return computing + point.missed_bytes / self.missed_bytes_per_us
 
 
 def fit(points: list[Point]) -> Laws:
     """The laws that miss the points by least; shares of each point's time count alike."""
-    rates, activations, calls = {}, {}, []
-    for precision in dict.fromkeys(point.precision for point in points):
-        own = [p for p in points if (p.precision, p.mode) == (precision, SEQUENCE)]
-        per_mac, call, per_activation = _positive(own)
-        rates[precision] = 1 / per_mac
-        calls.append(call)
-        if per_activation > 0:
-            activations[precision] = 1 / per_activation
-    found = {SEQUENCE: max(float(np.median(calls)), LEAST_CALL_US)}
-    laws = Laws(rates, activations, found, 0.0)
-    for mode in (STEP, STEP_RAW):
-        over = [p.us - laws.step_us(p) for p in points if p.mode == mode]
-        found[mode] = max(float(np.median(over)), LEAST_CALL_US)
-    missed = max(max(q := laws.predicted_us(p) / p.us, 1 / q) - 1 for p in points)
-    return dataclasses.replace(laws, half_width=max(LEAST_WIDTH, WIDER * missed))
+    precisions = list(dict.fromkeys(point.precision for point in points))
+    modes = list(dict.fromkeys(point.mode for point in points))
+    macs, activations, calls = (
+        [[scale * (key == own) for key in keys] for scale, own in zip(scales, owns, strict=True)]
+        for keys, scales, owns in (
+            (precisions, [p.steps * p.macs for p in points], [p.precision for p in points]),
+            (precisions, [p.steps * p.activations for p in points], [p.precision for p in points]),
+            (modes, [1] * len(points), [p.mode for p in points]),
+        )
+    )
+    missed = [[p.steps * p.missed_bytes] for p in points]
+    columns = np.hstack([macs, activations, missed, calls])
+    found = _positive(columns / np.array([[p.us] for p in points]))
+    n = len(precisions)
+    per_mac, per_activation, (per_byte, *call_us) = found[:n], found[n : 2 * n], found[2 * n :]
+    told = zip(precisions, per_activation, strict=True)
+    laws = Laws(
+        {p: 1 / max(us, LEAST_MAC_US) for p, us in zip(precisions, per_mac, strict=True)},
+        {p: 1 / us for p, us in told if us > 0},
+        {mode: max(us, LEAST_CALL_US) for mode, us in zip(modes, call_us, strict=True)},
+        1 / per_byte if per_byte > 0 else float("inf"),
+        0.0,
+    )
+    wrong = max(max(q := laws.predicted_us(p) / p.us, 1 / q) - 1 for p in points)
+    return dataclasses.replace(laws, half_width=max(LEAST_WIDTH, WIDER * wrong))
 
 
-def _positive(own: list[Point]) -> tuple[float, float, float]:
-    """Microseconds of a MAC, a call and an activation, none below 0: the best of those fits."""
-    us = np.array([p.us for p in own])
-    columns = [
-        [p.steps * p.macs for p in own],
-        [1] * len(own),
-        [p.steps * p.activations for p in own],
-    ]
-    rows = np.array(columns).T / us[:, None]
-    best, least = np.zeros(3), np.inf
-    for kept in ([0], [0, 1], [0, 2], [0, 1, 2]):
-        found = np.zeros(3)
-        found[kept] = np.linalg.lstsq(rows[:, kept], np.ones(len(own)))[0]
-        missed = float(np.abs(rows @ found - 1).max())
-        if (found >= 0).all() and missed < least:
+def _positive(rows: NDArray[np.float64]) -> list[float]:
+    """Columns' shares of 1 in every row, none below 0: of all least squares, what misses least."""
+    best, least = np.zeros(rows.shape[1]), np.inf
+    for chosen in itertools.product((False, True), repeat=rows.shape[1]):
+        kept = np.array(chosen)
+        if not kept.any():
+            continue
+        found = np.zeros(rows.shape[1])
+        found[kept] = np.linalg.lstsq(rows[:, kept], np.ones(len(rows)))[0]
+        made = rows @ found
+        if (found < 0).any() or (made <= 0).any():
+            continue
+        missed = float(np.maximum(made, 1 / made).max())
+        if missed < least:
             best, least = found, missed
-    return float(best[0]), float(best[1]), float(best[2])
+    return [float(share) for share in best]
 
 
 def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> Device:
@@ -176,11 +195,11 @@ def _settled(record: session.Record, k: int, name: tuple[str, str]) -> float:
 
 def _entrants(
     folder: pathlib.Path,
-) -> tuple[list[Called], dict[str, Values], list[tuple[str, str, tuple[int, int]]]]:
-    """Calls, their arrays, and of each precision, mode, MACs and activations of a step."""
+) -> tuple[list[Called], dict[str, Values], list[tuple[str, str, tuple[int, int, int]]]]:
+    """Calls, their arrays, and of each precision, mode, and a step's MACs, activations, misses."""
     called: list[Called] = []
     arrays: dict[str, Values] = {}
-    about: list[tuple[str, str, tuple[int, int]]] = []
+    about: list[tuple[str, str, tuple[int, int, int]]] = []
     rng = np.random.default_rng(0)
     for size in SIZES:
         network = with_random_weights(shapes("lstm", *size))
@@ -188,8 +207,9 @@ def _entrants(
         for precision in CALIBRATED:
             made: Any = network if precision == "float32" else quantize(network, x, precision)
             path = write(made, folder / f"{size[0]}_{size[1]}_{precision}.npz")
-            total = count(made, precision=None if made is not network else precision).total
-            sizes = total.macs, total.sigmoids + total.tanhs
+            counts = count(made, precision=None if made is not network else precision)
+            total, missed = counts.total, beyond_first_level(counts, _l1d_kib())
+            sizes = total.macs, total.sigmoids + total.tanhs, missed
             calls = {STEP: x[0], SEQUENCE: x}
             if made.input is not None:
                 scale = made.input
@@ -207,6 +227,10 @@ def _entrants(
     return called, arrays, about
 
 
+def _l1d_kib() -> float:
+    return machine.cache_kib().get(1, USUAL_L1D_KIB)
+
+
 def _device(laws: Laws, record: session.Record, n: int) -> Device:
     name = platform.node() or "this-machine"
     source = f"edgelstm bench --calibrate, on {name}"
@@ -220,11 +244,14 @@ def _device(laws: Laws, record: session.Record, n: int) -> Device:
         **{CALLS[mode]: figure(us, laws.half_width) for mode, us in laws.call_us.items()},
         **{PER_US + p: figure(rate, laws.half_width) for p, rate in laws.macs_per_us.items()},
         **{ACTIVATIONS_PER_US + p: figure(r) for p, r in laws.activations_per_us.items()},
+        L1D_KIB: figure(_l1d_kib()),
         "speed.time_half_width_percent": figure(100 * laws.half_width),
         "memory.dram_read_mb_per_s": figure(CHUNK_BYTES / float(np.median(streaming))),
         "memory.last_level_kib": figure(machine.last_level_kib() or 1024.0),
         "clock.mhz": Figure(1000, 1000, 1000, "assumed", "not known; no measured rate hangs on it"),
     }
+    if np.isfinite(laws.missed_bytes_per_us):
+        figures[L2_READ] = figure(laws.missed_bytes_per_us)
     core = MACHINES.get(platform.machine(), "aarch64")
     board = machine.board()
     texts = {"source": source, "board": board} if board else {"source": source}
