@@ -87,7 +87,7 @@ def plan_refusal(plan: LayerPlan) -> str | None:
     others = (dataclasses.replace(plan, precision=precision) for precision in every)
     works = ", ".join(_called(p.precision) for p in others if _reason(p) is None)
     named = plan.ops[0].kind if plan.kind == "activation" else plan.cell_name or plan.kind
-    article = "an" if named[0] in "aeiou" else "a"
+    article = "an" if named[0] in "aeio" else "a"
     what = f"{article} {named} has no {_called(plan.precision)} form"
     return f"{what}: {reason}; what works for it: {works}"
 
