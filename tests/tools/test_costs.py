@@ -11,6 +11,7 @@ from edgelstm.cells import CELLS
 from edgelstm.comparison import costs, measuring
 from edgelstm.comparison.measuring import Accuracy
 from edgelstm.devices.device import read_device
+from edgelstm.devices.device_file import device_text
 from edgelstm.errors import ModelError
 from edgelstm.formats import encode, has_file, read, write
 from edgelstm.model.network import Network
@@ -18,6 +19,7 @@ from edgelstm.quantization.quantizer import quantize
 from edgelstm.tools import export
 from edgelstm.tools.profile_request import Options, Shape
 from edgelstm.tools.profiler import main as profile
+from tests.measurement.test_calibrating import calibrated
 from tests.networks import bidirectional_network, random_input, random_network
 from tests.tools.test_cli import run
 
@@ -160,7 +162,9 @@ def test_has_file_says_what_encode_can_write(cell_name: str) -> None:
         assert has_file(network, suffix, precision) == written, (precision, suffix)
 
 
-def test_two_kernels_stand_beside_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_kernels_stand_beside_each_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
+) -> None:
     def names(**options: Any) -> list[str]:
         return [row["kernels"] for row in profiled(capsys, **options)["by_kernels"]]
 
@@ -168,6 +172,9 @@ def test_two_kernels_stand_beside_each_other(capsys: pytest.CaptureFixture[str])
     assert names(shape=lstm, devices=("stm32u575",)) == ["tflm", "cmsis-nn", "published"]
     assert names(shape=SHAPES["gru"], devices=("stm32u575",)) == ["tflm-unrolled", "published"]
     assert names(shape=lstm, devices=("rpi-4b",)) == ["interpreter-python", "edgelstm"]
+    (tmp_path / "here.toml").write_text(device_text(calibrated()), "utf-8")
+    here = str(tmp_path / "here.toml")
+    assert names(shape=lstm, devices=(here,)) == ["edgelstm", "interpreter-python"]
     assert names(shape=lstm, devices=("stm32u575",), kernels="portable") == []
 
 
