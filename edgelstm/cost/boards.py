@@ -84,7 +84,7 @@ def board_time(
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
     call = _call_us(law, device, clock_mhz, mode)
-    computing = bound.microseconds + split + _measured_us(counts, device, kernels, clock_mhz)
+    computing = bound.microseconds + split + _measured_us(counts, device, kernels, clock_mhz, mode)
     assert call.typical is not None
     width = 1 + _half_width(law, device)
     latency = Interval(
@@ -101,7 +101,9 @@ def is_calibrated(device: Device, kernels: str) -> bool:
     )
 
 
-def _measured_us(counts: Counts, device: Device, kernels: str, clock_mhz: float) -> float:
+def _measured_us(
+    counts: Counts, device: Device, kernels: str, clock_mhz: float, mode: str
+) -> float:
     """Of activations and of the first cache's misses, where the machine itself was measured.
 
     Elsewhere both are within the rate.
@@ -113,7 +115,8 @@ def _measured_us(counts: Counts, device: Device, kernels: str, clock_mhz: float)
         us += (total.sigmoids + total.tanhs) / rate.typical
     cache, read = device.figure(L1D_KIB), device.figure(L2_READ)
     if cache and read:
-        us += beyond_first_level(counts, cache.typical) / read.typical  # 1 MB/s is 1 byte per us
+        missed = beyond_first_level(counts, cache.typical, is_sequence=mode == SEQUENCE)
+        us += missed / read.typical  # 1 MB/s is 1 byte per us
     return us * device.clock.typical / clock_mhz
 
 

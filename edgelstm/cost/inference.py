@@ -30,15 +30,14 @@ def inference_us(
         cores: That may share a step.
     """
     step, call = energy.latency_us, Interval(0.0, 0.0, 0.0)
-    whole = call
     if step is None:
         return None
     if device.kind == "sbc":
         clock = clock_mhz or device.clock.typical
-        call = board_time(counts, device, energy.kernels, clock, cores).call_us
-        whole = board_time(counts, device, energy.kernels, clock, cores, SEQUENCE).call_us
-    low = whole.low + steps * (step.low - call.low)
-    high = whole.high + steps * (step.high - call.high)
-    if step.typical is None or call.typical is None or whole.typical is None:
+        found = board_time(counts, device, energy.kernels, clock, cores, SEQUENCE)
+        step, call = found.latency_us, found.call_us
+    low = call.low + steps * (step.low - call.low)
+    high = call.high + steps * (step.high - call.high)
+    if step.typical is None or call.typical is None:
         return Interval(low, None, high)
-    return Interval(low, whole.typical + steps * (step.typical - call.typical), high)
+    return Interval(low, call.typical + steps * (step.typical - call.typical), high)

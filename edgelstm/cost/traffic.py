@@ -76,17 +76,20 @@ def constant_bytes(counts: Counts) -> int:
     return counts.total.weight_bytes + counts.total.bias_bytes
 
 
-def beyond_first_level(counts: Counts, l1d_kib: float) -> int:
-    """Bytes of weights of h that do not stay in the first-level cache from step to step.
+def beyond_first_level(counts: Counts, l1d_kib: float, *, is_sequence: bool) -> int:
+    """Bytes of weights that a step reads again and the first-level cache does not hold.
 
-    Every other step reads them from the last to the first, so what fits stays. Products of x are
-    formed for many steps at once.
+    A lone step reads them all. In a sequence products of x are formed for many steps at once, and
+    every other step reads a layer's weights of h from the last to the first, so what fits stays.
     """
+    held = l1d_kib * 1024
+    if not is_sequence:
+        return round(max(0.0, counts.total.weight_bytes - held))
     missed = 0.0
     for layer in counts.layers:
         if layer.kind == "recurrent":
             of_h = layer.hidden_size / (layer.input_size + layer.hidden_size)
-            missed += max(0.0, layer.total.weight_bytes * of_h - l1d_kib * 1024)
+            missed += max(0.0, layer.total.weight_bytes * of_h - held)
     return round(missed)
 
 

@@ -1,8 +1,8 @@
 """Calibration: rates and calls of this machine, measured, as a device file for the profiler.
 
 Networks of several sizes take turns. A call takes the time of its mode and, in each step, its MACs
-and its activations at a rate each, and a time for each byte of recurrent weights that the first
-cache does not hold. What these laws miss by on the same networks is their width.
+and its activations at a rate each, and a time for each byte of weights that the first cache does
+not hold. What these laws miss by on the same networks is their width.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class Point:
     mode: str
     macs: int
     activations: int
-    missed_bytes: int  # of recurrent weights, of the first cache
+    missed_bytes: int  # of weights, by the first cache
     us: float
 
     @property
@@ -106,8 +106,8 @@ def fit(points: list[Point]) -> Laws:
     )
     missed = [[p.steps * p.missed_bytes] for p in points]
     columns = np.hstack([macs, activations, missed, calls])
-    found = _positive(columns / np.array([[p.us] for p in points]))
     n = len(precisions)
+    found = _positive(columns / np.array([[p.us] for p in points]), n)
     per_mac, per_activation, (per_byte, *call_us) = found[:n], found[n : 2 * n], found[2 * n :]
     told = zip(precisions, per_activation, strict=True)
     laws = Laws(
@@ -121,9 +121,12 @@ def fit(points: list[Point]) -> Laws:
     return dataclasses.replace(laws, half_width=max(LEAST_WIDTH, WIDER * wrong))
 
 
-def _positive(rows: NDArray[np.float64]) -> list[float]:
-    """Columns' shares of 1 in every row, none below 0: of all least squares, what misses least."""
-    best, least = np.zeros(rows.shape[1]), np.inf
+def _positive(rows: NDArray[np.float64], needed: int) -> list[float]:
+    """Columns' shares of 1 in every row, none below 0: of all least squares, what misses least.
+
+    The first `needed` columns have a share wherever that is possible.
+    """
+    best, least = np.zeros(rows.shape[1]), (True, np.inf)
     for chosen in itertools.product((False, True), repeat=rows.shape[1]):
         kept = np.array(chosen)
         if not kept.any():
@@ -133,9 +136,10 @@ def _positive(rows: NDArray[np.float64]) -> list[float]:
         made = rows @ found
         if (found < 0).any() or (made <= 0).any():
             continue
+        lacks = bool((found[:needed] == 0).any())
         missed = float(np.maximum(made, 1 / made).max())
-        if missed < least:
-            best, least = found, missed
+        if (lacks, missed) < least:
+            best, least = found, (lacks, missed)
     return [float(share) for share in best]
 
 
@@ -208,8 +212,7 @@ def _entrants(
             made: Any = network if precision == "float32" else quantize(network, x, precision)
             path = write(made, folder / f"{size[0]}_{size[1]}_{precision}.npz")
             counts = count(made, precision=None if made is not network else precision)
-            total, missed = counts.total, beyond_first_level(counts, _l1d_kib())
-            sizes = total.macs, total.sigmoids + total.tanhs, missed
+            macs, activations = counts.total.macs, counts.total.sigmoids + counts.total.tanhs
             calls = {STEP: x[0], SEQUENCE: x}
             if made.input is not None:
                 scale = made.input
@@ -223,7 +226,8 @@ def _entrants(
                 arrays[f"{len(called)} x"] = np.ascontiguousarray(values)
                 preparer = ENGINES["numba"].preparers[precision]
                 called.append(Called(preparer, str(path), None, False, ()))
-                about.append((precision, mode, sizes))
+                missed = beyond_first_level(counts, _l1d_kib(), is_sequence=mode == SEQUENCE)
+                about.append((precision, mode, (macs, activations, missed)))
     return called, arrays, about
 
 
