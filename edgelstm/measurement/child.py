@@ -28,6 +28,7 @@ Tell = Callable[[dict[str, Any]], None]
 Opened = dict[int, Callable[[], Any]]
 PACED_S, PACED_SHARE = 5.0, 0.25  # of one engine; of the whole, all of them together
 JITTER_SHARE, JITTER_S = 0.05, 0.5  # of the whole; of one engine, see `paced`
+SETTLING = 20  # batches of 20, at most, until a call of the first process is warm
 SLOWEST_S = 5.0  # a call that takes longer is not measured
 
 
@@ -53,7 +54,7 @@ def measure(job: Job, arrays: dict[str, Values], tell: Tell) -> None:
     """Opens, warms, takes turns, then steps one by one, then windows; says each as it is done."""
     opened: Opened = {}
     for k, entrant in enumerate(job.entrants):
-        if job.counts and not job.counts[k]:
+        if k in job.refused:
             continue
         tell({"opening": k})
         states = {name: arrays[f"{k} state {name}"] for name in entrant.states}
@@ -62,7 +63,7 @@ def measure(job: Job, arrays: dict[str, Values], tell: Tell) -> None:
         start = time.perf_counter()
         call()
         took = time.perf_counter() - start
-        if not job.counts and took > SLOWEST_S:
+        if job.until is None and took > SLOWEST_S:
             told = f"one call takes {took:.1f} s; at most {SLOWEST_S:g} s are measured"
             tell({"refused": k, "reason": told})
         else:
@@ -109,16 +110,12 @@ def _rounds(job: Job, opened: Opened, tell: Tell) -> None:
 
 
 def _warmed(job: Job, calls: Opened, tell: Tell) -> dict[int, int]:
-    """Calls of a batch of each: found and warm, or, found by an earlier process, warm alone."""
-    if job.counts:
-        for k, call in calls.items():
-            clocks.settle(call, job.counts[k], most=1)
-        return {k: job.counts[k] for k in calls}
+    """Calls of a batch of each; how long it takes to be warm the first process has shown."""
     cost = max(clocks.clock_cost_ns(c) for c in (clocks.cpu_clock, clocks.wall_clock))
     batch_ns = clocks.least_batch_ns(cost)
     counts = {k: clocks.batch_size(call, batch_ns) for k, call in calls.items()}
     for k, call in calls.items():
-        clocks.settle(call, counts[k])
+        clocks.settle(call, counts[k], most=SETTLING if job.until is None else 1)
         tell({"batch": k, "calls": counts[k]})
     return counts
 

@@ -52,9 +52,9 @@ class Job:
         trigger: Pin that is high meanwhile, as `--trigger` takes it; None: none.
         most_processes: That share rounds, this one included.
         begun: When this process was started, Unix time.
-        until: When the seconds are over, Unix time; None: they begin when this process is open.
-        counts: Calls of a batch, by entrant, the reference loops behind; 0 of one that was
-            refused. Empty: to be found.
+        until: When the seconds are over, Unix time; None: this is the first process, and they
+            begin when it is open.
+        refused: Entrants that the first process refused.
     """
 
     entrants: tuple[Called, ...]
@@ -71,7 +71,7 @@ class Job:
     most_processes: int = 1
     begun: float = 0.0
     until: float | None = None
-    counts: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
 
 
 def write_arrays(folder: pathlib.Path, arrays: dict[str, Values]) -> None:

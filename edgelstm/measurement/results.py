@@ -108,7 +108,7 @@ class Timing:
     Attributes:
         samples, rounds: How many means.
         cpu_us_per_step: Median in CPU time.
-        batch: Calls of one mean.
+        batch: Calls of one mean, the median over processes.
         means_us: Of rounds at equal distances, in order, at most `MOST_MEANS`, process by process.
         fast_us: Of each process what a tenth of its rounds stays below, which compares runs; in CPU
             time, or, of several threads, in wall time.

@@ -40,6 +40,7 @@ class Record:
         rounds: Microseconds of a call, (2, entrants that took turns): CPU and wall time.
         processes: Of each round, the number of its process.
         keys: Which entrants took turns; behind them the two reference loops.
+        batches: Calls of a batch in each process.
         lost: Of each process, the share of the time in which it did not run; None: not known.
         until: When all is to be over, Unix time.
         following: How many processes follow the one that runs.
@@ -50,7 +51,7 @@ class Record:
     rounds: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
     processes: list[int] = dataclasses.field(default_factory=list)
     keys: list[int] = dataclasses.field(default_factory=list)
-    batches: dict[int, int] = dataclasses.field(default_factory=dict)
+    batches: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     refused: dict[int, str] = dataclasses.field(default_factory=dict)
     jitter: dict[int, Jitter | str] = dataclasses.field(default_factory=dict)
     paced: dict[int, Paced] = dataclasses.field(default_factory=dict)
@@ -82,7 +83,7 @@ class Record:
             self.rounds.append(np.array(told["round"]))
             self.processes.append(self.started)
         elif "batch" in told:
-            self.batches[told["batch"]] = told["calls"]
+            self.batches.setdefault(told["batch"], []).append(told["calls"])
         elif "refused" in told:
             self.refused[told["refused"]] = told["reason"]
         elif "jitter" in told:
@@ -138,9 +139,7 @@ def measure(job: Job, arrays: dict[str, Values], folder: pathlib.Path, tell: Tel
 
 
 def _next(job: Job, record: Record) -> Job:
-    """What is left to do; counts of batches hold for all processes."""
-    n = len(job.entrants)
-    every = range(n + 2)
+    """What is left to do."""
     return dataclasses.replace(
         job,
         most_processes=job.most_processes - record.started + 1,
@@ -148,7 +147,7 @@ def _next(job: Job, record: Record) -> Job:
         seed=job.seed + record.started - 1,
         begun=time.time(),
         until=record.until,
-        counts=tuple(record.batches.get(k, 0) for k in every) if record.batches else (),
+        refused=tuple(record.refused),
     )
 
 

@@ -116,7 +116,7 @@ def _timing(record: Record, k: int, steps: int, clock: int) -> Timing:
         means.p99,
         samples=len(wall),
         cpu_us_per_step=ratios.spread(cpu / steps).median,
-        batch=record.batches[k],
+        batch=int(np.median(record.batches[k])),
         rounds=len(wall),
         means_us=tuple(tuple(float(f"{us:.4g}") for us in own) for own in groups),
         fast_us=ratios.fast((cpu, wall)[clock] / steps, numbers),

@@ -74,7 +74,8 @@ KEYS = """
     engine engine_version precision steps mode threads median_us_per_step p5_us p95_us p99_us
     samples cpu_us_per_step batch rounds means_us fast_us verdict ratio_to_best ratio_to_reference
     paced jitter jitter_reason verified predicted_us predicted_call_us predicted_inside
-    predicted_reason energy_uj_per_step energy_net_uj_per_step energy_reason power_source rails windows
+    predicted_reason energy_uj_per_step energy_net_uj_per_step energy_reason power_source rails
+    windows
 """
 TOP_KEYS = """
     model command version schema seconds seed machine results skipped warnings power
