@@ -26,9 +26,8 @@ from edgelstm.runtimes.runtime import Calling
 
 Tell = Callable[[dict[str, Any]], None]
 Opened = dict[int, Callable[[], Any]]
-PACED_S, PACED_SHARE = 5.0, 0.25  # of one engine; of the whole, all of them together
+PACED_S, PACED_SHARE = 5.0, 0.2  # of one engine; of the whole, all of them together
 JITTER_SHARE, JITTER_S = 0.05, 0.5  # of the whole; of one engine, see `paced`
-SETTLING = 20  # batches of 20, at most, until a call of the first process is warm
 SLOWEST_S = 5.0  # a call that takes longer is not measured
 
 
@@ -110,12 +109,13 @@ def _rounds(job: Job, opened: Opened, tell: Tell) -> None:
 
 
 def _warmed(job: Job, calls: Opened, tell: Tell) -> dict[int, int]:
-    """Calls of a batch of each; how long it takes to be warm the first process has shown."""
+    """Calls of a batch of each; the first process also waits until all of them are warm."""
     cost = max(clocks.clock_cost_ns(c) for c in (clocks.cpu_clock, clocks.wall_clock))
     batch_ns = clocks.least_batch_ns(cost)
     counts = {k: clocks.batch_size(call, batch_ns) for k, call in calls.items()}
     for k, call in calls.items():
-        clocks.settle(call, counts[k], most=SETTLING if job.until is None else 1)
+        if job.until is None:
+            clocks.settle(call, counts[k])
         tell({"batch": k, "calls": counts[k]})
     return counts
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 MOST_PROCESSES = 8
-LEAST_SHARE = 0.04  # of a run's seconds, that a process takes turns: 0.8 of 20 s are 50 rounds here
+LEAST_SHARE = 0.04  # of a run's seconds, that a process takes turns: 0.8 of 20 s are some 45 rounds
 
 
 @dataclasses.dataclass(frozen=True)
