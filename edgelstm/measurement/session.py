@@ -99,7 +99,8 @@ class Record:
         else:
             return self._progress(told)
         if "round" in told and self.processes.count(self.started) == 1:
-            return f"taking turns, process {self.started}"
+            n = self.started
+            return "taking turns" if n == 1 else f"taking turns in process {n}"
         return None
 
     def _progress(self, told: dict[str, Any]) -> str | None:
