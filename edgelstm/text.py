@@ -37,10 +37,10 @@ def apart(one: float, other: float) -> tuple[str, str]:
 def counted(n: int, noun: str) -> str:
     """A number of things.
 
-    >>> counted(1, "step"), counted(29, "step"), counted(1152, "value")
-    ('1 step', '29 steps', '1,152 values')
+    >>> counted(1, "step"), counted(29, "step"), counted(1152, "process")
+    ('1 step', '29 steps', '1,152 processes')
     """
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+    return f"{n:,} {noun}" + ("" if n == 1 else "es" if noun.endswith("ss") else "s")
 
 
 def percent(share: float, *, sign: bool = False) -> str:

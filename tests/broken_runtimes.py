@@ -89,11 +89,15 @@ def prepare_refusing(path: Path, calling: Calling) -> Call:
 
 
 def prepare_aborting_later(path: Path, calling: Calling) -> Call:
-    """Right while it is checked; takes the process with it once turns are under way."""
-    right, end = prepare_reference(path, calling), time.monotonic() + 2.5
+    """Right while it is checked and first measured; takes the second measuring process with it."""
+    right, opened = prepare_reference(path, calling), path.with_suffix(".opened")
+    with open(opened, "a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    third = len(set(opened.read_text("utf-8").split())) > 2
+    end = time.monotonic() + 0.2
 
     def call() -> Array:
-        if time.monotonic() > end:
+        if third and time.monotonic() > end:
             os.write(2, b"kernel.cc:9 smashed\n")
             os.abort()
         return right()

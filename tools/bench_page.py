@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from edgelstm.measurement.advice import advise
 from edgelstm.measurement.results import COLUMNS, MODES, STEP, Result, Run, row
-from edgelstm.text import number
+from edgelstm.text import counted, number
 from edgelstm.tools import bench_tables, charts, templates
 
 Row = tuple[str, ...]
@@ -66,7 +66,8 @@ def _cards(run: Run) -> Iterator[tuple[str, str, str]]:
         source = best.energy.power_source or ""
         yield "Least energy of a step", f"{number(_joules(best))} uJ", f"{_name(best)}, {source}"
     rounds = max((result.timing.rounds for result in run.results), default=0)
-    yield "Rounds", f"{rounds:,}", f"of {number(run.seconds)} s"
+    processes = counted(len(run.processes), "process")
+    yield "Rounds", f"{rounds:,}", f"of {number(run.seconds)} s, in {processes}"
 
 
 def _alone_us(result: Result) -> float:
@@ -93,7 +94,8 @@ def _times(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
                 ends = f"{number(timing.p5_us)}-{number(timing.p95_us)}"
                 text = f"{number(timing.median_us_per_step)} us ({ends})"
                 median = timing.median_us_per_step
-                rows.append((_name(result), text, timing.means_us or (median,), median))
+                means = tuple(us for own in timing.means_us for us in own)
+                rows.append((_name(result), text, means or (median,), median))
         if rows:
             title = f"{TIMES[mode]}: rounds, and their median"
             yield title, charts.strips(title, rows, "us")

@@ -29,7 +29,8 @@ def print_run(run: Run) -> None:
     """The machine, a row per engine, precision and mode, and what else to know."""
     rounds = max((result.timing.rounds for result in run.results), default=0)
     steps = max((result.steps for result in run.results), default=0)
-    told = f"{counted(rounds, 'round')}, sequences of {counted(steps, 'step')}"
+    processes = counted(len(run.processes), "process")
+    told = f"{counted(rounds, 'round')} in {processes}, sequences of {counted(steps, 'step')}"
     print_heading(run.model, f"{told}, {machine_text(run.machine)}")
     print_table("", COLUMNS, map(row, run.results))
     print_line()

@@ -50,6 +50,11 @@ class Job:
         cpu: Which it is pinned to; None: none.
         windows: What is repeated while a meter runs.
         trigger: Pin that is high meanwhile, as `--trigger` takes it; None: none.
+        most_processes: That share rounds, this one included.
+        begun: When this process was started, Unix time.
+        until: When the seconds are over, Unix time; None: this is the first process, and they
+            begin when it is open.
+        refused: Entrants that the first process refused.
     """
 
     entrants: tuple[Called, ...]
@@ -63,16 +68,24 @@ class Job:
     last_level_kib: float | None
     windows: tuple[Windows, ...] = ()
     trigger: str | None = None
+    most_processes: int = 1
+    begun: float = 0.0
+    until: float | None = None
+    refused: tuple[int, ...] = ()
 
 
-def write_job(folder: pathlib.Path, job: Job, arrays: dict[str, Values]) -> None:
-    """For the process that is started with the folder."""
-    (folder / JOB).write_text(json.dumps(plain(job)), "utf-8")
+def write_arrays(folder: pathlib.Path, arrays: dict[str, Values]) -> None:
+    """For all processes that are started with the folder."""
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
 
 
+def write_job(folder: pathlib.Path, job: Job) -> None:
+    """For the next process that is started with the folder."""
+    (folder / JOB).write_text(json.dumps(plain(job)), "utf-8")
+
+
 def read_job(folder: pathlib.Path) -> tuple[Job, dict[str, Values]]:
-    """What `write_job` wrote."""
+    """What was written for this process."""
     job = typed(Job, json.loads((folder / JOB).read_text("utf-8")))
     with np.load(folder / ARRAYS) as found:
         return job, dict(found)

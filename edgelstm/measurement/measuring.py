@@ -20,6 +20,7 @@ from edgelstm.measurement.entrants import Case, Entrant, Values, entrants
 from edgelstm.measurement.job import Called, Job
 from edgelstm.measurement.predicting import find_device
 from edgelstm.measurement.results import STEP, Run, Skipped
+from edgelstm.measurement.sharing import MOST_PROCESSES
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.calibration import calibration_sequences
@@ -43,7 +44,7 @@ def measure(
     seed: int = 0,
     power: str | None = None,
 ) -> Run:
-    """Measures a network on this machine: every engine takes turns, in a process of its own.
+    """Measures a network on this machine: every engine takes turns, in processes of its own.
 
     What gives other values than its oracle is not timed, and stands in `skipped`.
 
@@ -119,6 +120,7 @@ def run(network: AnyNetwork, asked: Asked, tell: Callable[[str], None]) -> Run:
         warnings=(*told, *machine.warnings(here, record.others), *_few(record, asked)),
         power=metered.plan if metered else None,
         reference_loops=summing_up.reference_loops(record, len(found)),
+        processes=tuple(summing_up.processes(record, len(found), asked.threads)),
         interrupted=record.interrupted is not None or bool(metered and metered.interrupted),
     )
 
@@ -195,6 +197,7 @@ def _job(case: Case, found: list[Entrant], asked: Asked, cpu: int) -> tuple[Job,
         seed=asked.seed,
         last_level_kib=machine.last_level_kib(),
         trigger=asked.trigger,
+        most_processes=MOST_PROCESSES,
     )
     return job, arrays
 

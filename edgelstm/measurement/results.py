@@ -13,7 +13,7 @@ from edgelstm.notebook import html_table
 from edgelstm.text import number
 from edgelstm.verification.results import Verified
 
-SCHEMA = 1
+SCHEMA = 2
 MOST_MEANS = 100
 SEQUENCE, STEP = "sequence", "step"
 MODES = (STEP, SEQUENCE)  # in the order of results
@@ -86,7 +86,7 @@ class Jitter:
 
 @dataclasses.dataclass(frozen=True)
 class References:
-    """Against the loops that every run measures, which compare runs: microseconds, or ratios."""
+    """Ratios to the loops that every run measures."""
 
     computing: Interval
     streaming: Interval
@@ -108,8 +108,10 @@ class Timing:
     Attributes:
         samples, rounds: How many means.
         cpu_us_per_step: Median in CPU time.
-        batch: Calls of one mean.
-        means_us: Of rounds at equal distances, in order, at most `MOST_MEANS`.
+        batch: Calls of one mean, the median over processes.
+        means_us: Of rounds at equal distances, in order, at most `MOST_MEANS`, process by process.
+        fast_us: Of each process what a tenth of its rounds stays below, which compares runs; in CPU
+            time, or, of several threads, in wall time.
     """
 
     median_us_per_step: float
@@ -120,7 +122,8 @@ class Timing:
     cpu_us_per_step: float
     batch: int
     rounds: int
-    means_us: tuple[float, ...]
+    means_us: tuple[tuple[float, ...], ...]
+    fast_us: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,6 +214,16 @@ class ReferenceLoops:
 
 
 @dataclasses.dataclass(frozen=True)
+class Process:
+    """One of those that measured: its rounds, and of both loops what `fast_us` is of rows."""
+
+    rounds: int
+    loops: ReferenceLoops
+
+    FLAT: ClassVar[tuple[str, ...]] = ("loops",)
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """All of one run.
 
@@ -218,6 +231,7 @@ class Run:
         seconds: That rounds and paced steps were given.
         model_sha256: Of the model's file; None of the bundled network or a network from Python.
         results: Steps before sequences, fastest first.
+        processes: Those that measured, one after the other.
         interrupted: Whether it was ended before it was done.
     """
 
@@ -233,6 +247,7 @@ class Run:
     warnings: tuple[str, ...]
     power: PowerPlan | None
     reference_loops: ReferenceLoops | None
+    processes: tuple[Process, ...]
     interrupted: bool
     schema: int = SCHEMA
 

@@ -1,18 +1,20 @@
-"""The measuring process from outside: started, listened to, and ended; what it said is kept."""
+"""Measuring processes from outside: started, heard and ended one by one; what they said is kept."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.measurement.job import Job, Values, write_job
+from edgelstm.measurement.job import Job, Values, write_arrays, write_job
 from edgelstm.measurement.plain import typed
 from edgelstm.measurement.results import Jitter, Paced
 from edgelstm.runtimes.isolation import how_it_ended, last_words
@@ -32,28 +34,42 @@ class Stretch:
 
 @dataclasses.dataclass
 class Record:
-    """What the process has said so far, by the number of the entrant.
+    """What the processes have said so far, by the number of the entrant.
 
     Attributes:
         rounds: Microseconds of a call, (2, entrants that took turns): CPU and wall time.
-        keys: Which entrants those are; behind them the two reference loops.
-        others: Share of the time in which it did not run.
-        crashed: How it ended before it was done, or None.
+        processes: Of each round, the number of its process.
+        keys: Which entrants took turns; behind them the two reference loops.
+        batches: Calls of a batch in each process.
+        lost: Of each process, the share of the time in which it did not run; None: not known.
+        until: When all is to be over, Unix time.
+        following: How many processes follow the one that runs.
+        crashed: How one ended before it was done, or None.
         interrupted: The exit code of an interrupt, or None.
     """
 
     rounds: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
+    processes: list[int] = dataclasses.field(default_factory=list)
     keys: list[int] = dataclasses.field(default_factory=list)
-    batches: dict[int, int] = dataclasses.field(default_factory=dict)
+    batches: dict[int, list[int]] = dataclasses.field(default_factory=dict)
     refused: dict[int, str] = dataclasses.field(default_factory=dict)
     jitter: dict[int, Jitter | str] = dataclasses.field(default_factory=dict)
     paced: dict[int, Paced] = dataclasses.field(default_factory=dict)
     stretches: dict[int, list[Stretch]] = dataclasses.field(default_factory=dict)
-    others: float | None = None
+    lost: list[float | None] = dataclasses.field(default_factory=list)
+    started: int = 0
+    until: float | None = None
+    following: int = 0
     opening: int | None = None
     crashed: str | None = None
     interrupted: int | None = None
     done: bool = False
+
+    @property
+    def others(self) -> float | None:
+        """Share of the time in which the processes did not run."""
+        known = [share for share in self.lost if share is not None]
+        return sum(known) / len(known) if known else None
 
     def times(self, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of an entrant: CPU and wall time of a call, (rounds,)."""
@@ -65,8 +81,9 @@ class Record:
         if "round" in told:
             self.keys = told["keys"] or self.keys
             self.rounds.append(np.array(told["round"]))
+            self.processes.append(self.started)
         elif "batch" in told:
-            self.batches[told["batch"]] = told["calls"]
+            self.batches.setdefault(told["batch"], []).append(told["calls"])
         elif "refused" in told:
             self.refused[told["refused"]] = told["reason"]
         elif "jitter" in told:
@@ -81,56 +98,76 @@ class Record:
             self.stretches.setdefault(k, []).append(made)
         else:
             return self._progress(told)
-        return "taking turns" if len(self.rounds) == 1 and "round" in told else None
+        if "round" in told and self.processes.count(self.started) == 1:
+            n = self.started
+            return "taking turns" if n == 1 else f"taking turns in process {n}"
+        return None
 
     def _progress(self, told: dict[str, Any]) -> str | None:
-        self.others = told.get("others", self.others)
+        self.lost += [told["others"]] if "others" in told else []
+        self.until = told.get("until", self.until)
+        self.following = told.get("following", self.following)
         self.done = told.get("done", self.done)
         self.opening = told.get("opening", self.opening)
         if "pacing" in told:
             return "steps that come once a period"
-        return "warming up" if "warming" in told else None
+        return "warming up" if "warming" in told and self.started == 1 else None
 
 
 def measure(job: Job, arrays: dict[str, Values], folder: pathlib.Path, tell: Tell) -> Record:
-    """Runs a job in a process of its own.
+    """Runs a job in processes of its own, one after the other.
 
-    An interrupt ends it, and is part of the record, as is its crash.
+    An interrupt ends it, and is part of the record, as is a crash.
 
     Args:
-        job: What to do.
+        job: What to do; `most_processes` is of all that follow, too.
         arrays: `K x` and `K state NAME` of entrant K.
         folder: For its files; exists.
         tell: What is going on.
     """
-    write_job(folder, job, arrays)
+    write_arrays(folder, arrays)
     record = Record()
-    with open(folder / "stderr", "w+b") as stderr:
-        process = _start(folder, job.threads, stderr)
-        try:
-            for told in _lines(process):
-                if text := record.hear(told):
-                    tell(text)
-                if record.done:  # leaving takes runtimes up to a second, and is of no use
-                    break
-            else:
-                record.crashed = how_it_ended(process.wait(), last_words(stderr))
-        except (KeyboardInterrupt, SystemExit) as error:  # `__main__` turns signals into the latter
-            ended = error.code if isinstance(error, SystemExit) else None
-            record.interrupted = ended if isinstance(ended, int) else 130
-        finally:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                assert pipe
-                pipe.close()
+    try:
+        while not record.started or (record.following and not record.crashed):
+            record.started += 1
+            record.done = False
+            write_job(folder, _next(job, record))
+            _listen(record, folder, job.threads, tell)
+    except (KeyboardInterrupt, SystemExit) as error:  # `__main__` turns signals into the latter
+        ended = error.code if isinstance(error, SystemExit) else None
+        record.interrupted = ended if isinstance(ended, int) else 130
     return record
 
 
-def _start(folder: pathlib.Path, threads: int, stderr: Any) -> "subprocess.Popen[str]":
+def _next(job: Job, record: Record) -> Job:
+    """What is left to do."""
+    return dataclasses.replace(
+        job,
+        most_processes=job.most_processes - record.started + 1,
+        most_rounds=job.most_rounds - len(record.rounds),
+        seed=job.seed + record.started - 1,
+        begun=time.time(),
+        until=record.until,
+        refused=tuple(record.refused),
+    )
+
+
+def _listen(record: Record, folder: pathlib.Path, threads: int, tell: Tell) -> None:
+    """Starts a process, and ends it when it has said all."""
+    with open(folder / "stderr", "w+b") as stderr, _started(folder, threads, stderr) as process:
+        for told in _lines(process):
+            if text := record.hear(told):
+                tell(text)
+            if record.done:  # leaving takes runtimes up to a second, and is of no use
+                return
+        record.crashed = how_it_ended(process.wait(), last_words(stderr))
+
+
+@contextlib.contextmanager
+def _started(folder: pathlib.Path, threads: int, stderr: Any) -> Iterator["subprocess.Popen[str]"]:
     """In a session of its own: an interrupt from the terminal reaches this process alone."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", "-X", "utf8", "-m", "edgelstm.measurement.child", str(folder)],
         env={
             **os.environ,
@@ -145,6 +182,14 @@ def _start(folder: pathlib.Path, threads: int, stderr: Any) -> "subprocess.Popen
         encoding="utf-8",
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe
+            pipe.close()
 
 
 def _lines(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:

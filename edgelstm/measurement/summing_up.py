@@ -16,6 +16,7 @@ from edgelstm.measurement.results import (
     MOST_MEANS,
     STEP,
     Predicted,
+    Process,
     ReferenceLoops,
     References,
     Result,
@@ -45,7 +46,7 @@ def results(found: Sequence[Entrant], record: Record, context: Context) -> Itera
     """Of everything that took turns: steps before sequences, fastest first."""
     if not record.rounds:
         return
-    clock = 0 if context.threads == 1 else 1  # threads that wait take no CPU time
+    clock = _clock(context.threads)
     for mode in MODES:
         ours = [k for k in record.keys if k < len(found) and found[k].mode == mode]
         ours.sort(
@@ -53,6 +54,11 @@ def results(found: Sequence[Entrant], record: Record, context: Context) -> Itera
         )
         for k in ours:
             yield _result(found, (k, ours[0]), record, (context, clock))
+
+
+def _clock(threads: int) -> int:
+    """CPU time, or wall time of several threads: those that wait take no CPU time."""
+    return 0 if threads == 1 else 1
 
 
 def _steps(entrant: Entrant) -> int:
@@ -63,9 +69,12 @@ def _result(
     found: Sequence[Entrant], pair: tuple[int, int], record: Record, how: tuple[Context, int]
 ) -> Result:
     (k, best), (context, clock) = pair, how
-    entrant, timing = found[k], _timing(record, k, _steps(found[k]))
+    entrant, timing = found[k], _timing(record, k, _steps(found[k]), clock)
     own, fastest = record.times(k)[clock], record.times(best)[clock]
-    to_best = Interval(1, 1, 1) if k == best else ratios.ratio(fastest, own, seed=context.seed)
+    numbers, per_step = np.array(record.processes), own / _steps(entrant)
+    to_best = (
+        Interval(1, 1, 1) if k == best else ratios.ratio(fastest, own, numbers, seed=context.seed)
+    )
     predicted, jitter = _predicted(entrant, context), record.jitter.get(k)
     interval, median = predicted.predicted_us, timing.median_us_per_step
     references = (record.times(len(found) + n)[clock] for n in range(2))
@@ -82,7 +91,7 @@ def _result(
         verdict=ratios.BEST if k == best else ratios.verdict(to_best, timing.rounds),
         ratio_to_best=to_best,
         ratio_to_reference=References(
-            *(ratios.ratio(loop, own / _steps(entrant), seed=context.seed) for loop in references)
+            *(ratios.ratio(loop, per_step, numbers, seed=context.seed) for loop in references)
         ),
         paced=record.paced.get(k),
         jitter=None if isinstance(jitter, str) else jitter,
@@ -95,8 +104,10 @@ def _result(
     )
 
 
-def _timing(record: Record, k: int, steps: int) -> Timing:
+def _timing(record: Record, k: int, steps: int, clock: int) -> Timing:
     cpu, wall = record.times(k)
+    kept, numbers = _thinned(len(wall)), np.array(record.processes)
+    groups = ratios.by_process(wall[kept] / steps, numbers[kept])
     means = ratios.spread(wall / steps)
     return Timing(
         means.median,
@@ -105,17 +116,16 @@ def _timing(record: Record, k: int, steps: int) -> Timing:
         means.p99,
         samples=len(wall),
         cpu_us_per_step=ratios.spread(cpu / steps).median,
-        batch=record.batches[k],
+        batch=int(np.median(record.batches[k])),
         rounds=len(wall),
-        means_us=tuple(float(f"{us:.4g}") for us in _thinned(wall / steps)),
+        means_us=tuple(tuple(float(f"{us:.4g}") for us in own) for own in groups),
+        fast_us=ratios.fast((cpu, wall)[clock] / steps, numbers),
     )
 
 
-def _thinned(times: ratios.Times) -> ratios.Times:
-    """At most `MOST_MEANS`, at equal distances."""
-    at = np.linspace(0, len(times) - 1, min(len(times), MOST_MEANS)).astype(int)
-    kept: ratios.Times = times[at]
-    return kept
+def _thinned(n: int) -> ratios.Numbers:
+    """At most `MOST_MEANS` of n rounds, at equal distances."""
+    return np.linspace(0, n - 1, min(n, MOST_MEANS)).astype(np.intp)
 
 
 def _no_jitter(entrant: Entrant, found: object) -> str | None:
@@ -134,10 +144,21 @@ def _predicted(entrant: Entrant, context: Context) -> Predicted:
 
 
 def reference_loops(record: Record, n: int) -> ReferenceLoops | None:
-    """Medians in CPU time."""
+    """Medians in CPU time, behind n entrants."""
     if not record.rounds:
         return None
     return ReferenceLoops(*(ratios.spread(record.times(n + k)[0]).median for k in range(2)))
+
+
+def processes(record: Record, n: int, threads: int) -> Iterator[Process]:
+    """Those that took turns; n entrants stand before the loops."""
+    if not record.rounds:
+        return
+    numbers, clock = np.array(record.processes), _clock(threads)
+    loops = (ratios.fast(record.times(n + k)[clock], numbers) for k in range(2))
+    every = ratios.by_process(numbers, numbers)
+    for rounds, computing_us, streaming_us in zip(every, *loops, strict=True):
+        yield Process(len(rounds), ReferenceLoops(computing_us, streaming_us))
 
 
 def refused(found: Sequence[Entrant], record: Record) -> Iterator[Skipped]:

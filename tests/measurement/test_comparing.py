@@ -6,34 +6,26 @@ from typing import Any
 
 import pytest
 
-from edgelstm.cost.cycles import Interval
 from edgelstm.measurement import history
 from edgelstm.measurement.comparing import compare
-from edgelstm.measurement.results import References, Run
+from edgelstm.measurement.results import Process, ReferenceLoops, Run
 from edgelstm.measurement.stored import load_run
 
 RECORDED = Path(__file__).parents[1] / "data/bench_run.json"
 
 
-def slowed(run: Run, by: float, width: float = 0.01) -> Run:
-    """Every row `by` as slow, with intervals of `width` either way."""
-
-    def interval(found: Interval) -> Interval:
-        assert found.typical
-        t = found.typical * by
-        return Interval(t * (1 - width), t, t * (1 + width))
-
+def slowed(run: Run, by: float, width: float = 0.0) -> Run:
+    """Every row `by` as slow as the loops, and five processes `width` apart."""
+    made = [1 - width, 1.0, 1 + width, 1.0, 1.0]
+    loops = ReferenceLoops(10.0, 100.0)
     rows = tuple(
         dataclasses.replace(
             row,
-            ratio_to_reference=References(
-                interval(row.ratio_to_reference.computing),
-                interval(row.ratio_to_reference.streaming),
-            ),
+            timing=dataclasses.replace(row.timing, fast_us=tuple(2.0 * by * one for one in made)),
         )
         for row in run.results
     )
-    return dataclasses.replace(run, results=rows)
+    return dataclasses.replace(run, results=rows, processes=(Process(60, loops),) * len(made))
 
 
 @pytest.mark.parametrize(
@@ -43,8 +35,8 @@ def slowed(run: Run, by: float, width: float = 0.01) -> Run:
         (1.10, 0.01, "slower"),
         (1 / 1.10, 0.01, "faster"),
         (1.06, 0.01, "too noisy"),
-        (1.10, 0.06, "too noisy"),
-        (1.0, 0.06, "too noisy"),
+        (1.10, 0.04, "too noisy"),
+        (1.0, 0.04, "too noisy"),
     ],
 )
 def test_changes_are_told_where_the_interval_lies_beyond_the_tolerance(
@@ -54,22 +46,37 @@ def test_changes_are_told_where_the_interval_lies_beyond_the_tolerance(
     found = compare(("a", slowed(run, 1, width)), ("b", slowed(run, by, width)), 5.0)
     assert found.comparable and len(found.rows) == len(run.results)
     assert {row.verdict for row in found.rows} == {expected}
-    assert all(row.change_percent.typical == pytest.approx(100 * (by - 1)) for row in found.rows)
+    for row in found.rows:
+        assert row.change_percent.typical == pytest.approx(100 * (by - 1), abs=1e-9)
 
 
-def test_few_rounds_tell_no_change_that_is_not_large() -> None:
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_runs_of_few_processes_are_not_compared(n: int) -> None:
     run = load_run(RECORDED)
-    few = dataclasses.replace(
-        run,
-        results=tuple(
-            dataclasses.replace(row, timing=dataclasses.replace(row.timing, rounds=100))
-            for row in run.results
-        ),
-    )
-    told = {r.verdict for r in compare(("a", few), ("b", slowed(few, 1.1)), 5).rows}
-    assert told == {"too noisy"}
-    told = {r.verdict for r in compare(("a", slowed(few, 1)), ("b", slowed(few, 1.5)), 5).rows}
-    assert told == {"slower"}
+    few = dataclasses.replace(run, processes=run.processes[:n])
+    for a, b, which in ((few, run, "first"), (run, few, "second")):
+        found = compare(("a", a), ("b", b), 5)
+        assert not found.comparable
+        assert f"the {which} has {n} measuring process" in str(found.reason)
+        assert "measure again with more seconds" in str(found.reason)
+
+
+def recorded(name: str) -> Run:
+    return load_run(RECORDED.with_name(f"bench_run{name}.json"))
+
+
+def test_two_recorded_runs_of_one_build_have_no_row_beyond_the_tolerance() -> None:
+    found = compare(("a", recorded("")), ("b", recorded("_again")), 5.0)
+    assert {row.verdict for row in found.rows} <= {"same", "too noisy"}
+
+
+def test_a_recorded_run_whose_own_engine_did_ten_percent_more_is_not_called_the_same() -> None:
+    for name in ("", "_again"):
+        found = compare(("a", recorded(name)), ("b", recorded("_slowed")), 5.0)
+        own = [row for row in found.rows if row.engine == "numba"]
+        others = [row for row in found.rows if row.engine != "numba"]
+        assert {row.verdict for row in own} <= {"slower", "too noisy"} and len(own) == 4
+        assert {row.verdict for row in others} <= {"same", "too noisy"}
 
 
 def test_weights_beyond_the_cache_are_compared_by_the_loop_that_reads_ram() -> None:

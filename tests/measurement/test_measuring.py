@@ -17,7 +17,7 @@ from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.measurement import asking, entrants, measuring, stored
 from edgelstm.measurement.asking import Asked
 from edgelstm.measurement.engines import ENGINES, Engine
-from edgelstm.measurement.results import Run
+from edgelstm.measurement.results import MOST_MEANS, Run
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantized import QuantizedNetwork
 from tests.networks import bidirectional_network, random_network
@@ -72,13 +72,14 @@ def test_rows_are_complete_and_their_json_is_read_back() -> None:
 
 KEYS = """
     engine engine_version precision steps mode threads median_us_per_step p5_us p95_us p99_us
-    samples cpu_us_per_step batch rounds verdict ratio_to_best ratio_to_reference paced jitter
-    jitter_reason verified predicted_us predicted_call_us predicted_inside predicted_reason
-    energy_uj_per_step energy_net_uj_per_step energy_reason power_source rails windows
+    samples cpu_us_per_step batch rounds means_us fast_us verdict ratio_to_best ratio_to_reference
+    paced jitter jitter_reason verified predicted_us predicted_call_us predicted_inside
+    predicted_reason energy_uj_per_step energy_net_uj_per_step energy_reason power_source rails
+    windows
 """
 TOP_KEYS = """
     model command version schema seconds seed machine results skipped warnings power
-    reference_loops interrupted
+    reference_loops processes interrupted
 """
 
 
@@ -115,10 +116,24 @@ def test_what_differs_or_crashes_or_refuses_is_named_and_not_timed(plant: Plant)
     assert told["refusing"] == "RuntimeError: no such operator"
 
 
+def test_rounds_are_shared_by_processes_and_each_is_kept_with_its_own() -> None:
+    run = quick(engines=("reference",), seconds=6.0)
+    n = len(run.processes)
+    assert n >= 2 and all(process.rounds > 0 for process in run.processes)
+    for result in run.results:
+        timing = result.timing
+        assert timing.rounds == sum(process.rounds for process in run.processes)
+        assert len(timing.fast_us) == len(timing.means_us) == n
+        assert sum(map(len, timing.means_us)) == min(timing.rounds, MOST_MEANS)
+        assert min(timing.fast_us) <= timing.cpu_us_per_step
+    assert run.results[0].paced  # by the last process
+
+
 def test_a_crash_in_mid_run_leaves_what_was_measured(plant: Plant) -> None:
     plant("right", "aborting_later")
     run = quick(seconds=8.0)
     assert {r.engine for r in run.results} == {"right", "aborting_later"}
+    assert len(run.processes) >= 1 and run.processes[0].rounds > 10
     (crashed,) = [one for one in run.skipped if one.status == "crashed"]
     assert "SIGABRT" in crashed.reason and "kernel.cc:9 smashed" in crashed.reason
 
@@ -211,7 +226,7 @@ def test_a_quantized_network_has_its_own_precision() -> None:
 
 def test_measure_is_a_public_name_that_takes_plain_arguments() -> None:
     run = edgelstm.measure(small(), engines=["reference"], precisions=["float32"], seconds=0.2)
-    assert run.results and run.to_dict()["schema"] == 1
+    assert run.results and run.to_dict()["schema"] == 2
     assert any("random input" in text for text in run.warnings)
 
 
@@ -247,7 +262,8 @@ def test_stored_runs_that_are_none_are_refused(tmp_path: pathlib.Path) -> None:
         "cut": (half, "is not JSON, or only a part"),
         "foreign": ('{"results": 1}', "holds no measurement"),
         "list": ("[1]", "holds no measurement"),
-        "newer": (json.dumps(whole | {"schema": 2}), "schema 2, this version reads 1"),
+        "newer": (json.dumps(whole | {"schema": 3}), "schema 3, this version reads 2"),
+        "older": (json.dumps(whole | {"schema": 1}), "schema 1, this version reads 2"),
         "torn": (json.dumps(whole | {"results": [{"engine": "numba"}]}), "is not whole"),
         "wrong": (json.dumps(whole | {"seconds": "x"}), "is not whole"),
     }

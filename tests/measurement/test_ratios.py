@@ -118,3 +118,20 @@ def test_the_interval_holds_the_median_and_narrows_with_rounds() -> None:
     assert many.high - many.low == pytest.approx(2 * 0.01228, rel=0.4)
     assert few.low < many.low < np.median(values) < many.high < few.high
     assert ratios.interval(np.full(9, 0.9)).low == pytest.approx(0.9)
+
+
+def test_processes_that_differ_count_more_than_their_rounds() -> None:
+    rng = np.random.default_rng(4)
+    numbers = np.repeat(np.arange(5), 60)
+    apart = np.array([-0.05, -0.02, 0.0, 0.03, 0.05])
+    values = 1 + apart[numbers] + 0.01 * rng.normal(size=300)
+    alone, counted = ratios.interval(values), ratios.interval(values, numbers)
+    assert counted.typical == alone.typical == np.median(values)
+    # A mean of five with a deviation of 4 % is uncertain by 1.96 * 0.04 / sqrt(5) either way.
+    assert counted.high - counted.low == pytest.approx(0.07, rel=0.5)
+    assert ratios.interval(values, np.zeros(300, np.intp)) == alone
+
+
+def test_what_a_tenth_of_rounds_stays_below_is_told_of_each_process() -> None:
+    values = np.array([*range(11), *range(100, 111)], float)
+    assert ratios.fast(values, np.repeat([3, 7], 11)) == (1.0, 101.0)

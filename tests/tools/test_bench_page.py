@@ -28,7 +28,7 @@ def metered() -> Run:
         Trace((0.0, 1.0, 2.0, 6.0), {"all": (3.0, 4.0, 4.0, 3.0), "dram": (1.0, 2.0, 2.0, 1.0)}),
     )
     first, *others = recorded.results
-    timing = dataclasses.replace(first.timing, means_us=(1.0, 2.0, 4.0))
+    timing = dataclasses.replace(first.timing, means_us=((1.0, 2.0), (4.0,)))
     first = dataclasses.replace(first, energy=energy, timing=timing)
     return dataclasses.replace(recorded, results=(first, *others), model="<b>&")
 
