@@ -1,6 +1,7 @@
 """Time of a step on a Raspberry Pi: a call, then the longer of multiplying and reading RAM."""
 
 import dataclasses
+import math
 
 from edgelstm.cost.counts import Counts
 from edgelstm.cost.cycles import Interval
@@ -14,13 +15,15 @@ from edgelstm.cost.laws import (
 )
 from edgelstm.cost.traffic import beyond_first_level, constant_bytes, fits_cache
 from edgelstm.devices.device import Device
+from edgelstm.model.precision import COMPOSED, INT8
 
 STEP, STEP_RAW, SEQUENCE = "step", "step_raw", "sequence"
 # A step of real values, one of the network's own integers, a whole sequence.
 CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
 PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
 L1D_KIB, L2_READ = "memory.l1d_kib", "memory.l2_read_mb_per_s"
-CALIBRATED = ("float32", "hybrid", "int8")  # precisions with these figures
+CALIBRATED = ("float32", "hybrid", "int8", "int8_composed")  # arithmetics with these figures
+AT_ONCE = "speed.units_at_once_"  # of each of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Roofline:
     """Where a step stands between computing and reading RAM; assumed rates.
 
     Attributes:
-        macs: Of one step.
+        macs: Of one step; where the machine was measured, with those of padded units.
         missed_bytes: Weights and biases read from RAM in each step; 0 if they stay in the cache.
         macs_per_us, bytes_per_us: What the cores and the RAM can do.
         streaming: Whether the weights miss the cache.
@@ -101,6 +104,28 @@ def is_calibrated(device: Device, kernels: str) -> bool:
     )
 
 
+def arithmetic(counts: Counts) -> str:
+    """Whose rates hold: a precision, with its form where that is not the usual one."""
+    is_composed = counts.form == COMPOSED and counts.precision == INT8.name
+    return f"{counts.precision}_{COMPOSED}" if is_composed else counts.precision
+
+
+def done(counts: Counts, at_once: float) -> tuple[float, float]:
+    """MACs, and sigmoids and tanhs, of a step, where recurrent units are computed in groups.
+
+    Args:
+        counts: Of a step.
+        at_once: Units of a group; the last one of a layer is padded.
+    """
+    macs = activations = 0.0
+    for layer in counts.layers:
+        groups = math.ceil(layer.hidden_size / at_once)
+        more = groups * at_once / layer.hidden_size if layer.kind == "recurrent" else 1.0
+        macs += more * layer.total.macs
+        activations += more * (layer.total.sigmoids + layer.total.tanhs)
+    return macs, activations
+
+
 def _measured_us(
     counts: Counts, device: Device, kernels: str, clock_mhz: float, mode: str
 ) -> float:
@@ -108,16 +133,21 @@ def _measured_us(
 
     Elsewhere both are within the rate.
     """
-    if counts.precision not in CALIBRATED or not is_calibrated(device, kernels):
+    key, us = arithmetic(counts), 0.0
+    if key not in CALIBRATED or not is_calibrated(device, kernels):
         return 0.0
-    total, us = counts.total, 0.0
-    if rate := device.figure(f"{ACTIVATIONS_PER_US}{counts.precision}"):
-        us += (total.sigmoids + total.tanhs) / rate.typical
+    if rate := device.figure(f"{ACTIVATIONS_PER_US}{key}"):
+        us += done(counts, _at_once(counts, device))[1] / rate.typical
     cache, read = device.figure(L1D_KIB), device.figure(L2_READ)
     if cache and read:
         missed = beyond_first_level(counts, cache.typical, is_sequence=mode == SEQUENCE)
         us += missed / read.typical  # 1 MB/s is 1 byte per us
     return us * device.clock.typical / clock_mhz
+
+
+def _at_once(counts: Counts, device: Device) -> float:
+    figure = device.figure(f"{AT_ONCE}{arithmetic(counts)}")
+    return figure.typical if figure else 1.0
 
 
 def _half_width(law: CallLaw, device: Device) -> float:
@@ -144,14 +174,16 @@ def roofline(
     law = BOARD_LAWS[kernels]
     key = _rate_key(counts, device, kernels)
     rate = device.figures[key].typical
+    macs: float = counts.total.macs
     if key.startswith(PER_US):  # measured at the device's clock
         rate /= device.clock.typical
+        macs = done(counts, _at_once(counts, device))[0]
     if law.macs_per_cycle is not None:
         rate = law.macs_per_cycle[_precision(counts)] * _int8_rate(device) / A53_MACS_PER_CYCLE
     weights = constant_bytes(counts)
     streaming = not fits_cache(weights, device.figures["memory.last_level_kib"].typical)
     made = Roofline(
-        counts.total.macs,
+        round(macs),
         weights if streaming else 0,
         rate * clock_mhz * cores,
         device.figures["memory.dram_read_mb_per_s"].typical,  # 1 MB/s is 1 byte per us
@@ -168,8 +200,8 @@ def _precision(counts: Counts) -> str:
 
 
 def _rate_key(counts: Counts, device: Device, kernels: str) -> str:
-    measured = f"{PER_US}{counts.precision}"
-    known = counts.precision in CALIBRATED and device.figure(measured)
+    measured = f"{PER_US}{arithmetic(counts)}"
+    known = arithmetic(counts) in CALIBRATED and device.figure(measured)
     if known and is_calibrated(device, kernels):
         return measured
     return f"speed.macs_per_cycle_{'float32' if counts.precision == 'float32' else 'int8'}"

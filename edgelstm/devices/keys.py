@@ -61,9 +61,15 @@ FIGURES: dict[str, str] = {
     "speed.macs_per_us_float32": "of one core, measured on the machine",
     "speed.macs_per_us_hybrid": "the same",
     "speed.macs_per_us_int8": "the same",
+    "speed.macs_per_us_int8_composed": "the same",
     "speed.activations_per_us_float32": "sigmoids and tanhs of one core, measured on the machine",
     "speed.activations_per_us_hybrid": "the same",
     "speed.activations_per_us_int8": "the same",
+    "speed.activations_per_us_int8_composed": "the same",
+    "speed.units_at_once_float32": "whose lanes are computed, also where a layer has fewer",
+    "speed.units_at_once_hybrid": "the same",
+    "speed.units_at_once_int8": "the same",
+    "speed.units_at_once_int8_composed": "the same",
     "speed.time_half_width_percent": "error of times that these rates give, on the machine",
 }
 

@@ -1,16 +1,17 @@
 """Calibration: rates and calls of this machine, measured, as a device file for the profiler.
 
 Networks of several sizes take turns. A call takes the time of its mode and, in each step, its MACs
-and its activations at a rate each, and a time for each byte of weights that the first cache does
-not hold. What these laws miss by on the same networks is their width.
+and its activations at a rate each, those of padded units too, and a time for each byte of weights
+that the first cache does not hold. What these laws miss by on the same networks is their width.
 """
 
 import dataclasses
 import itertools
+import math
 import pathlib
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgelstm.cost.boards import (
     ACTIVATIONS_PER_US,
+    AT_ONCE,
     CALIBRATED,
     CALLS,
     L1D_KIB,
@@ -26,11 +28,14 @@ from edgelstm.cost.boards import (
     SEQUENCE,
     STEP,
     STEP_RAW,
+    done,
 )
 from edgelstm.cost.count_ops import count
+from edgelstm.cost.counts import Counts
 from edgelstm.cost.traffic import beyond_first_level
 from edgelstm.devices.device import Device, Figure
 from edgelstm.errors import ModelError
+from edgelstm.execution.fused import packed_layer
 from edgelstm.formats import write
 from edgelstm.measurement import machine, session
 from edgelstm.measurement.engines import ENGINES
@@ -53,12 +58,12 @@ MACHINES = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "aarch64", "arm64"
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A network in a precision, called in one way: microseconds of CPU time a call."""
+    """A network in a key of `CALIBRATED`, called in one way: microseconds of CPU time a call."""
 
     precision: str
     mode: str
-    macs: int
-    activations: int
+    macs: float
+    activations: float
     missed_bytes: int  # of weights, by the first cache
     us: float
 
@@ -66,6 +71,16 @@ class Point:
     def steps(self) -> int:
         """Of a call."""
         return STEPS if self.mode == SEQUENCE else 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """What is called: a key of `CALIBRATED`, a mode, a step's counts, units with their padding."""
+
+    precision: str
+    mode: str
+    counts: Counts
+    padded_units: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +176,7 @@ def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> D
     with tempfile.TemporaryDirectory(prefix="edgelstm-bench-") as name:
         folder = pathlib.Path(name)
         tell("making networks")
-        entrants, arrays, about = _entrants(folder)
+        entrants, arrays, tried = _entrants(folder)
         job = Job(
             tuple(entrants), seconds, ROUNDS, 10.0, False, 1, cpu, 0, machine.last_level_kib()
         )
@@ -178,18 +193,30 @@ def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> D
     here = machine.machine(cpu, before, {})
     if here.throttled and here.throttled.now:
         raise ModelError(f"the machine is held back: {'; '.join(machine.warnings(here, None))}")
-    points = [
-        Point(precision, mode, *sizes, us=_settled(record, k, (precision, mode)))
-        for k, (precision, mode, sizes) in enumerate(about)
-    ]
-    return _device(fit(points), record, len(about))
+    at_once = _at_once(tried)
+    points = [_point(one, at_once, _settled(record, k, one)) for k, one in enumerate(tried)]
+    return _device(fit(points), at_once, record, len(tried))
 
 
-def _settled(record: session.Record, k: int, name: tuple[str, str]) -> float:
+def _point(one: Tried, at_once: Mapping[str, int], us: float) -> Point:
+    macs, activations = done(one.counts, at_once[one.precision])
+    missed = beyond_first_level(one.counts, _l1d_kib(), is_sequence=one.mode == SEQUENCE)
+    return Point(one.precision, one.mode, macs, activations, missed, us)
+
+
+def _at_once(tried: Sequence[Tried]) -> dict[str, int]:
+    """Units that are computed together: what divides every layer as its kernel has it."""
+    found: dict[str, int] = {}
+    for one in tried:
+        found[one.precision] = math.gcd(found.get(one.precision, 0), one.padded_units)
+    return found
+
+
+def _settled(record: session.Record, k: int, one: Tried) -> float:
     """The median CPU time of a call; `ModelError` if it varies too much to be one."""
     low, median, high = np.percentile(record.times(k)[0], [25, 50, 75])
     if (high - low) / median > NOISY:
-        told = f"{(high - low) / median:.0%} between the quartiles of {' '.join(name)}"
+        told = f"{(high - low) / median:.0%} between the quartiles of {one.precision} {one.mode}"
         raise ModelError(
             f"the machine is too busy to be calibrated: {told}, at most {NOISY:.0%}; end other "
             "programs, or choose another core with --cpu"
@@ -197,45 +224,43 @@ def _settled(record: session.Record, k: int, name: tuple[str, str]) -> float:
     return float(median)
 
 
-def _entrants(
-    folder: pathlib.Path,
-) -> tuple[list[Called], dict[str, Values], list[tuple[str, str, tuple[int, int, int]]]]:
-    """Calls, their arrays, and of each precision, mode, and a step's MACs, activations, misses."""
+def _entrants(folder: pathlib.Path) -> tuple[list[Called], dict[str, Values], list[Tried]]:
+    """Calls, their arrays, and what they are."""
     called: list[Called] = []
     arrays: dict[str, Values] = {}
-    about: list[tuple[str, str, tuple[int, int, int]]] = []
+    tried: list[Tried] = []
     rng = np.random.default_rng(0)
     for size in SIZES:
-        network = with_random_weights(shapes("lstm", *size))
         x = rng.normal(size=(STEPS, size[0])).astype(np.float32)
-        for precision in CALIBRATED:
+        for key in CALIBRATED:
+            precision, _, form = key.partition("_")
+            network = with_random_weights(shapes("gru" if form else "lstm", *size))
             made: Any = network if precision == "float32" else quantize(network, x, precision)
-            path = write(made, folder / f"{size[0]}_{size[1]}_{precision}.npz")
+            path = write(made, folder / f"{size[0]}_{size[1]}_{key}.npz")
             counts = count(made, precision=None if made is not network else precision)
-            macs, activations = counts.total.macs, counts.total.sigmoids + counts.total.tanhs
-            calls = {STEP: x[0], SEQUENCE: x}
-            if made.input is not None:
-                scale = made.input
-                raw = np.clip(np.rint(x / scale.scale) + scale.zero_point, *scale.limits)
-                calls = {
-                    STEP: x[0],
-                    STEP_RAW: raw[0].astype(scale.type),
-                    SEQUENCE: raw.astype(scale.type),
-                }
-            for mode, values in calls.items():
+            units = packed_layer(made.layers[0].parts[0]).units
+            for mode, values in _inputs(made, x).items():
                 arrays[f"{len(called)} x"] = np.ascontiguousarray(values)
                 preparer = ENGINES["numba"].preparers[precision]
                 called.append(Called(preparer, str(path), None, False, ()))
-                missed = beyond_first_level(counts, _l1d_kib(), is_sequence=mode == SEQUENCE)
-                about.append((precision, mode, (macs, activations, missed)))
-    return called, arrays, about
+                tried.append(Tried(key, mode, counts, units))
+    return called, arrays, tried
+
+
+def _inputs(made: Any, x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """Of each way of calling a network: real steps, and integers where it computes with them."""
+    if made.input is None:
+        return {STEP: x[0], SEQUENCE: x}
+    scale = made.input
+    raw = np.clip(np.rint(x / scale.scale) + scale.zero_point, *scale.limits).astype(scale.type)
+    return {STEP: x[0], STEP_RAW: raw[0], SEQUENCE: raw}
 
 
 def _l1d_kib() -> float:
     return machine.cache_kib().get(1, USUAL_L1D_KIB)
 
 
-def _device(laws: Laws, record: session.Record, n: int) -> Device:
+def _device(laws: Laws, at_once: Mapping[str, int], record: session.Record, n: int) -> Device:
     name = platform.node() or "this-machine"
     source = f"edgelstm bench --calibrate, on {name}"
 
@@ -248,6 +273,7 @@ def _device(laws: Laws, record: session.Record, n: int) -> Device:
         **{CALLS[mode]: figure(us, laws.half_width) for mode, us in laws.call_us.items()},
         **{PER_US + p: figure(rate, laws.half_width) for p, rate in laws.macs_per_us.items()},
         **{ACTIVATIONS_PER_US + p: figure(r) for p, r in laws.activations_per_us.items()},
+        **{AT_ONCE + p: figure(units) for p, units in at_once.items()},
         L1D_KIB: figure(_l1d_kib()),
         "speed.time_half_width_percent": figure(100 * laws.half_width),
         "memory.dram_read_mb_per_s": figure(CHUNK_BYTES / float(np.median(streaming))),
