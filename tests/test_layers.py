@@ -77,8 +77,8 @@ ORDER = {
         "lower_composed quantize_fused < lower quantize_composed < reference < quantizer"
     ),
     "measurement": (
-        "changes clocks energies own plain ratios reference_loops sharing torch_calls trigger < "
-        "engines job results < "
+        "changes clocks energies fitting own plain ratios reference_loops sharing torch_calls "
+        "trigger < engines job results < "
         "advice comparing entrants machine paced predicting stored turns < child history session < "
         "power < asking calibrating summing_up < metering < measuring"
     ),

@@ -23,6 +23,7 @@ CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
 PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
 L1D_KIB, L2_READ = "memory.l1d_kib", "memory.l2_read_mb_per_s"
 CALIBRATED = ("float32", "hybrid", "int8", "int8_composed")  # arithmetics with these figures
+LAYER_US = "speed.call_us_layer"
 AT_ONCE = "speed.units_at_once_"  # of each of them
 
 
@@ -86,7 +87,7 @@ def board_time(
     shared = roofline(counts, device, kernels, clock_mhz, cores) if cores > 1 else alone
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
-    call = _call_us(law, device, clock_mhz, mode)
+    call = _call_us(law, device, clock_mhz, mode, len(counts.layers) - 1)
     computing = bound.microseconds + split + _measured_us(counts, device, kernels, clock_mhz, mode)
     assert call.typical is not None
     width = 1 + _half_width(law, device)
@@ -155,10 +156,17 @@ def _half_width(law: CallLaw, device: Device) -> float:
     return own.typical / 100 if own and law.reference_macs_per_us is None else law.half_width
 
 
-def _call_us(law: CallLaw, device: Device, clock_mhz: float, mode: str) -> Interval:
+def _call_us(law: CallLaw, device: Device, clock_mhz: float, mode: str, further: int) -> Interval:
+    """Of one call; `further` layers stand behind the first."""
     own = device.figure(CALLS[mode]) or device.figure(CALLS[STEP])
     if law.reference_macs_per_us is None:
-        return Interval(own.low, own.typical, own.high) if own else Interval(*law.call_us)
+        if own is None:
+            return Interval(*law.call_us)
+        more = device.figure(LAYER_US)
+        low, typical, high = (more.low, more.typical, more.high) if more else (0.0, 0.0, 0.0)
+        return Interval(
+            own.low + further * low, own.typical + further * typical, own.high + further * high
+        )
     slower = law.reference_macs_per_us / (_int8_rate(device) * clock_mhz)
     return Interval(*(us * slower for us in law.call_us))
 

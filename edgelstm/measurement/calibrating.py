@@ -1,12 +1,12 @@
 """Calibration: rates and calls of this machine, measured, as a device file for the profiler.
 
-Networks of several sizes take turns. A call takes the time of its mode and, in each step, its MACs
-and its activations at a rate each, those of padded units too, and a time for each byte of weights
-that the first cache does not hold. What these laws miss by on the same networks is their width.
+Networks of several sizes take turns. A call takes the time of its mode, one for each further layer,
+and in each step its MACs and its activations at a rate each, those of padded units too, and a time
+for each byte of weights that the first cache does not hold. What these laws miss by on the same
+networks is their width.
 """
 
 import dataclasses
-import itertools
 import math
 import pathlib
 import platform
@@ -24,6 +24,7 @@ from edgelstm.cost.boards import (
     CALLS,
     L1D_KIB,
     L2_READ,
+    LAYER_US,
     PER_US,
     SEQUENCE,
     STEP,
@@ -39,6 +40,7 @@ from edgelstm.execution.fused import packed_layer
 from edgelstm.formats import write
 from edgelstm.measurement import machine, session
 from edgelstm.measurement.engines import ENGINES
+from edgelstm.measurement.fitting import STEPS, Laws, Point, fit
 from edgelstm.measurement.job import Called, Job, Values
 from edgelstm.measurement.reference_loops import CHUNK_BYTES
 from edgelstm.model.sizes import shapes, with_random_weights
@@ -46,31 +48,13 @@ from edgelstm.quantization.quantizer import quantize
 
 # None of them is one that predictions are tested on.
 SIZES = ((10, 16), (20, 24), (100, 32), (40, 56), (24, 80), (88, 128))
-STEPS = 60
+HEADED = ((14, 16), (30, 56))  # with a dense layer behind
+OUTPUTS = 5
 NOISY = 0.20  # between the quartiles of CPU time, of the median
-LEAST_WIDTH, WIDER = 0.05, 1.5  # than what was missed on the networks that made the law
 ROUNDS, LEAST_ROUNDS = 400, 20  # quartiles of fewer tell nothing of noise
-LEAST_CALL_US = 0.05
-LEAST_MAC_US = 1e-7
+LEAST_LAYER_US = 1e-3
 USUAL_L1D_KIB = 32.0  # where the system does not tell
 MACHINES = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """A network in a key of `CALIBRATED`, called in one way: microseconds of CPU time a call."""
-
-    precision: str
-    mode: str
-    macs: float
-    activations: float
-    missed_bytes: int  # of weights, by the first cache
-    us: float
-
-    @property
-    def steps(self) -> int:
-        """Of a call."""
-        return STEPS if self.mode == SEQUENCE else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,81 +65,6 @@ class Tried:
     mode: str
     counts: Counts
     padded_units: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Laws:
-    """What points tell: rates by precision, microseconds of a call by mode.
-
-    Activations and misses of the first cache that take no time that can be told have no rate.
-    """
-
-    macs_per_us: Mapping[str, float]
-    activations_per_us: Mapping[str, float]
-    call_us: Mapping[str, float]
-    missed_bytes_per_us: float
-    half_width: float
-
-    def predicted_us(self, point: Point) -> float:
-        """Of a call of a point."""
-        return self.call_us[point.mode] + point.steps * self.step_us(point)
-
-    def step_us(self, point: Point) -> float:
-        """Of a step, without its call."""
-        rate = self.activations_per_us.get(point.precision, float("inf"))
-        computing = point.macs / self.macs_per_us[point.precision] + point.activations / rate
-        return computing + point.missed_bytes / self.missed_bytes_per_us
-
-
-def fit(points: list[Point]) -> Laws:
-    """The laws that miss the points by least; shares of each point's time count alike."""
-    precisions = list(dict.fromkeys(point.precision for point in points))
-    modes = list(dict.fromkeys(point.mode for point in points))
-    macs, activations, calls = (
-        [[scale * (key == own) for key in keys] for scale, own in zip(scales, owns, strict=True)]
-        for keys, scales, owns in (
-            (precisions, [p.steps * p.macs for p in points], [p.precision for p in points]),
-            (precisions, [p.steps * p.activations for p in points], [p.precision for p in points]),
-            (modes, [1] * len(points), [p.mode for p in points]),
-        )
-    )
-    missed = [[p.steps * p.missed_bytes] for p in points]
-    columns = np.hstack([macs, activations, missed, calls])
-    n = len(precisions)
-    found = _positive(columns / np.array([[p.us] for p in points]), n)
-    per_mac, per_activation, (per_byte, *call_us) = found[:n], found[n : 2 * n], found[2 * n :]
-    told = zip(precisions, per_activation, strict=True)
-    laws = Laws(
-        {p: 1 / max(us, LEAST_MAC_US) for p, us in zip(precisions, per_mac, strict=True)},
-        {p: 1 / us for p, us in told if us > 0},
-        {mode: max(us, LEAST_CALL_US) for mode, us in zip(modes, call_us, strict=True)},
-        1 / per_byte if per_byte > 0 else float("inf"),
-        0.0,
-    )
-    wrong = max(max(q := laws.predicted_us(p) / p.us, 1 / q) - 1 for p in points)
-    return dataclasses.replace(laws, half_width=max(LEAST_WIDTH, WIDER * wrong))
-
-
-def _positive(rows: NDArray[np.float64], needed: int) -> list[float]:
-    """Columns' shares of 1 in every row, none below 0: of all least squares, what misses least.
-
-    The first `needed` columns have a share wherever that is possible.
-    """
-    best, least = np.zeros(rows.shape[1]), (True, np.inf)
-    for chosen in itertools.product((False, True), repeat=rows.shape[1]):
-        kept = np.array(chosen)
-        if not kept.any():
-            continue
-        found = np.zeros(rows.shape[1])
-        found[kept] = np.linalg.lstsq(rows[:, kept], np.ones(len(rows)))[0]
-        made = rows @ found
-        if (found < 0).any() or (made <= 0).any():
-            continue
-        lacks = bool((found[:needed] == 0).any())
-        missed = float(np.maximum(made, 1 / made).max())
-        if (lacks, missed) < least:
-            best, least = found, (lacks, missed)
-    return [float(share) for share in best]
 
 
 def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> Device:
@@ -201,7 +110,8 @@ def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> D
 def _point(one: Tried, at_once: Mapping[str, int], us: float) -> Point:
     macs, activations = done(one.counts, at_once[one.precision])
     missed = beyond_first_level(one.counts, _l1d_kib(), is_sequence=one.mode == SEQUENCE)
-    return Point(one.precision, one.mode, macs, activations, missed, us)
+    further = len(one.counts.layers) - 1
+    return Point(one.precision, one.mode, macs, activations, missed, further, us)
 
 
 def _at_once(tried: Sequence[Tried]) -> dict[str, int]:
@@ -230,11 +140,11 @@ def _entrants(folder: pathlib.Path) -> tuple[list[Called], dict[str, Values], li
     arrays: dict[str, Values] = {}
     tried: list[Tried] = []
     rng = np.random.default_rng(0)
-    for size in SIZES:
+    for size, outputs in [*((s, None) for s in SIZES), *((s, OUTPUTS) for s in HEADED)]:
         x = rng.normal(size=(STEPS, size[0])).astype(np.float32)
         for key in CALIBRATED:
             precision, _, form = key.partition("_")
-            network = with_random_weights(shapes("gru" if form else "lstm", *size))
+            network = with_random_weights(shapes("gru" if form else "lstm", *size, outputs=outputs))
             made: Any = network if precision == "float32" else quantize(network, x, precision)
             path = write(made, folder / f"{size[0]}_{size[1]}_{key}.npz")
             counts = count(made, precision=None if made is not network else precision)
@@ -273,6 +183,7 @@ def _device(laws: Laws, at_once: Mapping[str, int], record: session.Record, n: i
         **{CALLS[mode]: figure(us, laws.half_width) for mode, us in laws.call_us.items()},
         **{PER_US + p: figure(rate, laws.half_width) for p, rate in laws.macs_per_us.items()},
         **{ACTIVATIONS_PER_US + p: figure(r) for p, r in laws.activations_per_us.items()},
+        LAYER_US: figure(max(laws.layer_us, LEAST_LAYER_US), laws.half_width),
         **{AT_ONCE + p: figure(units) for p, units in at_once.items()},
         L1D_KIB: figure(_l1d_kib()),
         "speed.time_half_width_percent": figure(100 * laws.half_width),

@@ -26,8 +26,8 @@ from edgelstm.cost.inference import inference_us
 from edgelstm.devices.device import Device, Figure, device_names, read_device
 from edgelstm.devices.device_file import device_text
 from edgelstm.errors import ModelError
-from edgelstm.measurement import calibrating, machine, session
-from edgelstm.measurement.calibrating import STEPS, Laws, Point, fit
+from edgelstm.measurement import calibrating, fitting, machine, session
+from edgelstm.measurement.fitting import STEPS, Laws, Point, fit
 from edgelstm.measurement.predicting import find_device, predict
 from edgelstm.measurement.results import Throttled
 from edgelstm.model.sizes import shapes
@@ -36,7 +36,13 @@ RATES = {"float32": 4_000.0, "int8": 20_000.0}
 CALL_US = {STEP: 3.0, STEP_RAW: 1.5, SEQUENCE: 6.0}
 ACTIVATIONS = {"float32": 100.0, "int8": 300.0}
 MISSED_BYTES_PER_US = 50_000.0
-SIZES = ((4_000, 60, 0), (20_000, 500, 0), (60_000, 200, 90_000), (100_000, 600, 30_000))
+LAYER_US = 0.5
+SIZES = (
+    (4_000, 60, 0, 0),
+    (20_000, 500, 0, 2),
+    (60_000, 200, 90_000, 0),
+    (100_000, 600, 30_000, 1),
+)
 
 
 def points(noise: float = 0.0) -> list[Point]:
@@ -46,11 +52,12 @@ def points(noise: float = 0.0) -> list[Point]:
     for precision, rate in RATES.items():
         for mode in (STEP, SEQUENCE) if precision == "float32" else CALL_US:
             steps = STEPS if mode == SEQUENCE else 1
-            for macs, acts, missed in SIZES:
+            for macs, acts, missed, further in SIZES:
                 step_us = macs / rate + acts / ACTIVATIONS[precision]
-                us = CALL_US[mode] + steps * (step_us + missed / MISSED_BYTES_PER_US)
+                us = CALL_US[mode] + further * LAYER_US
+                us += steps * (step_us + missed / MISSED_BYTES_PER_US)
                 us *= 1 + noise * rng.uniform(-1, 1)
-                found.append(Point(precision, mode, macs, acts, missed, us))
+                found.append(Point(precision, mode, macs, acts, missed, further, us))
     return found
 
 
@@ -59,8 +66,9 @@ def test_laws_are_found_again() -> None:
     assert got.macs_per_us == pytest.approx(RATES)
     assert got.activations_per_us == pytest.approx(ACTIVATIONS)
     assert got.call_us == pytest.approx(CALL_US)
+    assert got.layer_us == pytest.approx(LAYER_US)
     assert got.missed_bytes_per_us == pytest.approx(MISSED_BYTES_PER_US)
-    assert got.half_width == calibrating.LEAST_WIDTH
+    assert got.half_width == fitting.LEAST_WIDTH
 
 
 def test_the_width_is_beyond_what_was_missed() -> None:
@@ -166,7 +174,7 @@ def test_a_calibration_is_a_device_of_this_machine(monkeypatch: pytest.MonkeyPat
     device = calibrating.calibrate(2.0, None, lambda text: None)
     assert device.texts["source"].endswith(f"--calibrate, on {platform.node()}")
     assert {PER_US + p for p in CALIBRATED} <= set(device.figures)
-    assert set(CALLS.values()) <= set(device.figures)
+    assert {*CALLS.values(), "speed.call_us_layer"} <= set(device.figures)
     assert all(f.low > 0 for f in device.figures.values())
     gru = count(shapes("gru", 8, 16), precision="int8")
     assert predict(gru, 10, "step", "edgelstm", device).predicted_us
@@ -208,6 +216,6 @@ def test_what_tells_no_rates_is_refused(
 
 
 def test_laws_say_what_they_predict() -> None:
-    laws = Laws({"int8": 1_000.0}, {"int8": 10.0}, {SEQUENCE: 5.0}, 500.0, 0.1)
-    assert laws.predicted_us(Point("int8", SEQUENCE, 2_000, 30, 0, 0.0)) == 5.0 + STEPS * 5.0
-    assert laws.predicted_us(Point("int8", SEQUENCE, 0, 0, 1_000, 0.0)) == 5.0 + STEPS * 2.0
+    laws = Laws({"int8": 1_000.0}, {"int8": 10.0}, {SEQUENCE: 5.0}, 2.0, 500.0, 0.1)
+    assert laws.predicted_us(Point("int8", SEQUENCE, 2_000, 30, 0, 0, 0.0)) == 5.0 + STEPS * 5.0
+    assert laws.predicted_us(Point("int8", SEQUENCE, 0, 0, 1_000, 3, 0.0)) == 11.0 + STEPS * 2.0
