@@ -149,7 +149,7 @@ def test_speeds_are_those_that_were_measured() -> None:
     measured = json.loads((ROOT / "benchmarks/results/kernels_zen4.json").read_text("utf-8"))
     table = report.summary(measured)
     assert table in TEXTS["benchmark.md"]
-    networks = json.loads((ROOT / "benchmarks/results/networks_zen3.json").read_text("utf-8"))
+    networks = json.loads((ROOT / "benchmarks/results/networks_zen4.json").read_text("utf-8"))
     tables = network_report.tables(networks).split("\n- left out")[0].rstrip()
     assert tables in TEXTS["benchmark.md"]
     step, *_ = re.findall(
