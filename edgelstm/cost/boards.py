@@ -23,7 +23,8 @@ CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
 PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
 L1D_KIB, L2_READ = "memory.l1d_kib", "memory.l2_read_mb_per_s"
 CALIBRATED = ("float32", "hybrid", "int8", "int8_composed")  # arithmetics with these figures
-LAYER_US = "speed.call_us_layer"
+# A layer behind the first: of composed integers, else.
+LAYERS = LAYER_US, COMPOSED_LAYER_US = "speed.call_us_layer", "speed.call_us_layer_composed"
 AT_ONCE = "speed.units_at_once_"  # of each of them
 
 
@@ -87,7 +88,7 @@ def board_time(
     shared = roofline(counts, device, kernels, clock_mhz, cores) if cores > 1 else alone
     gains = shared.microseconds + SPLIT_US < alone.microseconds
     bound, split = (shared, SPLIT_US) if gains else (alone, 0.0)
-    call = _call_us(law, device, clock_mhz, mode, len(counts.layers) - 1)
+    call = _call_us(law, device, clock_mhz, mode, counts)
     computing = bound.microseconds + split + _measured_us(counts, device, kernels, clock_mhz, mode)
     assert call.typical is not None
     width = 1 + _half_width(law, device)
@@ -156,13 +157,18 @@ def _half_width(law: CallLaw, device: Device) -> float:
     return own.typical / 100 if own and law.reference_macs_per_us is None else law.half_width
 
 
-def _call_us(law: CallLaw, device: Device, clock_mhz: float, mode: str, further: int) -> Interval:
-    """Of one call; `further` layers stand behind the first."""
+def layer_key(key: str) -> str:
+    """Of `LAYERS`, for a key of `CALIBRATED`."""
+    return COMPOSED_LAYER_US if key.endswith(COMPOSED) else LAYER_US
+
+
+def _call_us(law: CallLaw, device: Device, clock_mhz: float, mode: str, counts: Counts) -> Interval:
+    """Of one call, with what each layer behind the first takes."""
     own = device.figure(CALLS[mode]) or device.figure(CALLS[STEP])
     if law.reference_macs_per_us is None:
         if own is None:
             return Interval(*law.call_us)
-        more = device.figure(LAYER_US)
+        more, further = device.figure(layer_key(arithmetic(counts))), len(counts.layers) - 1
         low, typical, high = (more.low, more.typical, more.high) if more else (0.0, 0.0, 0.0)
         return Interval(
             own.low + further * low, own.typical + further * typical, own.high + further * high

@@ -57,6 +57,7 @@ FIGURES: dict[str, str] = {
     "speed.call_us_step_raw": "one step of raw integers called from Python, the same",
     "speed.call_us_sequence": "a whole sequence called from Python, the same",
     "speed.call_us_layer": "each layer behind the first, once a call",
+    "speed.call_us_layer_composed": "the same, of composed integers",
     "speed.macs_per_cycle_int8": "of one core with SIMD",
     "speed.macs_per_cycle_float32": "of one core with SIMD",
     "speed.macs_per_us_float32": "of one core, measured on the machine",

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.cost.boards import SEQUENCE
+from edgelstm.cost.boards import LAYERS, SEQUENCE, layer_key
 
 STEPS = 60  # of a sequence
-LEAST_WIDTH, WIDER = 0.05, 1.5  # than what was missed on the networks that made the law
+LEAST_WIDTH, WIDER = 0.05, 1.25  # than what was missed on the networks that made the law
 LEAST_CALL_US = 0.05
 LEAST_MAC_US = 1e-7
 
@@ -43,13 +43,13 @@ class Laws:
     macs_per_us: Mapping[str, float]
     activations_per_us: Mapping[str, float]
     call_us: Mapping[str, float]
-    layer_us: float
+    layer_us: Mapping[str, float]
     missed_bytes_per_us: float
     half_width: float
 
     def predicted_us(self, point: Point) -> float:
         """Of a call of a point."""
-        call = self.call_us[point.mode] + point.further * self.layer_us
+        call = self.call_us[point.mode] + point.further * self.layer_us[layer_key(point.precision)]
         return call + point.steps * self.step_us(point)
 
     def step_us(self, point: Point) -> float:
@@ -71,18 +71,22 @@ def fit(points: list[Point]) -> Laws:
             (modes, [1] * len(points), [p.mode for p in points]),
         )
     )
-    others = [[p.steps * p.missed_bytes, p.further] for p in points]
+    others = [
+        [p.steps * p.missed_bytes, *(p.further * (layer_key(p.precision) == k) for k in LAYERS)]
+        for p in points
+    ]
     columns = np.hstack([macs, activations, others, calls])
     n = len(precisions)
     found = _positive(columns / np.array([[p.us] for p in points]), n)
     per_mac, per_activation = found[:n], found[n : 2 * n]
-    per_byte, layer_us, *call_us = found[2 * n :]
+    per_byte, *layer_us = found[2 * n :][: 1 + len(LAYERS)]
+    call_us = found[2 * n + 1 + len(LAYERS) :]
     told = zip(precisions, per_activation, strict=True)
     laws = Laws(
         {p: 1 / max(us, LEAST_MAC_US) for p, us in zip(precisions, per_mac, strict=True)},
         {p: 1 / us for p, us in told if us > 0},
         {mode: max(us, LEAST_CALL_US) for mode, us in zip(modes, call_us, strict=True)},
-        layer_us,
+        dict(zip(LAYERS, layer_us, strict=True)),
         1 / per_byte if per_byte > 0 else float("inf"),
         0.0,
     )
