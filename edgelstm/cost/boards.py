@@ -23,7 +23,7 @@ CALLS = {mode: f"speed.call_us_{mode}" for mode in (STEP, STEP_RAW, SEQUENCE)}
 PER_US, ACTIVATIONS_PER_US = "speed.macs_per_us_", "speed.activations_per_us_"
 L1D_KIB, L2_READ = "memory.l1d_kib", "memory.l2_read_mb_per_s"
 CALIBRATED = ("float32", "hybrid", "int8", "int8_composed")  # arithmetics with these figures
-# A layer behind the first: of composed integers, else.
+# A layer behind the first; the second figure is of composed integers.
 LAYERS = LAYER_US, COMPOSED_LAYER_US = "speed.call_us_layer", "speed.call_us_layer_composed"
 AT_ONCE = "speed.units_at_once_"  # of each of them
 
@@ -112,7 +112,7 @@ def arithmetic(counts: Counts) -> str:
     return f"{counts.precision}_{COMPOSED}" if is_composed else counts.precision
 
 
-def done(counts: Counts, at_once: float) -> tuple[float, float]:
+def padded_work(counts: Counts, at_once: float) -> tuple[float, float]:
     """MACs, and sigmoids and tanhs, of a step, where recurrent units are computed in groups.
 
     Args:
@@ -139,7 +139,7 @@ def _measured_us(
     if key not in CALIBRATED or not is_calibrated(device, kernels):
         return 0.0
     if rate := device.figure(f"{ACTIVATIONS_PER_US}{key}"):
-        us += done(counts, _at_once(counts, device))[1] / rate.typical
+        us += padded_work(counts, _at_once(counts, device))[1] / rate.typical
     cache, read = device.figure(L1D_KIB), device.figure(L2_READ)
     if cache and read:
         missed = beyond_first_level(counts, cache.typical, is_sequence=mode == SEQUENCE)
@@ -191,7 +191,7 @@ def roofline(
     macs: float = counts.total.macs
     if key.startswith(PER_US):  # measured at the device's clock
         rate /= device.clock.typical
-        macs = done(counts, _at_once(counts, device))[0]
+        macs = padded_work(counts, _at_once(counts, device))[0]
     if law.macs_per_cycle is not None:
         rate = law.macs_per_cycle[_precision(counts)] * _int8_rate(device) / A53_MACS_PER_CYCLE
     weights = constant_bytes(counts)

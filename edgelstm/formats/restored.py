@@ -104,13 +104,17 @@ def _between(size: int, what: Any, reads: Any, steps: Any) -> ReadSteps | Repeat
 
 
 def _vector(stored: Any) -> NDArray[np.float32] | None:
-    numbers = [real(number, "input_mean or input_std") for number in stored or ()]
-    return None if stored is None else np.array(numbers, np.float32)
+    if stored is None:
+        return None
+    return np.array([real(number, "input_mean or input_std") for number in stored], np.float32)
 
 
 def _masked(stored: Any) -> float | None:
     """`Network.mask_value`, stored as a list of it."""
-    return None if stored is None else real(stored[0] if len(stored) == 1 else stored, "mask_value")
+    if stored is None:
+        return None
+    (value,) = stored
+    return real(value, "mask_value")
 
 
 def _activation(item: Any, arrays: Mapping[str, NDArray[Any]]) -> Activation:

@@ -28,7 +28,7 @@ from edgelstm.cost.boards import (
     SEQUENCE,
     STEP,
     STEP_RAW,
-    done,
+    padded_work,
 )
 from edgelstm.cost.count_ops import count
 from edgelstm.cost.counts import Counts
@@ -107,7 +107,7 @@ def calibrate(seconds: float, cpu: int | None, tell: Callable[[str], None]) -> D
 
 
 def _point(one: Tried, at_once: Mapping[str, int], us: float) -> Point:
-    macs, activations = done(one.counts, at_once[one.precision])
+    macs, activations = padded_work(one.counts, at_once[one.precision])
     missed = beyond_first_level(one.counts, _l1d_kib(), is_sequence=one.mode == SEQUENCE)
     further = len(one.counts.layers) - 1
     return Point(one.precision, one.mode, macs, activations, missed, further, us)
