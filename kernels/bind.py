@@ -112,7 +112,7 @@ def _constants(made: Listing, form: Form) -> dict[str, Any]:
     vectors = form.group // LANES * gates
     names: dict[str, Any] = {"GATES": gates, "VECTORS": vectors, "TERMS": vectors}
     names |= {"GROUP": form.group, "ROWS": TILE_ROWS}
-    names |= {"INPUT_BYTES": value_bytes, "Y_BYTES": value_bytes}
+    names["INPUT_BYTES"] = value_bytes
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.cell.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     return names | {"peepholes": fused.peepholes(made)}

@@ -28,7 +28,9 @@ from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import call_stage, i32_at
 from edgelstm.kernels.simd.vectors import INFINITE
 
-UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
+# What the driver returns where it does nothing
+UNFIT = -1  # it cannot take the arrays
+TOO_LONG = -2  # a chain of whole sequences has no room for as many steps
 
 (
     ARRAY,  # address of the type numpy.ndarray
@@ -50,9 +52,10 @@ UNFIT = -1  # what the driver returns where it cannot take the arrays, and does 
     STAGES,
     LAST_BYTES,  # of a row that the last step is read from
     CHUNK,  # steps that go from stage to stage together
+    WHOLE,  # whether every step must
     SETS,
     FIRST_SET,  # where they begin
-) = range(21)
+) = range(22)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -62,9 +65,11 @@ FIRST, TOGETHER, SET = range(3)
     APART,  # bytes to those of the next
     CALLS,  # one for all sequences of the set, or one for each
     TARGET,  # address of what comes out; 0: y
+    OFFSET,  # bytes into it
     ROW_BYTES,  # of a row that comes out
+    BESIDE,  # whether the next stage reads what this one reads, and writes the same rows
     STAGE_SLOTS,
-) = range(7)
+) = range(9)
 jit = numba.njit(**INLINED)
 
 
@@ -121,9 +126,10 @@ def _stages(P, first, end, x, x_apart, y, y_apart, n):
         if out == 0:
             out, apart = y, y_apart
         for k in range(P[at + CALLS]):
-            given = P[at + PARAMETERS] + k * P[at + APART]
-            call_stage(P[at + FUNCTION], given, x + k * x_apart, out + k * apart, n, x_apart, apart)
-        x, x_apart = out, apart
+            given, y_k = P[at + PARAMETERS] + k * P[at + APART], out + P[at + OFFSET] + k * apart
+            call_stage(P[at + FUNCTION], given, x + k * x_apart, y_k, n, x_apart, apart)
+        if not P[at + BESIDE]:
+            x, x_apart = out, apart
         at += STAGE_SLOTS
     return x, x_apart
 
@@ -150,12 +156,14 @@ def run(p, x, y):
     """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
 
     p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
-    or how many values of x are not finite: then nothing is done.
+    TOO_LONG, or how many values of x are not finite: then nothing is done.
     """
     P = parameters(p)
     steps = _steps_of(P, x, y)
     if steps < 0:
         return UNFIT
+    if P[WHOLE] and steps > P[CHUNK]:
+        return TOO_LONG
     x_at = data_of(x, P[ARRAY], P[X_AXES], P[X_TYPE], READABLE)
     y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
     if not P[ALIKE] and _overlap(P, x_at, y_at, steps):

@@ -8,11 +8,16 @@ chain.py. They are templates: the names below that are None are bound to the fun
 In all of them `P` is the pointer to a kernel's int64 parameters, whose slots stand below; other
 arguments are int64, most of them addresses. Unless it is said otherwise, `rows` is the address of
 rows of WORDS words, ready for the product; `h` and `h_next` are those of H_BYTES, h read and
-written in a step; `y_row` is that of OUTPUTS values of y; `t` counts the steps of a chunk.
+written in a step; `y_row` is that of OUTPUTS values of y; `t` is a step of a chunk, by its place.
 """
 
 from typing import Any
 
+import numba
+import numpy as np
+
+from edgelstm.kernels.simd.memory import bytes_at
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.target import TILE_ROWS
 
 # One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
@@ -20,7 +25,11 @@ from edgelstm.kernels.simd.target import TILE_ROWS
 (
     INPUTS,  # values of a row of x
     WORDS,  # the same in words
-    OUTPUTS,  # values of a row of y
+    OUTPUTS,  # values of a row of y, that are those of this layer
+    Y_ROW_BYTES,  # from a row of y to the next
+    REVERSED,  # whether the last step is the first one, and each call begins anew
+    H_START,  # byte of which h is made where it begins
+    AT_ONCE,  # sequences that one call runs
     UNITS,  # of the cell
     GROUPS,  # of GROUP units, the last one padded
     H_WORDS,  # padded h in words
@@ -43,16 +52,16 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     X_LACKS,  # int32 (KEPT_ROWS,): what the int8 products of each row of x lack, see sums.py
     H_LACKS,  # int32 (TILE_ROWS,): what those of h do
     OWN,  # first slot that a format uses for itself
-) = range(25)
+) = range(29)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
+jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
 GROUP: Any = None  # units that are computed at once
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
 ROWS: Any = None  # sequences side by side
-Y_BYTES: Any = None  # of one value of y
 INPUT_BYTES: Any = None  # of one value of x
 input_rows: Any = None  # (P, source, steps, row) -> address of rows of x, ready for the product
 input_row: Any = None  # (P, source) -> address of a lone row, ready; y may overwrite the source
@@ -117,22 +126,42 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
         advance(P, both, g * GROUP, h, h_next, y_row, P[CELL])
 
 
+@jit
+def _fill(at, count, byte):
+    """Writes the same byte to uint8 (count,) at an address."""
+    values = numba.carray(bytes_at(at), count)
+    for k in range(count):
+        values[k] = np.uint8(byte)
+
+
+@jit
+def _begin_anew(P):
+    """Every state to where it begins: h to bytes of H_START, the second state to 0."""
+    _fill(P[H_BUFFERS], P[AT_ONCE] * 2 * P[H_BYTES], P[H_START])
+    _fill(P[CELL], P[AT_ONCE] * P[C_BYTES], 0)
+
+
 def sequences(P, x, y, steps, x_apart, y_apart):
     """Runs a layer over sequences, from the states that P points to, which it leaves advanced.
 
-    x, y: addresses of (steps, INPUTS) and (steps, OUTPUTS) of the format's type, C order, of the
-    first sequence; those of the next begin x_apart and y_apart bytes behind them.
+    x: address of (steps, INPUTS) of the format's type, C order, y: of (steps, OUTPUTS) with rows
+    Y_ROW_BYTES apart; of the first sequence, those of the next begin x_apart and y_apart bytes
+    behind them.
     """
-    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
+    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[Y_ROW_BYTES], P[H_BYTES]
+    if P[REVERSED]:
+        _begin_anew(P)
     start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = inputs(P, x + start * x_bytes, x_apart, n)
-        for t in range(n):
+        first = steps - start - n if P[REVERSED] else start
+        rows = inputs(P, x + first * x_bytes, x_apart, n)
+        for k in range(n):
+            t = n - 1 - k if P[REVERSED] else k
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
             # Every other step runs backwards: what was used last is still in the inner cache.
-            y_row = y + (start + t) * y_bytes
+            y_row = y + (first + t) * y_bytes
             step_all(P, rows, t, n, h, h_next, y_row, y_apart, flip)
         start += n
     P[FLIP] = flip

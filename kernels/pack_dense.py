@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.kernels import dense, dense_forms, hybrid, layer, packing
 from edgelstm.kernels.dense_forms import DenseForm
-from edgelstm.kernels.links import Link
+from edgelstm.kernels.links import Link, Place
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import (
     CPU,
@@ -169,7 +169,7 @@ class RunningDense:
         type: Of x and y.
     """
 
-    def __init__(self, packed: PackedDense, batch: int) -> None:
+    def __init__(self, packed: PackedDense) -> None:
         self._packed = packed
         self.type = packed.form.type
         self._scratch: dict[int, dict[int, Array]] = {}
@@ -184,8 +184,8 @@ class RunningDense:
         for slot, array in self._scratch[worker].items():
             p[0, slot] = array.ctypes.data
         p[0, dense_forms.TOGETHER] = count
-        row_bytes = self._packed.output_size * self.type.itemsize
-        return Link(dense.kernel(self._packed.form), p, self, row_bytes, in_place=is_step)
+        kernel, place = dense.kernel(self._packed.form), Place(self._packed.output_size)
+        return Link(kernel, p, self, self.type, place, in_place=is_step)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""

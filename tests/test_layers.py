@@ -25,7 +25,8 @@ ORDER = {
     ),
     "devices": "cores keys < device < device_file",
     "execution": (
-        "bytecode fused prepared < stages < chained < bidirectional < compiled < backends < session"
+        "bytecode fused prepared < stages < chained bidirectional reading < compiled < backends "
+        "< session"
     ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",

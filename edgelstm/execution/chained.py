@@ -1,5 +1,6 @@
 """Stages in a row as one compiled call, from the caller's array to the result."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,18 +79,22 @@ class Chained:
         for k in range(self._workers):
             for first, count in sets_of(self._batch, k, self._workers):
                 sizes.setdefault(count, (k, first, count))
+        links = [self._links(*one, is_step=is_step) for one in sizes.values()]
+        return list(dict.fromkeys([*(link.kernel for each in links for link in each), driver()]))
+
+    def _links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+        """Those of all stages, in order."""
         stages = self._stages if is_step else self._read
-        links = [s.link(*one, is_step=is_step) for one in sizes.values() for s in stages]
-        return list(dict.fromkeys([*(link.kernel for link in links), driver()]))
+        links = [stage.links(worker, first, count, is_step=is_step) for stage in stages]
+        return list(itertools.chain.from_iterable(links))
 
     def _sets(self, *, is_step: bool) -> list[dict[tuple[int, int], list[Any]]]:
         """Worker after worker: sequences that run side by side, and their links."""
         from edgelstm.kernels.links import sets_of
 
-        stages = self._stages if is_step else self._read
         return [
             {
-                (first, count): [s.link(k, first, count, is_step=is_step) for s in stages]
+                (first, count): self._links(k, first, count, is_step=is_step)
                 for first, count in sets_of(self._batch, k, self._workers)
             }
             for k in range(self._workers)
@@ -98,13 +103,14 @@ class Chained:
     def _new_call(self, *, is_step: bool) -> Call:
         from edgelstm.kernels.links import Chain, End, Form
 
+        read_at = self.read_at
         form = Form(
             End(*self._x),
             End(self.output_size, self.type),
             self._batch,
             self._batched,
             not is_step,
-            self.read_at,
+            None if read_at is None else sum(stage.n_links for stage in self._stages[:read_at]),
             self._finite,
         )
         calls = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
