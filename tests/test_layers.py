@@ -68,11 +68,11 @@ ORDER = {
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "
-        "stacked < recurrent reverse_steps < read_steps < __init__"
+        "stacked < recurrent without_numbers < reverse_steps < read_steps < __init__"
     ),
-    "model": "front precision < network < plan sizes < forms forward",
+    "model": "front precision < sequential < network < plan sizes < forms forward",
     "quantization": (
-        "calibration fixedpoint folding formats < scales tables8 < rounding < "
+        "calibration fixedpoint folding formats stateless < scales tables8 < rounding < "
         "quantized_activation quantized_dense quantized_direction reading saturation < "
         "operations quantize_activation quantized < weights < hybrid lower_fused < "
         "lower_composed quantize_fused < lower quantize_composed < reference < quantizer"

@@ -22,7 +22,8 @@ from edgelstm.execution.stages import (
     cores,
 )
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, backward, largest_starts
+from edgelstm.layers.read_steps import ReadSteps, backward, largest_starts
+from edgelstm.layers.without_numbers import WithoutNumbers
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -58,7 +59,7 @@ class NumbaEngine:
         first = layers[0]
         if isinstance(first, ReadSteps) and first.reads == ("last",):
             return None
-        if isinstance(first, WITHOUT):
+        if isinstance(first, WithoutNumbers):
             starts = largest_starts(self._network.layers)
             return ReadStage(first, self._batch, starts.get(first.name))
         if is_bidirectional(first):
