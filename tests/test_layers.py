@@ -31,10 +31,12 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere following signature stated steps tensors "
-        "torch_export torch_pickle < integers ordering torch_archive torch_around < "
-        "restored_quantized < restored < table tflite c keras onnx state_dict torch_graph "
-        "torch_layers < npz torch_refused < torch_inputs < torch_module < torch < __init__"
+        "asked blocks composed description elsewhere following signature stated steps tensors < "
+        "integers ordering < restored_quantized < restored < table tflite c keras onnx state_dict "
+        "< npz torch < __init__"
+    ),
+    "formats.torch": (
+        "__init__ export pickle < archive around < graph layers < refused < inputs < module < read"
     ),
     "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
