@@ -27,7 +27,8 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     WORDS,  # the same in words
     OUTPUTS,  # values of a row of y, that are those of this layer
     Y_ROW_BYTES,  # from a row of y to the next
-    REVERSED,  # whether the last step is the first one, and each call begins anew
+    REVERSED,  # whether the last step is the first one
+    ANEW,  # whether each call begins where states do
     H_START,  # byte of which h is made where it begins
     AT_ONCE,  # sequences that one call runs
     UNITS,  # of the cell
@@ -52,7 +53,7 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     X_LACKS,  # int32 (KEPT_ROWS,): what the int8 products of each row of x lack, see sums.py
     H_LACKS,  # int32 (TILE_ROWS,): what those of h do
     OWN,  # first slot that a format uses for itself
-) = range(29)
+) = range(30)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
@@ -149,7 +150,7 @@ def sequences(P, x, y, steps, x_apart, y_apart):
     behind them.
     """
     x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[Y_ROW_BYTES], P[H_BYTES]
-    if P[REVERSED]:
+    if P[ANEW]:
         _begin_anew(P)
     start, flip = 0, P[FLIP]
     while start < steps:

@@ -61,9 +61,9 @@ ORDER = {
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
         "cell_ops packing simd < cache form fused < activations conversion float_program "
-        "integer_program layer < chain ends int8_arithmetic kept sums < float32 links < hybrid "
-        "int8 phases < composed_arithmetic dense_forms < composed composed_numbers dense < bind < "
-        "pack_layer < pack_composed pack_dense state"
+        "integer_program layer readings < chain ends int8_arithmetic kept sums < float32 links < "
+        "hybrid int8 phases < composed_arithmetic dense_forms < composed composed_numbers dense < "
+        "bind < pack_layer < pack_composed pack_dense state"
     ),
     "kernels.simd": (
         "options target < vectors < conversions dot4 memory < arrays pointers products tuples words"
