@@ -115,7 +115,8 @@ def adder(slot: int) -> Any:
         f = splat_i32(P[slot + FACTORS])
         u = multiply_pairs(interleave_first(a, b), f)
         v = multiply_pairs(interleave_second(a, b), f)
-        return pack_saturating(divide(u, u, P, slot + RIGHT), divide(v, v, P, slot + RIGHT))
+        right, half = P[slot + RIGHT], P[slot + HALF]
+        return pack_saturating(divide(u, u, right, half), divide(v, v, right, half))
 
     return added
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edgelstm.execution.fused import packed_layer
-from edgelstm.kernels import packing
+from edgelstm.kernels import layer, packing
 from edgelstm.kernels.simd.target import LANES, NEON
+from edgelstm.layers.dense import Dense
 from tests.networks import random_recurrent
 
 
@@ -33,3 +34,12 @@ def test_no_vector_is_padded_whole(cell_name: str, vectors: int) -> None:
     units = vectors * LANES - 1
     layer = random_recurrent(cell_name, 3, units, np.random.default_rng(0))
     assert packed_layer(layer.parts[0]).units == vectors * LANES
+
+
+@pytest.mark.parametrize("vectors", [1, 2, 3, 8, 9, 11])
+def test_no_vector_of_a_dense_layer_is_padded_whole(vectors: int) -> None:
+    outputs = vectors * LANES - 1
+    head = Dense("dense1", np.ones((outputs, 5), np.float32), np.zeros(outputs, np.float32), None)
+    weights = packed_layer(head).arrays[layer.W_IH]
+    assert weights.size == 5 * vectors * LANES
+    assert np.count_nonzero(weights) == 5 * outputs
