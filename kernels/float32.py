@@ -254,7 +254,6 @@ def parts(listing: Listing) -> dict[str, Any]:
     return cell_parts(listing) | {
         "START_IH": BIAS_IH,
         "INPUT_SUMS": SCRATCH,
-        "H_ROWS": 2,
         "product": product_f32,
         **sums.OF_FLOATS,
         "load_sums": load_rows_f32,
@@ -263,6 +262,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "rescaled": sums.as_they_are,
         "begin": begin_on_inputs,
         "hidden": sums.h_itself,
+        "h_apart": sums.two_rows,
         "input_rows": input_rows,
         "input_row": input_row,
         "x_words": x_words,

@@ -23,8 +23,8 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     OUTPUTS,  # values of a row of y
     UNITS,  # of the cell
     GROUPS,  # of GROUP units, the last one padded
-    H_WORDS,  # padded h in words
-    H_BYTES,  # of one row of h
+    H_WORDS,  # of h, as many as its products have
+    H_BYTES,  # of one row of h, padded
     C_BYTES,  # of one row of the second state
     W_IH,  # weights, packed
     W_HH,

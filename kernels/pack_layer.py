@@ -127,13 +127,12 @@ def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[in
     """weight_hh phase by phase, and the projection."""
     form, arrays = float32.FORM, {}
     made = listing(cell, form)
-    gates = _wide(given.weights[1], form).reshape(len(cell.gates), hidden_size, -1)
+    gates = given.weights[1].reshape(len(cell.gates), hidden_size, -1)
     for number in range(len(phases_of(made).values)):
         rows = np.concatenate([gates[k] for k in phases.due(made, number)])
         arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form)
     if given.projection is not None:
-        wide = _wide(given.projection, form)
-        arrays[kept.W_HR] = _pack(wide, len(wide), form)
+        arrays[kept.W_HR] = _pack(given.projection, len(given.projection), form)
     return arrays
 
 
@@ -233,23 +232,13 @@ def _slots(
 
 def weights_of(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the input, and of h."""
-    w_ih, w_hh = weights
-    return {
-        slot: _pack(w, hidden_size, form)
-        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh, form)))
-    }
+    slots = layer.W_IH, layer.W_HH
+    return {slot: _pack(w, hidden_size, form) for slot, w in zip(slots, weights, strict=True)}
 
 
 def _pack(w: Array, hidden_size: int, form: Form) -> Array:
     order = form.order(LANES)
     return pack(w, hidden_size, LANES, per_word=form.per_word, order=order)
-
-
-def _wide(w: Array, form: Form) -> Array:
-    """With columns for the padding of what it multiplies."""
-    wide = np.zeros((len(w), padded(w.shape[1], form.group)), w.dtype)
-    wide[:, : w.shape[1]] = w
-    return wide
 
 
 def biases_of(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
@@ -286,7 +275,7 @@ def packed(
         layer.OUTPUTS: output_size,
         layer.UNITS: hidden_size,
         layer.GROUPS: units // form.group,
-        layer.H_WORDS: outputs // per_word,
+        layer.H_WORDS: padded(output_size, per_word) // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,
         layer.C_BYTES: units * c_bytes,
         layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),

@@ -14,6 +14,7 @@ from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     CHUNK,
     GROUPS,
+    H_BYTES,
     H_LACKS,
     H_WORDS,
     INPUTS,
@@ -43,7 +44,7 @@ TERMS: Any = None  # vectors of the input terms of a group, as they are kept
 START_IH: Any = None  # slot: where the sums of x begin
 START_HH: Any = None  # slot: where those of h begin, if nothing else is said by `begin`
 INPUT_SUMS: Any = None  # slot: where the sums of x go
-H_ROWS: Any = None  # rows from the h of a sequence to that of the next, as the product reads them
+h_apart: Any = None  # (P) -> words from the h of a sequence to that of the next, for the product
 product: Any = None  # product_f32, or product_i8
 load_sums: Any = None  # loads rows of sums
 load_kept: Any = None  # loads rows of input terms
@@ -185,13 +186,13 @@ def recurrent_rows(P, t, g, h):
     """Sums of h of ROWS sequences in step t of the chunk, for one group, to TILE.
 
     h: address of the present h of the first, H_WORDS words where the product reads it, those of the
-    next H_ROWS rows behind it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words; SCRATCH: (ROWS,
+    next `h_apart` words behind it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words; SCRATCH: (ROWS,
     CHUNK, GROUPS, VECTORS * LANES); TILE: (ROWS, VECTORS * LANES). All C order.
     """
     at, stride = g * VECTORS * LANES, P[GROUPS] * VECTORS * LANES
     terms = load_kept(P[SCRATCH], t * stride + at, P[CHUNK] * stride, TERMS, ROWS)
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, ROWS)
-    made = product(start, w, hidden(P, h), H_ROWS * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    made = product(start, w, hidden(P, h), h_apart(P), P[H_WORDS], ROWS, 0)
     made = whole(P, H_LACKS, 0, 1, made, ROWS)
     store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
 
@@ -209,6 +210,11 @@ def begin_in_memory(P, terms, at, rows):
 def h_itself(P, h):
     """The product reads h where the step keeps it."""
     return h
+
+
+def two_rows(P):
+    """Words between the h of sequences, as the step keeps it: it is read and written in turn."""
+    return 2 * P[H_BYTES] // WORD_BYTES
 
 
 # By the name that each is bound to; `Form.parts` gives what they use.
