@@ -28,7 +28,7 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.simd.memory import store_rows
 from edgelstm.kernels.simd.pointers import STAGE
-from edgelstm.kernels.simd.target import LANES, TILE_ROWS
+from edgelstm.kernels.simd.target import ASKS_AHEAD, LANES, TILE_ROWS
 
 # Vectors whose sums are formed together: as in a layer of four gates, and where fewer are left.
 WIDE, NARROW = 8, 2
@@ -115,7 +115,7 @@ def tile(P, rows, row, y, first):
     words = P[WORDS]
     w, source = P[W_IH] + WORD_BYTES * first * words, rows + row * words * WORD_BYTES
     start = load_sums(P[START], first, 0, VECTORS, ROWS)
-    if ROWS == 1 and P[PREFETCH]:
+    if ASKS_AHEAD and ROWS == 1 and P[PREFETCH]:
         made = product(start, w, source, words, words, ROWS, AHEAD_BYTES)
     else:
         made = product(start, w, source, words, words, ROWS, 0)

@@ -12,7 +12,6 @@ from edgelstm.kernels.dense_forms import DenseForm
 from edgelstm.kernels.links import Link
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import (
-    CPU,
     LANES,
     OFFSET,
     SMALLEST_WEIGHT,
@@ -169,7 +168,7 @@ def _packed(
         layer.WORDS: padded(input_size, form.per_word) // form.per_word,
         layer.OUTPUTS: output_size,
         layer.GROUPS: padded(output_size, LANES) // LANES,
-        layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH]),
+        layer.PREFETCH: packing.wants_prefetch(arrays[layer.W_IH]),
     }
     return PackedDense(form, input_size, output_size, arrays, numbers)
 

@@ -15,7 +15,7 @@ from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.cell_ops import Cell, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.packing import aligned, pack, padded
-from edgelstm.kernels.simd.target import CPU, LANES, NEON, OFFSET, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.target import LANES, NEON, OFFSET, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART
 
 Array = NDArray[Any]
@@ -278,7 +278,7 @@ def packed(
         layer.H_WORDS: padded(output_size, per_word) // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,
         layer.C_BYTES: units * c_bytes,
-        layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),
+        layer.PREFETCH: packing.wants_prefetch(*arrays.values()),
     }
     if kept.W_HR in arrays:
         numbers[kept.OUT_GROUPS] = outputs // form.group

@@ -30,7 +30,7 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.simd.memory import bytes_at, load_i8, store_integer, store_rows
 from edgelstm.kernels.simd.options import INLINED
-from edgelstm.kernels.simd.target import LACKS, LANES
+from edgelstm.kernels.simd.target import ASKS_AHEAD, LACKS, LANES
 from edgelstm.kernels.simd.tuples import raised
 from edgelstm.kernels.simd.vectors import magnitude_below_zero, splat_i32, total_i32
 
@@ -175,7 +175,7 @@ def recurrent(P, terms, g, h):
     """
     at = g * VECTORS * LANES
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, 1)
-    if P[PREFETCH]:
+    if ASKS_AHEAD and P[PREFETCH]:
         made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, AHEAD_BYTES)
     else:
         made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, 0)
