@@ -260,6 +260,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "load_kept": load_rows_f32,
         "sums_at": sums.among_groups,
         "rescaled": sums.as_they_are,
+        "rescaled_h": sums.as_they_are,
         "begin": begin_on_inputs,
         "hidden": sums.h_itself,
         "h_apart": sums.two_rows,

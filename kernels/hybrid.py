@@ -169,6 +169,7 @@ def parts(listing: Listing) -> dict[str, Any]:
         "load_kept": load_rows_i32,
         "sums_at": sums.among_groups,
         "rescaled": sums.as_they_are,
+        "rescaled_h": sums.as_they_are,
         "begin": sums.begin_in_memory,
         "hidden": rounded_h,
         "h_apart": one_row,

@@ -130,9 +130,9 @@ def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[in
     gates = given.weights[1].reshape(len(cell.gates), hidden_size, -1)
     for number in range(len(phases_of(made).values)):
         rows = np.concatenate([gates[k] for k in phases.due(made, number)])
-        arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form)
+        arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form, 1)
     if given.projection is not None:
-        arrays[kept.W_HR] = _pack(given.projection, len(given.projection), form)
+        arrays[kept.W_HR] = _pack(given.projection, len(given.projection), form, 1)
     return arrays
 
 
@@ -233,19 +233,30 @@ def _slots(
 def weights_of(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the input, and of h."""
     slots = layer.W_IH, layer.W_HH
-    return {slot: _pack(w, hidden_size, form) for slot, w in zip(slots, weights, strict=True)}
+    return {
+        slot: _pack(w, hidden_size, form, form.per_word)
+        for slot, w in zip(slots, weights, strict=True)
+    }
 
 
-def _pack(w: Array, hidden_size: int, form: Form) -> Array:
-    order = form.order(LANES)
-    return pack(w, hidden_size, LANES, per_word=form.per_word, order=order)
+def _pack(w: Array, hidden_size: int, form: Form, per_word: int) -> Array:
+    """All groups of a form, then a last one that has a form of its own."""
+    last, gates = form.of_last(hidden_size), w.reshape(-1, hidden_size, w.shape[1])
+    split = hidden_size if last is None else hidden_size // form.group * form.group
+    streams = [
+        pack(part.reshape(-1, w.shape[1]), part.shape[1], LANES, per_word=per_word, order=of(LANES))
+        for part, of in ((gates[:, :split], form.order), (gates[:, split:], packing.single))
+        if part.size
+    ]
+    out = aligned((sum(stream.size for stream in streams),), w.dtype)
+    out[:] = np.concatenate(streams)
+    return out
 
 
 def biases_of(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the sums of the input, and of h."""
-    order = form.order(LANES)
     return {
-        slot: pack(b.reshape(-1, 1), hidden_size, LANES, per_word=1, order=order)
+        slot: _pack(b.reshape(-1, 1), hidden_size, form, 1)
         for slot, b in zip((layer.BIAS_IH, layer.BIAS_HH), biases, strict=True)
     }
 
@@ -275,6 +286,7 @@ def packed(
         layer.OUTPUTS: output_size,
         layer.UNITS: hidden_size,
         layer.GROUPS: units // form.group,
+        layer.HALVED: units // form.group - 1 if form.of_last(hidden_size) else -1,
         layer.H_WORDS: padded(output_size, per_word) // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,
         layer.C_BYTES: units * c_bytes,
