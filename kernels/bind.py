@@ -29,6 +29,16 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
 }
 HOIST_FROM = 4
+# What a last group of one vector has for itself, where its format says how.
+BY_GROUP = (
+    "tile_row",
+    "tile_rows",
+    "narrow_tile",
+    "input_terms",
+    "recurrent",
+    "recurrent_rows",
+    "made_rows",
+)
 
 
 def listing(cell: Cell, form: Form) -> Listing:
@@ -88,14 +98,14 @@ def _new_parts(cell: Cell, form: Form, mark: str) -> Parts:
     """What is the same in every kind of kernel."""
     made = listing(cell, form)
     fused.define(made, cell.functions)
-    parts = Parts(mark, _constants(made, form))
+    parts = _parts_of_sums(cell, form, mark, _constants(made, form))
     names, several = parts.names, has_phases(cell, form)
-    names["step"] = parts.inlined(cell.equations)
-    for name, part in form.parts(made).items():
-        names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
-    names["recurrent_rows"] = parts.called(sums.recurrent_rows, ROWS=TILE_ROWS)
-    names["tile_rows"] = parts.called(sums.tile_at, ROWS=TILE_ROWS)
-    names["tile_row"] = parts.called(sums.tile_at, ROWS=1)
+    if form.last is not None:
+        constants = _constants(made, form.last) | {"GROUP": form.group}
+        last = _parts_of_sums(cell, form.last, f"{mark}_last", constants)
+        for name in BY_GROUP:
+            either = {"of_whole": names[name], "of_last": last.names[name]}
+            names[name] = Parts(f"{name}_{mark}", either).inlined(sums.of_either)
     for template in (layer.hoist, layer.hoist_side_by_side):
         names[template.__name__] = parts.called(template)
     names["HOIST_FROM"] = 1 if several else HOIST_FROM
@@ -103,6 +113,19 @@ def _new_parts(cell: Cell, form: Form, mark: str) -> Parts:
         names["first_phase"] = phases.first(made, parts, projects=cell.projects)
     step = phases.step_of_phases if several else layer.step_of_groups
     names["step_once"] = parts.inlined(step)
+    return parts
+
+
+def _parts_of_sums(cell: Cell, form: Form, mark: str, constants: dict[str, Any]) -> Parts:
+    """What the format gives, and the sums of a group of its size."""
+    parts = Parts(mark, constants)
+    names = parts.names
+    names["step"] = parts.inlined(cell.equations)
+    for name, part in form.parts(listing(cell, form)).items():
+        names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
+    names["recurrent_rows"] = parts.called(sums.recurrent_rows, ROWS=TILE_ROWS)
+    names["tile_rows"] = parts.called(sums.tile_at, ROWS=TILE_ROWS)
+    names["tile_row"] = parts.called(sums.tile_at, ROWS=1)
     return parts
 
 

@@ -4,6 +4,7 @@ The arithmetic is that of TensorFlow Lite's operators of one operation each, bit
 cell of one phase: see composed_arithmetic.py.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def parts(listing: Listing) -> dict[str, Any]:
     own = {
         "NARROW_IH": arithmetic.IH,
         "NARROW_HH": arithmetic.HH,
-        "narrow": arithmetic.narrowing(len(listing.cell.gates)),
+        "narrow": arithmetic.narrowing(len(listing.cell.gates), arithmetic.of_two),
         "weights_of": three_weights if listing.cell.peepholes else two_weights,
         "new_states": {1: one_state, 2: two_states}[len(listing.cell.states)],
         "advance": advance,
@@ -117,7 +118,13 @@ def parts(listing: Listing) -> dict[str, Any]:
     return own | shared_parts(listing)
 
 
-FORM = Form(
+def last_parts(listing: Listing) -> dict[str, Any]:
+    """The same for a last group of one vector."""
+    narrow = arithmetic.narrowing(len(listing.cell.gates), arithmetic.of_one)
+    return parts(listing) | {"narrow": narrow}
+
+
+_PAIRS = Form(
     name="composed",
     type=np.dtype(np.int8),
     state_types=(np.dtype(np.int8), np.dtype(np.int16)),
@@ -126,4 +133,7 @@ FORM = Form(
     n_slots=N_SLOTS,
     compute=compute,
     parts=parts,
+)
+FORM = dataclasses.replace(
+    _PAIRS, last=dataclasses.replace(_PAIRS, order=packing.single, parts=last_parts)
 )

@@ -5,6 +5,7 @@ filled by composed_numbers.py: one kernel serves a cell at any scales. What each
 stands in edgelstm/quantization/fixedpoint.py; tests hold both equal.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -26,6 +27,7 @@ from edgelstm.kernels.simd.words import (
     abs_words,
     average_unsigned,
     entry_256,
+    first_half,
     interleave_first,
     interleave_second,
     max_words,
@@ -71,33 +73,34 @@ def requantize64(v, P, slot):
     return multiply_high_i32(v << P[slot], P[slot + 1])
 
 
-def narrowing(gates: int) -> Any:
-    """The jitted function (P, sums, slot): 2 * gates int32 vectors to `gates` of int16."""
-    last, two = gates - 1, 2 * (gates - 1)
+def of_two(gates: int, gate: int) -> Any:
+    """The jitted function (P, sums, slot) of a gate: its two int32 vectors to one of int16."""
+    numbers, other = 2 * gate, gates + gate
 
     @jit
-    def one(P, sums, slot):
-        first = requantize64(sums[last], P, slot + two)
-        second = requantize64(sums[last + gates], P, slot + two)
-        return pack_saturating(first, second)
+    def narrowed(P, sums, slot):
+        first = requantize64(sums[gate], P, slot + numbers)
+        return pack_saturating(first, requantize64(sums[other], P, slot + numbers))
 
-    return _narrowing(gates, gates, one)
+    return narrowed
 
 
-def _narrowing(gates: int, count: int, last: Any) -> Any:
-    """Of the first `count` gates of so many."""
-    if count == 1:
-        return jit(lambda P, sums, slot: (last(P, sums, slot),))
-    k, two = count - 2, 2 * (count - 2)
+def of_one(gates: int, gate: int) -> Any:
+    """The same where it has one; 0 in the second half of the lanes."""
+    numbers = 2 * gate
+    return jit(lambda P, sums, slot: first_half(requantize64(sums[gate], P, slot + numbers)))
 
-    @jit
-    def one(P, sums, slot):
-        first = requantize64(sums[k], P, slot + two)
-        second = requantize64(sums[k + gates], P, slot + two)
-        return pack_saturating(first, second)
 
-    before = _narrowing(gates, count - 1, one)
-    return jit(lambda P, sums, slot: before(P, sums, slot) + (last(P, sums, slot),))
+def narrowing(gates: int, of_gate: Callable[[int, int], Any]) -> Any:
+    """The jitted function (P, sums, slot) of all gates: their int32 vectors to `gates` of int16."""
+    made = jit(lambda P, sums, slot: ())
+    for gate in range(gates):
+        made = _and(made, of_gate(gates, gate))
+    return made
+
+
+def _and(before: Any, narrowed: Any) -> Any:
+    return jit(lambda P, sums, slot: before(P, sums, slot) + (narrowed(P, sums, slot),))
 
 
 # ---- sums and products
@@ -115,7 +118,8 @@ def adder(slot: int) -> Any:
         f = splat_i32(P[slot + FACTORS])
         u = multiply_pairs(interleave_first(a, b), f)
         v = multiply_pairs(interleave_second(a, b), f)
-        return pack_saturating(divide(u, u, P, slot + RIGHT), divide(v, v, P, slot + RIGHT))
+        right, half = P[slot + RIGHT], P[slot + HALF]
+        return pack_saturating(divide(u, u, right, half), divide(v, v, right, half))
 
     return added
 

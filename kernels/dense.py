@@ -3,8 +3,8 @@
 Every output is one sum of products, so the rows of a step, of a sequence and of a batch are the
 same to them: `rows_at_addresses` takes them all, several at a time, so that each weight that is
 read serves as many. Templates as in layer.py: a name that is None below is bound by `kernel`, to
-the functions of a format in dense_forms.py. The slots of `P` are those of layer.py, and the ones
-below.
+the functions of a format in dense_forms.py. The slots of `P` are those of layer.py, where GROUPS
+here counts vectors of outputs, and those of dense_forms.py.
 """
 
 import functools
@@ -28,9 +28,10 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.simd.memory import store_rows
 from edgelstm.kernels.simd.pointers import STAGE
-from edgelstm.kernels.simd.target import LANES, PAIR, TILE_ROWS
+from edgelstm.kernels.simd.target import ASKS_AHEAD, LANES, TILE_ROWS
 
-WIDE = 4  # groups whose sums are formed together: 8 vectors, as of a layer of four gates
+# Vectors whose sums are formed together: as in a layer of four gates, and where fewer are left.
+WIDE, NARROW = 8, 2
 
 # Bound by `kernel`.
 VECTORS: Any = None  # of sums that are formed together
@@ -43,11 +44,12 @@ load_sums: Any = None  # loads rows of sums
 whole: Any = None  # (P, slot, row, apart, sums, rows) -> the sums, with what their products lack
 input_rows: Any = None  # (P, source, n, row) -> address of n rows of x, ready for the product
 finish: Any = None  # (P, sums, row, y, first, count): from the sums of a row to values of y
-activate: Any = None  # (P, y, n): the activation of n rows of y, in place
+activate: Any = None  # (P, y, n): what `finish` left of the activation of n rows of y, in place
 tile_rows: Any = None  # `tile` of TILE_ROWS rows
 tile_row: Any = None  # `tile` of one
-wide_outputs: Any = None  # `outputs` of WIDE groups
-narrow_outputs: Any = None  # `outputs` of one
+wide_outputs: Any = None  # `outputs` of WIDE vectors
+narrow_outputs: Any = None  # `outputs` of NARROW
+single_outputs: Any = None  # `outputs` of one
 
 
 def rows_at_addresses(P, x, y, n):
@@ -56,16 +58,18 @@ def rows_at_addresses(P, x, y, n):
     x: address of (n, INPUTS), y: of (n, OUTPUTS), of the format's type, C order, aligned to their
     elements. y overlaps no x, but for a lone row it may be x.
     """
-    groups = P[GROUPS]
-    wide, start = groups - groups % WIDE, 0
+    wide = P[GROUPS] // WIDE * WIDE
+    narrow, start = P[GROUPS] // NARROW * NARROW, 0
     while start < n:
         count = min(KEPT_ROWS, n - start)
         rows = input_rows(P, x + start * P[INPUTS] * X_BYTES, count, 0)
         y_rows = y + start * P[OUTPUTS] * Y_BYTES
         for g in range(0, wide, WIDE):
-            wide_outputs(P, rows, count, y_rows, g * PAIR)
-        for g in range(wide, groups):
-            narrow_outputs(P, rows, count, y_rows, g * PAIR)
+            wide_outputs(P, rows, count, y_rows, g * LANES)
+        for g in range(wide, narrow, NARROW):
+            narrow_outputs(P, rows, count, y_rows, g * LANES)
+        if narrow < P[GROUPS]:
+            single_outputs(P, rows, count, y_rows, narrow * LANES)
         activate(P, y_rows, count)
         start += count
 
@@ -111,7 +115,7 @@ def tile(P, rows, row, y, first):
     words = P[WORDS]
     w, source = P[W_IH] + WORD_BYTES * first * words, rows + row * words * WORD_BYTES
     start = load_sums(P[START], first, 0, VECTORS, ROWS)
-    if ROWS == 1 and P[PREFETCH]:
+    if ASKS_AHEAD and ROWS == 1 and P[PREFETCH]:
         made = product(start, w, source, words, words, ROWS, AHEAD_BYTES)
     else:
         made = product(start, w, source, words, words, ROWS, 0)
@@ -142,9 +146,9 @@ def bound_names(form: DenseForm, mark: str) -> dict[str, Any]:
     names = parts.names
     for name, part in form.parts.items():
         names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
-    for name, vectors in (("wide_outputs", 2 * WIDE), ("narrow_outputs", 2)):
+    for name, vectors in (("wide", WIDE), ("narrow", NARROW), ("single", 1)):
         names["tile_row"] = parts.called(tile, VECTORS=vectors, ROWS=1)
         names["tile_rows"] = parts.called(tile, VECTORS=vectors, ROWS=TILE_ROWS)
-        names[name] = parts.called(outputs, VECTORS=vectors)
+        names[f"{name}_outputs"] = parts.called(outputs, VECTORS=vectors)
     names["rows_at_addresses"] = parts.called(rows_at_addresses)
     return names

@@ -6,17 +6,15 @@ values go, `first` the number of the first.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from edgelstm.kernels import activations, hybrid, int8, packing, sums
+from edgelstm.kernels import activations, hybrid, int8, sums
 from edgelstm.kernels.float32 import copy_row, jit
-from edgelstm.kernels.int8_arithmetic import requantize
-from edgelstm.kernels.layer import BIAS_IH, INPUTS, OUTPUTS, WORD_BYTES, X_ROWS
+from edgelstm.kernels.int8_arithmetic import requantize_by
+from edgelstm.kernels.layer import BIAS_IH, GROUPS, INPUTS, OUTPUTS, WORD_BYTES, X_ROWS
 from edgelstm.kernels.simd.memory import (
     bytes_at,
     load_f32,
@@ -26,39 +24,40 @@ from edgelstm.kernels.simd.memory import (
     load_scalar,
     store_f32,
     store_first_f32,
-    store_first_octets,
-    store_octets,
+    store_first_i8,
+    store_i8,
 )
 from edgelstm.kernels.simd.products import product_f32, product_i8
-from edgelstm.kernels.simd.target import LANES, PAIR
-from edgelstm.kernels.simd.tuples import scaled, splat_many
+from edgelstm.kernels.simd.target import LANES
+from edgelstm.kernels.simd.tuples import scaled
 from edgelstm.kernels.simd.vectors import (
     above,
     first_or,
+    i32_to_i8_saturating,
     largest_f32,
+    max_i8,
+    min_i8,
     splat_f32,
-    splat_words,
+    splat_i8,
     total_f32,
-)
-from edgelstm.kernels.simd.words import (
-    add_saturating,
-    max_words,
-    min_words,
-    pack_saturating,
-    words_to_octets,
 )
 
 (
-    ACTIVATION,  # of NONE, SIGMOID, SOFTMAX, TANH, in the float formats; a relu is a limit
+    ACTIVATION,  # of those below, in the float formats; a relu is a limit
+    LATER,  # whether a softmax waits for finished rows: one of more outputs than a vector holds
     LOW,  # smallest value: at int8 itself, else the address of a float32
     HIGH,  # largest value at int8
     ZERO,  # zero point of y at int8, before its table
     TABLE,  # address of int8 (256,), by the byte that is looked up; 0 without one
     TOGETHER,  # sequences that one call runs
     RESCALE,  # left shift, multiplier, right shift, half of 2^right
-) = range(hybrid.N_SLOTS, hybrid.N_SLOTS + 7)
+) = range(hybrid.N_SLOTS, hybrid.N_SLOTS + 8)
 N_SLOTS = RESCALE + 4
 NONE, SIGMOID, SOFTMAX, TANH = range(4)
+
+# Bound by dense.py.
+step_size: Any = None  # (P, row) -> what one in the sums of a row stands for
+real: Any = None  # (P, sums, first, k, size) -> the real values of the vector from sum k on
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,14 +68,12 @@ class DenseForm:
         name: Goes into the names of kernels.
         type: Of x and y.
         per_word: Values of x in one word of a product: 1 float32, or 4 int8.
-        order: See `form.Form`.
         parts: What the templates of dense.py leave open, by name.
     """
 
     name: str
     type: np.dtype[Any]
     per_word: int
-    order: Callable[[int], NDArray[np.int64]]
     parts: dict[str, Any]
 
 
@@ -86,21 +83,30 @@ class DenseForm:
 def rows_or_copy(P, source, n, row):
     """Address of rows of x, ready: x itself, float32 (n, INPUTS), C order.
 
-    A lone row is copied: y may lie where it does, and is written before it is read to its end.
+    A lone row is copied: y may lie where it does, and is written before it is read to its end,
+    unless all of y is one vector.
     """
-    if n > 1:
+    if n > 1 or P[GROUPS] == 1:
         return source
     copy_row(source, P[INPUTS], P[X_ROWS])
     return P[X_ROWS]
 
 
-@jit
-def store_until(y, k, v, count):
-    """A float32 vector to elements k to `count` of what lies at an address."""
-    if k + LANES <= count:
-        store_f32(y, k, v)
-    else:
-        store_first_f32(y, k, v, count - k)
+def _until(store: Any, store_first: Any) -> Any:
+    """Jitted: a vector v to elements k to `count` of what lies at an address."""
+
+    @jit
+    def store_until(y, k, v, count):
+        if k + LANES <= count:
+            store(y, k, v)
+        else:
+            store_first(y, k, v, count - k)
+
+    return store_until
+
+
+store_until = _until(store_f32, store_first_f32)
+store_i8_until = _until(store_i8, store_first_i8)
 
 
 @jit
@@ -111,50 +117,63 @@ def load_until(y, k, count, rest):
     return first_or(load_first_f32(y, k, count - k), count - k, rest)
 
 
+def finish_reals(P, sums, row, y, first, count):
+    """From sums of row `row`: what they stand for, activated; what is not a number stays so."""
+    size = step_size(P, row)
+    if P[ACTIVATION] == NONE:
+        low = splat_f32(load_scalar(P[LOW], 0))
+        for k in range(0, count, LANES):
+            store_until(y, k, above(low, real(P, sums, first, k, size)), count)
+    else:
+        for k in range(0, count, LANES):
+            store_until(y, k, activated(P, real(P, sums, first, k, size), count), count)
+
+
+def no_size(P, row):
+    """0: float32 sums are what they stand for."""
+    return 0
+
+
+def real_itself(P, sums, first, k, size):
+    """A vector of float32 sums."""
+    return load_f32(sums, k)
+
+
+def size_of_row(P, row):
+    """Step size of row `row` of the rounded x, times that of the weights."""
+    return load_scalar(P[hybrid.X_SCALES], row) * load_scalar(P[hybrid.WEIGHT_SCALES], 0)
+
+
+def real_of_integers(P, sums, first, k, size):
+    """A vector of int32 sums, times the size of a step; BIAS_IH: float32 (outputs,)."""
+    bias = load_rows_f32(P[BIAS_IH], first + k, 0, 1, 1)
+    return scaled(load_rows_i32(sums, k, 0, 1, 1), (splat_f32(size),), bias)[0]
+
+
 @jit
-def keep(P, y, k, v, count):
-    """A float32 vector, not below the limit, to elements k to `count` of y; NaN stays NaN."""
-    store_until(y, k, above(splat_f32(load_scalar(P[LOW], 0)), v), count)
-
-
-def finish_float32(P, sums, row, y, first, count):
-    """From float32 sums."""
-    for k in range(0, count, LANES):
-        keep(P, y, k, load_f32(sums, k), count)
-
-
-def finish_hybrid(P, sums, row, y, first, count):
-    """From int32 sums of row `row`; BIAS_IH: float32 (outputs,)."""
-    size = load_scalar(P[hybrid.X_SCALES], row)
-    scale = splat_many(P[hybrid.WEIGHT_SCALES], 0, size, 1)
-    for k in range(0, count, LANES):
-        bias = load_rows_f32(P[BIAS_IH], first + k, 0, 1, 1)
-        keep(P, y, k, scaled(load_rows_i32(sums, k, 0, 1, 1), scale, bias)[0], count)
-
-
-def activate_reals(P, y, n):
-    """The activation of n rows, float32 (n, OUTPUTS), C order, in place."""
+def activated(P, v, count):
+    """The activation of a float32 vector of outputs; count: of all of them, see LATER."""
     if P[ACTIVATION] == SIGMOID:
-        sigmoids(y, n * P[OUTPUTS])
-    elif P[ACTIVATION] == TANH:
-        tanhs(y, n * P[OUTPUTS])
-    elif P[ACTIVATION] == SOFTMAX:
+        return activations.sigmoid(v)
+    if P[ACTIVATION] == TANH:
+        return activations.tanh(v)
+    return softmax_of_one(v, count)
+
+
+@jit
+def softmax_of_one(v, count):
+    """Of the first `count` lanes of a float32 vector; all NaN where one of them is not finite."""
+    x = first_or(v, count, -np.inf)
+    made = activations.exp(activations.clamp(x - splat_f32(largest_f32(x)), 87.0))
+    made = first_or(made, count, 0.0)  # a part of what is that small would be subnormal, and slow
+    return made / splat_f32(total_f32(made))
+
+
+def activate_rows(P, y, n):
+    """What is left of the activation of n rows, float32 (n, OUTPUTS), C order, in place."""
+    if P[LATER]:
         for row in range(n):
             softmax(y + row * P[OUTPUTS] * WORD_BYTES, P[OUTPUTS])
-
-
-@jit
-def sigmoids(v, count):
-    """Of float32 (count,) at an address, in place."""
-    for k in range(0, count, LANES):
-        store_until(v, k, activations.sigmoid(load_until(v, k, count, 0.0)), count)
-
-
-@jit
-def tanhs(v, count):
-    """Of float32 (count,) at an address, in place."""
-    for k in range(0, count, LANES):
-        store_until(v, k, activations.tanh(load_until(v, k, count, 0.0)), count)
 
 
 @jit
@@ -181,15 +200,12 @@ def softmax(v, count):
 
 def finish_int8(P, sums, row, y, first, count):
     """From int32 sums, as `fixedpoint.requantize` rounds them; see pack_dense.py for what fits."""
-    zero, low, high = splat_words(P[ZERO]), splat_words(P[LOW]), splat_words(P[HIGH])
-    for k in range(0, count, PAIR):
-        v = load_rows_i32(sums, k, 0, 2, 1)
-        made = pack_saturating(requantize(v[0], P, RESCALE), requantize(v[1], P, RESCALE))
-        made = words_to_octets(min_words(max_words(add_saturating(made, zero), low), high))
-        if k + PAIR <= count:
-            store_octets(y, k, made)
-        else:
-            store_first_octets(y, k, made, count - k)
+    zero, low, high = P[ZERO], splat_i8(P[LOW]), splat_i8(P[HIGH])
+    numbers = P[RESCALE], P[RESCALE + 1], P[RESCALE + 2], P[RESCALE + 3]
+    for k in range(0, count, LANES):
+        made = requantize_by(load_rows_i32(sums, k, 0, 1, 1)[0], numbers)
+        made = i32_to_i8_saturating(made + zero)
+        store_i8_until(y, k, min_i8(max_i8(made, low), high), count)
 
 
 def look_up(P, y, n):
@@ -207,22 +223,22 @@ FLOAT32 = DenseForm(
     name="float32",
     type=np.dtype(np.float32),
     per_word=1,
-    order=packing.natural,
     parts={
         "START": BIAS_IH,
         "product": product_f32,
         **sums.OF_FLOATS,
         "load_sums": load_rows_f32,
         "input_rows": rows_or_copy,
-        "finish": finish_float32,
-        "activate": activate_reals,
+        "step_size": no_size,
+        "real": real_itself,
+        "finish": finish_reals,
+        "activate": activate_rows,
     },
 )
 HYBRID = DenseForm(
     name="hybrid",
     type=np.dtype(np.float32),
     per_word=4,
-    order=packing.natural,
     parts={
         "START": hybrid.OFFSETS_IH,
         "product": product_i8,
@@ -230,15 +246,16 @@ HYBRID = DenseForm(
         "load_sums": load_rows_i32,
         "read_row": hybrid.read_row,
         "input_rows": sums.copied_rows,
-        "finish": finish_hybrid,
-        "activate": activate_reals,
+        "step_size": size_of_row,
+        "real": real_of_integers,
+        "finish": finish_reals,
+        "activate": activate_rows,
     },
 )
 INT8 = DenseForm(
     name="int8",
     type=np.dtype(np.int8),
     per_word=4,
-    order=packing.narrowed,
     parts={
         "START": BIAS_IH,
         "product": product_i8,

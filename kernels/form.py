@@ -35,6 +35,7 @@ class Form:
         capture: See `cell_ops.Listing`; None: a step has one phase.
         scratch: Padded units of h -> arrays by slot, beside those that every format has.
         single: The same with groups of one vector; None: groups have two.
+        last: Of the last group, where one vector of units is left for it; None: two all the same.
     """
 
     name: str
@@ -48,8 +49,13 @@ class Form:
     capture: Callable[[int], Any] | None = None
     scratch: Callable[[int], dict[int, Array]] = _nothing
     single: "Form | None" = None
+    last: "Form | None" = None
 
     @functools.cached_property
     def group(self) -> int:
         """Units that are computed at once."""
         return len(self.order(LANES))
+
+    def of_last(self, units: int) -> "Form | None":
+        """That of the last group, where it has its own for so many units."""
+        return self.last if 0 < units % self.group <= LANES else None

@@ -12,8 +12,8 @@ from edgelstm.kernels.form import Array, Form
 from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
+    H_BYTES,
     H_LACKS,
-    H_WORDS,
     INPUTS,
     KEPT_ROWS,
     OWN,
@@ -52,7 +52,7 @@ from edgelstm.kernels.sums import note_lacks
 (
     WEIGHT_SCALES,  # address of float32 (2 * gates,): of weight_ih, then of weight_hh
     X_SCALES,  # address of float32 (KEPT_ROWS,): step sizes of the rounded rows of x
-    ROUNDED,  # address of the rounded h, int8 (TILE_ROWS, 4 * H_WORDS)
+    ROUNDED,  # address of the rounded h with its padding, int8 (TILE_ROWS, H_BYTES / 4)
     OFFSETS_IH,  # packed int32: what the products of the stored inputs have too much
     OFFSETS_HH,
     H_SCALES,  # address of float32 (TILE_ROWS,): step sizes of the rounded h
@@ -120,8 +120,8 @@ def read_row(P, source, row):
 
 
 def prepare(P, h, row):
-    """Rounds h, float32 (4 * H_WORDS,) at address h, to row `row` of ROUNDED."""
-    count = P[H_WORDS] * WORD_BYTES
+    """Rounds h with its padding, float32 (H_BYTES / 4,) at address h, to row `row` of ROUNDED."""
+    count = P[H_BYTES] // WORD_BYTES
     out = P[ROUNDED] + row * count
     store_scalar(P[H_SCALES], row, round_row(h, count, out))
     note_lacks(P, H_LACKS, row, out, count)
@@ -134,8 +134,13 @@ def given_in(P, t, row):
 
 
 def rounded_h(P, h):
-    """Address of h as the product reads it: int8 (ROWS, 4 * H_WORDS), C order."""
+    """Address of h as the product reads it: int8 (ROWS, H_BYTES / 4), C order."""
     return P[ROUNDED]
+
+
+def one_row(P):
+    """Words between the h of sequences: a row of ROUNDED has a quarter of the bytes of h."""
+    return P[H_BYTES] // WORD_BYTES // WORD_BYTES
 
 
 def finish(P, terms, made, g, given):
@@ -158,15 +163,16 @@ def parts(listing: Listing) -> dict[str, Any]:
         "START_IH": OFFSETS_IH,
         "START_HH": OFFSETS_HH,
         "INPUT_SUMS": SCRATCH,
-        "H_ROWS": 1,
         "product": product_i8,
         **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "load_kept": load_rows_i32,
         "sums_at": sums.among_groups,
         "rescaled": sums.as_they_are,
+        "rescaled_h": sums.as_they_are,
         "begin": sums.begin_in_memory,
         "hidden": rounded_h,
+        "h_apart": one_row,
         "read_row": read_row,
         **sums.COPIED,
         "prepare": prepare,

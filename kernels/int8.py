@@ -4,6 +4,7 @@ A gate is the saturating sum of two rescaled products (Q3.12), activations are r
 (Q0.15), and the cell is int16 with a scale 2^p: see int8_arithmetic.py.
 """
 
+import dataclasses
 from typing import Any
 
 import numba
@@ -15,7 +16,16 @@ from edgelstm.kernels.cell_ops import Listing
 from edgelstm.kernels.float32 import given_in
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.fused import payload
-from edgelstm.kernels.int8_arithmetic import HH, IH, N_GATES, N_SLOTS, OPERATIONS, jit, narrow_four
+from edgelstm.kernels.int8_arithmetic import (
+    HH,
+    IH,
+    N_GATES,
+    N_SLOTS,
+    OPERATIONS,
+    jit,
+    narrow_four,
+    narrow_four_halves,
+)
 from edgelstm.kernels.layer import (
     BIAS_HH,
     BIAS_IH,
@@ -42,16 +52,16 @@ from edgelstm.kernels.simd.memory import (
     store_words,
 )
 from edgelstm.kernels.simd.products import product_i8
-from edgelstm.kernels.simd.target import OFFSET, PAIR
+from edgelstm.kernels.simd.target import LANES, OFFSET, PAIR
 from edgelstm.kernels.simd.words import flip_octets, words_to_octets
 from edgelstm.kernels.sums import note_lacks
 
 # Bound by bind.py.
 GATES: Any = None  # how many
+VECTORS: Any = None  # of the sums of a group
 NARROW_IH: Any = None  # slots of the numbers by which sums of x, and of h, are rescaled
 NARROW_HH: Any = None
-narrow: Any = None  # (P, sums, slot): 2 * GATES int32 vectors to GATES of int16
-made_rows: Any = None
+narrow: Any = None  # (P, sums, slot): VECTORS int32 vectors to GATES of int16
 rescaled: Any = None
 step: Any = None
 w_products: Any = None
@@ -90,20 +100,25 @@ def narrow_inputs(P, sums_of_x):
     return narrow(P, sums_of_x, NARROW_IH)
 
 
+def narrow_recurrent(P, sums_of_h):
+    """Recurrent terms of a group, a tuple of int16 vectors, from VECTORS int32 vectors."""
+    return narrow(P, sums_of_h, NARROW_HH)
+
+
 def narrow_tile(P, first, n, g):
     """Rescales n rows of sums of x, off the chain from one step to the next.
 
-    From TILE, int32 (rows, 2 * GATES * LANES), to SCRATCH, int16 (rows, GROUPS, GATES * PAIR), both
+    From TILE, int32 (rows, VECTORS * LANES), to SCRATCH, int16 (rows, GROUPS, GATES * PAIR), both
     C order and from row `first` on.
     """
     for row in range(first, first + n):
-        made = rescaled(P, made_rows(P, row))
+        made = rescaled(P, load_rows_i32(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1))
         store_rows(P[SCRATCH], (row * P[GROUPS] + g) * GATES * PAIR, made, 0, 1)
 
 
 def finish(P, terms, made, g, given):
-    """Input and recurrent terms, tuples of int16 vectors; made: VECTORS int32 vectors."""
-    return terms, narrow(P, made, NARROW_HH)
+    """Input and recurrent terms, tuples of int16 vectors."""
+    return terms, made
 
 
 # ---- the cell
@@ -143,15 +158,16 @@ def shared_parts(listing: Listing) -> dict[str, Any]:
         "START_IH": BIAS_IH,
         "START_HH": BIAS_HH,
         "INPUT_SUMS": TILE,
-        "H_ROWS": 2,
         "product": product_i8,
         **sums.OF_INTEGERS,
         "load_sums": load_rows_i32,
         "load_kept": load_rows_words,
         "sums_at": sums.of_one_group,
         "rescaled": narrow_inputs,
+        "rescaled_h": narrow_recurrent,
         "begin": sums.begin_in_memory,
         "hidden": sums.h_itself,
+        "h_apart": sums.two_rows,
         "read_row": read_row,
         **sums.COPIED,
         "prepare": prepare,
@@ -169,7 +185,12 @@ def parts(listing: Listing) -> dict[str, Any]:
     return own | shared_parts(listing)
 
 
-FORM = Form(
+def last_parts(listing: Listing) -> dict[str, Any]:
+    """The same for a last group of one vector."""
+    return parts(listing) | {"narrow": narrow_four_halves}
+
+
+_PAIRS = Form(
     name="int8",
     type=np.dtype(np.int8),
     state_types=(np.dtype(np.int8), np.dtype(np.int16)),
@@ -178,4 +199,7 @@ FORM = Form(
     n_slots=N_SLOTS,
     compute=compute,
     parts=parts,
+)
+FORM = dataclasses.replace(
+    _PAIRS, last=dataclasses.replace(_PAIRS, order=packing.single, parts=last_parts)
 )

@@ -15,6 +15,7 @@ from edgelstm.kernels.simd.words import (
     average_unsigned,
     entry_192,
     entry_256,
+    first_half,
     interleave_first,
     interleave_second,
     max_words,
@@ -61,18 +62,24 @@ def requantize(v, P, slot):
     |v| 2^left + half < 2^31 was checked at load. The sign is taken from v, off the critical path:
     where v and the product differ in sign both ways give 0.
     """
-    return divide(multiply_high_i32(v << P[slot], P[slot + 1]), v, P, slot + 2)
+    return requantize_by(v, (P[slot], P[slot + 1], P[slot + 2], P[slot + 3]))
 
 
 @jit
-def divide(p, signed, P, slot):
-    """An int32 vector divided by 2^right; `signed` has its sign, `slot` right and half of 2^right.
+def requantize_by(v, numbers):
+    """The same by four numbers that were read once; behind a store they would be read anew."""
+    left, multiplier, right, half = numbers
+    return divide(multiply_high_i32(v << left, multiplier), v, right, half)
+
+
+@jit
+def divide(p, signed, right, half):
+    """An int32 vector divided by 2^right, of which half is `half`; `signed` has its sign.
 
     Rounding to nearest, ties away from zero, is a right shift of p + half - (p < 0).
     """
-    half = P[slot + 1]
     negative = (signed >> 31) & -min(half, 1)
-    return (p + (negative + half)) >> P[slot]
+    return (p + (negative + half)) >> right
 
 
 @jit
@@ -89,6 +96,17 @@ def narrow_four(P, sums, slot):
         pack_saturating(requantize(sums[1], P, slot + 4), requantize(sums[5], P, slot + 4)),
         pack_saturating(requantize(sums[2], P, slot + 8), requantize(sums[6], P, slot + 8)),
         pack_saturating(requantize(sums[3], P, slot + 12), requantize(sums[7], P, slot + 12)),
+    )
+
+
+@jit
+def narrow_four_halves(P, sums, slot):
+    """The same of N_GATES int32 vectors; 0 in the second half of the lanes."""
+    return (
+        first_half(requantize(sums[0], P, slot)),
+        first_half(requantize(sums[1], P, slot + 4)),
+        first_half(requantize(sums[2], P, slot + 8)),
+        first_half(requantize(sums[3], P, slot + 12)),
     )
 
 

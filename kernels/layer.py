@@ -33,8 +33,8 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     AT_ONCE,  # sequences that one call runs
     UNITS,  # of the cell
     GROUPS,  # of GROUP units, the last one padded
-    H_WORDS,  # padded h in words
-    H_BYTES,  # of one row of h
+    H_WORDS,  # of h, as many as its products have
+    H_BYTES,  # of one row of h, padded
     C_BYTES,  # of one row of the second state
     W_IH,  # weights, packed
     W_HH,
@@ -47,13 +47,14 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     SCRATCH,  # input products of up to CHUNK steps of each sequence
     TILE,  # sums of one group, on their way
     CHUNK,  # steps whose input products are formed together
-    PREFETCH,  # whether weights are asked for ahead of their use
+    PREFETCH,  # whether weights are asked for ahead of their use, where there is code for it
     CLIP,  # address of the float32 limit of the cell state
     PEEPHOLES,  # float32 weights, padded units per gate
     X_LACKS,  # int32 (KEPT_ROWS,): what the int8 products of each row of x lack, see sums.py
     H_LACKS,  # int32 (TILE_ROWS,): what those of h do
+    HALVED,  # the last group, if it is of one vector of units while the others are of two; else -1
     OWN,  # first slot that a format uses for itself
-) = range(30)
+) = range(31)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
@@ -74,9 +75,9 @@ load_terms: Any = None  # (P, row, group) -> the stored input products
 input_terms: Any = None  # (P, rows, row, group) -> those of one row, not stored
 prepare: Any = None  # (P, h, row): makes h ready for its product
 given_in: Any = None  # (P, step, row) -> what `finish` needs in this step
-recurrent: Any = None  # (P, terms, group, h) -> products of h of one sequence
-recurrent_rows: Any = None  # (P, step, group, h): of ROWS sequences, to TILE
-made_rows: Any = None  # (P, row) -> those of one sequence
+recurrent: Any = None  # (P, terms, h, group) -> products of h of one sequence
+recurrent_rows: Any = None  # (P, step, h, group): of ROWS sequences, to TILE
+made_rows: Any = None  # (P, row, group) -> those of one sequence
 finish: Any = None  # (P, terms, made, group, given) -> (vectors of W, vectors of U)
 advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row, c_row): the cell
 step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): step of a sequence
@@ -123,7 +124,7 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
     for k in range(groups):
         g = groups - 1 - k if backwards else k
         terms = load_terms(P, t, g) if hoisted else input_terms(P, rows, t, g)
-        both = finish(P, terms, recurrent(P, terms, g, h), g, given)
+        both = finish(P, terms, recurrent(P, terms, h, g), g, given)
         advance(P, both, g * GROUP, h, h_next, y_row, P[CELL])
 
 
@@ -228,10 +229,10 @@ def step_side_by_side(P, rows, t, n, h, h_next, y_row, apart, backwards):
         prepare(P, h + r * h_bytes, r)
     for k in range(groups):
         g = groups - 1 - k if backwards else k
-        recurrent_rows(P, t, g, h)
+        recurrent_rows(P, t, h, g)
         for r in range(ROWS):
             row = r * P[CHUNK] + t
-            both = finish(P, load_terms(P, row, g), made_rows(P, r), g, given_in(P, row, r))
+            both = finish(P, load_terms(P, row, g), made_rows(P, r, g), g, given_in(P, row, r))
             h_r, h_next_r = h + r * h_bytes, h_next + r * h_bytes
             y_r, c_r = y_row + r * apart, P[CELL] + r * P[C_BYTES]
             advance(P, both, g * GROUP, h_r, h_next_r, y_r, c_r)

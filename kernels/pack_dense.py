@@ -12,16 +12,15 @@ from edgelstm.kernels.dense_forms import DenseForm
 from edgelstm.kernels.links import Link, Place
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import (
-    CPU,
     LANES,
     OFFSET,
-    PAIR,
     SMALLEST_WEIGHT,
     TILE_ROWS,
 )
 
 Array = NDArray[Any]
 INT32 = 2**31
+MOST_ZERO = 128  # magnitude of a zero point, which is added to the rescaled sums
 ACTIVATIONS = {
     None: dense_forms.NONE,
     "relu": dense_forms.NONE,
@@ -64,8 +63,8 @@ class PackedDense:
 def pack_float32(weight: Array, bias: Array, activation: str | None) -> PackedDense:
     """A layer in float32; weight: (output_size, input_size), activation: of `ACTIVATIONS`."""
     form = dense_forms.FLOAT32
-    arrays = {layer.BIAS_IH: _packed_bias(bias, form)} | _lowest(activation)
-    return _packed(form, weight, arrays, {dense_forms.ACTIVATION: ACTIVATIONS[activation]})
+    arrays = {layer.BIAS_IH: _packed_bias(bias)} | _lowest(activation)
+    return _packed(form, weight, arrays, _activation(activation, len(weight)))
 
 
 def pack_hybrid(
@@ -77,11 +76,11 @@ def pack_hybrid(
         return None
     offsets = (-OFFSET * weight.sum(1, np.int64)).astype(np.int32)
     arrays = {
-        layer.BIAS_IH: _packed_bias(bias, form),
-        hybrid.OFFSETS_IH: _packed_bias(offsets, form),
+        layer.BIAS_IH: _packed_bias(bias),
+        hybrid.OFFSETS_IH: _packed_bias(offsets),
         hybrid.WEIGHT_SCALES: np.array([scale], np.float32),
     } | _lowest(activation)
-    return _packed(form, weight, arrays, {dense_forms.ACTIVATION: ACTIVATIONS[activation]})
+    return _packed(form, weight, arrays, _activation(activation, len(weight)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +107,11 @@ def pack_int8(weight: Array, bias: Array, given: Int8Numbers) -> PackedDense | N
     left, right = max(shift, 0), max(-shift, 0)
     half = (1 << right) >> 1
     most = int((np.abs(wide).sum(1) * 255 + np.abs(bias.astype(np.int64))).max())
-    if (most << left) + half >= INT32 or weight.min() < SMALLEST_WEIGHT:
+    if (most << left) + half + MOST_ZERO >= INT32 or weight.min() < SMALLEST_WEIGHT:
         return None
     # w (v - zero) = w (v + OFFSET) - w (zero + OFFSET): the second term goes into the bias.
     folded = (bias - (given.input_zero + OFFSET) * wide.sum(1)).astype(np.int32)
-    arrays = {layer.BIAS_IH: _packed_bias(folded, form)}
+    arrays = {layer.BIAS_IH: _packed_bias(folded)}
     if given.table is not None:
         arrays[dense_forms.TABLE] = np.roll(given.table, 128).astype(np.int8)
     numbers = {
@@ -124,40 +123,52 @@ def pack_int8(weight: Array, bias: Array, given: Int8Numbers) -> PackedDense | N
     return _packed(form, weight, arrays, numbers)
 
 
+def _activation(name: str | None, output_size: int) -> dict[int, int]:
+    later = name == "softmax" and output_size > LANES
+    number = dense_forms.NONE if later else ACTIVATIONS[name]
+    return {dense_forms.ACTIVATION: number, dense_forms.LATER: later}
+
+
 def _lowest(activation: str | None) -> dict[int, Array]:
     lowest = 0 if activation == "relu" else -np.inf
     return {dense_forms.LOW: np.array([lowest], np.float32)}
 
 
-def _packed_bias(bias: Array, form: DenseForm) -> Array:
-    order = form.order(LANES)
-    return packing.pack(bias.reshape(-1, 1), len(bias), LANES, per_word=1, order=order)
+def _packed_bias(bias: Array) -> Array:
+    return _by_vectors(bias.reshape(-1, 1), 1)
 
 
-def _packed_weight(weight: Array, form: DenseForm) -> Array:
-    """WIDE groups at a time as one stream, then those that are left, each by itself."""
-    order = form.order(LANES)
-    groups = packing.pack(weight, len(weight), LANES, per_word=form.per_word, order=order)
-    words = padded(weight.shape[1], form.per_word) // form.per_word
-    groups = groups.reshape(-1, words, PAIR * form.per_word)
-    wide = len(groups) - len(groups) % dense.WIDE
-    streams = groups[:wide].reshape(-1, dense.WIDE, *groups.shape[1:]).transpose(0, 2, 1, 3)
-    out = aligned((groups.size,), weight.dtype)
-    out[:] = np.concatenate([streams.ravel(), groups[wide:].ravel()])
+def _packed_weight(weight: Array, per_word: int) -> Array:
+    """WIDE vectors at a time as one stream, then NARROW, then the one that is left."""
+    words = padded(weight.shape[1], per_word) // per_word
+    vectors = _by_vectors(weight, per_word).reshape(-1, words, LANES * per_word)
+    streams, start = [], 0
+    for together in (dense.WIDE, dense.NARROW, 1):
+        end = start + (len(vectors) - start) // together * together
+        stream = vectors[start:end].reshape(-1, together, *vectors.shape[1:])
+        streams.append(stream.transpose(0, 2, 1, 3).ravel())
+        start = end
+    out = aligned((vectors.size,), weight.dtype)
+    out[:] = np.concatenate(streams)
     return out
+
+
+def _by_vectors(w: Array, per_word: int) -> Array:
+    order = packing.single(LANES)
+    return packing.pack(w, len(w), LANES, per_word=per_word, order=order)
 
 
 def _packed(
     form: DenseForm, weight: Array, arrays: dict[int, Array], numbers: dict[int, int]
 ) -> PackedDense:
     output_size, input_size = weight.shape
-    arrays = arrays | {layer.W_IH: _packed_weight(weight, form)}
+    arrays = arrays | {layer.W_IH: _packed_weight(weight, form.per_word)}
     numbers = numbers | {
         layer.INPUTS: input_size,
         layer.WORDS: padded(input_size, form.per_word) // form.per_word,
         layer.OUTPUTS: output_size,
-        layer.GROUPS: padded(output_size, PAIR) // PAIR,
-        layer.PREFETCH: packing.wants_prefetch(CPU, arrays[layer.W_IH]),
+        layer.GROUPS: padded(output_size, LANES) // LANES,
+        layer.PREFETCH: packing.wants_prefetch(arrays[layer.W_IH]),
     }
     return PackedDense(form, input_size, output_size, arrays, numbers)
 
@@ -195,7 +206,7 @@ def _new_scratch(packed: PackedDense) -> dict[int, Array]:
     """Whole vectors are written: rows of x are as long as that."""
     rows, row_bytes = layer.KEPT_ROWS, layer.WORD_BYTES * packed.numbers[layer.WORDS]
     return {
-        layer.TILE: aligned((TILE_ROWS, 2 * dense.WIDE * LANES), np.int32),
+        layer.TILE: aligned((TILE_ROWS, dense.WIDE * LANES), np.int32),
         layer.X_ROWS: aligned((rows * row_bytes + 4 * LANES,), np.int8),
         layer.X_LACKS: aligned((rows,), np.int32),
         hybrid.X_SCALES: aligned((rows,), np.float32),

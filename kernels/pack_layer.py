@@ -15,7 +15,7 @@ from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.cell_ops import Cell, phases_of
 from edgelstm.kernels.form import Form
 from edgelstm.kernels.packing import aligned, pack, padded
-from edgelstm.kernels.simd.target import CPU, LANES, NEON, OFFSET, SMALLEST_WEIGHT
+from edgelstm.kernels.simd.target import LANES, NEON, OFFSET, SMALLEST_WEIGHT
 from edgelstm.kernels.simd.words import TABLES_APART
 
 Array = NDArray[Any]
@@ -127,13 +127,12 @@ def _phase_weights(cell: Cell, given: Float32Layer, hidden_size: int) -> dict[in
     """weight_hh phase by phase, and the projection."""
     form, arrays = float32.FORM, {}
     made = listing(cell, form)
-    gates = _wide(given.weights[1], form).reshape(len(cell.gates), hidden_size, -1)
+    gates = given.weights[1].reshape(len(cell.gates), hidden_size, -1)
     for number in range(len(phases_of(made).values)):
         rows = np.concatenate([gates[k] for k in phases.due(made, number)])
-        arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form)
+        arrays[kept.WEIGHTS + number] = _pack(rows, hidden_size, form, 1)
     if given.projection is not None:
-        wide = _wide(given.projection, form)
-        arrays[kept.W_HR] = _pack(wide, len(wide), form)
+        arrays[kept.W_HR] = _pack(given.projection, len(given.projection), form, 1)
     return arrays
 
 
@@ -233,30 +232,31 @@ def _slots(
 
 def weights_of(weights: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the input, and of h."""
-    w_ih, w_hh = weights
+    slots = layer.W_IH, layer.W_HH
     return {
-        slot: _pack(w, hidden_size, form)
-        for slot, w in ((layer.W_IH, w_ih), (layer.W_HH, _wide(w_hh, form)))
+        slot: _pack(w, hidden_size, form, form.per_word)
+        for slot, w in zip(slots, weights, strict=True)
     }
 
 
-def _pack(w: Array, hidden_size: int, form: Form) -> Array:
-    order = form.order(LANES)
-    return pack(w, hidden_size, LANES, per_word=form.per_word, order=order)
-
-
-def _wide(w: Array, form: Form) -> Array:
-    """With columns for the padding of what it multiplies."""
-    wide = np.zeros((len(w), padded(w.shape[1], form.group)), w.dtype)
-    wide[:, : w.shape[1]] = w
-    return wide
+def _pack(w: Array, hidden_size: int, form: Form, per_word: int) -> Array:
+    """All groups of a form, then a last one that has a form of its own."""
+    last, gates = form.of_last(hidden_size), w.reshape(-1, hidden_size, w.shape[1])
+    split = hidden_size if last is None else hidden_size // form.group * form.group
+    streams = [
+        pack(part.reshape(-1, w.shape[1]), part.shape[1], LANES, per_word=per_word, order=of(LANES))
+        for part, of in ((gates[:, :split], form.order), (gates[:, split:], packing.single))
+        if part.size
+    ]
+    out = aligned((sum(stream.size for stream in streams),), w.dtype)
+    out[:] = np.concatenate(streams)
+    return out
 
 
 def biases_of(biases: tuple[Array, Array], hidden_size: int, form: Form) -> dict[int, Array]:
     """Of the sums of the input, and of h."""
-    order = form.order(LANES)
     return {
-        slot: pack(b.reshape(-1, 1), hidden_size, LANES, per_word=1, order=order)
+        slot: _pack(b.reshape(-1, 1), hidden_size, form, 1)
         for slot, b in zip((layer.BIAS_IH, layer.BIAS_HH), biases, strict=True)
     }
 
@@ -286,10 +286,11 @@ def packed(
         layer.OUTPUTS: output_size,
         layer.UNITS: hidden_size,
         layer.GROUPS: units // form.group,
-        layer.H_WORDS: outputs // per_word,
+        layer.HALVED: units // form.group - 1 if form.of_last(hidden_size) else -1,
+        layer.H_WORDS: padded(output_size, per_word) // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,
         layer.C_BYTES: units * c_bytes,
-        layer.PREFETCH: packing.wants_prefetch(CPU, *arrays.values()),
+        layer.PREFETCH: packing.wants_prefetch(*arrays.values()),
     }
     if kept.W_HR in arrays:
         numbers[kept.OUT_GROUPS] = outputs // form.group

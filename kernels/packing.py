@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 CACHE_LINE = 64
-# Where asking for weights ahead was measured to help: on Zen 5, for weights that neither stay in
-# the innermost cache nor are too many. On Zen 4 it costs 5 to 20 % at every size and distance.
-PREFETCH_CPUS = ("znver5",)
+# Weights that neither stay in the innermost cache nor are too many to be asked for ahead.
 PREFETCH_BYTES = (40_000, 12_000_000)
 
 
@@ -83,10 +81,10 @@ def wants_single(units: int, gates: int, lanes: int) -> bool:
     return padded(units, lanes) // lanes % 2 == 1 or (lanes == 16 and gates == 4)
 
 
-def wants_prefetch(cpu: str, *weights: Array) -> bool:
-    """Whether kernels on this processor should ask for weights ahead of their use."""
+def wants_prefetch(*weights: Array) -> bool:
+    """Whether kernels that can ask for weights ahead of their use should do so."""
     low, high = PREFETCH_BYTES
-    return cpu in PREFETCH_CPUS and low < sum(w.nbytes for w in weights) < high
+    return low < sum(w.nbytes for w in weights) < high
 
 
 def activation_tables(sigmoid_table: Array, *, apart: bool) -> Array:

@@ -13,7 +13,7 @@ from edgelstm.kernels.cell_ops import Listing, phases_of
 from edgelstm.kernels.float32 import advance, cell_parts, keep
 from edgelstm.kernels.fused import products
 from edgelstm.kernels.kept import KEPT, OUT_GROUPS, RAW, VALUES, W_HR, WEIGHTS, store_units
-from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, WORD_BYTES
+from edgelstm.kernels.layer import BIAS_HH, CELL, GROUPS, H_WORDS, OUTPUTS, UNITS, WORD_BYTES
 from edgelstm.kernels.simd.memory import load_f32, load_rows_f32, store_rows
 from edgelstm.kernels.simd.products import product_f32
 from edgelstm.kernels.simd.target import LANES, PAIR
@@ -112,9 +112,9 @@ def keep_raw(P, new, unit, h_next, y_row):
 def project(P, t, h, h_next, y_row, backwards):
     """h = weight_hr @ h, for all outputs.
 
-    W_HR: float32 (OUT_GROUPS, padded units, PAIR), C order; RAW: float32 (padded units,).
+    W_HR: float32 (OUT_GROUPS, UNITS, PAIR), C order; RAW: float32 (padded units,).
     """
-    words, zero = P[GROUPS] * PAIR, splat_f32(0.0)
+    words, zero = P[UNITS], splat_f32(0.0)
     for g in range(P[OUT_GROUPS]):
         unit, w = g * PAIR, P[W_HR] + WORD_BYTES * g * PAIR * words
         made = product_f32((zero, zero), w, P[RAW], 0, words, 1, 0)

@@ -14,8 +14,10 @@ from edgelstm.kernels.layer import (
     AHEAD_BYTES,
     CHUNK,
     GROUPS,
+    H_BYTES,
     H_LACKS,
     H_WORDS,
+    HALVED,
     INPUTS,
     PREFETCH,
     SCRATCH,
@@ -29,13 +31,15 @@ from edgelstm.kernels.layer import (
 )
 from edgelstm.kernels.simd.memory import bytes_at, load_i8, store_integer, store_rows
 from edgelstm.kernels.simd.options import INLINED
-from edgelstm.kernels.simd.target import LACKS, LANES
+from edgelstm.kernels.simd.target import ASKS_AHEAD, LACKS, LANES
 from edgelstm.kernels.simd.tuples import raised
 from edgelstm.kernels.simd.vectors import magnitude_below_zero, splat_i32, total_i32
 
 jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
+GATES: Any = None  # how many
+GROUP: Any = None  # units of a group, but for the last one where less is left
 VECTORS: Any = None  # of the sums of a group
 ROWS: Any = None  # rows of x, or sequences, whose products are formed together
 INPUT_BYTES: Any = None  # of one value of x
@@ -43,16 +47,19 @@ TERMS: Any = None  # vectors of the input terms of a group, as they are kept
 START_IH: Any = None  # slot: where the sums of x begin
 START_HH: Any = None  # slot: where those of h begin, if nothing else is said by `begin`
 INPUT_SUMS: Any = None  # slot: where the sums of x go
-H_ROWS: Any = None  # rows from the h of a sequence to that of the next, as the product reads them
+h_apart: Any = None  # (P) -> words from the h of a sequence to that of the next, for the product
 product: Any = None  # product_f32, or product_i8
 load_sums: Any = None  # loads rows of sums
 load_kept: Any = None  # loads rows of input terms
 sums_at: Any = None  # (P, row, g) -> offset in INPUT_SUMS of a row of sums
 rescaled: Any = None  # (P, sums of x) -> input terms
+rescaled_h: Any = None  # (P, sums of h) -> what `finish` takes of them
 begin: Any = None  # (P, terms, offset, literal rows) -> where the sums of h begin
 hidden: Any = None  # (P, h) -> address of h as the product reads it
 read_row: Any = None  # (P, source, row): a row of x to that row of X_ROWS
 input_rows: Any = None  # copied_rows
+of_whole: Any = None  # one of the functions below, for a group of the form
+of_last: Any = None  # the same for a last group of one vector
 whole: Any = None  # (P, slot, row, apart, sums, rows) -> the sums, with what their products lack
 
 
@@ -137,7 +144,7 @@ def tile_at(P, rows, apart, out, out_apart, g):
     of INPUT_SUMS for the first; the next is `out_apart` rows behind it. START_IH:
     (GROUPS, VECTORS * LANES); W_IH: (GROUPS, WORDS, VECTORS * LANES) words, C order.
     """
-    k, at, place = P[WORDS], g * VECTORS * LANES, sums_at(P, out, g)
+    k, at, place = P[WORDS], g * GATES * GROUP, sums_at(P, out, g)
     start = load_sums(P[START_IH], at, 0, VECTORS, ROWS)
     made = product(start, P[W_IH] + WORD_BYTES * at * k, rows, apart, k, ROWS, 0)
     made = whole(P, X_LACKS, out, out_apart, made, ROWS)
@@ -149,7 +156,7 @@ def input_terms(P, rows, row, g):
 
     rows: address of (row + 1 or more, WORDS) words; START_IH and W_IH: as `tile_at` reads them.
     """
-    at, source = g * VECTORS * LANES, rows + row * P[WORDS] * WORD_BYTES
+    at, source = g * GATES * GROUP, rows + row * P[WORDS] * WORD_BYTES
     start, w = load_sums(P[START_IH], at, 0, VECTORS, 1), P[W_IH] + WORD_BYTES * at * P[WORDS]
     made = product(start, w, source, 0, P[WORDS], 1, 0)
     return rescaled(P, whole(P, X_LACKS, row, 0, made, 1))
@@ -166,39 +173,39 @@ def load_terms(P, row, g):
 # ---- products of h
 
 
-def recurrent(P, terms, g, h):
-    """Sums of h of one sequence, for one group: a tuple of VECTORS vectors.
+def recurrent(P, terms, h, g):
+    """What `finish` takes of h of one sequence, for one group: a tuple of vectors.
 
     terms: the group's input terms; h: address of the present h, H_WORDS words where the product
     reads it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words, C order.
     """
-    at = g * VECTORS * LANES
+    at = g * GATES * GROUP
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, 1)
-    if P[PREFETCH]:
+    if ASKS_AHEAD and P[PREFETCH]:
         made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, AHEAD_BYTES)
     else:
         made = product(start, w, hidden(P, h), 0, P[H_WORDS], 1, 0)
-    return whole(P, H_LACKS, 0, 0, made, 1)
+    return rescaled_h(P, whole(P, H_LACKS, 0, 0, made, 1))
 
 
-def recurrent_rows(P, t, g, h):
+def recurrent_rows(P, t, h, g):
     """Sums of h of ROWS sequences in step t of the chunk, for one group, to TILE.
 
     h: address of the present h of the first, H_WORDS words where the product reads it, those of the
-    next H_ROWS rows behind it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words; SCRATCH: (ROWS,
+    next `h_apart` words behind it; W_HH: (GROUPS, H_WORDS, VECTORS * LANES) words; SCRATCH: (ROWS,
     CHUNK, GROUPS, VECTORS * LANES); TILE: (ROWS, VECTORS * LANES). All C order.
     """
-    at, stride = g * VECTORS * LANES, P[GROUPS] * VECTORS * LANES
+    at, stride = g * GATES * GROUP, P[GROUPS] * GATES * GROUP
     terms = load_kept(P[SCRATCH], t * stride + at, P[CHUNK] * stride, TERMS, ROWS)
     w, start = P[W_HH] + WORD_BYTES * at * P[H_WORDS], begin(P, terms, at, ROWS)
-    made = product(start, w, hidden(P, h), H_ROWS * P[H_WORDS], P[H_WORDS], ROWS, 0)
+    made = product(start, w, hidden(P, h), h_apart(P), P[H_WORDS], ROWS, 0)
     made = whole(P, H_LACKS, 0, 1, made, ROWS)
     store_rows(P[TILE], 0, made, VECTORS * LANES, ROWS)
 
 
-def made_rows(P, row):
-    """The sums of one row of TILE, (rows, VECTORS * LANES), C order: a tuple of VECTORS vectors."""
-    return load_sums(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1)
+def made_rows(P, row, g):
+    """What `finish` takes of h, from one row of TILE, (rows, VECTORS * LANES), C order."""
+    return rescaled_h(P, load_sums(P[TILE], row * VECTORS * LANES, 0, VECTORS, 1))
 
 
 def begin_in_memory(P, terms, at, rows):
@@ -209,6 +216,21 @@ def begin_in_memory(P, terms, at, rows):
 def h_itself(P, h):
     """The product reads h where the step keeps it."""
     return h
+
+
+def two_rows(P):
+    """Words between the h of sequences, as the step keeps it: it is read and written in turn."""
+    return 2 * P[H_BYTES] // WORD_BYTES
+
+
+# ---- the last group, where one vector of units is left for it
+
+
+def of_either(P, *given):
+    """One of the functions above; the last of what is given is the group."""
+    if given[-1] == P[HALVED]:
+        return of_last(P, *given)
+    return of_whole(P, *given)
 
 
 # By the name that each is bound to; `Form.parts` gives what they use.

@@ -107,8 +107,11 @@ def _spread(builder, kind, words, k):
 
 
 def _ways(vectors):
-    """Into how many sums each sum is split, so that a product need not wait for the one before."""
-    return max(1, INDEPENDENT_SUMS // vectors)
+    """Into how many sums each sum is split, so that a product need not wait for the one before.
+
+    Each product of a lone vector waits for two loads: half of the sums keep up with them.
+    """
+    return max(1, INDEPENDENT_SUMS // max(2, vectors))
 
 
 def _tiles(kind, rows, vectors):

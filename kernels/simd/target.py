@@ -132,6 +132,10 @@ ACCUMULATORS = 24 if LANES == 16 or NEON else 12
 LACKS = DOT4 == "pairs"
 X86_BITS = 32 * LANES if "ssse3" in FEATURES and "sse4.1" in FEATURES else 0
 
+# Where asking for weights ahead of their use was measured to help; elsewhere there is no code for
+# it. On Zen 4 it costs 5 to 20 % at every size and distance.
+ASKS_AHEAD = CPU in ("znver5",)
+
 
 def describe() -> str:
     """One line for people: lanes and products."""

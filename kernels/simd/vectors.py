@@ -111,7 +111,7 @@ def _splatter(vec, scalar):
 
 
 splat_f32, splat_i32 = _splatter(f32v, types.float32), _splatter(i32v, types.int32)
-splat_words = _splatter(words, types.int16)
+splat_i8, splat_words = _splatter(i8v, types.int8), _splatter(words, types.int16)
 SPLATS = {f32v: splat_f32, i32v: splat_i32, words: splat_words}
 
 
@@ -160,6 +160,8 @@ for _op, _float_name, _int_name in (
 # A value that is not a number fails every comparison, so it comes through as the second operand.
 above = binary(f32v, lambda b, low, x: b.select(b.fcmp_ordered(">", low, x), low, x))
 below = binary(f32v, lambda b, high, x: b.select(b.fcmp_ordered("<", high, x), high, x))
+min_i8 = binary(i8v, lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y))
+max_i8 = binary(i8v, lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y))
 max_i32 = binary(i32v, lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y))
 round_f32 = unary(f32v, lambda b, x: call(b, f"llvm.rint.v{LANES}f32", x.type, [x]))
 abs_i32 = unary(
@@ -182,6 +184,15 @@ magnitude_below_zero = unary(  # -v of an int8 vector where it is negative, else
     i32v,
 )
 i32_to_i8 = unary(i32v, lambda b, x: b.trunc(x, i8v.llvm), i8v)
+
+
+def _saturated(builder, x):
+    for name, limit in (("smax", -128), ("smin", 127)):
+        x = call(builder, f"llvm.{name}.v{LANES}i32", x.type, [x, constant(x.type, limit)])
+    return builder.trunc(x, i8v.llvm)
+
+
+i32_to_i8_saturating = unary(i32v, _saturated, i8v)
 largest_i32 = unary(
     i32v, lambda b, x: call(b, f"llvm.vector.reduce.smax.v{LANES}i32", I32, [x]), types.int32
 )

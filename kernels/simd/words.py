@@ -94,6 +94,14 @@ pack_saturating = binary(i32v, _either("packss", _narrow(-32768, 32767), words),
 pack_unsigned = binary(i32v, _either("packus", _narrow(0, 65535), words), words)
 
 
+def _first_half(builder, x):
+    low = _clipped(builder, x, -32768, 32767)
+    return shuffle(builder, low, constant(low.type, 0), range(PAIR))
+
+
+first_half = unary(i32v, _first_half, words)  # one vector, saturated; 0 in the other lanes
+
+
 # ---- one word at a time
 
 emit_high = _either("high", _widened("sext", lambda b, x, y, c: b.ashr(b.mul(x, y), c(16))), words)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from edgelstm.execution.fused import packed_layer
-from edgelstm.kernels import packing
+from edgelstm.kernels import layer, packing
 from edgelstm.kernels.simd.target import LANES, NEON
-from tests.networks import random_recurrent
+from edgelstm.layers.dense import Dense
+from edgelstm.quantization.quantizer import quantize
+from tests.networks import random_input, random_network, random_recurrent
 
 
 @pytest.mark.parametrize("order", [packing.natural, packing.single], ids=lambda o: o.__name__)
@@ -33,3 +35,25 @@ def test_no_vector_is_padded_whole(cell_name: str, vectors: int) -> None:
     units = vectors * LANES - 1
     layer = random_recurrent(cell_name, 3, units, np.random.default_rng(0))
     assert packed_layer(layer.parts[0]).units == vectors * LANES
+
+
+@pytest.mark.parametrize("cell_name, gates", [("lstm", 4), ("gru", 3)])
+@pytest.mark.parametrize("vectors", [1, 2, 3, 4, 5])
+def test_no_vector_of_int8_weights_is_padded_whole(
+    cell_name: str, gates: int, vectors: int
+) -> None:
+    units = vectors * LANES - 1
+    network = random_network(cell_name, (3, units))
+    layers: Any = quantize(network, random_input(network, 2, 5)).layers
+    weights, rows = packed_layer(layers[0].parts[0]).arrays, gates * vectors * LANES
+    assert weights[layer.W_IH].size == rows * 4
+    assert weights[layer.W_HH].size == rows * packing.padded(units, 4)
+
+
+@pytest.mark.parametrize("vectors", [1, 2, 3, 8, 9, 11])
+def test_no_vector_of_a_dense_layer_is_padded_whole(vectors: int) -> None:
+    outputs = vectors * LANES - 1
+    head = Dense("dense1", np.ones((outputs, 5), np.float32), np.zeros(outputs, np.float32), None)
+    weights = packed_layer(head).arrays[layer.W_IH]
+    assert weights.size == 5 * vectors * LANES
+    assert np.count_nonzero(weights) == 5 * outputs
