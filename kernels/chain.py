@@ -15,17 +15,19 @@ import functools
 import numba
 from numba.core import types
 
+from edgelstm.kernels import team
 from edgelstm.kernels.cache import Kernel, digest
 from edgelstm.kernels.simd.arrays import (
     READABLE,
     WRITEABLE,
+    address,
     data_of,
     length_of,
     ndarray,
     parameters,
 )
 from edgelstm.kernels.simd.options import INLINED
-from edgelstm.kernels.simd.pointers import call_stage, i32_at
+from edgelstm.kernels.simd.pointers import call_stage, i32_at, i64_at
 from edgelstm.kernels.simd.vectors import INFINITE
 
 UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
@@ -50,9 +52,10 @@ UNFIT = -1  # what the driver returns where it cannot take the arrays, and does 
     STAGES,
     LAST_BYTES,  # of a row that the last step is read from
     CHUNK,  # steps that go from stage to stage together
+    TEAM,  # address of the team whose leader this is, or 0
     SETS,
     FIRST_SET,  # where they begin
-) = range(21)
+) = range(22)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -164,6 +167,8 @@ def run(p, x, y):
         bad = _not_finite(x_at, P[BATCH] * steps * P[INPUTS])
         if bad:
             return bad
+    if P[TEAM] and steps > 0:
+        team.gather(P[TEAM], x_at, y_at, steps)
     at = FIRST_SET
     for _ in range(P[SETS]):
         _set(P, at, x_at, y_at, steps)
@@ -171,8 +176,27 @@ def run(p, x, y):
     return 0
 
 
+def help_once(words):
+    """Computes a member's part of one call, if the team takes it; returns its number, or 0.
+
+    words: int64 (rows, LINE), C order: a team, see team.py.
+    """
+    member = team.join(address(words))
+    if member == 0:
+        return 0
+    call, own = i64_at(team.call_at(address(words))), i64_at(member)
+    _set(i64_at(own[team.CHAIN]), FIRST_SET, call[team.X], call[team.Y], call[team.STEPS])
+    return own[team.NUMBER]
+
+
 @functools.cache
 def driver() -> Kernel:
     """The kernel of `run`."""
     signature = types.int64(ndarray, ndarray, ndarray)
     return Kernel(run, signature, f"chain_{digest((), '')}")
+
+
+@functools.cache
+def helper() -> Kernel:
+    """The kernel of `help_once`."""
+    return Kernel(help_once, types.int64(ndarray), f"help_{digest((), '')}")

@@ -2,17 +2,18 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import chain
+from edgelstm.kernels import chain, team
 from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.layer import KEPT_ROWS
 from edgelstm.kernels.packing import CACHE_LINE, aligned
 from edgelstm.kernels.simd.target import TILE_ROWS
+from edgelstm.kernels.team import Team
 
 Array = NDArray[Any]
 Call = Callable[[Any, Any], int]
@@ -32,6 +33,8 @@ class Link:
         owner: Holds the arrays that the parameters point to.
         row_bytes: Of a row that comes out.
         in_place: Whether y may lie where x does.
+        by_rows: Whether a row that comes out depends on nothing but its own row.
+        meets: Whether it is for a member of a team and computes the member's part.
     """
 
     kernel: Kernel
@@ -39,6 +42,8 @@ class Link:
     owner: object
     row_bytes: int
     in_place: bool = False
+    by_rows: bool = False
+    meets: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,24 +82,44 @@ class Form:
 
 
 class Chain:
-    """A chain for the sets of sequences of one worker."""
+    """A chain for the sets of sequences of one worker, or for a member of a team.
 
-    def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
+    Args:
+        form, sets: What it computes.
+        leads: Address of the team that it leads, or 0.
+        beside: The chain whose buffers it uses.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        sets: dict[tuple[int, int], list[Link]],
+        *,
+        leads: int = 0,
+        beside: "Chain | None" = None,
+    ) -> None:
         assert not form.finite or form.x.type == np.float32
         every = list(sets.values())
         rows = max((link.row_bytes for links in every for link in links), default=0)
         most = max((count for _, count in sets), default=0)
         steps = max(KEPT_ROWS, BUFFER_BYTES // max(1, most * rows)) if form.stepped else 1
         n_bytes = steps * most * rows + CACHE_LINE
-        self._buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
+        self._buffers: list[Array] = (
+            beside._buffers if beside else [aligned((n_bytes,), np.int8) for _ in range(2)]
+        )
         self._links = every  # their parameters, states and code
-        slots = _head(form, every, steps)
+        slots = _head(form, every, steps, leads)
         for (first, count), links in sets.items():
             slots += [first, count]
             for k, link in enumerate(links):
                 is_last = k + 1 == len(links)
                 slots += _stage(link, 0 if is_last else self._buffers[k % 2].ctypes.data)
         self._slots = np.array(slots, np.int64)
+
+    @property
+    def address(self) -> int:
+        """Of its slots."""
+        return self._slots.ctypes.data
 
     def call(self) -> Call:
         """(x, y) -> what `run` returns; compiles the driver if it is not kept."""
@@ -103,7 +128,53 @@ class Chain:
         return call
 
 
-def _head(form: Form, every: Sequence[list[Link]], steps: int) -> list[int]:
+class TeamChain:
+    """A chain for each member of a team, for one sequence.
+
+    Args:
+        form: What they compute.
+        most: Members.
+        links: (number, address of its row) -> the links of a member.
+    """
+
+    def __init__(self, form: Form, most: int, links: Callable[[int, int], list[Link]]) -> None:
+        self._team = Team(most)
+        self._chains: list[Chain] = []
+        for number in range(most):
+            member = self._team.member(number)
+            made = list(_of_member(links(number, member), member, form.x.row_bytes))
+            leader = self._chains[0] if number else None
+            address = 0 if number else self._team.address
+            self._chains.append(Chain(form, {(0, 1): made}, leads=address, beside=leader))
+        self._team.give_chains([one.address for one in self._chains])
+
+    def call(self) -> Call:
+        """The leader's: opens the team, and computes with those who come."""
+        call = self._chains[0].call()
+        call.__dict__["keeps"] = self
+        return call
+
+    def help(self) -> Callable[[], int]:
+        """What another thread calls to come: its number, or 0 where it came too late."""
+        call = functools.partial(chain.helper().function, self._team.words)
+        call.__dict__["keeps"] = self
+        return call
+
+
+def _of_member(links: Sequence[Link], member: int, x_bytes: int) -> Iterator[Link]:
+    """Links with those that do not meet wrapped: their rows are shared, or the leader's."""
+    for link in links:
+        if link.meets:
+            yield link
+        else:
+            template = team.by_rows if link.by_rows else team.by_leader
+            at, y_bytes = link.parameters.ctypes.data, link.row_bytes
+            p = np.array([[link.kernel.address, at, member, x_bytes, y_bytes]], np.int64)
+            yield Link(team.kernel(template), p, link, y_bytes)
+        x_bytes = link.row_bytes
+
+
+def _head(form: Form, every: Sequence[list[Link]], steps: int, leads: int) -> list[int]:
     links = every[0] if every else []
     read_at = form.read_at if form.stepped else None
     slots = {
@@ -128,6 +199,7 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int) -> list[int]:
         chain.STAGES: len(links),
         chain.LAST_BYTES: links[read_at - 1].row_bytes if read_at and links else form.x.row_bytes,
         chain.CHUNK: steps,
+        chain.TEAM: leads,
         chain.SETS: len(every),
     }
     return [int(slots[k]) for k in range(chain.FIRST_SET)]

@@ -41,6 +41,7 @@ class PackedDense:
         arrays: Slot of the parameters to the array whose address stands there.
         numbers: Slot to a number.
         states: None.
+        shared_bytes: None: the threads of a team share rows.
     """
 
     form: DenseForm
@@ -49,6 +50,7 @@ class PackedDense:
     arrays: dict[int, Array]
     numbers: dict[int, int]
     states: tuple[str, ...] = ()
+    shared_bytes: int = 0
 
     @functools.cached_property
     def slots(self) -> dict[int, int]:
@@ -174,7 +176,7 @@ class RunningDense:
         self.type = packed.form.type
         self._scratch: dict[int, dict[int, Array]] = {}
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Link:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Link:
         """See `state.Running.link`."""
         if worker not in self._scratch:
             self._scratch[worker] = _new_scratch(self._packed)
@@ -185,7 +187,8 @@ class RunningDense:
             p[0, slot] = array.ctypes.data
         p[0, dense_forms.TOGETHER] = count
         row_bytes = self._packed.output_size * self.type.itemsize
-        return Link(dense.kernel(self._packed.form), p, self, row_bytes, in_place=is_step)
+        kernel = dense.kernel(self._packed.form)
+        return Link(kernel, p, self, row_bytes, in_place=is_step, by_rows=True)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""

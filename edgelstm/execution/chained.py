@@ -1,5 +1,6 @@
 """Stages in a row as one compiled call, from the caller's array to the result."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
+from edgelstm.execution.team import TeamCall, members, trial_of
 
 
 class Chained:
@@ -107,10 +109,10 @@ class Chained:
             self.read_at,
             self._finite,
         )
-        calls = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
-        if len(calls) == 1:
-            return calls[0]
+        calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
         macs, size = sum(stage.macs for stage in self._stages), max(1, self._x[0])
+        if len(calls) == 1:
+            return calls[0] if is_step else self._shared(calls[0], form, macs)
 
         def call(x: Any, y: Any) -> int:
             if not isinstance(x, np.ndarray):
@@ -118,3 +120,16 @@ class Chained:
             return share(lambda k: calls[k](x, y), len(calls), x.size // size * macs)
 
         return call
+
+    def _shared(self, alone: Call, form: Any, macs: int) -> Call:
+        """A team's call of one sequence, if there can be a team, else that of one thread."""
+        from edgelstm.kernels.links import TeamChain
+
+        most = members(self._stages) if self._batch == 1 else 1
+        if most == 1:
+            return alone
+        make = functools.partial(TeamChain, form, most, self._member_links)
+        return TeamCall(alone, make, most, macs=macs, trial=trial_of(self._stages))
+
+    def _member_links(self, number: int, member: int) -> list[Any]:
+        return [s.link(number, 0, 1, is_step=False, member=member) for s in self._read]

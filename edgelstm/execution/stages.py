@@ -29,7 +29,7 @@ def cores() -> int:
 
 
 @functools.cache
-def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
+def pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
     """Of one process: threads do not go on in a fork."""
     return concurrent.futures.ThreadPoolExecutor(cores(), thread_name_prefix="edgelstm")
 
@@ -45,7 +45,7 @@ def share(work: Callable[[int], int], workers: int, macs: int) -> int:
     started, found = [], []
     for k in range(workers):
         try:
-            started.append(_pool(os.getpid()).submit(work, k))
+            started.append(pool(os.getpid()).submit(work, k))
         except RuntimeError:  # the process is ending, and starts no threads any more
             found.append(work(k))
     return min([*found, *(done.result() for done in started)])
@@ -58,6 +58,7 @@ class Stage(Protocol):
         input_type, type: Of what comes in, and of its results.
         output_size: Values per step that go out.
         macs: Products of one step.
+        packed: Its weights as a kernel reads them, the same in all sessions of a network, or None.
         road: How it is computed, in words.
     """
 
@@ -65,10 +66,14 @@ class Stage(Protocol):
     type: np.dtype[Any]
     output_size: int
     macs: int
+    packed: Any
     road: str
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
-        """The `kernels.links.Link` for sequences side by side; `is_step`: for one step each."""
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
+        """The `kernels.links.Link` for sequences side by side; `is_step`: for one step each.
+
+        member: Address of the worker's row in a team that shares one sequence, or 0.
+        """
 
     def states(self) -> States:
         """Copies."""
@@ -92,6 +97,7 @@ class FusedStage:
         self.input_type = self.type
         self.output_size: int = packed.output_size
         self.macs: int = packed.macs
+        self.packed = packed
         self.link = self._running.link
 
     def states(self) -> States:
@@ -121,7 +127,7 @@ def _running(packed: Any, batch: int) -> Any:
 class ProgramStage:
     """Layers that one of the program kernels runs, row by row."""
 
-    road = "program"
+    packed, road = None, "program"
 
     def __init__(self, program: Program, batch: int) -> None:
         from edgelstm.kernels import float_program, integer_program
@@ -138,7 +144,7 @@ class ProgramStage:
         self._constants = [np.ascontiguousarray(a) for a in (program.rows, *program.constants)]
         self.reset()
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
         """See `Stage`."""
         from edgelstm.kernels import integer_program
         from edgelstm.kernels.links import Link
@@ -186,7 +192,7 @@ class EndStage:
     Without states, and the same for every set of sequences.
     """
 
-    macs, road = 0, ""
+    macs, packed, road = 0, None, ""
 
     def __init__(self, template: str, size: int, kind: Any, scale: Scale | None = None) -> None:
         from edgelstm.kernels import ends
@@ -200,12 +206,13 @@ class EndStage:
             self._scale = ends.scale_array(scale.scale)
             self._parameters = ends.row(size, scale.zero_point, self._scale)
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Any:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
         """See `Stage`."""
         from edgelstm.kernels.links import Link
 
         p = np.repeat(self._parameters, count, 0)
-        return Link(self._kernel, p, self, self.output_size * self.type.itemsize)
+        row_bytes = self.output_size * self.type.itemsize
+        return Link(self._kernel, p, self, row_bytes, by_rows=True)
 
     def states(self) -> States:
         """See `Stage`: none."""
