@@ -17,7 +17,7 @@ from edgelstm.kernels.simd.target import LANES, TILE_ROWS
 
 FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM, composed.FORM)}
 # Kind of kernel to its template, and what is bound in it beside the names of `layer`.
-ALONE = {"enter": layer.no_team, "leave": layer.no_team}
+ALONE = {"enter": layer.enter_alone, "leave": layer.leave_alone}
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "step": (layer.one_step, {}),
     "sequence": (
@@ -122,7 +122,7 @@ def _constants(made: Listing, form: Form) -> dict[str, Any]:
     vectors = form.group // LANES * gates
     names: dict[str, Any] = {"GATES": gates, "VECTORS": vectors, "TERMS": vectors}
     names |= {"GROUP": form.group, "ROWS": TILE_ROWS}
-    names |= {"INPUT_BYTES": value_bytes, "Y_BYTES": value_bytes}
+    names["INPUT_BYTES"] = value_bytes
     names |= {f"{v}_value": fused.named(made, v) for v in ("x", *made.cell.states)}
     names |= {"w_products": fused.products(made, "ih"), "u_products": fused.products(made, "hh")}
     return names | {"peepholes": fused.peepholes(made)}

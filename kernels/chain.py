@@ -11,6 +11,7 @@ chain, int64, whose slots stand below.
 """
 
 import functools
+from typing import Any
 
 import numba
 from numba.core import types
@@ -30,7 +31,9 @@ from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import call_stage, i32_at, i64_at
 from edgelstm.kernels.simd.vectors import INFINITE
 
-UNFIT = -1  # what the driver returns where it cannot take the arrays, and does nothing
+# What the driver returns where it does nothing
+UNFIT = -1  # it cannot take the arrays
+TOO_LONG = -2  # a chain of whole sequences has no room for as many steps
 
 (
     ARRAY,  # address of the type numpy.ndarray
@@ -52,10 +55,11 @@ UNFIT = -1  # what the driver returns where it cannot take the arrays, and does 
     STAGES,
     LAST_BYTES,  # of a row that the last step is read from
     CHUNK,  # steps that go from stage to stage together
-    TEAM,  # address of the team whose leader this is, or 0
+    WHOLE,  # whether every step must
+    TEAM,  # address of the team whose leader's chain this is
     SETS,
     FIRST_SET,  # where they begin
-) = range(22)
+) = range(23)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -65,10 +69,15 @@ FIRST, TOGETHER, SET = range(3)
     APART,  # bytes to those of the next
     CALLS,  # one for all sequences of the set, or one for each
     TARGET,  # address of what comes out; 0: y
+    OFFSET,  # bytes into it
     ROW_BYTES,  # of a row that comes out
+    BESIDE,  # whether the next stage reads what this one reads, and writes the same rows
     STAGE_SLOTS,
-) = range(7)
+) = range(9)
+RUN = types.int64(ndarray, ndarray, ndarray)  # signature of `run`
 jit = numba.njit(**INLINED)
+
+before_stages: Any = None  # (P, x, y, steps); bound by `driver` and `leader`
 
 
 @jit
@@ -124,9 +133,10 @@ def _stages(P, first, end, x, x_apart, y, y_apart, n):
         if out == 0:
             out, apart = y, y_apart
         for k in range(P[at + CALLS]):
-            given = P[at + PARAMETERS] + k * P[at + APART]
-            call_stage(P[at + FUNCTION], given, x + k * x_apart, out + k * apart, n, x_apart, apart)
-        x, x_apart = out, apart
+            given, y_k = P[at + PARAMETERS] + k * P[at + APART], out + P[at + OFFSET] + k * apart
+            call_stage(P[at + FUNCTION], given, x + k * x_apart, y_k, n, x_apart, apart)
+        if not P[at + BESIDE]:
+            x, x_apart = out, apart
         at += STAGE_SLOTS
     return x, x_apart
 
@@ -153,12 +163,14 @@ def run(p, x, y):
     """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
 
     p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
-    or how many values of x are not finite: then nothing is done.
+    TOO_LONG, or how many values of x are not finite: then nothing is done.
     """
     P = parameters(p)
     steps = _steps_of(P, x, y)
     if steps < 0:
         return UNFIT
+    if P[WHOLE] and steps > P[CHUNK]:
+        return TOO_LONG
     x_at = data_of(x, P[ARRAY], P[X_AXES], P[X_TYPE], READABLE)
     y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
     if not P[ALIKE] and _overlap(P, x_at, y_at, steps):
@@ -167,8 +179,7 @@ def run(p, x, y):
         bad = _not_finite(x_at, P[BATCH] * steps * P[INPUTS])
         if bad:
             return bad
-    if P[TEAM] and steps > 0:
-        team.gather(P[TEAM], x_at, y_at, steps)
+    before_stages(P, x_at, y_at, steps)
     at = FIRST_SET
     for _ in range(P[SETS]):
         _set(P, at, x_at, y_at, steps)
@@ -189,11 +200,28 @@ def help_once(words):
     return own[team.NUMBER]
 
 
+@jit
+def _alone(P, x, y, steps):
+    """Nothing: one thread computes all."""
+
+
+@jit
+def _gather(P, x, y, steps):
+    """Opens the team of a sequence of some steps; x, y: addresses."""
+    if steps > 0:
+        team.gather(P[TEAM], x, y, steps)
+
+
 @functools.cache
 def driver() -> Kernel:
-    """The kernel of `run`."""
-    signature = types.int64(ndarray, ndarray, ndarray)
-    return Kernel(run, signature, f"chain_{digest((), '')}")
+    """The kernel of `run` for one thread."""
+    return Kernel(run, RUN, f"chain_{digest((), '')}", lambda: {"before_stages": _alone})
+
+
+@functools.cache
+def leader() -> Kernel:
+    """The kernel of `run` for the leader of a team."""
+    return Kernel(run, RUN, f"lead_{digest((), '')}", lambda: {"before_stages": _gather})
 
 
 @functools.cache

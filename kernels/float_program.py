@@ -42,7 +42,7 @@ KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT = range(9)
 ROW_LENGTH = 9
 # Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
 ROWS, WEIGHTS, WEIGHTS_Q, BIASES, CONSTANTS, VALUES, ROUNDED = range(0, 14, 2)
-INPUTS, OUTPUTS, RESULT, N_SLOTS = range(14, 18)
+INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, N_SLOTS = range(14, 21)
 
 # Not finite stays not finite: no nnan, no ninf.
 _jit = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS, **INSIDE)
@@ -221,10 +221,11 @@ def _layer_norm(row, constants, values):
 def run(P, x, y, steps, x_apart, y_apart):
     """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
-    x, y: addresses of float32 (steps, INPUTS) and (steps, OUTPUTS), C order. What the slots of P
-    say: rows: int64 (N_ROWS, ROW_LENGTH); weights, biases, constants: float32; weights_q: int8,
-    each matrix row by row; values: float32, x at its start and y at RESULT; rounded: int16, scratch
-    for the longest vector.
+    x: address of float32 (steps, INPUTS), C order, y: of (steps, OUTPUTS), rows Y_ROW values apart.
+    REVERSED: from the last step to the first, and from START, what `values` are where they begin.
+    What the slots of P say: rows: int64 (N_ROWS, ROW_LENGTH); weights, biases, constants: float32;
+    weights_q: int8, each matrix row by row; values: float32, x at its start and y at RESULT;
+    rounded: int16, scratch for the longest vector.
     """
     rows = numba.carray(i64_at(P[ROWS]), P[ROWS + 1]).reshape(-1, ROW_LENGTH)
     weights = numba.carray(f32_at(P[WEIGHTS]), P[WEIGHTS + 1])
@@ -235,8 +236,11 @@ def run(P, x, y, steps, x_apart, y_apart):
     rounded = numba.carray(i16_at(P[ROUNDED]), P[ROUNDED + 1])
     inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
     x_rows = numba.carray(f32_at(x), steps * inputs)
-    y_rows = numba.carray(f32_at(y), steps * outputs)
-    for t in range(steps):
+    y_rows = numba.carray(f32_at(y), steps * P[Y_ROW])
+    if P[REVERSED]:
+        values[:] = numba.carray(f32_at(P[START]), P[VALUES + 1])
+    for s in range(steps):
+        t = steps - 1 - s if P[REVERSED] else s
         values[:inputs] = x_rows[t * inputs : (t + 1) * inputs]
         for k in range(rows.shape[0]):
             row = rows[k]
@@ -254,7 +258,7 @@ def run(P, x, y, steps, x_apart, y_apart):
                 _layer_norm(row, constants, values)
             else:
                 _elementwise(row, constants, values)
-        y_rows[t * outputs : (t + 1) * outputs] = values[result : result + outputs]
+        y_rows[t * P[Y_ROW] : t * P[Y_ROW] + outputs] = values[result : result + outputs]
 
 
 @functools.cache

@@ -49,7 +49,7 @@ HEADROOM = 15  # bits by which the arguments of a SUM are raised
 BLOCK = 256  # products of int16 and int8 that an int32 holds the sum of
 # Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
 ROWS, WEIGHTS, BIASES, WIDE_BIASES, TABLES, VALUES = range(0, 12, 2)
-INPUTS, OUTPUTS, RESULT, X_IS_WIDE, Y_IS_WIDE, N_SLOTS = range(12, 18)
+INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, X_IS_WIDE, Y_IS_WIDE, N_SLOTS = range(12, 21)
 
 _jit = numba.njit(**OPTIONS, **INSIDE)
 _inline = numba.njit(inline="always", **OPTIONS)
@@ -224,10 +224,12 @@ def _elementwise(row, tables, base):
 def run(P, x, y, steps, x_apart, y_apart):
     """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
-    x, y: addresses of (steps, INPUTS) and (steps, OUTPUTS), C order, int8 unless X_IS_WIDE and
-    Y_IS_WIDE say int16. What the slots of P say: rows: int64 (N_ROWS, ROW_LENGTH); weights: int8,
-    each matrix column by column; biases: int32; wide_biases: int64; tables: int16 (n * 65536,),
-    entry 0 of each in its middle; values: int16, x at its start and y at RESULT.
+    x: address of (steps, INPUTS), C order, y: of (steps, OUTPUTS), rows Y_ROW values apart; int8
+    unless X_IS_WIDE and Y_IS_WIDE say int16. REVERSED: from the last step to the first, and from
+    START, what `values` are where they begin. What the slots of P say: rows: int64 (N_ROWS,
+    ROW_LENGTH); weights: int8, each matrix column by column; biases: int32; wide_biases: int64;
+    tables: int16 (n * 65536,), entry 0 of each in its middle; values: int16, x at its start and y
+    at RESULT.
     """
     rows = numba.carray(i64_at(P[ROWS]), P[ROWS + 1]).reshape(-1, ROW_LENGTH)
     biases = numba.carray(i32_at(P[BIASES]), P[BIASES + 1])
@@ -236,12 +238,16 @@ def run(P, x, y, steps, x_apart, y_apart):
     base, inputs, outputs = P[VALUES], P[INPUTS], P[OUTPUTS]
     values, results = _vector(base, 0, inputs), _vector(base, P[RESULT], outputs)
     x_rows = numba.carray(i8_at(x), steps * inputs)
-    y_rows = numba.carray(i8_at(y), steps * outputs)
+    y_rows = numba.carray(i8_at(y), steps * P[Y_ROW])
     wide_x, wide_y = (
         numba.carray(i16_at(x), steps * inputs),
-        numba.carray(i16_at(y), steps * outputs),
+        numba.carray(i16_at(y), steps * P[Y_ROW]),
     )
-    for t in range(steps):
+    if P[REVERSED]:
+        start = numba.carray(i16_at(P[START]), P[VALUES + 1])
+        numba.carray(i16_at(base), P[VALUES + 1])[:] = start
+    for s in range(steps):
+        t = steps - 1 - s if P[REVERSED] else s
         for k in range(inputs):
             values[k] = wide_x[t * inputs + k] if P[X_IS_WIDE] else x_rows[t * inputs + k]
         for k in range(rows.shape[0]):
@@ -260,9 +266,9 @@ def run(P, x, y, steps, x_apart, y_apart):
                 _elementwise(row, tables, base)
         for k in range(outputs):
             if P[Y_IS_WIDE]:
-                wide_y[t * outputs + k] = results[k]
+                wide_y[t * P[Y_ROW] + k] = results[k]
             else:
-                y_rows[t * outputs + k] = np.int8(results[k])
+                y_rows[t * P[Y_ROW] + k] = np.int8(results[k])
 
 
 @functools.cache

@@ -8,11 +8,16 @@ chain.py. They are templates: the names below that are None are bound to the fun
 In all of them `P` is the pointer to a kernel's int64 parameters, whose slots stand below; other
 arguments are int64, most of them addresses. Unless it is said otherwise, `rows` is the address of
 rows of WORDS words, ready for the product; `h` and `h_next` are those of H_BYTES, h read and
-written in a step; `y_row` is that of OUTPUTS values of y; `t` counts the steps of a chunk.
+written in a step; `y_row` is that of OUTPUTS values of y; `t` is a step of a chunk, by its place.
 """
 
 from typing import Any
 
+import numba
+import numpy as np
+
+from edgelstm.kernels.simd.memory import bytes_at
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import i64_at
 from edgelstm.kernels.simd.target import TILE_ROWS
 from edgelstm.kernels.team import MEMBERS, NUMBER, meet
@@ -22,7 +27,11 @@ from edgelstm.kernels.team import MEMBERS, NUMBER, meet
 (
     INPUTS,  # values of a row of x
     WORDS,  # the same in words
-    OUTPUTS,  # values of a row of y
+    OUTPUTS,  # values of a row of y, that are those of this layer
+    Y_ROW_BYTES,  # from a row of y to the next
+    REVERSED,  # whether the last step is the first one, and each call begins anew
+    H_START,  # byte of which h is made where it begins
+    AT_ONCE,  # sequences that one call runs
     UNITS,  # of the cell
     GROUPS,  # of GROUP units, the last one padded
     H_WORDS,  # padded h in words
@@ -49,16 +58,16 @@ from edgelstm.kernels.team import MEMBERS, NUMBER, meet
     MEMBER,  # address of the thread's row in its team, see team.py
     HOME,  # address of the parameters that hold FLIP from call to call
     OWN,  # first slot that a format uses for itself
-) = range(29)
+) = range(33)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
+jit = numba.njit(**INLINED)
 
 # Bound by bind.py.
 GROUP: Any = None  # units that are computed at once
 HOIST_FROM: Any = None  # steps from which forming input products together is worth it
 ROWS: Any = None  # sequences side by side
-Y_BYTES: Any = None  # of one value of y
 INPUT_BYTES: Any = None  # of one value of x
 input_rows: Any = None  # (P, source, steps, row) -> address of rows of x, ready for the product
 input_row: Any = None  # (P, source) -> address of a lone row, ready; y may overwrite the source
@@ -125,23 +134,41 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
         advance(P, both, g * GROUP, h, h_next, y_row, P[CELL])
 
 
+@jit
+def _fill(at, count, byte):
+    """Writes the same byte to uint8 (count,) at an address."""
+    values = numba.carray(bytes_at(at), count)
+    for k in range(count):
+        values[k] = np.uint8(byte)
+
+
+@jit
+def _begin_anew(P):
+    """Every state to where it begins: h to bytes of H_START, the second state to 0."""
+    _fill(P[H_BUFFERS], P[AT_ONCE] * 2 * P[H_BYTES], P[H_START])
+    _fill(P[CELL], P[AT_ONCE] * P[C_BYTES], 0)
+
+
 def sequences(P, x, y, steps, x_apart, y_apart):
     """Runs a layer over sequences, from the states that P points to, which it leaves advanced.
 
-    x, y: addresses of (steps, INPUTS) and (steps, OUTPUTS) of the format's type, C order, of the
-    first sequence; those of the next begin x_apart and y_apart bytes behind them.
+    x: address of (steps, INPUTS) of the format's type, C order, y: of (steps, OUTPUTS) with rows
+    Y_ROW_BYTES apart; of the first sequence, those of the next begin x_apart and y_apart bytes
+    behind them.
     """
     enter(P)
-    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[OUTPUTS] * Y_BYTES, P[H_BYTES]
+    x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[Y_ROW_BYTES], P[H_BYTES]
     start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
-        rows = inputs(P, x + start * x_bytes, x_apart, n)
-        for t in range(n):
+        first = steps - start - n if P[REVERSED] else start
+        rows = inputs(P, x + first * x_bytes, x_apart, n)
+        for k in range(n):
+            t = n - 1 - k if P[REVERSED] else k
             h, h_next = P[H_BUFFERS] + flip * h_bytes, P[H_BUFFERS] + (1 - flip) * h_bytes
             flip = 1 - flip
             # Every other step runs backwards: what was used last is still in the inner cache.
-            y_row = y + (start + t) * y_bytes
+            y_row = y + (first + t) * y_bytes
             step_all(P, rows, t, n, h, h_next, y_row, y_apart, flip)
         start += n
     P[FLIP] = flip
@@ -181,19 +208,29 @@ def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
     step_once(P, rows, t, n >= HOIST_FROM, h, h_next, y_row, backwards)
 
 
-def no_team(P):
-    """What one thread does around its steps."""
+def enter_alone(P):
+    """The states, if a call begins anew."""
+    if P[REVERSED]:
+        _begin_anew(P)
+
+
+def leave_alone(P):
+    """Nothing."""
 
 
 # ---- `sequences` of one, whose groups the members of a team share
 
 
 def enter_team(P):
-    """The member's groups, and where h stands at HOME."""
+    """The member's groups, and where h stands at HOME; the states, if a call begins anew."""
     own, home = i64_at(P[MEMBER]), i64_at(P[HOME])
     P[FIRST_GROUP] = P[GROUPS] * own[NUMBER] // own[MEMBERS]
     P[END_GROUP] = P[GROUPS] * (own[NUMBER] + 1) // own[MEMBERS]
     P[FLIP] = home[FLIP]
+    if P[REVERSED]:
+        if own[NUMBER] == 0:
+            _begin_anew(P)
+        meet(P[MEMBER])
 
 
 def step_of_team(P, rows, t, n, h, h_next, y_row, apart, backwards):

@@ -2,18 +2,17 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelstm.kernels import chain, team
+from edgelstm.kernels import chain
 from edgelstm.kernels.cache import Kernel
 from edgelstm.kernels.layer import KEPT_ROWS
 from edgelstm.kernels.packing import CACHE_LINE, aligned
 from edgelstm.kernels.simd.target import TILE_ROWS
-from edgelstm.kernels.team import Team
 
 Array = NDArray[Any]
 Call = Callable[[Any, Any], int]
@@ -21,6 +20,24 @@ Call = Callable[[Any, Any], int]
 # units take 0.88 (float32) and 0.97 (hybrid, int8) of the time with 100 steps at once instead of
 # KEPT_ROWS, as their weights leave that cache between chunks; two of 64 units 0.99 to 1.00.
 BUFFER_BYTES = 1 << 17
+WHOLE_BYTES = 1 << 20  # where every step of a sequence has to be there; made anew for more
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a stage's values stand in the rows that come out, alone or beside those of another.
+
+    Attributes:
+        row_size: Values of a whole row.
+        first: Number of this stage's first one.
+        is_reversed: Whether it runs from the last step to the first, and begins anew in each call.
+        is_beside: Whether the next stage reads what this one reads, and writes the same rows.
+    """
+
+    row_size: int
+    first: int = 0
+    is_reversed: bool = False
+    is_beside: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +48,26 @@ class Link:
         kernel: Of the signature `STAGE`.
         parameters: int64 (calls, slots), C order.
         owner: Holds the arrays that the parameters point to.
-        row_bytes: Of a row that comes out.
+        type: Of what comes out.
+        place: Where that stands.
         in_place: Whether y may lie where x does.
         by_rows: Whether a row that comes out depends on nothing but its own row.
-        meets: Whether it is for a member of a team and computes the member's part.
+        meets: Whether it computes its part as a member of a team, and waits there for the others.
     """
 
     kernel: Kernel
     parameters: Array
     owner: object
-    row_bytes: int
+    type: np.dtype[Any]
+    place: Place
     in_place: bool = False
     by_rows: bool = False
     meets: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a whole row that comes out."""
+        return self.place.row_size * self.type.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,99 +106,59 @@ class Form:
 
 
 class Chain:
-    """A chain for the sets of sequences of one worker, or for a member of a team.
+    """A chain for the sets of sequences of one worker.
 
-    Args:
-        form, sets: What it computes.
-        leads: Address of the team that it leads, or 0.
-        beside: The chain whose buffers it uses.
+    Attributes:
+        is_whole: Whether every step of a sequence goes from stage to stage together.
+        steps: How many do.
     """
 
-    def __init__(
-        self,
-        form: Form,
-        sets: dict[tuple[int, int], list[Link]],
-        *,
-        leads: int = 0,
-        beside: "Chain | None" = None,
-    ) -> None:
+    def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
         assert not form.finite or form.x.type == np.float32
-        every = list(sets.values())
-        rows = max((link.row_bytes for links in every for link in links), default=0)
-        most = max((count for _, count in sets), default=0)
-        steps = max(KEPT_ROWS, BUFFER_BYTES // max(1, most * rows)) if form.stepped else 1
-        n_bytes = steps * most * rows + CACHE_LINE
-        self._buffers: list[Array] = (
-            beside._buffers if beside else [aligned((n_bytes,), np.int8) for _ in range(2)]
+        self._form, self._sets = form, sets  # parameters, states and code of the links
+        links = [link for links in sets.values() for link in links]
+        self._step_bytes = max((link.row_bytes for link in links), default=0) * max(
+            (count for _, count in sets), default=0
         )
-        self._links = every  # their parameters, states and code
-        slots = _head(form, every, steps, leads)
-        for (first, count), links in sets.items():
-            slots += [first, count]
-            for k, link in enumerate(links):
-                is_last = k + 1 == len(links)
-                slots += _stage(link, 0 if is_last else self._buffers[k % 2].ctypes.data)
-        self._slots = np.array(slots, np.int64)
+        self.is_whole = any(link.place.is_reversed for link in links)
+        n_bytes = WHOLE_BYTES if self.is_whole else BUFFER_BYTES
+        together = max(KEPT_ROWS, n_bytes // max(1, self._step_bytes))
+        self.steps = together if form.stepped else 1
+        self._slots, self._buffers = self.laid_out(self.steps)
 
-    @property
-    def address(self) -> int:
-        """Of its slots."""
-        return self._slots.ctypes.data
+    def laid_out(self, steps: int) -> tuple[Array, list[Array]]:
+        """The chain for as many steps at a time, int64 (slots,), and the buffers it points to."""
+        n_bytes = steps * self._step_bytes + CACHE_LINE
+        buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
+        slots = _head(self._form, list(self._sets.values()), steps, is_whole=self.is_whole)
+        for (first, count), links in self._sets.items():
+            slots += [first, count]
+            rows = 0  # that have come out before
+            for k, link in enumerate(links):
+                is_last = all(other.place.is_beside for other in links[k:-1])
+                slots += _stage(link, 0 if is_last else buffers[rows % 2].ctypes.data)
+                rows += not link.place.is_beside
+        return np.array(slots, np.int64), buffers
 
     def call(self) -> Call:
         """(x, y) -> what `run` returns; compiles the driver if it is not kept."""
-        call = functools.partial(chain.driver().function, self._slots)
+        function = chain.driver().function
+        call = functools.partial(function, self._slots)
         call.__dict__["keeps"] = self  # whose addresses it holds
-        return call
+        if not self.is_whole:
+            return call
+
+        def of_any_length(x: Any, y: Any) -> int:
+            found: int = call(x, y)
+            if found == chain.TOO_LONG:
+                slots, _buffers = self.laid_out(x.shape[-2])
+                found = function(slots, x, y)
+            return found
+
+        return of_any_length
 
 
-class TeamChain:
-    """A chain for each member of a team, for one sequence.
-
-    Args:
-        form: What they compute.
-        most: Members.
-        links: (number, address of its row) -> the links of a member.
-    """
-
-    def __init__(self, form: Form, most: int, links: Callable[[int, int], list[Link]]) -> None:
-        self._team = Team(most)
-        self._chains: list[Chain] = []
-        for number in range(most):
-            member = self._team.member(number)
-            made = list(_of_member(links(number, member), member, form.x.row_bytes))
-            leader = self._chains[0] if number else None
-            address = 0 if number else self._team.address
-            self._chains.append(Chain(form, {(0, 1): made}, leads=address, beside=leader))
-        self._team.give_chains([one.address for one in self._chains])
-
-    def call(self) -> Call:
-        """The leader's: opens the team, and computes with those who come."""
-        call = self._chains[0].call()
-        call.__dict__["keeps"] = self
-        return call
-
-    def help(self) -> Callable[[], int]:
-        """What another thread calls to come: its number, or 0 where it came too late."""
-        call = functools.partial(chain.helper().function, self._team.words)
-        call.__dict__["keeps"] = self
-        return call
-
-
-def _of_member(links: Sequence[Link], member: int, x_bytes: int) -> Iterator[Link]:
-    """Links with those that do not meet wrapped: their rows are shared, or the leader's."""
-    for link in links:
-        if link.meets:
-            yield link
-        else:
-            template = team.by_rows if link.by_rows else team.by_leader
-            at, y_bytes = link.parameters.ctypes.data, link.row_bytes
-            p = np.array([[link.kernel.address, at, member, x_bytes, y_bytes]], np.int64)
-            yield Link(team.kernel(template), p, link, y_bytes)
-        x_bytes = link.row_bytes
-
-
-def _head(form: Form, every: Sequence[list[Link]], steps: int, leads: int) -> list[int]:
+def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool) -> list[int]:
     links = every[0] if every else []
     read_at = form.read_at if form.stepped else None
     slots = {
@@ -199,7 +183,8 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, leads: int) -> li
         chain.STAGES: len(links),
         chain.LAST_BYTES: links[read_at - 1].row_bytes if read_at and links else form.x.row_bytes,
         chain.CHUNK: steps,
-        chain.TEAM: leads,
+        chain.WHOLE: is_whole,
+        chain.TEAM: 0,
         chain.SETS: len(every),
     }
     return [int(slots[k]) for k in range(chain.FIRST_SET)]
@@ -207,8 +192,17 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, leads: int) -> li
 
 def _stage(link: Link, target: int) -> list[int]:
     p = link.parameters
-    slots = (link.kernel.address, p.ctypes.data, p.strides[0], len(p), target, link.row_bytes)
-    return [int(slot) for slot in slots]
+    slots = {
+        chain.FUNCTION: link.kernel.address,
+        chain.PARAMETERS: p.ctypes.data,
+        chain.APART: p.strides[0],
+        chain.CALLS: len(p),
+        chain.TARGET: target,
+        chain.OFFSET: link.place.first * link.type.itemsize,
+        chain.ROW_BYTES: link.row_bytes,
+        chain.BESIDE: link.place.is_beside,
+    }
+    return [int(slots[k]) for k in range(chain.STAGE_SLOTS)]
 
 
 def sets_of(batch: int, worker: int, workers: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgelstm.kernels import dense, dense_forms, hybrid, layer, packing
 from edgelstm.kernels.dense_forms import DenseForm
-from edgelstm.kernels.links import Link
+from edgelstm.kernels.links import Link, Place
 from edgelstm.kernels.packing import aligned, padded
 from edgelstm.kernels.simd.target import (
     CPU,
@@ -41,7 +41,6 @@ class PackedDense:
         arrays: Slot of the parameters to the array whose address stands there.
         numbers: Slot to a number.
         states: None.
-        shared_bytes: None: the threads of a team share rows.
     """
 
     form: DenseForm
@@ -50,7 +49,6 @@ class PackedDense:
     arrays: dict[int, Array]
     numbers: dict[int, int]
     states: tuple[str, ...] = ()
-    shared_bytes: int = 0
 
     @functools.cached_property
     def slots(self) -> dict[int, int]:
@@ -171,7 +169,7 @@ class RunningDense:
         type: Of x and y.
     """
 
-    def __init__(self, packed: PackedDense, batch: int) -> None:
+    def __init__(self, packed: PackedDense) -> None:
         self._packed = packed
         self.type = packed.form.type
         self._scratch: dict[int, dict[int, Array]] = {}
@@ -186,9 +184,8 @@ class RunningDense:
         for slot, array in self._scratch[worker].items():
             p[0, slot] = array.ctypes.data
         p[0, dense_forms.TOGETHER] = count
-        row_bytes = self._packed.output_size * self.type.itemsize
-        kernel = dense.kernel(self._packed.form)
-        return Link(kernel, p, self, row_bytes, in_place=is_step, by_rows=True)
+        kernel, place = dense.kernel(self._packed.form), Place(self._packed.output_size)
+        return Link(kernel, p, self, self.type, place, in_place=is_step, by_rows=True)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""

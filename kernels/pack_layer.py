@@ -76,11 +76,6 @@ class Packed:
         return len(self.cell.gates) * self.hidden_size * (self.input_size + self.output_size)
 
     @functools.cached_property
-    def shared_bytes(self) -> int:
-        """Of weights that the threads of a team share, each its own units; 0: they cannot."""
-        return 0 if self.has_phases else sum(array.nbytes for array in self.arrays.values())
-
-    @functools.cached_property
     def has_phases(self) -> bool:
         """Whether its kernel takes one sequence at a time."""
         return has_phases(self.cell, self.form)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.kernels import kept, layer
-from edgelstm.kernels.links import Link
+from edgelstm.kernels.links import Link, Place
 from edgelstm.kernels.pack_layer import Packed
 from edgelstm.kernels.packing import aligned
 from edgelstm.kernels.simd.target import LANES, OFFSET, TILE_ROWS
@@ -21,8 +21,8 @@ class Running:
         type: Of x and y.
     """
 
-    def __init__(self, packed: Packed, batch: int) -> None:
-        self._packed = packed
+    def __init__(self, packed: Packed, batch: int, place: Place) -> None:
+        self._packed, self._place = packed, place
         self.type = packed.form.type
         h_type, c_type = packed.form.state_types
         self._h = aligned((batch, 2, packed.h_units), h_type)
@@ -41,13 +41,12 @@ class Running:
         if first not in self._parameters:
             self._parameters[first] = self._new_parameters(worker, first, count, alone=alone)
         kind = ("step" if is_step else "sequence") if alone else "batch"
-        row_bytes = self._packed.output_size * self.type.itemsize
         if member and not self._packed.has_phases:
             p = self._new_parameters(worker, first, count, alone=True)
             p[0, [layer.MEMBER, layer.HOME]] = member, self._parameters[first].ctypes.data
-            return Link(self._packed.kernel("team"), p, self, row_bytes, meets=True)
-        kernel = self._packed.kernel(kind)
-        return Link(kernel, self._parameters[first], self, row_bytes, in_place=kind == "step")
+            return Link(self._packed.kernel("team"), p, self, self.type, self._place, meets=True)
+        kernel, p = self._packed.kernel(kind), self._parameters[first]
+        return Link(kernel, p, self, self.type, self._place, in_place=kind == "step")
 
     def _new_parameters(
         self, worker: int, first: int, count: int, *, alone: bool
@@ -61,6 +60,10 @@ class Running:
             p[:, slot] = number
         for slot, array in self._scratch[worker].items():
             p[:, slot] = array.ctypes.data
+        p[:, layer.Y_ROW_BYTES] = self._place.row_size * self.type.itemsize
+        p[:, layer.REVERSED] = self._place.is_reversed
+        p[:, layer.H_START] = self._packed.zeros[self._packed.cell.states[0]] & 0xFF
+        p[:, layer.AT_ONCE] = count // calls
         p[:, layer.CHUNK] = layer.KEPT_ROWS * calls // count
         sequences = np.arange(first, first + calls)
         p[:, layer.H_BUFFERS] = self._h.ctypes.data + sequences * self._h.strides[0]
@@ -82,7 +85,7 @@ class Running:
         flips = np.zeros(len(self._h), np.int64)
         for first, p in self._parameters.items():
             # Sequences that one call runs have their addresses behind the first one's.
-            count = len(p) if len(p) > 1 else layer.KEPT_ROWS // p[0, layer.CHUNK]
+            count = len(p) * p[0, layer.AT_ONCE]
             flips[first : first + count] = p[:, layer.FLIP]
         h = self._h[np.arange(len(flips)), flips, : self._packed.output_size]
         return self._flipped(h)

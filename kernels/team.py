@@ -19,6 +19,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.kernels.cache import Kernel, digest
 from edgelstm.kernels.packing import aligned
@@ -223,8 +224,8 @@ class Team:
         at: int = member_at.py_func(self.address, number)
         return at
 
-    def give_chains(self, chains: list[int]) -> None:
-        """Addresses of the chains of all members."""
+    def give_chains(self, chains: NDArray[np.int64]) -> None:
+        """Addresses of the chains of all members, int64 (most,)."""
         self.words[FIRST_MEMBER:, CHAIN] = chains
 
 

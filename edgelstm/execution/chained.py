@@ -1,6 +1,7 @@
 """Stages in a row as one compiled call, from the caller's array to the result."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
-from edgelstm.execution.team import TeamCall, members, trial_of
+from edgelstm.execution.team import TeamCall, members, shares_units, trial_of
 
 
 class Chained:
@@ -70,6 +71,13 @@ class Chained:
         made: Call = self.__dict__[key]
         return made
 
+    def threads(self, stage: Any) -> int:
+        """That share the units of a stage in whole sequences; 1 as long as it is not decided."""
+        call = self.__dict__.get("_sequence")
+        if isinstance(call, TeamCall) and stage in self._stages and shares_units(stage):
+            return call.threads
+        return 1
+
     def kernels(self, *, is_step: bool) -> list[Any]:
         """Every `kernels.cache.Kernel` that such a call takes."""
         from edgelstm.kernels.chain import driver
@@ -80,18 +88,33 @@ class Chained:
         for k in range(self._workers):
             for first, count in sets_of(self._batch, k, self._workers):
                 sizes.setdefault(count, (k, first, count))
+        links = [self._links(*one, is_step=is_step) for one in sizes.values()]
+        of_team = [] if is_step or self._most() == 1 else self.team_kernels()
+        own = [link.kernel for each in links for link in each]
+        return list(dict.fromkeys([*own, driver(), *of_team]))
+
+    def team_kernels(self) -> list[Any]:
+        """Every one that a team takes."""
+        from edgelstm.kernels.team_chain import kernels
+
+        somebody = 1  # address of a row that nobody looks at
+        return kernels(self._links(0, 0, 1, is_step=False, member=somebody))
+
+    def _links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
+        """Those of all stages, in order."""
         stages = self._stages if is_step else self._read
-        links = [s.link(*one, is_step=is_step) for one in sizes.values() for s in stages]
-        return list(dict.fromkeys([*(link.kernel for link in links), driver()]))
+        links = [s.links(worker, first, count, is_step=is_step, member=member) for s in stages]
+        return list(itertools.chain.from_iterable(links))
 
     def _sets(self, *, is_step: bool) -> list[dict[tuple[int, int], list[Any]]]:
         """Worker after worker: sequences that run side by side, and their links."""
         from edgelstm.kernels.links import sets_of
 
-        stages = self._stages if is_step else self._read
         return [
             {
-                (first, count): [s.link(k, first, count, is_step=is_step) for s in stages]
+                (first, count): self._links(k, first, count, is_step=is_step)
                 for first, count in sets_of(self._batch, k, self._workers)
             }
             for k in range(self._workers)
@@ -100,13 +123,14 @@ class Chained:
     def _new_call(self, *, is_step: bool) -> Call:
         from edgelstm.kernels.links import Chain, End, Form
 
+        read_at = self.read_at
         form = Form(
             End(*self._x),
             End(self.output_size, self.type),
             self._batch,
             self._batched,
             not is_step,
-            self.read_at,
+            None if read_at is None else sum(stage.n_links for stage in self._stages[:read_at]),
             self._finite,
         )
         calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
@@ -123,13 +147,16 @@ class Chained:
 
     def _shared(self, alone: Call, form: Any, macs: int) -> Call:
         """A team's call of one sequence, if there can be a team, else that of one thread."""
-        from edgelstm.kernels.links import TeamChain
+        from edgelstm.kernels.team_chain import TeamChain
 
-        most = members(self._stages) if self._batch == 1 else 1
-        if most == 1:
+        if (most := self._most()) == 1:
             return alone
         make = functools.partial(TeamChain, form, most, self._member_links)
         return TeamCall(alone, make, most, macs=macs, trial=trial_of(self._stages))
 
+    def _most(self) -> int:
+        """Threads of a team; 1: none."""
+        return members(self._stages) if self._batch == 1 else 1
+
     def _member_links(self, number: int, member: int) -> list[Any]:
-        return [s.link(number, 0, 1, is_step=False, member=member) for s in self._read]
+        return self._links(number, 0, 1, is_step=False, member=member)

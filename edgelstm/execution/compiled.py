@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from edgelstm.execution.bidirectional import BidirectionalStage, ReadStage
+from edgelstm.execution.bidirectional import BidirectionalStage
 from edgelstm.execution.bytecode import encode
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
+from edgelstm.execution.reading import ReadStage
 from edgelstm.execution.stages import (
     UNFIT,
     Call,
@@ -30,23 +31,22 @@ ENDS = {
     ("int16", "in"): "quantize16",
     ("int16", "out"): "dequantize16",
 }
-Cut = BidirectionalStage | ReadStage  # in Python, between two compiled calls
-AnyStage = Stage | Cut | None  # None: the last step is read here
+AnyStage = Stage | ReadStage | None  # None: the last step is read here
 
 
 class NumbaEngine:
     """The compiled kernels: each layer with its fused kernel if it has one.
 
-    Neighbours without one share a program. Sequences are spread over the cores. A layer in both
-    directions cuts the chain in two, and so does what reads more of the steps than the last.
+    Neighbours without one share a program. Sequences are spread over the cores. What reads more of
+    the steps than the last cuts the chain in two.
     """
 
     def __init__(self, network: Any, batch: int | None) -> None:
         self._network = network
         self._batch, self._batched = 1 if batch is None else batch, batch is not None
         self._workers = max(1, min(self._batch, cores()))
-        self._roads: list[str] = []
-        self._made: dict[bool, list[Chained | Cut]] = {}
+        self._taken: list[Stage] = []  # by each layer that holds numbers
+        self._made: dict[bool, list[Chained | ReadStage]] = {}
         self._stages = [
             self._stage([layer for _, layer in group])
             for _, group in itertools.groupby(enumerate(network.layers), _standing)
@@ -62,12 +62,12 @@ class NumbaEngine:
             starts = largest_starts(self._network.layers)
             return ReadStage(first, self._batch, starts.get(first.name))
         if is_bidirectional(first):
-            there, back = (_part_stage((part,), self._batch) for part in first.parts)
-            made = BidirectionalStage(there, back, first.input_size, self._batch, self._workers)
-            self._roads.append(f"{there.road}, {made.road}")
-            return made
-        stage = _part_stage([part for layer in layers for part in layer.parts], self._batch)
-        self._roads += [stage.road] * len(layers)
+            stage: Stage = BidirectionalStage(
+                first.parts, lambda part, place: _part_stage((part,), self._batch, place)
+            )
+        else:
+            stage = _part_stage([part for layer in layers for part in layer.parts], self._batch)
+        self._taken += [stage] * len(layers)
         return stage
 
     def call(self, *, is_step: bool, real: bool) -> Call:
@@ -119,13 +119,13 @@ class NumbaEngine:
 
         return call
 
-    def _calls(self, *, real: bool) -> list[Chained | Cut]:
+    def _calls(self, *, real: bool) -> list[Chained | ReadStage]:
         """What is called one after the other: chains, and what stands between them."""
         if real not in self._made:
             self._made[real] = list(self._new_calls(real=real))
         return self._made[real]
 
-    def _new_calls(self, *, real: bool) -> Iterator[Chained | Cut]:
+    def _new_calls(self, *, real: bool) -> Iterator[Chained | ReadStage]:
         network = self._network
         integers = network.input is not None
         kind = np.dtype(np.float32 if real or not integers else network.input.type)
@@ -141,8 +141,8 @@ class NumbaEngine:
                 ENDS[network.output.type, "out"], network.output_size, np.float32, network.output
             )
             stages = [door, *stages, out]
-        groups = itertools.groupby(stages, lambda stage: isinstance(stage, Cut))
-        alone = not any(isinstance(stage, Cut) for stage in stages)
+        groups = itertools.groupby(stages, lambda stage: isinstance(stage, ReadStage))
+        alone = not any(isinstance(stage, ReadStage) for stage in stages)
         for is_cut, group in groups:
             if is_cut:
                 made: list[Any] = list(group)
@@ -172,9 +172,20 @@ class NumbaEngine:
         """See `backends.Engine`."""
         return self._kernels(is_step=True)
 
+    def team_kernels(self) -> list[Any]:
+        """See `backends.Engine`."""
+        calls = self._calls(real=True)
+        return [k for call in calls if isinstance(call, Chained) for k in call.team_kernels()]
+
     def roads(self) -> list[str]:
         """See `backends.Engine`."""
-        return self._roads
+        return [f"{stage.road}{self._shared(stage)}" for stage in self._taken]
+
+    def _shared(self, stage: Stage) -> str:
+        """What a road says of the threads that share a stage."""
+        chains = [c for calls in self._made.values() for c in calls if isinstance(c, Chained)]
+        threads = max((c.threads(stage) for c in chains), default=1)
+        return f", units shared by {threads} threads" if threads > 1 else ""
 
     def states(self) -> States:
         """See `backends.Engine`."""
@@ -205,8 +216,8 @@ def _standing(numbered: tuple[int, Any]) -> int:
     return -1
 
 
-def _part_stage(parts: Sequence[Any], batch: int) -> Stage:
+def _part_stage(parts: Sequence[Any], batch: int, place: Any = None) -> Stage:
     packed = packed_layer(parts[0])
     if packed is None:
-        return ProgramStage(encode(parts), batch)
-    return FusedStage(parts[0].name, packed, batch)
+        return ProgramStage(encode(parts), batch, place)
+    return FusedStage(parts[0].name, packed, batch, place)

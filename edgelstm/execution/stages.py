@@ -58,7 +58,8 @@ class Stage(Protocol):
         input_type, type: Of what comes in, and of its results.
         output_size: Values per step that go out.
         macs: Products of one step.
-        packed: Its weights as a kernel reads them, the same in all sessions of a network, or None.
+        n_links: Stages of a chain that it takes.
+        packed: Weights as kernels read them, the same in all sessions of a network.
         road: How it is computed, in words.
     """
 
@@ -66,11 +67,14 @@ class Stage(Protocol):
     type: np.dtype[Any]
     output_size: int
     macs: int
-    packed: Any
+    n_links: int
+    packed: tuple[Any, ...]
     road: str
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
-        """The `kernels.links.Link` for sequences side by side; `is_step`: for one step each.
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
+        """The `kernels.links.Link`s for sequences side by side; `is_step`: for one step each.
 
         member: Address of the worker's row in a team that shares one sequence, or 0.
         """
@@ -88,17 +92,22 @@ class Stage(Protocol):
 class FusedStage:
     """One layer with kernels of its own: recurrent, or dense, which has no states."""
 
-    road = "kernel"
+    n_links, road = 1, "kernel"
 
-    def __init__(self, name: str, packed: Any, batch: int) -> None:
+    def __init__(self, name: str, packed: Any, batch: int, place: Any = None) -> None:
         self._name, self._states = name, packed.states
-        self._running = _running(packed, batch)
+        self._running = _running(packed, batch, place)
         self.type: np.dtype[Any] = self._running.type
         self.input_type = self.type
         self.output_size: int = packed.output_size
         self.macs: int = packed.macs
-        self.packed = packed
-        self.link = self._running.link
+        self.packed = (packed,)
+
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
+        """See `Stage`."""
+        return [self._running.link(worker, first, count, is_step=is_step, member=member)]
 
     def states(self) -> States:
         """See `Stage`."""
@@ -115,22 +124,25 @@ class FusedStage:
         self._running.reset()
 
 
-def _running(packed: Any, batch: int) -> Any:
+def _running(packed: Any, batch: int, place: Any) -> Any:
     """The sequences of a packed layer of either kind."""
+    from edgelstm.kernels.links import Place
     from edgelstm.kernels.pack_dense import PackedDense, RunningDense
     from edgelstm.kernels.state import Running
 
-    kind = RunningDense if isinstance(packed, PackedDense) else Running
-    return kind(packed, batch)
+    if isinstance(packed, PackedDense):
+        return RunningDense(packed)
+    return Running(packed, batch, place or Place(packed.output_size))
 
 
 class ProgramStage:
     """Layers that one of the program kernels runs, row by row."""
 
-    packed, road = None, "program"
+    n_links, packed, road = 1, (), "program"
 
-    def __init__(self, program: Program, batch: int) -> None:
+    def __init__(self, program: Program, batch: int, place: Any = None) -> None:
         from edgelstm.kernels import float_program, integer_program
+        from edgelstm.kernels.links import Place
 
         self._program = program
         self._values = np.empty((batch, program.start.size), program.start.dtype)
@@ -139,12 +151,15 @@ class ProgramStage:
         self.macs = sum(w.size for w in program.constants[: 1 if integer else 2])
         self.input_type, self.type = (np.dtype(kind) for kind in program.types)
         self.output_size = program.result.size
+        self._place = place or Place(self.output_size)
         # What the hybrid rounding writes to, one per worker.
         self._rounded: dict[int, NDArray[np.int16]] = {}
         self._constants = [np.ascontiguousarray(a) for a in (program.rows, *program.constants)]
         self.reset()
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `Stage`."""
         from edgelstm.kernels import integer_program
         from edgelstm.kernels.links import Link
@@ -160,13 +175,13 @@ class ProgramStage:
         if module.VALUES + 2 < module.INPUTS:
             rounded = self._rounded.setdefault(worker, np.empty(program.start.size, np.int16))
             p[:, module.VALUES + 2 : module.INPUTS] = rounded.ctypes.data, rounded.size
-        ends = program.input_size, self.output_size, program.result.start
-        p[:, module.INPUTS : module.INPUTS + 3] = ends
+        p[:, module.INPUTS], p[:, module.OUTPUTS] = program.input_size, self.output_size
+        p[:, module.RESULT], p[:, module.START] = program.result.start, program.start.ctypes.data
+        p[:, module.Y_ROW], p[:, module.REVERSED] = self._place.row_size, self._place.is_reversed
         if self._module is integer_program:
             wide = [kind == "int16" for kind in program.types]
             p[:, module.X_IS_WIDE], p[:, module.Y_IS_WIDE] = wide
-        row_bytes = self.output_size * self.type.itemsize
-        return Link(module.kernel(), p, self, row_bytes, in_place=True)
+        return [Link(module.kernel(), p, self, self.type, self._place, in_place=True)]
 
     def states(self) -> States:
         """See `Stage`."""
@@ -192,7 +207,7 @@ class EndStage:
     Without states, and the same for every set of sequences.
     """
 
-    macs, packed, road = 0, None, ""
+    macs, n_links, packed, road = 0, 1, (), ""
 
     def __init__(self, template: str, size: int, kind: Any, scale: Scale | None = None) -> None:
         from edgelstm.kernels import ends
@@ -206,13 +221,14 @@ class EndStage:
             self._scale = ends.scale_array(scale.scale)
             self._parameters = ends.row(size, scale.zero_point, self._scale)
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Any:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `Stage`."""
-        from edgelstm.kernels.links import Link
+        from edgelstm.kernels.links import Link, Place
 
         p = np.repeat(self._parameters, count, 0)
-        row_bytes = self.output_size * self.type.itemsize
-        return Link(self._kernel, p, self, row_bytes, by_rows=True)
+        return [Link(self._kernel, p, self, self.type, Place(self.output_size), by_rows=True)]
 
     def states(self) -> States:
         """See `Stage`: none."""

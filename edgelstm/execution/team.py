@@ -33,17 +33,32 @@ def members(stages: Sequence[Stage]) -> int:
     cache_bytes = _private_bytes()
     if cache_bytes is None:
         return 1
-    weight_bytes: int = sum(stage.packed.shared_bytes for stage in stages if stage.packed)
+    weight_bytes: int = sum(_shared_bytes(packed) for stage in stages for packed in stage.packed)
     return max(1, min(cores(), -(-weight_bytes // cache_bytes)))
 
 
 _private_bytes = functools.cache(private_bytes)
 
 
+def shares_units(stage: Stage) -> bool:
+    """Whether each thread of a team computes units of its own there."""
+    return any(_shared_bytes(packed) for packed in stage.packed)
+
+
+def _shared_bytes(packed: Any) -> int:
+    """Of weights that each thread reads its units of; dense layers have no states, and share rows.
+
+    packed: A `kernels.pack_layer.Packed`, or a `kernels.pack_dense.PackedDense`.
+    """
+    if not packed.states or packed.has_phases:
+        return 0
+    return sum(array.nbytes for array in packed.arrays.values())
+
+
 def trial_of(stages: Sequence[Stage]) -> Trial:
     """That of all sessions of a network: they have the packed weights of its layers in common."""
-    every = [stage.packed for stage in stages if stage.packed]
-    return _trials.setdefault(max(every, key=lambda packed: packed.shared_bytes), Trial())
+    every = [packed for stage in stages for packed in stage.packed]
+    return _trials.setdefault(max(every, key=_shared_bytes), Trial())
 
 
 @functools.cache
@@ -55,33 +70,42 @@ def _leading(process: int) -> threading.Lock:
 class TeamCall:
     """A call of one sequence that is a team's, or one thread's, as the trial has it.
 
-    Args:
+    Attributes:
         alone: The call of one thread.
-        make: Makes what a team runs, a `kernels.links.TeamChain`.
         most: Threads of a team.
+
+    Args:
+        alone, most: As above.
+        make: Makes what a team runs, a `kernels.team_chain.TeamChain`, for so many steps.
         macs: Products of one step.
         trial: Of the network.
     """
 
     def __init__(
-        self, alone: Call, make: Callable[[], Any], most: int, *, macs: int, trial: Trial
+        self, alone: Call, make: Callable[[int], Any], most: int, *, macs: int, trial: Trial
     ) -> None:
-        self._alone, self._make, self._most = alone, make, most
+        self.alone, self._make, self.most = alone, make, most
         self._macs, self._trial = macs, trial
+        self._chain: Any = None
         self._asked: dict[int, list[Future[int]]] = {}  # by process
+
+    @property
+    def threads(self) -> int:
+        """Of a call, once it is decided."""
+        return self.most if self._trial.prefers_team else 1
 
     def __call__(self, x: Any, y: Any) -> int:
         """See `stages.Call`."""
         steps = x.shape[-2] if isinstance(x, np.ndarray) and x.ndim > 1 else 0
-        if steps * self._macs <= LEAST_MACS * self._most or cores() == 1:
-            return self._alone(x, y)
+        if steps * self._macs <= LEAST_MACS * self.most or cores() == 1:
+            return self.alone(x, y)
         if not self._trial.wants_team:
-            return self._timed(self._alone, x, y, steps, team=False)
+            return self._timed(self.alone, x, y, steps, team=False)
         lock = _leading(os.getpid())
         if not lock.acquire(blocking=False):
-            return self._alone(x, y)
+            return self.alone(x, y)
         try:
-            return self._timed(self._lead, x, y, steps, team=True)
+            return self._timed(self.lead, x, y, steps, team=True)
         finally:
             lock.release()
 
@@ -92,12 +116,11 @@ class TeamCall:
             self._trial.note(1e6 * (time.perf_counter() - begin) / steps, team=team)
         return found
 
-    @functools.cached_property
-    def _chain(self) -> Any:
-        return self._make()
-
-    def _lead(self, x: Any, y: Any) -> int:
-        """Asks threads to come, and computes with those that do."""
+    def lead(self, x: Any, y: Any) -> int:
+        """The call of a team: asks threads to come, and computes with those that do."""
+        steps = x.shape[-2]
+        if self._chain is None or not self._chain.holds(steps):
+            self._chain = self._make(steps)
         lead = self._chain.call()
         self._ask(self._chain.help())
         found: int = lead(x, y)
@@ -108,7 +131,7 @@ class TeamCall:
         asked = self._asked.setdefault(os.getpid(), [])
         asked[:] = [one for one in asked if not (one.running() or one.done())]
         try:
-            while len(asked) + 1 < self._most:
+            while len(asked) + 1 < self.most:
                 asked.append(pool(os.getpid()).submit(help_once))
         except RuntimeError:  # the process is ending, and starts no threads any more
             pass

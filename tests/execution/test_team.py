@@ -31,7 +31,7 @@ PRECISIONS = ("float32", "hybrid", "int8")
 class Always:
     """A trial that has a team for every call, and counts them."""
 
-    wants_team = True
+    wants_team = prefers_team = True
 
     def __init__(self) -> None:
         self.calls = 0
@@ -93,9 +93,22 @@ def test_a_team_gives_the_bits_of_one_thread(
     check_same(made(sizes, precision, outputs=7, activation="softmax"), force, most)
 
 
-@pytest.mark.parametrize("cell_name", ["gru", "gru_reset_before", "rnn"])
+@pytest.mark.parametrize("cell_name", ["gru", "gru_reset_before"])
 def test_other_cells_of_a_team_too(cell_name: str, force: Any) -> None:
     check_same(random_network(cell_name, (9, 70, 40)), force, 3)
+
+
+def test_a_session_says_that_units_are_shared_once_it_is_decided(force: Any) -> None:
+    trial = force(3)
+    session = Session(random_network("lstm", (9, 40), outputs=3))
+    trial.prefers_team = None
+    session.run(np.zeros((5, 9), np.float32))
+    assert "threads" not in repr(session)
+    trial.prefers_team = True
+    assert repr(session).splitlines()[1:] == [
+        "  lstm1: lstm 9 -> 40: kernel, units shared by 3 threads",
+        "  dense1: dense 40 -> 3: kernel",
+    ]
 
 
 def test_layers_that_are_not_shared_are_computed_once(force: Any) -> None:
@@ -114,8 +127,16 @@ def test_the_last_step_alone_is_read(outputs: int, force: Any) -> None:
     check_same(made((6, 70), "float32", outputs=outputs, last_step=True), force, 2)
 
 
-def test_both_directions_of_a_layer_have_a_team(force: Any) -> None:
-    check_same(bidirectional_network("lstm", (5, 48), outputs=3), force, 2)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_both_directions_of_a_layer_have_a_team(
+    precision: str, force: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network: Any = bidirectional_network("lstm", (5, 48), outputs=3)
+    if precision == "int8":
+        network = quantize(network, random_input(network, 3, 20))
+    check_same(network, force, 2)
+    monkeypatch.setattr("edgelstm.kernels.links.WHOLE_BYTES", 1)
+    check_same(network, force, 3)  # of more steps than were made room for
 
 
 def test_integers_may_come_in_and_an_axis_of_one_sequence(force: Any) -> None:
@@ -215,7 +236,7 @@ def test_a_second_call_at_once_is_computed_by_its_own_thread(
     force: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = made((12, 70), "int8")
-    x = random_input(network, 1, 300)[0]
+    x = random_input(network, 1, 100)[0]
     expected = run(network, x)
     trial = force(2)
     with team._leading(os.getpid()):
@@ -225,7 +246,7 @@ def test_a_second_call_at_once_is_computed_by_its_own_thread(
 
     def many() -> None:
         session = Session(network)
-        for k in range(40):
+        for k in range(10):
             session.reset()
             if not np.array_equal(session.run(x), expected):
                 wrong.append(k)
@@ -307,3 +328,19 @@ def test_short_calls_and_pinned_processes_have_none(
     monkeypatch.setattr(team, "cores", lambda: 1)
     session.run(np.concatenate([x, x]))
     assert trial.calls == 1
+
+
+def test_kernels_of_a_team_are_compiled_ahead_where_there_can_be_one(
+    force: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = made((8, 70), "int8", outputs=3)
+    engine: Any = Session(network)._engine
+    assert not {kernel.name for kernel in engine.kernels() if "team" in kernel.name}
+    x = random_input(network, 1, 40)[0]
+    force(2)
+    for kernel in (session := Session(network))._engine.kernels():
+        assert kernel.function
+    from edgelstm.kernels import cache
+
+    monkeypatch.setattr(cache, "bound", lambda *given: pytest.fail("compiled once more"))
+    assert len(session.run(x)) == 40

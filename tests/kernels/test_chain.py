@@ -1,5 +1,6 @@
 """A whole network in one call: the same bits however it is called, nothing compiled twice."""
 
+import dataclasses
 import gc
 import itertools
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution import compiled, stages
 from edgelstm.execution.session import Session, run
+from edgelstm.kernels import links
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.read_steps import reading
 from edgelstm.model.forward import forward
@@ -141,7 +143,7 @@ def test_a_program_shares_a_chain_where_a_cell_has_no_kernel(cell_name: str) -> 
 
 @pytest.mark.parametrize("last_step", [False, True])
 @pytest.mark.parametrize("outputs", [0, 3])
-def test_a_bidirectional_layer_stands_between_two_chains(last_step: bool, outputs: int) -> None:
+def test_a_bidirectional_layer_is_exact(last_step: bool, outputs: int) -> None:
     network = bidirectional_network(
         "lstm",
         (5, 16),
@@ -160,6 +162,52 @@ def test_a_bidirectional_layer_stands_between_two_chains(last_step: bool, output
     assert np.array_equal(session.run(x[0]), run(quantized, x[0]))
     with pytest.raises(ModelError, match="is bidirectional"):
         session.step(x[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("cell_name", "precision"),
+    [
+        *(("lstm", p) for p in (*PRECISIONS, "int16x8")),
+        ("gru", "int8"),
+        ("gru_reset_before", "float32"),  # of two phases
+        ("gru_reset_before", "hybrid"),  # a program
+    ],
+)
+def test_the_reverse_direction_is_its_layer_over_steps_turned_round(
+    cell_name: str, precision: str
+) -> None:
+    network: Any = bidirectional_network(cell_name, (5, 20))
+    x = random_input(network, 7, 53)
+    if precision != "float32":
+        network = quantize(network, None if precision == "hybrid" else x, precision)
+    (layer,) = network.layers
+    there, back = (
+        dataclasses.replace(network, layers=(type(layer)((part,)),)) for part in layer.parts
+    )
+    for given in (x, x[:3], x[2], x[0, :1]):
+        turned = given[..., ::-1, :]
+        expected = run(there, given), run(back, turned)[..., ::-1, :]
+        assert np.array_equal(run(network, given), np.concatenate(expected, -1))
+    session, forward_session = Session(network), Session(there)
+    for part in (x[0, :9], x[0, 9:]):
+        got = session.run(part)
+        assert np.array_equal(got[:, :20], forward_session.run(part))  # goes on
+        assert np.array_equal(got[:, 20:], run(back, part[::-1])[::-1])  # begins anew
+
+
+@pytest.mark.parametrize("last_step", [False, True])
+def test_bidirectional_layers_take_sequences_of_any_length(
+    monkeypatch: pytest.MonkeyPatch, last_step: bool
+) -> None:
+    network = bidirectional_network("lstm", (5, 16, 9), outputs=3, last_step=last_step)
+    x = random_input(network, 4, 60)
+    expected = run(network, x)
+    monkeypatch.setattr(links, "WHOLE_BYTES", 1)  # room for KEPT_ROWS steps
+    for given, right in ((x, expected), (x[1], expected[1])):
+        session = Session(network, batch=4 if given.ndim == 3 else None)
+        assert np.array_equal(session.run(given), right)
+        session.reset()
+        assert np.array_equal(session.run(given), right)
 
 
 def test_a_second_network_of_the_same_kinds_compiles_nothing(
@@ -251,7 +299,7 @@ def test_a_session_says_which_road_each_layer_takes() -> None:
     network = bidirectional_network("lstm", (5, 8), outputs=3)
     lines = repr(Session(network)).splitlines()
     assert lines[0] == "Session: float32, 5 inputs, 3 outputs"
-    assert lines[1].endswith(": kernel, each direction in a call of its own")
+    assert lines[1].endswith(": kernel")
     assert lines[2].endswith(": kernel")
     assert repr(Session(network, engine="reference")).endswith(": reference")
     assert "<th scope='col'>computed by</th>" in Session(network)._repr_html_()

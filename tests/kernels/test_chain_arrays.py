@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
+from edgelstm.execution.compiled import NumbaEngine
 from edgelstm.execution.session import Session, run
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
-from tests.networks import random_input, random_network, uniform
+from tests.networks import bidirectional_network, random_input, random_network, uniform
 
 PRECISIONS = ("float32", "int8", "hybrid")
 
@@ -103,13 +105,24 @@ def guarded() -> Iterator[Any]:
 def test_nothing_is_touched_beside_the_callers_arrays(
     precision: str, at_end: bool, guarded: Any
 ) -> None:
-    for sizes, last_step in (((1, 1), False), ((13, 33), True), ((7, 20, 5), False)):
-        network: Any = random_network("lstm", sizes, outputs=3, last_step=last_step)
+    networks: list[Any] = [
+        random_network("lstm", sizes, outputs=3, last_step=last_step)
+        for sizes, last_step in (((1, 1), False), ((13, 33), True), ((7, 20, 5), False))
+    ]
+    networks += [bidirectional_network("lstm", sizes) for sizes in ((3, 5), (7, 20, 17))]
+    for network in networks:
         x = random_input(network, 4, 29)
         if precision != "float32":
             network = quantize(network, x if precision == "int8" else None, precision)
         expected = run(network, x)
         assert np.array_equal(run(network, guarded(x, at_end=at_end)), expected)
+        y = guarded(expected, at_end=at_end)
+        y.fill(0)
+        call = NumbaEngine(network, 4).call(is_step=False, real=True)
+        assert call(guarded(x, at_end=at_end), y) == 0
+        assert np.array_equal(y, expected)
+        if is_bidirectional(network.layers[0]):
+            continue
         session, steps = Session(network), Session(network)
         for x_t in x[0]:
             out = guarded(np.zeros(3, np.float32), at_end=at_end)

@@ -205,7 +205,7 @@ def test_by_address_nothing_beyond_the_rows_is_touched(form: int) -> None:
         for network in forms(inputs, outputs)[form::3][:3]:
             packed = packed_head(network)
             call = call or by_address(packed)
-            running = pack_dense.RunningDense(packed, 1)
+            running = pack_dense.RunningDense(packed)
             p = running.link(0, 0, 1, is_step=False).parameters[0]
             for n, at_end in ((1, True), (1, False), (29, True), (29, False)):
                 x = guarded(input_of(network, 1, n)[0], at_end=at_end)
