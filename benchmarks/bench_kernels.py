@@ -34,6 +34,7 @@ from edgelstm.model.forward import forward  # noqa: E402
 
 SIZES = ((16, 32), (40, 64), (64, 128), (128, 256), (256, 512), (512, 1024))
 CI_SIZES = (1, 2)
+N_GATES = 4
 MODES = ("sequence", "step")
 ROUNDS, AGAINST_ROUNDS = 9, 200
 # Largest distance from float64 that still is the same network; int8 also has to be equal.
@@ -95,9 +96,10 @@ def measure_size(size: tuple[int, int], *, n_rounds: int, with_peers: bool) -> d
     with tempfile.TemporaryDirectory() as folder:
         found = ours(given) + (list(peers(given, pathlib.Path(folder))) if with_peers else [])
     rows = measure(right(given, found), n_rounds)
+    of_x, of_h = (N_GATES * size[1] * columns for columns in size)
     limits = {
-        form: bound.bounds_us(*size, form, bound.peak_gmac_per_s(form))
-        for form in ("float32", "int8")
+        form: bound.bounds_us([of_h], [of_x], form, bound.peak_gmac_per_s(form))
+        for form in bound.BYTES
     }
     return {"size": list(size), "rows": rows, "bounds_us": limits}
 

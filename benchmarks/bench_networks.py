@@ -26,6 +26,7 @@ from benchmarks import against, machine, network_report
 from benchmarks.networks import CASES, Case, two_layers
 from benchmarks.road import OURS, PEERS, Road, ours
 from edgelstm.execution.backends import open_engine
+from edgelstm.layers.directions import parts
 from edgelstm.measurement import ratios, turns
 
 ROUNDS, QUICK_ROUNDS = 41, 3
@@ -77,8 +78,24 @@ def measure(case: Case, n_rounds: int) -> dict[str, Any]:
         "kernels_cached": cached,
         "roads": [_told(road, seen) for road, seen in zip(kept, times.T, strict=True)],
         "rows": list(_rows(case, kept, times)),
+        "bounds_us": bounds(case),
         "left_out": missing + left_out,
     }
+
+
+def bounds(case: Case) -> dict[str, dict[str, float]]:
+    """Least times by the form of weights, then mode, see bound.py."""
+    from benchmarks import bound
+
+    held = parts(case.networks["float32"].layers)
+    of_h = [part.weight_hh.size for part in held if part.kind == "recurrent"]
+    of_x = [part.weight_ih.size for part in held if part.kind == "recurrent"]
+    of_x += [part.weight.size for part in held if part.kind == "dense"]
+    found = {}
+    for form in bound.BYTES:
+        found[form] = bound.bounds_us(of_h, of_x, form, bound.peak_gmac_per_s(form))
+        found[form]["sequence"] *= len(case.x)
+    return found
 
 
 def _kernels(case: Case) -> Iterator[Any]:

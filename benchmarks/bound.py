@@ -7,7 +7,7 @@ own inner loop reaches, the better of with and without prefetching: the limit is
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -22,7 +22,6 @@ from edgelstm.kernels.simd.target import LANES
 from edgelstm.kernels.simd.vectors import I32, splat, splat_f32, splat_i32
 
 CHAINS = 12  # more accumulators than latency times throughput, fewer than registers
-N_GATES = 4
 BYTES = {"float32": 4, "int8": 1}
 _jit: Any = numba.njit(nogil=True)
 
@@ -128,12 +127,22 @@ def stream_gb_per_s(n_bytes: int, form: str) -> float:
     return w.nbytes * repeat / min(times) / 1e9
 
 
-def bounds_us(input_size: int, hidden_size: int, form: str, peak: float) -> dict[str, float]:
-    """Least time of a step in a sequence and alone."""
-    of_h, of_x = N_GATES * hidden_size**2, N_GATES * hidden_size * input_size
+def bounds_us(of_h: Sequence[int], of_x: Sequence[int], form: str, peak: float) -> dict[str, float]:
+    """Least time of a step of a network, in a sequence and alone.
+
+    Args:
+        of_h: Products of a step with h, of each recurrent layer.
+        of_x: Those of everything else.
+        form: `float32` or `int8`, in which weights are stored.
+        peak: What `peak_gmac_per_s` gave.
+    """
 
     def streamed(macs: int) -> float:
         n_bytes = macs * BYTES[form]
         return max(n_bytes / stream_gb_per_s(n_bytes, form), macs / peak)
 
-    return {"sequence": (streamed(of_h) + of_x / peak) / 1e3, "step": streamed(of_h + of_x) / 1e3}
+    ahead = sum(of_x) / peak
+    return {
+        "sequence": (sum(map(streamed, of_h)) + ahead) / 1e3,
+        "step": streamed(sum(of_h) + sum(of_x)) / 1e3,
+    }

@@ -47,12 +47,14 @@ def table(found: dict[str, Any], mode: str) -> list[str]:
     rows = _rows(found, mode)
     peers = _peers(rows)
     lines = ["", f"### {TITLES[mode]}: us from NumPy array to NumPy array", ""]
-    heads = ["format", "edgelstm", *peers, "best peer / ours", "95 % interval", "best peer"]
+    heads = ["format", "edgelstm", "bound", *peers]
+    heads += ["best peer / ours", "95 % interval", "best peer"]
     lines += [markdown_row("network", heads)]
-    lines.append("|---|---|" + "---:|" * (len(peers) + 3) + "---|")
+    lines.append("|---|---|" + "---:|" * (len(peers) + 4) + "---|")
     for result, row in rows:
         title = result["title"] + (f" ({result['steps']} steps)" if mode == "sequence" else "")
-        times = [row["ours_us"], *(row["peers_us"].get(peer) for peer in peers)]
+        bound = result["bounds_us"]["float32" if row["name"] == "float32" else "int8"][mode]
+        times = [row["ours_us"], bound, *(row["peers_us"].get(peer) for peer in peers)]
         cells = [row["name"], *map(_us, times)]
         if "ratio" in row:
             interval = f"{row['low']:.2f}-{row['high']:.2f}"

@@ -13,7 +13,7 @@ from edgelstm.execution.session import Session as Session
 from edgelstm.execution.session import run as run
 from edgelstm.formats import read as read
 from edgelstm.formats import write as write
-from edgelstm.formats.torch import from_torch as from_torch
+from edgelstm.formats.torch.read import from_torch as from_torch
 from edgelstm.measurement.measuring import measure as measure
 from edgelstm.quantization.quantizer import quantize as quantize
 from edgelstm.searching.ranking import rank_devices as rank_devices

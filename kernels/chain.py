@@ -33,7 +33,7 @@ from edgelstm.kernels.simd.vectors import INFINITE
 
 # What the driver returns where it does nothing
 UNFIT = -1  # it cannot take the arrays
-TOO_LONG = -2  # a chain of whole sequences has no room for as many steps
+UNPREPARED = -2  # it is not laid out for so many steps
 
 (
     ARRAY,  # address of the type numpy.ndarray
@@ -44,22 +44,25 @@ TOO_LONG = -2  # a chain of whole sequences has no room for as many steps
     BATCHED,  # whether the first axis is one of sequences
     BATCH,  # how many there are
     STEPPED,  # whether x has an axis of steps
-    LAST,  # whether y is that of the last step
+    READ,  # whether anything is read of the steps, of which there must be one then
+    LAST,  # whether stages see the last step alone: those behind EVERY
+    Y_STEPS,  # how many come out; 0: as many as come in
     INPUTS,  # values of a row of x
     OUTPUTS,  # of y
     X_BYTES,  # of a row
     Y_BYTES,
     FINITE,  # whether x must be finite, which is then float32
     ALIKE,  # whether y may lie where x does
-    EVERY,  # stages that see every step; the others see the last one
+    EVERY,  # stages in front of the reading of the last step
     STAGES,
     LAST_BYTES,  # of a row that the last step is read from
     CHUNK,  # steps that go from stage to stage together
     WHOLE,  # whether every step must
+    EXACT,  # whether a stage is prepared for CHUNK steps alone
     TEAM,  # address of the team whose leader's chain this is
     SETS,
     FIRST_SET,  # where they begin
-) = range(23)
+) = range(26)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -71,13 +74,20 @@ FIRST, TOGETHER, SET = range(3)
     TARGET,  # address of what comes out; 0: y
     OFFSET,  # bytes into it
     ROW_BYTES,  # of a row that comes out
+    OUT_STEPS,  # rows that come out; 0: as many as come in
     BESIDE,  # whether the next stage reads what this one reads, and writes the same rows
     STAGE_SLOTS,
-) = range(9)
+) = range(10)
 RUN = types.int64(ndarray, ndarray, ndarray)  # signature of `run`
 jit = numba.njit(**INLINED)
 
 before_stages: Any = None  # (P, x, y, steps); bound by `driver` and `leader`
+
+
+@jit
+def _y_steps(P, steps):
+    """Steps of y, where x has so many."""
+    return P[Y_STEPS] if P[Y_STEPS] else steps
 
 
 @jit
@@ -98,16 +108,18 @@ def _steps_of(P, x, y):
     if not P[STEPPED]:
         return 1
     steps = length_of(x, P[BATCHED])
-    if P[LAST]:
-        return steps if steps > 0 else UNFIT
-    return steps if length_of(y, P[BATCHED]) == steps else UNFIT
+    if P[READ] and steps == 0:
+        return UNFIT
+    if P[Y_AXES] == P[X_AXES] and length_of(y, P[BATCHED]) != _y_steps(P, steps):
+        return UNFIT
+    return steps
 
 
 @jit
 def _overlap(P, x, y, steps):
     """Whether a result could be written over what is still to be read; x, y: addresses."""
     x_end = x + P[BATCH] * steps * P[X_BYTES]
-    y_end = y + P[BATCH] * (1 if P[LAST] else steps) * P[Y_BYTES]
+    y_end = y + P[BATCH] * _y_steps(P, steps) * P[Y_BYTES]
     return x < y_end and y < x_end
 
 
@@ -122,21 +134,24 @@ def _not_finite(x, count):
 
 @jit
 def _stages(P, first, end, x, x_apart, y, y_apart, n):
-    """Runs stages one after the other on n steps; returns what the last one wrote, and its `apart`.
+    """Runs stages one after the other, the first on n steps; returns what the last one wrote.
+
+    Also the bytes from a sequence's first row of that to the next sequence's.
 
     first, end: slots of the stages; x, y: addresses of a set's first sequence, from which the next
     one's lie x_apart and y_apart bytes apart.
     """
     at = first
     while at < end:
-        out, apart = P[at + TARGET], n * P[at + ROW_BYTES]
+        n_out = P[at + OUT_STEPS] if P[at + OUT_STEPS] else n
+        out, apart = P[at + TARGET], n_out * P[at + ROW_BYTES]
         if out == 0:
             out, apart = y, y_apart
         for k in range(P[at + CALLS]):
             given, y_k = P[at + PARAMETERS] + k * P[at + APART], out + P[at + OFFSET] + k * apart
             call_stage(P[at + FUNCTION], given, x + k * x_apart, y_k, n, x_apart, apart)
         if not P[at + BESIDE]:
-            x, x_apart = out, apart
+            x, x_apart, n = out, apart, n_out
         at += STAGE_SLOTS
     return x, x_apart
 
@@ -144,7 +159,7 @@ def _stages(P, first, end, x, x_apart, y, y_apart, n):
 @jit
 def _set(P, at, x, y, steps):
     """Runs the chain for the set at a slot; x, y: addresses of all sequences."""
-    x_apart, y_apart = steps * P[X_BYTES], (1 if P[LAST] else steps) * P[Y_BYTES]
+    x_apart, y_apart = steps * P[X_BYTES], _y_steps(P, steps) * P[Y_BYTES]
     x += P[at + FIRST] * x_apart
     y += P[at + FIRST] * y_apart
     first, start = at + SET, 0
@@ -163,14 +178,14 @@ def run(p, x, y):
     """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
 
     p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
-    TOO_LONG, or how many values of x are not finite: then nothing is done.
+    UNPREPARED, or how many values of x are not finite: then nothing is done.
     """
     P = parameters(p)
     steps = _steps_of(P, x, y)
     if steps < 0:
         return UNFIT
-    if P[WHOLE] and steps > P[CHUNK]:
-        return TOO_LONG
+    if (P[WHOLE] and steps > P[CHUNK]) or (P[EXACT] and steps != P[CHUNK]):
+        return UNPREPARED
     x_at = data_of(x, P[ARRAY], P[X_AXES], P[X_TYPE], READABLE)
     y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
     if not P[ALIKE] and _overlap(P, x_at, y_at, steps):

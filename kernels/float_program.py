@@ -42,7 +42,7 @@ KIND, OUT, A, B, SIZE, COLUMNS, WEIGHT, BIAS, CONSTANT = range(9)
 ROW_LENGTH = 9
 # Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
 ROWS, WEIGHTS, WEIGHTS_Q, BIASES, CONSTANTS, VALUES, ROUNDED = range(0, 14, 2)
-INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, N_SLOTS = range(14, 21)
+INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, ANEW, N_SLOTS = range(14, 22)
 
 # Not finite stays not finite: no nnan, no ninf.
 _jit = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, **OPTIONS, **INSIDE)
@@ -222,7 +222,7 @@ def run(P, x, y, steps, x_apart, y_apart):
     """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
     x: address of float32 (steps, INPUTS), C order, y: of (steps, OUTPUTS), rows Y_ROW values apart.
-    REVERSED: from the last step to the first, and from START, what `values` are where they begin.
+    REVERSED: from the last step to the first; ANEW: from START, what `values` are where they begin.
     What the slots of P say: rows: int64 (N_ROWS, ROW_LENGTH); weights, biases, constants: float32;
     weights_q: int8, each matrix row by row; values: float32, x at its start and y at RESULT;
     rounded: int16, scratch for the longest vector.
@@ -237,7 +237,7 @@ def run(P, x, y, steps, x_apart, y_apart):
     inputs, outputs, result = P[INPUTS], P[OUTPUTS], P[RESULT]
     x_rows = numba.carray(f32_at(x), steps * inputs)
     y_rows = numba.carray(f32_at(y), steps * P[Y_ROW])
-    if P[REVERSED]:
+    if P[ANEW]:
         values[:] = numba.carray(f32_at(P[START]), P[VALUES + 1])
     for s in range(steps):
         t = steps - 1 - s if P[REVERSED] else s

@@ -49,7 +49,7 @@ HEADROOM = 15  # bits by which the arguments of a SUM are raised
 BLOCK = 256  # products of int16 and int8 that an int32 holds the sum of
 # Slots of the parameters: arrays, each an address and behind it how many elements, then numbers.
 ROWS, WEIGHTS, BIASES, WIDE_BIASES, TABLES, VALUES = range(0, 12, 2)
-INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, X_IS_WIDE, Y_IS_WIDE, N_SLOTS = range(12, 21)
+INPUTS, OUTPUTS, RESULT, START, Y_ROW, REVERSED, ANEW, X_IS_WIDE, Y_IS_WIDE, N_SLOTS = range(12, 22)
 
 _jit = numba.njit(**OPTIONS, **INSIDE)
 _inline = numba.njit(inline="always", **OPTIONS)
@@ -225,7 +225,7 @@ def run(P, x, y, steps, x_apart, y_apart):
     """Runs the program over a sequence, from the states in `values`, which it leaves advanced.
 
     x: address of (steps, INPUTS), C order, y: of (steps, OUTPUTS), rows Y_ROW values apart; int8
-    unless X_IS_WIDE and Y_IS_WIDE say int16. REVERSED: from the last step to the first, and from
+    unless X_IS_WIDE and Y_IS_WIDE say int16. REVERSED: from the last step to the first; ANEW: from
     START, what `values` are where they begin. What the slots of P say: rows: int64 (N_ROWS,
     ROW_LENGTH); weights: int8, each matrix column by column; biases: int32; wide_biases: int64;
     tables: int16 (n * 65536,), entry 0 of each in its middle; values: int16, x at its start and y
@@ -243,7 +243,7 @@ def run(P, x, y, steps, x_apart, y_apart):
         numba.carray(i16_at(x), steps * inputs),
         numba.carray(i16_at(y), steps * P[Y_ROW]),
     )
-    if P[REVERSED]:
+    if P[ANEW]:
         start = numba.carray(i16_at(P[START]), P[VALUES + 1])
         numba.carray(i16_at(base), P[VALUES + 1])[:] = start
     for s in range(steps):

@@ -29,7 +29,8 @@ from edgelstm.kernels.team import MEMBERS, NUMBER, meet
     WORDS,  # the same in words
     OUTPUTS,  # values of a row of y, that are those of this layer
     Y_ROW_BYTES,  # from a row of y to the next
-    REVERSED,  # whether the last step is the first one, and each call begins anew
+    REVERSED,  # whether the last step is the first one
+    ANEW,  # whether each call begins where states do
     H_START,  # byte of which h is made where it begins
     AT_ONCE,  # sequences that one call runs
     UNITS,  # of the cell
@@ -58,7 +59,7 @@ from edgelstm.kernels.team import MEMBERS, NUMBER, meet
     MEMBER,  # address of the thread's row in its team, see team.py
     HOME,  # address of the parameters that hold FLIP from call to call
     OWN,  # first slot that a format uses for itself
-) = range(33)
+) = range(34)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
@@ -210,7 +211,7 @@ def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
 
 def enter_alone(P):
     """The states, if a call begins anew."""
-    if P[REVERSED]:
+    if P[ANEW]:
         _begin_anew(P)
 
 
@@ -227,7 +228,7 @@ def enter_team(P):
     P[FIRST_GROUP] = P[GROUPS] * own[NUMBER] // own[MEMBERS]
     P[END_GROUP] = P[GROUPS] * (own[NUMBER] + 1) // own[MEMBERS]
     P[FLIP] = home[FLIP]
-    if P[REVERSED]:
+    if P[ANEW]:
         if own[NUMBER] == 0:
             _begin_anew(P)
         meet(P[MEMBER])

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ Call = Callable[[Any, Any], int]
 # units take 0.88 (float32) and 0.97 (hybrid, int8) of the time with 100 steps at once instead of
 # KEPT_ROWS, as their weights leave that cache between chunks; two of 64 units 0.99 to 1.00.
 BUFFER_BYTES = 1 << 17
-WHOLE_BYTES = 1 << 20  # where every step of a sequence has to be there; made anew for more
+# The same where every step of a sequence has to be there; more room is made for longer ones, and
+# kept up to a size.
+WHOLE_BYTES = 1 << 20
+LARGEST_KEPT_BYTES = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Place:
     Attributes:
         row_size: Values of a whole row.
         first: Number of this stage's first one.
-        is_reversed: Whether it runs from the last step to the first, and begins anew in each call.
+        is_reversed: Whether it runs from the last step to the first.
+        begins_anew: Whether its states do in each call.
         is_beside: Whether the next stage reads what this one reads, and writes the same rows.
     """
 
     row_size: int
     first: int = 0
     is_reversed: bool = False
+    begins_anew: bool = False
     is_beside: bool = False
 
 
@@ -53,6 +58,9 @@ class Link:
         in_place: Whether y may lie where x does.
         by_rows: Whether a row that comes out depends on nothing but its own row.
         meets: Whether it computes its part as a member of a team, and waits there for the others.
+        out_steps: Rows that come out; 0: as many as come in.
+        is_whole: Whether it must see every step at once.
+        for_steps: Prepares it for a number of steps, which may change from call to call.
     """
 
     kernel: Kernel
@@ -63,6 +71,9 @@ class Link:
     in_place: bool = False
     by_rows: bool = False
     meets: bool = False
+    out_steps: int = 0
+    is_whole: bool = False
+    for_steps: Callable[[int], None] | None = None
 
     @property
     def row_bytes(self) -> int:
@@ -92,7 +103,9 @@ class Form:
         batch: Sequences.
         batched: Whether arrays have an axis of them.
         stepped: Whether x has an axis of steps.
-        read_at: Stages in front of the last step's reading; None: y is that of every step.
+        read_at: Stages in front of which the last step alone goes on; None: every step does.
+        y_steps: Of y: none, as it has no axis of them, or one number; 0: as many as x.
+        reads: Whether anything is read of the steps.
         finite: Whether x must be finite.
     """
 
@@ -102,6 +115,8 @@ class Form:
     batched: bool
     stepped: bool
     read_at: int | None
+    y_steps: tuple[int, ...]
+    reads: bool
     finite: bool
 
 
@@ -116,11 +131,11 @@ class Chain:
     def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
         assert not form.finite or form.x.type == np.float32
         self._form, self._sets = form, sets  # parameters, states and code of the links
-        links = [link for links in sets.values() for link in links]
+        links = next(iter(sets.values()), [])
+        self.is_whole = form.stepped and any(link.is_whole for link in links)
         self._step_bytes = max((link.row_bytes for link in links), default=0) * max(
             (count for _, count in sets), default=0
         )
-        self.is_whole = any(link.place.is_reversed for link in links)
         n_bytes = WHOLE_BYTES if self.is_whole else BUFFER_BYTES
         together = max(KEPT_ROWS, n_bytes // max(1, self._step_bytes))
         self.steps = together if form.stepped else 1
@@ -128,9 +143,16 @@ class Chain:
 
     def laid_out(self, steps: int) -> tuple[Array, list[Array]]:
         """The chain for as many steps at a time, int64 (slots,), and the buffers it points to."""
-        n_bytes = steps * self._step_bytes + CACHE_LINE
-        buffers = [aligned((n_bytes,), np.int8) for _ in range(2)]
-        slots = _head(self._form, list(self._sets.values()), steps, is_whole=self.is_whole)
+        most = max((count for _, count in self._sets), default=0)
+        every = list(self._sets.values())
+        widest = 0  # bytes of a sequence
+        for links in every:
+            for link, seen, made in _steps_at(self._form, links, steps):
+                widest = max(widest, made * link.row_bytes)
+                if link.for_steps:
+                    link.for_steps(seen)
+        buffers = [aligned((most * widest + CACHE_LINE,), np.int8) for _ in range(2)]
+        slots = _head(self._form, every, steps, is_whole=self.is_whole)
         for (first, count), links in self._sets.items():
             slots += [first, count]
             rows = 0  # that have come out before
@@ -149,13 +171,25 @@ class Chain:
             return call
 
         def of_any_length(x: Any, y: Any) -> int:
-            found: int = call(x, y)
-            if found == chain.TOO_LONG:
-                slots, _buffers = self.laid_out(x.shape[-2])
-                found = function(slots, x, y)
+            found: int = function(self._slots, x, y)
+            if found == chain.UNPREPARED:
+                self._slots, self._buffers = self.laid_out(x.shape[-2])
+                found = function(self._slots, x, y)
+                if self._buffers[0].nbytes > LARGEST_KEPT_BYTES:
+                    self._slots, self._buffers = self.laid_out(KEPT_ROWS)
             return found
 
         return of_any_length
+
+
+def _steps_at(form: Form, links: Sequence[Link], steps: int) -> Iterator[tuple[Link, int, int]]:
+    """Each link, the steps that it sees of so many, and those that come out."""
+    for k, link in enumerate(links):
+        if k == form.read_at and form.stepped:
+            steps = 1
+        made = link.out_steps or steps
+        yield link, steps, made
+        steps = steps if link.place.is_beside else made
 
 
 def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool) -> list[int]:
@@ -166,11 +200,13 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool
         chain.X_TYPE: form.x.type.num,
         chain.Y_TYPE: form.y.type.num,
         chain.X_AXES: 1 + form.batched + form.stepped,
-        chain.Y_AXES: 1 + form.batched + (form.stepped and read_at is None),
+        chain.Y_AXES: 1 + form.batched + (form.stepped and len(form.y_steps)),
         chain.BATCHED: form.batched,
         chain.BATCH: form.batch,
         chain.STEPPED: form.stepped,
+        chain.READ: form.stepped and form.reads,
         chain.LAST: read_at is not None,
+        chain.Y_STEPS: form.y_steps[0] if form.y_steps else 1,
         chain.INPUTS: form.x.size,
         chain.OUTPUTS: form.y.size,
         chain.X_BYTES: form.x.row_bytes,
@@ -185,6 +221,7 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool
         chain.CHUNK: steps,
         chain.WHOLE: is_whole,
         chain.TEAM: 0,
+        chain.EXACT: is_whole and any(link.for_steps for link in links),
         chain.SETS: len(every),
     }
     return [int(slots[k]) for k in range(chain.FIRST_SET)]
@@ -200,6 +237,7 @@ def _stage(link: Link, target: int) -> list[int]:
         chain.TARGET: target,
         chain.OFFSET: link.place.first * link.type.itemsize,
         chain.ROW_BYTES: link.row_bytes,
+        chain.OUT_STEPS: link.out_steps,
         chain.BESIDE: link.place.is_beside,
     }
     return [int(slots[k]) for k in range(chain.STAGE_SLOTS)]

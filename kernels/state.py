@@ -40,13 +40,21 @@ class Running:
         alone = count == 1 or self._packed.has_phases
         if first not in self._parameters:
             self._parameters[first] = self._new_parameters(worker, first, count, alone=alone)
-        kind = ("step" if is_step else "sequence") if alone else "batch"
+        kind, p = ("step" if is_step else "sequence") if alone else "batch", self._parameters[first]
         if member and not self._packed.has_phases:
+            kind, home = "team", p.ctypes.data
             p = self._new_parameters(worker, first, count, alone=True)
-            p[0, [layer.MEMBER, layer.HOME]] = member, self._parameters[first].ctypes.data
-            return Link(self._packed.kernel("team"), p, self, self.type, self._place, meets=True)
-        kernel, p = self._packed.kernel(kind), self._parameters[first]
-        return Link(kernel, p, self, self.type, self._place, in_place=kind == "step")
+            p[0, [layer.MEMBER, layer.HOME]] = member, home
+        return Link(
+            self._packed.kernel(kind),
+            p,
+            self,
+            self.type,
+            self._place,
+            in_place=kind == "step",
+            meets=kind == "team",
+            is_whole=self._place.is_reversed,
+        )
 
     def _new_parameters(
         self, worker: int, first: int, count: int, *, alone: bool
@@ -61,7 +69,7 @@ class Running:
         for slot, array in self._scratch[worker].items():
             p[:, slot] = array.ctypes.data
         p[:, layer.Y_ROW_BYTES] = self._place.row_size * self.type.itemsize
-        p[:, layer.REVERSED] = self._place.is_reversed
+        p[:, layer.REVERSED], p[:, layer.ANEW] = self._place.is_reversed, self._place.begins_anew
         p[:, layer.H_START] = self._packed.zeros[self._packed.cell.states[0]] & 0xFF
         p[:, layer.AT_ONCE] = count // calls
         p[:, layer.CHUNK] = layer.KEPT_ROWS * calls // count

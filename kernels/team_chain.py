@@ -1,5 +1,6 @@
 """A chain as a team runs it: for each member the same stages, with parameters of its own."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ class TeamChain:
         form: What they compute.
         most: Members.
         links: (number, address of its row) -> the links of a member.
-        steps: Of the longest sequence, where every step goes from stage to stage together.
+        steps: Of the sequence, where every step goes from stage to stage together.
     """
 
     def __init__(
@@ -36,8 +37,7 @@ class TeamChain:
             for number, member in enumerate(members)
         ]
         leaders = Chain(form, {(0, 1): self._links[0]})
-        self._most_steps = max(leaders.steps, steps) if leaders.is_whole else None
-        slots, self._buffers = leaders.laid_out(self._most_steps or leaders.steps)
+        slots, self._buffers = leaders.laid_out(steps if leaders.is_whole else leaders.steps)
         self._slots = np.tile(slots, (most, 1))
         self._slots[0, chain.TEAM] = self._team.address
         at = chain.FIRST_SET + chain.SET + chain.PARAMETERS
@@ -49,7 +49,8 @@ class TeamChain:
 
     def holds(self, steps: int) -> bool:
         """Whether it takes a sequence of so many steps."""
-        return self._most_steps is None or steps <= self._most_steps
+        is_whole, is_exact, together = self._slots[0, [chain.WHOLE, chain.EXACT, chain.CHUNK]]
+        return steps == together if is_exact else not is_whole or steps <= int(together)
 
     def call(self) -> Call:
         """The leader's: opens the team, and computes with those who come."""
@@ -75,7 +76,7 @@ def _of_member(links: Sequence[Link], member: int, x_bytes: int) -> Iterator[Lin
         else:
             at, y_bytes = link.parameters.ctypes.data, link.row_bytes
             p = np.array([[link.kernel.address, at, member, x_bytes, y_bytes]], np.int64)
-            yield Link(_kernel(link), p, link, link.type, link.place)
+            yield dataclasses.replace(link, kernel=_kernel(link), parameters=p, owner=link)
         x_bytes = x_bytes if link.place.is_beside else link.row_bytes
 
 

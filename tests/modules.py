@@ -386,7 +386,7 @@ def inputs(name: str, batch: int, steps: int) -> tuple[Any, ...]:
 
 def main() -> None:
     from edgelstm.errors import ModelError
-    from edgelstm.formats.torch import from_torch
+    from edgelstm.formats.torch.read import from_torch
 
     for name in MODULES:
         try:

@@ -31,10 +31,12 @@ ORDER = {
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
     "formats": (
-        "asked blocks composed description elsewhere following signature stated steps tensors "
-        "torch_export torch_pickle < integers ordering torch_archive torch_around < "
-        "restored_quantized < restored < table tflite c keras onnx state_dict torch_graph "
-        "torch_layers < npz torch_refused < torch_inputs < torch_module < torch < __init__"
+        "asked blocks composed description elsewhere following signature stated steps tensors < "
+        "integers ordering < restored_quantized < restored < table tflite c keras onnx state_dict "
+        "< npz torch < __init__"
+    ),
+    "formats.torch": (
+        "__init__ export pickle < archive around < graph layers < refused < inputs < module < read"
     ),
     "formats.following": "__init__ symbolic terms < appending matched < layers < reads sums",
     "formats.keras": (
@@ -59,9 +61,9 @@ ORDER = {
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
         "cell_ops packing simd < cache form fused < team < activations conversion float_program "
-        "integer_program layer < chain ends int8_arithmetic kept sums < float32 links < hybrid "
-        "int8 phases team_chain < composed_arithmetic dense_forms < composed composed_numbers "
-        "dense < bind < pack_layer < pack_composed pack_dense state"
+        "integer_program layer readings < chain ends int8_arithmetic kept sums < float32 links < "
+        "hybrid int8 phases team_chain < composed_arithmetic dense_forms < composed "
+        "composed_numbers dense < bind < pack_layer < pack_composed pack_dense state"
     ),
     "kernels.simd": (
         "options target < vectors < atomics conversions dot4 memory < arrays pointers products "
@@ -69,11 +71,11 @@ ORDER = {
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "
-        "stacked < recurrent reverse_steps < read_steps < __init__"
+        "stacked < recurrent without_numbers < reverse_steps < read_steps < __init__"
     ),
-    "model": "front precision < network < plan sizes < forms forward",
+    "model": "front precision < sequential < network < plan sizes < forms forward",
     "quantization": (
-        "calibration fixedpoint folding formats < scales tables8 < rounding < "
+        "calibration fixedpoint folding formats stateless < scales tables8 < rounding < "
         "quantized_activation quantized_dense quantized_direction reading saturation < "
         "operations quantize_activation quantized < weights < hybrid lower_fused < "
         "lower_composed quantize_fused < lower quantize_composed < reference < quantizer"

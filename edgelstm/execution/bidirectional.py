@@ -24,7 +24,7 @@ class BidirectionalStage:
         there, back = parts
         self.output_size: int = there.output_size + back.output_size
         forward = Place(self.output_size, is_beside=True)
-        reverse = Place(self.output_size, there.output_size, is_reversed=True)
+        reverse = Place(self.output_size, there.output_size, is_reversed=True, begins_anew=True)
         self._forward, self._reverse = new_stage(there, forward), new_stage(back, reverse)
         self.input_type: np.dtype[Any] = self._forward.input_type
         self.type: np.dtype[Any] = self._forward.type

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
 from edgelstm.execution.team import TeamCall, members, shares_units, trial_of
@@ -15,16 +14,14 @@ from edgelstm.execution.team import TeamCall, members, shares_units, trial_of
 class Chained:
     """Stages that one call runs, for `batch` sequences that are spread over workers.
 
-    Attributes:
-        type: Of the result.
-        output_size: Values per step of the result.
-
     Args:
         stages: In order; None: the last step is read here.
         x: Values of a row that comes in, and their type.
         batch: Sequences.
         batched: Whether arrays have an axis of them.
         workers: Threads.
+        y_steps: Of the result, see `kernels.links.Form`.
+        reads: Whether anything is read of the steps.
         finite: Whether x must be finite.
     """
 
@@ -36,32 +33,19 @@ class Chained:
         *,
         batched: bool = True,
         workers: int = 1,
+        y_steps: tuple[int, ...] = (0,),
+        reads: bool = False,
         finite: bool = False,
     ) -> None:
         self._stages = [stage for stage in stages if stage]
         self._x, self._batch, self._batched, self._finite = x, batch, batched, finite
-        self._workers = workers
+        self._workers, self._y_steps, self._reads = workers, y_steps, reads
         last = self._stages[-1] if self._stages else None
-        self.output_size, self.type = (last.output_size, last.type) if last else x
-        self.read_at = list(stages).index(None) if None in stages else None
+        self._output = (last.output_size, last.type) if last else x
+        self._read_at = list(stages).index(None) if None in stages else None
         self._read = self._stages
-        if self.read_at == len(self._stages):
-            self._read = [*self._stages, EndStage("copy", self.output_size, self.type)]
-
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, steps, size) to the same, or to (batch, size) if the last step is read."""
-        steps = x.shape[1:2] if self.read_at is None else ()
-        y = np.empty((self._batch, *steps, self.output_size), self.type)
-        found = self.call(is_step=False)(np.require(x, self._x[1], ["C", "A"]), y)
-        assert found == 0
-        return y
-
-    def step(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, size) to the same, of one step."""
-        y = np.empty((self._batch, self.output_size), self.type)
-        found = self.call(is_step=True)(np.require(x, self._x[1], ["C", "A"]), y)
-        assert found == 0
-        return y
+        if self._read_at == len(self._stages):
+            self._read = [*self._stages, EndStage("copy", *self._output)]
 
     def call(self, *, is_step: bool) -> Call:
         """What runs sequences, or one step of each."""
@@ -123,14 +107,16 @@ class Chained:
     def _new_call(self, *, is_step: bool) -> Call:
         from edgelstm.kernels.links import Chain, End, Form
 
-        read_at = self.read_at
+        before = self._stages[: self._read_at]
         form = Form(
             End(*self._x),
-            End(self.output_size, self.type),
+            End(*self._output),
             self._batch,
             self._batched,
             not is_step,
-            None if read_at is None else sum(stage.n_links for stage in self._stages[:read_at]),
+            None if self._read_at is None else sum(stage.n_links for stage in before),
+            self._y_steps,
+            self._reads,
             self._finite,
         )
         calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]

@@ -1,7 +1,7 @@
-"""The numba engine: layers one after the other, in one compiled call wherever that can be."""
+"""The numba engine: layers one after the other, in one compiled call."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,8 @@ from edgelstm.execution.bidirectional import BidirectionalStage
 from edgelstm.execution.bytecode import encode
 from edgelstm.execution.chained import Chained
 from edgelstm.execution.fused import packed_layer
-from edgelstm.execution.reading import ReadStage
+from edgelstm.execution.reading import ReadingStage
 from edgelstm.execution.stages import (
-    UNFIT,
     Call,
     EndStage,
     FusedStage,
@@ -22,7 +21,14 @@ from edgelstm.execution.stages import (
     cores,
 )
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, backward, largest_starts
+from edgelstm.layers.read_steps import (
+    READING,
+    ReadSteps,
+    backward,
+    largest_starts,
+    result_steps,
+)
+from edgelstm.layers.without_numbers import WithoutNumbers
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -31,14 +37,12 @@ ENDS = {
     ("int16", "in"): "quantize16",
     ("int16", "out"): "dequantize16",
 }
-AnyStage = Stage | ReadStage | None  # None: the last step is read here
 
 
 class NumbaEngine:
     """The compiled kernels: each layer with its fused kernel if it has one.
 
-    Neighbours without one share a program. Sequences are spread over the cores. What reads more of
-    the steps than the last cuts the chain in two.
+    Neighbours without one share a program. Sequences are spread over the cores.
     """
 
     def __init__(self, network: Any, batch: int | None) -> None:
@@ -46,123 +50,72 @@ class NumbaEngine:
         self._batch, self._batched = 1 if batch is None else batch, batch is not None
         self._workers = max(1, min(self._batch, cores()))
         self._taken: list[Stage] = []  # by each layer that holds numbers
-        self._made: dict[bool, list[Chained | ReadStage]] = {}
-        self._stages = [
-            self._stage([layer for _, layer in group])
-            for _, group in itertools.groupby(enumerate(network.layers), _standing)
-        ]
-        self._computing = [stage for stage in self._stages if stage]
+        self._chains: dict[bool, Chained] = {}
         self._anew = backward(network.layers)  # what reads backwards alone, in each call
+        self._reads = [layer for layer in network.layers if isinstance(layer, READING)]
+        self._stages: list[Stage | None] = []  # None: the last step is read here
+        for _, group in itertools.groupby(enumerate(network.layers), _standing):
+            self._stages.append(self._stage([layer for _, layer in group]))
+        self._computing = [stage for stage in self._stages if stage]
 
-    def _stage(self, layers: Sequence[Any]) -> AnyStage:
+    def _stage(self, layers: Sequence[Any]) -> Stage | None:
         first = layers[0]
-        if isinstance(first, ReadSteps) and first.reads == ("last",):
+        if self._reads == [first] and getattr(first, "reads", None) == ("last",):
             return None
-        if isinstance(first, WITHOUT):
-            starts = largest_starts(self._network.layers)
-            return ReadStage(first, self._batch, starts.get(first.name))
+        if isinstance(first, WithoutNumbers):
+            start = largest_starts(self._network.layers).get(first.name)
+            return ReadingStage(first, self._type(), self._batch, start)
         if is_bidirectional(first):
             stage: Stage = BidirectionalStage(
                 first.parts, lambda part, place: _part_stage((part,), self._batch, place)
             )
         else:
-            stage = _part_stage([part for layer in layers for part in layer.parts], self._batch)
+            begins_anew = any(layer.name in self._anew for layer in layers)
+            parts = [part for layer in layers for part in layer.parts]
+            stage = _part_stage(parts, self._batch, _place(parts[-1], begins_anew=begins_anew))
         self._taken += [stage] * len(layers)
         return stage
 
+    def _type(self) -> np.dtype[Any]:
+        """Of what comes to the next stage."""
+        before = [stage for stage in self._stages if stage]
+        scale = self._network.input
+        return before[-1].type if before else np.dtype(scale.type if scale else np.float32)
+
     def call(self, *, is_step: bool, real: bool) -> Call:
         """See `backends.Engine`."""
-        only, *others = calls = self._calls(real=real)
-        if isinstance(only, Chained) and not others:
-            return only.call(is_step=is_step)
-        finite = real and self._network.input is not None
-        if is_step:
-            return self._step_call(calls, real=real)
+        return self._chain(real=real).call(is_step=is_step)
 
-        def call(x: Any, y: Any) -> int:
-            if finite and not np.isfinite(x).all():
-                return int(x.size - np.isfinite(x).sum())
-            x = x.reshape(self._batch, -1 if x.size else x.shape[-2], x.shape[-1])
-            if self._anew:
-                self._begin_anew()
-            for one in calls:
-                x = one(x)
-            y[...] = x.reshape(y.shape)
-            return 0
+    def _chain(self, *, real: bool) -> Chained:
+        if real not in self._chains:
+            self._chains[real] = self._new_chain(real=real)
+        return self._chains[real]
 
-        return call
-
-    def _begin_anew(self) -> None:
-        for stage in self._computing:
-            if self._anew.intersection(stage.states()):
-                stage.reset()
-
-    def _step_call(self, calls: Sequence[Any], *, real: bool) -> Call:
-        """Of a step of a network whose max of the steps stands between compiled calls."""
-        network, lead = self._network, (self._batch,) if self._batched else ()
-        scales = (None, None) if real else (network.input, network.output)
-        x_type, y_type = (np.dtype(s.type if s else np.float32) for s in scales)
-        finite = real and network.input is not None
-
-        def call(x: Any, y: Any) -> int:
-            if not _fits(x, x_type, (*lead, network.input_size)):
-                return UNFIT
-            if not _fits(y, y_type, (*lead, network.output_size)) or not y.flags.writeable:
-                return UNFIT
-            if finite and not np.isfinite(x).all():
-                return int(x.size - np.isfinite(x).sum())
-            made = x.reshape(self._batch, network.input_size)
-            for one in calls:
-                made = one.step(made)
-            y[...] = made.reshape(y.shape)
-            return 0
-
-        return call
-
-    def _calls(self, *, real: bool) -> list[Chained | ReadStage]:
-        """What is called one after the other: chains, and what stands between them."""
-        if real not in self._made:
-            self._made[real] = list(self._new_calls(real=real))
-        return self._made[real]
-
-    def _new_calls(self, *, real: bool) -> Iterator[Chained | ReadStage]:
+    def _new_chain(self, *, real: bool) -> Chained:
         network = self._network
         integers = network.input is not None
         kind = np.dtype(np.float32 if real or not integers else network.input.type)
-        x, stages = (network.input_size, kind), self._stages
+        stages = self._stages
         if real and integers:
-            door = EndStage(
-                ENDS[network.input.type, "in"],
-                network.input_size,
-                network.input.type,
-                network.input,
-            )
-            out = EndStage(
-                ENDS[network.output.type, "out"], network.output_size, np.float32, network.output
-            )
+            x, y = network.input, network.output
+            door = EndStage(ENDS[x.type, "in"], network.input_size, x.type, x)
+            out = EndStage(ENDS[y.type, "out"], network.output_size, np.float32, y)
             stages = [door, *stages, out]
-        groups = itertools.groupby(stages, lambda stage: isinstance(stage, ReadStage))
-        alone = not any(isinstance(stage, ReadStage) for stage in stages)
-        for is_cut, group in groups:
-            if is_cut:
-                made: list[Any] = list(group)
-            else:
-                chain = Chained(
-                    list(group),  # type: ignore[arg-type]
-                    x,
-                    self._batch,
-                    batched=self._batched or not alone,
-                    workers=self._workers,
-                    finite=alone and real and integers,
-                )
-                made = [chain]
-            yield from made
-            x = made[-1].output_size, np.dtype(getattr(made[-1], "type", None) or x[1])
+        return Chained(
+            stages,
+            (network.input_size, kind),
+            self._batch,
+            batched=self._batched,
+            workers=self._workers,
+            y_steps=result_steps(network.layers, (0,)),
+            reads=any(isinstance(layer, ReadSteps) for layer in network.layers),
+            finite=real and integers,
+        )
 
     def _kernels(self, *, is_step: bool) -> list[Any]:
         """Of every form of call."""
-        calls = [call for real in (True, False) for call in self._calls(real=real)]
-        return list(dict.fromkeys(k for call in calls for k in call.kernels(is_step=is_step)))
+        chains = [self._chain(real=real) for real in (True, False)]
+        return list(dict.fromkeys(k for one in chains for k in one.kernels(is_step=is_step)))
 
     def kernels(self) -> list[Any]:
         """See `backends.Engine`."""
@@ -174,8 +127,7 @@ class NumbaEngine:
 
     def team_kernels(self) -> list[Any]:
         """See `backends.Engine`."""
-        calls = self._calls(real=True)
-        return [k for call in calls if isinstance(call, Chained) for k in call.team_kernels()]
+        return self._chain(real=True).team_kernels()
 
     def roads(self) -> list[str]:
         """See `backends.Engine`."""
@@ -183,8 +135,7 @@ class NumbaEngine:
 
     def _shared(self, stage: Stage) -> str:
         """What a road says of the threads that share a stage."""
-        chains = [c for calls in self._made.values() for c in calls if isinstance(c, Chained)]
-        threads = max((c.threads(stage) for c in chains), default=1)
+        threads = max((chain.threads(stage) for chain in self._chains.values()), default=1)
         return f", units shared by {threads} threads" if threads > 1 else ""
 
     def states(self) -> States:
@@ -204,10 +155,6 @@ class NumbaEngine:
             stage.reset()
 
 
-def _fits(array: Any, kind: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    return type(array) is np.ndarray and array.dtype == kind and array.shape == shape
-
-
 def _standing(numbered: tuple[int, Any]) -> int:
     """The same for neighbours that share a program, else another for each."""
     k, layer = numbered
@@ -216,7 +163,13 @@ def _standing(numbered: tuple[int, Any]) -> int:
     return -1
 
 
-def _part_stage(parts: Sequence[Any], batch: int, place: Any = None) -> Stage:
+def _place(part: Any, *, begins_anew: bool) -> Any:
+    from edgelstm.kernels.links import Place
+
+    return Place(part.output_size, begins_anew=begins_anew)
+
+
+def _part_stage(parts: Sequence[Any], batch: int, place: Any) -> Stage:
     packed = packed_layer(parts[0])
     if packed is None:
         return ProgramStage(encode(parts), batch, place)

@@ -1,4 +1,4 @@
-"""What is read of all steps, or repeated, between two compiled calls."""
+"""What is read of the steps of a sequence, or repeated, or turned round, as stages of a chain."""
 
 from typing import Any
 
@@ -6,46 +6,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.execution.stages import States
-from edgelstm.layers.read_steps import READ
-from edgelstm.quantization.reading import INTEGERS
+from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.quantization.reading import LIMITS, mean_numbers
 
 
-class ReadStage:
-    """A layer without numbers, in NumPy.
+class ReadingStage:
+    """A layer without numbers. See `stages.Stage`.
 
     Args:
-        layer: Without numbers.
+        layer: A `ReadSteps`, `Repeat` or `ReverseSteps`.
+        kind: Type of its values.
         batch: Sequences.
         start: What the max of the steps begins with, where it goes on from call to call.
     """
 
-    type = None  # that of what comes in
+    macs, packed, road = 0, (), ""
 
-    def __init__(self, layer: Any, batch: int, start: NDArray[Any] | None) -> None:
-        self._layer, self._batch = layer, batch
-        self._start = None if start is None else np.tile(start, (batch, 1))
+    def __init__(
+        self, layer: Any, kind: np.dtype[Any], batch: int, start: NDArray[Any] | None
+    ) -> None:
+        self._layer, self.input_type, self.type = layer, kind, kind
         self.output_size: int = layer.output_size
-        self._largest: NDArray[Any] | None = None
-        self.reset()
+        self._reads = layer.reads if isinstance(layer, ReadSteps) else (layer.kind,)
+        self.n_links = len(self._reads)
+        self._start = start
+        self._largest = None if start is None else np.tile(start, (batch, 1))
+        self._sums: dict[int, NDArray[np.int64]] = {}  # scratch, one per worker
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, steps, input_size), or (batch, input_size) -> (batch, steps, output_size)."""
-        rows = x.reshape(self._batch, -1, self._layer.input_size)
-        known = READ if rows.dtype.kind == "f" else INTEGERS
-        y: NDArray[Any]
-        if self._largest is None:
-            y = self._layer.read(rows, known)
-        else:
-            y, self._largest = self._layer.read_on(rows, self._largest, known)
-        return y.reshape(self._batch, -1, self.output_size)
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
+        """See `stages.Stage`."""
+        self._sums.setdefault(worker, np.zeros(self._layer.size, np.int64))
+        made, at = [], 0
+        for k, name in enumerate(self._reads):
+            is_beside = k + 1 < len(self._reads)
+            made.append(self._link(name, at, (worker, first, count), is_beside=is_beside))
+            at += self._layer.size
+        return made
 
-    def step(self, x: NDArray[Any]) -> NDArray[Any]:
-        """(batch, input_size) -> (batch, output_size)."""
-        return self(x).reshape(self._batch, self.output_size)
+    def _link(self, name: str, at: int, given: tuple[int, int, int], *, is_beside: bool) -> Any:
+        """What reads one thing, whose values begin at number `at` of the row."""
+        from edgelstm.kernels import readings
+        from edgelstm.kernels.links import Link, Place
 
-    def kernels(self, *, is_step: bool) -> list[Any]:
-        """Every `kernels.cache.Kernel` that it takes: none."""
-        return []
+        (worker, first, count), layer = given, self._layer
+        p = np.zeros((count, readings.N_SLOTS), np.int64)
+        p[:, readings.SIZE], p[:, readings.SUMS] = layer.size, self._sums[worker].ctypes.data
+        p[:, readings.LOW], p[:, readings.HIGH] = LIMITS
+        if name == "max" and self._largest is not None:
+            rows, row_bytes = np.arange(first, first + count), self._largest.strides[0]
+            p[:, readings.KEPT] = self._largest.ctypes.data + rows * row_bytes
+        out_steps = 0 if name == "reverse_steps" else 1
+        if isinstance(layer, Repeat):
+            out_steps = layer.steps
+            p[:, readings.OUT_STEPS] = out_steps
+        is_rounded = name == "mean" and self.type.kind == "i"
+
+        def for_steps(steps: int) -> None:
+            p[:, readings.FACTOR], p[:, readings.RIGHT] = mean_numbers(steps)
+
+        return Link(
+            readings.kernel("integer_mean" if is_rounded else name, self.type.name),
+            p,
+            self,
+            self.type,
+            Place(self.output_size, at, is_beside=is_beside),
+            out_steps=out_steps,
+            is_whole=not isinstance(layer, Repeat),
+            for_steps=for_steps if is_rounded else None,
+        )
 
     def states(self) -> States:
         """The max of the steps so far, or none."""
@@ -55,8 +85,9 @@ class ReadStage:
     def set_states(self, new: States) -> None:
         """Takes what `states` gives."""
         if self._largest is not None:
-            self._largest = np.array(new[self._layer.name]["max"], self._largest.dtype)
+            self._largest[:] = new[self._layer.name]["max"]
 
     def reset(self) -> None:
         """The max back to its start."""
-        self._largest = None if self._start is None else self._start.copy()
+        if self._largest is not None:
+            self._largest[:] = self._start

@@ -178,10 +178,22 @@ class ProgramStage:
         p[:, module.INPUTS], p[:, module.OUTPUTS] = program.input_size, self.output_size
         p[:, module.RESULT], p[:, module.START] = program.result.start, program.start.ctypes.data
         p[:, module.Y_ROW], p[:, module.REVERSED] = self._place.row_size, self._place.is_reversed
+        p[:, module.ANEW] = self._place.begins_anew
         if self._module is integer_program:
             wide = [kind == "int16" for kind in program.types]
             p[:, module.X_IS_WIDE], p[:, module.Y_IS_WIDE] = wide
-        return [Link(module.kernel(), p, self, self.type, self._place, in_place=True)]
+        place = self._place
+        return [
+            Link(
+                module.kernel(),
+                p,
+                self,
+                self.type,
+                place,
+                in_place=True,
+                is_whole=place.is_reversed,
+            )
+        ]
 
     def states(self) -> States:
         """See `Stage`."""

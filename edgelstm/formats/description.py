@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import REVERSE, parts
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
+from edgelstm.layers.read_steps import ReadSteps, Repeat
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
+from edgelstm.layers.without_numbers import WithoutNumbers
 from edgelstm.model.network import Network
 from edgelstm.model.precision import PRECISIONS
 from edgelstm.quantization.quantized import QuantizedNetwork
@@ -103,7 +104,7 @@ def describe_around(network: Network | QuantizedNetwork) -> dict[str, Any]:
 def _is_usual(layers: Iterable[Any]) -> bool:
     """Whether nothing stands between layers, or the last step directly behind a recurrent one."""
     held = tuple(layers)
-    places = [k for k, layer in enumerate(held) if isinstance(layer, WITHOUT)]
+    places = [k for k, layer in enumerate(held) if isinstance(layer, WithoutNumbers)]
     if not places:
         return True
     (at, *more), behind = places, held[places[0] + 1 :]

@@ -38,9 +38,9 @@ class Format:
 
 
 FORMATS = {
-    ".safetensors": Format(reader="torch:read_safetensors"),
-    ".pt": Format(reader="torch:read_pt"),
-    ".pth": Format(reader="torch:read_pt"),
+    ".safetensors": Format(reader="torch.read:read_safetensors"),
+    ".pt": Format(reader="torch.read:read_pt"),
+    ".pth": Format(reader="torch.read:read_pt"),
     ".keras": Format(reader="keras.read:read"),
     ".h5": Format(reader="keras.read:read"),
     ".npz": Format(reader="npz:read", writer="npz:encode", refusal="npz:refusal"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgelstm.errors import ModelError
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
+from edgelstm.layers.without_numbers import WithoutNumbers
 from edgelstm.text import counted
 
 N = TypeVar("N", bound=Any)
@@ -36,7 +37,7 @@ STREAMED = ("last", "max")  # known at each step, of the steps so far
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadSteps:
+class ReadSteps(WithoutNumbers):
     """The layers behind it see one vector of a sequence, and the result has no time axis.
 
     Attributes:
@@ -78,24 +79,9 @@ class ReadSteps:
         return f"the {others[0]} of the steps is known at the end alone" if others else None
 
     @property
-    def parts(self) -> tuple[Any, ...]:
-        """What holds numbers: nothing."""
-        return ()
-
-    @property
-    def arrays(self) -> dict[str, Any]:
-        """Weights and biases by their names: none."""
-        return {}
-
-    @property
     def name(self) -> str:
-        """How errors call it; it has no row in tables."""
+        """What is read."""
         return "last_step" if self.reads == ("last",) else "_and_".join(self.reads)
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return self.size
 
     @property
     def output_size(self) -> int:
@@ -104,7 +90,7 @@ class ReadSteps:
 
 
 @dataclasses.dataclass(frozen=True)
-class Repeat:
+class Repeat(WithoutNumbers):
     """What was read of the steps, as each step of a sequence that begins here.
 
     Attributes:
@@ -115,7 +101,6 @@ class Repeat:
     size: int
     steps: int
     kind: ClassVar[str] = "repeat"
-    name: ClassVar[str] = "repeat"
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -130,29 +115,8 @@ class Repeat:
         """See `ReadSteps`."""
         return f"it repeats what was read {counted(self.steps, 'time')} when all steps are known"
 
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        """What holds numbers: nothing."""
-        return ()
-
-    @property
-    def arrays(self) -> dict[str, Any]:
-        """Weights and biases by their names: none."""
-        return {}
-
-    @property
-    def input_size(self) -> int:
-        """Values that come in."""
-        return self.size
-
-    @property
-    def output_size(self) -> int:
-        """Values per time step that go out."""
-        return self.size
-
 
 READING = (ReadSteps, Repeat)  # what ends a sequence or begins one
-WITHOUT = (*READING, ReverseSteps)  # layers without numbers
 
 
 def reads_last(layers: Iterable[Any]) -> bool:

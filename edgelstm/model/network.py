@@ -1,7 +1,6 @@
 """A trained network in float32: layers in a row, checked here to fit each other."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,19 +10,18 @@ from edgelstm.errors import ModelError
 from edgelstm.layers import LAYERS
 from edgelstm.layers.activation import Activation, LayerNorm
 from edgelstm.layers.dense import Dense
-from edgelstm.layers.directions import agreed_precision, check_names, parts
+from edgelstm.layers.directions import check_names, parts
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import (
     ReadSteps,
     Repeat,
     check_reading,
-    fixed_steps,
-    reads_last,
 )
 from edgelstm.layers.recurrent import Direction, Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
-from edgelstm.model.front import check_front, has_front, takes_indices, without_front
-from edgelstm.text import counted, network_text
+from edgelstm.model.front import check_front
+from edgelstm.model.sequential import Sequential
+from edgelstm.text import counted
 
 Part = Direction | Dense | Activation | LayerNorm | Embedding
 Layer = (
@@ -39,7 +37,7 @@ Layer = (
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Network:
+class Network(Sequential):
     """Layers in the order in which they run.
 
     Attributes:
@@ -76,19 +74,6 @@ class Network:
         check_reading(self.layers)
         check_front(self)
 
-    def __repr__(self) -> str:
-        return network_text(self)
-
-    @property
-    def last_step(self) -> bool:
-        """Whether the result is that of the last step alone, without a time axis."""
-        return reads_last(self.layers)
-
-    @property
-    def precision(self) -> str:
-        """What the layers agree on, or `mixed`."""
-        return agreed_precision(self.layers)
-
     @property
     def form(self) -> None:
         """What the integers inside are: None, as all values are real."""
@@ -107,41 +92,12 @@ class Network:
     @property
     def steps(self) -> int | None:
         """How many steps x must have, where all of them are read; None: any number."""
-        return fixed_steps(self.layers)
-
-    @property
-    def fixed_steps(self) -> int | None:
-        """As `steps`."""
-        return self.steps
-
-    @property
-    def indices(self) -> bool:
-        """Whether x is indices: the first layer is an embedding."""
-        return takes_indices(self)
-
-    @property
-    def behind(self) -> "Network":
-        """The network behind the embedding, the normalisation or the mask in front of it."""
-        return self._behind if has_front(self) else self
-
-    @functools.cached_property
-    def _behind(self) -> "Network":
-        return without_front(self)
+        return self.fixed_steps
 
     @property
     def dropped_softmax(self) -> bool:
         """Whether the network's final softmax was left off: never in float32."""
         return False
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return self.layers[0].input_size
-
-    @property
-    def output_size(self) -> int:
-        """Values that go out, per time step or once."""
-        return self.layers[-1].output_size
 
     @property
     def n_parameters(self) -> int:

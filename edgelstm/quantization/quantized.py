@@ -1,30 +1,27 @@
 """What a quantized network is: integers, one scale per value."""
 
 import dataclasses
-import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.errors import ModelError
 from edgelstm.layers.activation import Activation, LayerNorm
-from edgelstm.layers.directions import agreed_precision, check_names, computing, parts
+from edgelstm.layers.directions import check_names, computing, parts
 from edgelstm.layers.embedding import Embedding
 from edgelstm.layers.read_steps import (
     ReadSteps,
     Repeat,
     check_reading,
-    fixed_steps,
-    reads_last,
 )
 from edgelstm.layers.recurrent import Recurrent
 from edgelstm.layers.reverse_steps import ReverseSteps
-from edgelstm.model.front import check_front, has_front, takes_indices, without_front
+from edgelstm.model.front import check_front
+from edgelstm.model.sequential import Sequential
 from edgelstm.quantization.quantized_activation import QuantizedActivation
 from edgelstm.quantization.quantized_dense import QuantizedDense
 from edgelstm.quantization.quantized_direction import QuantizedDirection
 from edgelstm.quantization.scales import Scale
-from edgelstm.text import network_text
 
 QuantizedPart = QuantizedDirection | QuantizedDense | QuantizedActivation
 QuantizedLayer = (
@@ -41,7 +38,7 @@ QuantizedLayer = (
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedNetwork:
+class QuantizedNetwork(Sequential):
     """A network in integers; what `run`, `Session` and `write` take beside a `Network`.
 
     Attributes:
@@ -70,38 +67,6 @@ class QuantizedNetwork:
             told = ", ".join(f"'{part.name}' {part.form}" for part in held)
             raise ModelError(f"layers have different forms: {told}; a network has one")
 
-    def __repr__(self) -> str:
-        return network_text(self)
-
-    @property
-    def last_step(self) -> bool:
-        """Whether the result is that of the last step alone, without a time axis."""
-        return reads_last(self.layers)
-
-    @property
-    def fixed_steps(self) -> int | None:
-        """How many steps x must have, where all of them are read; None: any number."""
-        return fixed_steps(self.layers)
-
-    @property
-    def indices(self) -> bool:
-        """Whether x is indices: the first layer is an embedding."""
-        return takes_indices(self)
-
-    @property
-    def behind(self) -> "QuantizedNetwork":
-        """The network behind the embedding, the normalisation or the mask in front of it."""
-        return self._behind if has_front(self) else self
-
-    @functools.cached_property
-    def _behind(self) -> "QuantizedNetwork":
-        return without_front(self)
-
-    @property
-    def precision(self) -> str:
-        """`int8`, `int16x8` or `hybrid`: what the layers agree on, or `mixed`."""
-        return agreed_precision(self.layers)
-
     @property
     def form(self) -> str | None:
         """`fused` or `composed`: what every integer inside is; None if hybrid."""
@@ -120,16 +85,6 @@ class QuantizedNetwork:
     def output(self) -> Scale | None:
         """Scale of the network's result; None if hybrid."""
         return None if self.input is None else computing(self.layers)[-1].output
-
-    @property
-    def input_size(self) -> int:
-        """Values per time step that come in."""
-        return self.layers[0].input_size
-
-    @property
-    def output_size(self) -> int:
-        """Values that go out, per time step or once."""
-        return self.layers[-1].output_size
 
     @property
     def input_scale(self) -> float:

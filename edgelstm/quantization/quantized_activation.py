@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.layers.activation import StatelessSizes
-from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import Precision
 from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.stateless import Stateless
 from edgelstm.text import layer_text
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedActivation:
+class QuantizedActivation(Stateless):
     """A function of each integer.
 
     Attributes:
@@ -45,11 +45,6 @@ class QuantizedActivation:
         return layer_text(self.name, f"{self.function}{said}", self)
 
     @property
-    def plan(self) -> LayerPlan:
-        """Its one operation in its precision."""
-        return plan_of(self, self.numbers)
-
-    @property
     def sizes(self) -> StatelessSizes:
         """What its operations hang on."""
         return StatelessSizes(self.kind, self.function, self.input_size)
@@ -58,21 +53,6 @@ class QuantizedActivation:
     def constants(self) -> NDArray[np.float32]:
         """What its operation reads beside x."""
         return np.array(self.given, np.float32)
-
-    @property
-    def parts(self) -> tuple["QuantizedActivation", ...]:
-        """What has a row in tables: itself."""
-        return (self,)
-
-    @property
-    def precision(self) -> str:
-        """Key of `PRECISIONS`."""
-        return self.numbers.name
-
-    @property
-    def form(self) -> str | None:
-        """`fused` or `composed`."""
-        return self.numbers.form
 
     @property
     def scales(self) -> dict[str, Scale]:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from edgelstm.layers.dense import DenseSizes
 from edgelstm.layers.matrix import Matrix
 from edgelstm.layers.weights import check_int8
-from edgelstm.model.plan import LayerPlan, plan_of
 from edgelstm.model.precision import COMPOSED, FUSED, INT8, Precision
 from edgelstm.quantization.scales import Scale
+from edgelstm.quantization.stateless import Stateless
 from edgelstm.text import layer_text
 
 Integers = NDArray[np.signedinteger]
@@ -26,7 +26,7 @@ ACTIVATED: dict[tuple[str | None, str | None], Scale] = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class QuantizedDense:
+class QuantizedDense(Stateless):
     """One dense layer in integers.
 
     Attributes:
@@ -61,11 +61,6 @@ class QuantizedDense:
         return layer_text(self.name, "dense", self)
 
     @property
-    def plan(self) -> LayerPlan:
-        """Its operations in its precision."""
-        return plan_of(self, self.numbers)
-
-    @property
     def sizes(self) -> DenseSizes:
         """What its operations hang on."""
         return DenseSizes(self.input_size, self.output_size, self.activation)
@@ -83,21 +78,6 @@ class QuantizedDense:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Weights and biases by their names."""
         return {"weight": self.weight, "bias": self.bias}
-
-    @property
-    def parts(self) -> tuple["QuantizedDense", ...]:
-        """What holds the numbers: itself."""
-        return (self,)
-
-    @property
-    def precision(self) -> str:
-        """Key of `PRECISIONS`."""
-        return self.numbers.name
-
-    @property
-    def form(self) -> str | None:
-        """`fused`, `composed`; None if hybrid."""
-        return self.numbers.form
 
     @property
     def scales(self) -> dict[str, Scale]:

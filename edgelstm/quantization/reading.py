@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelstm.layers.read_steps import READ
-from edgelstm.quantization.fixedpoint import quantize_multiplier, requantize64, saturate
+from edgelstm.quantization.fixedpoint import (
+    multiplier16,
+    quantize_multiplier,
+    requantize64,
+    saturate,
+)
 from edgelstm.quantization.scales import odd_scale
 
 Array = NDArray[Any]
@@ -23,6 +28,14 @@ LIMITS = (-32768, 32767)  # nothing of int8 can leave its own
 def mean_scale(steps: int) -> float:
     """Of the weights of a row that gives the mean of so many steps."""
     return odd_scale(1 / (MEAN_WEIGHT * steps), MEAN_BITS)
+
+
+def mean_numbers(steps: int) -> tuple[int, int]:
+    """(factor, right): the mean of so many is ``(sum * factor + 2^(right - 1)) >> right``."""
+    if steps == 1:
+        return 1, 0
+    multiplier, shift = quantize_multiplier(mean_scale(steps))
+    return MEAN_WEIGHT * multiplier16(multiplier), 15 - shift
 
 
 def integer_mean(y: Array) -> Array:

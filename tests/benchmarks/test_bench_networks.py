@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bench_networks, counted, network_report, road
+from benchmarks import bench_networks, bound, counted, network_report, road
 from benchmarks.networks import CASES, Array, Case, case, random_case, two_layers
 from benchmarks.road import OURS, Road, ours
 from edgelstm.model.forward import forward
-from tests.networks import random_input, random_network
+from tests.networks import bidirectional_network, random_input, random_network
 from tests.present import imported
 
 
@@ -197,6 +197,18 @@ def test_the_command_prints_every_row_and_says_what_is_left_out(
     assert len(found["two_layers"]) == 6  # three formats, step and sequence
     step, sequence = (len(network_report.table(found, m)) for m in network_report.TITLES)
     assert (step, sequence) == (5 + 5, 5 + 10)  # title, head and rule, and a row per format
+
+
+def test_a_bound_counts_the_products_of_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bound, "peak_gmac_per_s", lambda form: 4.0)
+    monkeypatch.setattr(bound, "stream_gb_per_s", lambda n_bytes, form: 2.0)
+    network = bidirectional_network("lstm", (5, 16), outputs=3)
+    given = case("both ways", network, random_input(network, 1, 10)[0], random_input(network, 2, 9))
+    of_h, of_x = 2 * 64 * 16, 2 * 64 * 5 + 3 * 32
+    found = bench_networks.bounds(given)
+    assert found["float32"]["step"] == pytest.approx((of_h + of_x) * 4 / 2.0 / 1e3)
+    assert found["float32"]["sequence"] == pytest.approx(10 * (of_h * 4 / 2.0 + of_x / 4.0) / 1e3)
+    assert found["int8"]["sequence"] == pytest.approx(10 * (of_h / 2.0 + of_x / 4.0) / 1e3)
 
 
 def test_a_plot_is_drawn(tmp_path: pathlib.Path) -> None:

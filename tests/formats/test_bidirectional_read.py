@@ -13,7 +13,7 @@ from torch import nn
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import encode, read
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.layers.directions import is_bidirectional
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network

@@ -8,7 +8,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import Session, run
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from tests.modules import (

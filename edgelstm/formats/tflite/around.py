@@ -16,7 +16,8 @@ from edgelstm.formats.tflite.model import Tensor
 from edgelstm.formats.tflite.step import Block, Placed, Step, values_tensor
 from edgelstm.formats.tflite.unpack import MOST_INPUTS
 from edgelstm.layers.embedding import Embedding
-from edgelstm.layers.read_steps import WITHOUT, ReadSteps, Repeat
+from edgelstm.layers.read_steps import ReadSteps, Repeat
+from edgelstm.layers.without_numbers import WithoutNumbers
 from edgelstm.quantization.fixedpoint import quantize_reals
 from edgelstm.quantization.reading import MEAN_WEIGHT, mean_scale
 
@@ -145,7 +146,7 @@ def labels(layers: Iterable[Any]) -> dict[Any, str]:
     """Layers without numbers, each with a label for its constants."""
     found: dict[Any, str] = {}
     for layer in layers:
-        if isinstance(layer, WITHOUT):
+        if isinstance(layer, WithoutNumbers):
             found.setdefault(layer, f"{layer.name}{len(found) or ''}")
     return found
 

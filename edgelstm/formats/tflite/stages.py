@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgelstm.layers.directions import is_bidirectional
-from edgelstm.layers.read_steps import WITHOUT
 from edgelstm.layers.recurrent import Recurrent
+from edgelstm.layers.without_numbers import WithoutNumbers
 
 
 def stages(layers: Sequence[Any]) -> list[list[Any]]:
@@ -14,7 +14,7 @@ def stages(layers: Sequence[Any]) -> list[list[Any]]:
     run: list[Any] = []
     for layer in layers:
         run.append(layer)
-        if isinstance(layer, WITHOUT) or is_bidirectional(layer):
+        if isinstance(layer, WithoutNumbers) or is_bidirectional(layer):
             found += [*_split(run[:-1]), [layer]]
             run = []
     return found + _split(run)

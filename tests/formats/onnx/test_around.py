@@ -11,7 +11,7 @@ import pytest
 from edgelstm.errors import ModelError
 from edgelstm.execution.session import run
 from edgelstm.formats import read, write
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.model.forward import forward
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize

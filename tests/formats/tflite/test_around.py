@@ -16,7 +16,7 @@ from edgelstm.formats.tflite.loop import composed_model
 from edgelstm.formats.tflite.metadata import KEY
 from edgelstm.formats.tflite.pack import pack
 from edgelstm.formats.tflite.unpack import unpack
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.layers.activation import Activation
 from edgelstm.layers.directions import parts
 from edgelstm.layers.read_steps import ReadSteps, Repeat

@@ -12,10 +12,10 @@ from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import SIZES, equal, finish, follow
 from edgelstm.formats.following.symbolic import Signal
 from edgelstm.formats.tensors import from_torch_tensor, one_line, rounding
-from edgelstm.formats.torch_export import export, guards, trials
-from edgelstm.formats.torch_graph import follow_program
-from edgelstm.formats.torch_inputs import Input, Programs, inputs_of
-from edgelstm.formats.torch_refused import call_refused, kind_refused, layer_refused
+from edgelstm.formats.torch.export import export, guards, trials
+from edgelstm.formats.torch.graph import follow_program
+from edgelstm.formats.torch.inputs import Input, Programs, inputs_of
+from edgelstm.formats.torch.refused import call_refused, kind_refused, layer_refused
 from edgelstm.layers.read_steps import at_each_step, can_read_each
 from edgelstm.model.network import Network
 
@@ -28,7 +28,7 @@ UNASKED = "torch.export needs plain numbers for them, so that a branch on others
 
 
 def read_graph(module: torch.nn.Module, example: Any = None) -> Network:
-    """The network that a module computes, see `formats.torch.from_torch`."""
+    """The network that a module computes, see `formats.torch.read.from_torch`."""
     try:
         return _read(module, example)
     except ModelError as refused:

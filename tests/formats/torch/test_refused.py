@@ -8,7 +8,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from tests.torch_modules import HIDDEN, INPUTS, Net, nn, torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's, of what it will take away

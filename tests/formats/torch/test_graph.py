@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.layers.dense import Dense
 from edgelstm.layers.directions import parts
 from tests.torch_modules import (

@@ -11,7 +11,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.layers.directions import parts
 from edgelstm.model.forward import forward
 from tests.torch_modules import (
@@ -151,7 +151,7 @@ def test_without_torch_the_install_line_is_given(suffix: str, tmp_path: Path) ->
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from edgelstm.formats import read\n"
-        "from edgelstm.formats.torch import from_torch\n"
+        "from edgelstm.formats.torch.read import from_torch\n"
         f"try: {call}\n"
         "except ValueError as error: print(error)\n"
     )

@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from edgelstm.formats.tensors import one_line
-from edgelstm.formats.torch_layers import input_sizes
+from edgelstm.formats.torch.layers import input_sizes
 
 if TYPE_CHECKING:
     import torch

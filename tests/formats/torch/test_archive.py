@@ -14,7 +14,7 @@ import pytest
 
 from edgelstm.errors import ModelError
 from edgelstm.formats import read
-from edgelstm.formats.torch_archive import rebuild
+from edgelstm.formats.torch.archive import rebuild
 from edgelstm.layers.recurrent import Recurrent
 from tests.torch_modules import Net, torch
 

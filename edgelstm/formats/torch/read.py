@@ -1,4 +1,4 @@
-"""PyTorch: `.safetensors`, `.pt` and modules. The file alone is read; nothing in it is executed."""
+"""Networks of PyTorch from files and from modules. The file alone is read."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from edgelstm.files.disk import read_bytes
 from edgelstm.formats.asked import Asked
 from edgelstm.formats.state_dict import to_network
 from edgelstm.formats.tensors import NEEDED, at, from_torch_tensor, one_line
-from edgelstm.formats.torch_archive import rebuild
-from edgelstm.formats.torch_pickle import WAY_OUT
-from edgelstm.formats.torch_refused import not_a_module
+from edgelstm.formats.torch.archive import rebuild
+from edgelstm.formats.torch.pickle import WAY_OUT
+from edgelstm.formats.torch.refused import not_a_module
 from edgelstm.installed import check_installed
 from edgelstm.model.network import Network
 
@@ -117,8 +117,8 @@ def from_torch(module: torch.nn.Module, example: Any = None) -> Network:
             f"from_torch takes a torch.nn.Module; a {type(module).__name__} came; "
             f"{not_a_module(module)}"
         )
-    from edgelstm.formats.torch_layers import check_assigned, layers_in_order, read_layers
-    from edgelstm.formats.torch_module import read_graph
+    from edgelstm.formats.torch.layers import check_assigned, layers_in_order, read_layers
+    from edgelstm.formats.torch.module import read_graph
 
     with at(type(module).__name__):
         held = [*module.parameters(), *module.buffers()]

@@ -10,8 +10,8 @@ from edgelstm.arguments import MOST_STEPS, array
 from edgelstm.errors import ModelError
 from edgelstm.formats.following.layers import SIZES
 from edgelstm.formats.tensors import from_torch_tensor
-from edgelstm.formats.torch_layers import input_sizes
-from edgelstm.formats.torch_refused import layer_refused, needed_inputs
+from edgelstm.formats.torch.layers import input_sizes
+from edgelstm.formats.torch.refused import layer_refused, needed_inputs
 
 if TYPE_CHECKING:
     import torch

@@ -30,8 +30,8 @@ from edgelstm.formats.following.symbolic import (
     unsqueeze,
 )
 from edgelstm.formats.tensors import at, float32, from_torch_tensor, one_line
-from edgelstm.formats.torch_around import AROUND, VIEWS, flat, viewed
-from edgelstm.formats.torch_export import LIBRARY
+from edgelstm.formats.torch.around import AROUND, VIEWS, flat, viewed
+from edgelstm.formats.torch.export import LIBRARY
 from edgelstm.text import counted
 
 if TYPE_CHECKING:

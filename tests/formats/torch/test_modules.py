@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgelstm.errors import ModelError
-from edgelstm.formats.torch import from_torch
+from edgelstm.formats.torch.read import from_torch
 from edgelstm.model.forward import forward
 from tests.torch_modules import HIDDEN, INPUTS, Net, nn, torch
 

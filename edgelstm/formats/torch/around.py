@@ -157,7 +157,7 @@ def _elu(x: Signal, alpha: float = 1, scale: float = 1, input_scale: float = 1) 
     return activate(x, "elu", -1, (alpha,))
 
 
-# Operators to what they do to a signal; see `torch_graph.OPERATORS`.
+# Operators to what they do to a signal; see `graph.OPERATORS`.
 AROUND: dict[str, Callable[..., Any]] = {
     "aten.add.Tensor": _add,
     "aten.sub.Tensor": _subtract,

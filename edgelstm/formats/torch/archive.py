@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from edgelstm.errors import ModelError
 from edgelstm.files.archives import unpack
 from edgelstm.formats.tensors import one_line
-from edgelstm.formats.torch_pickle import WAY_OUT, check_pickle
+from edgelstm.formats.torch.pickle import WAY_OUT, check_pickle
 
 PICKLE = "data.pkl"
 # What torch.load reads beside the pickle and the storages, `data/N`.

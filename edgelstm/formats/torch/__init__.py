@@ -1,0 +1,1 @@
+"""PyTorch: `.safetensors`, `.pt` and modules. Nothing of a file is executed."""
