@@ -14,6 +14,7 @@ import functools
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import types
 
 from edgelstm.kernels import team
@@ -29,7 +30,7 @@ from edgelstm.kernels.simd.arrays import (
 )
 from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import call_stage, i32_at, i64_at
-from edgelstm.kernels.simd.vectors import INFINITE
+from edgelstm.kernels.simd.vectors import INFINITE, MAGNITUDE
 
 # What the driver returns where it does nothing
 UNFIT = -1  # it cannot take the arrays
@@ -51,7 +52,7 @@ UNPREPARED = -2  # it is not laid out for so many steps
     OUTPUTS,  # of y
     X_BYTES,  # of a row
     Y_BYTES,
-    FINITE,  # whether x must be finite, which is then float32
+    LARGEST,  # bits of the largest magnitude that x may have, which is then float32; or INFINITE
     ALIKE,  # whether y may lie where x does
     EVERY,  # stages in front of the reading of the last step
     STAGES,
@@ -124,11 +125,11 @@ def _overlap(P, x, y, steps):
 
 
 @jit
-def _not_finite(x, count):
-    """How many values are not; x: address of float32 (count,)."""
-    bits, bad = numba.carray(i32_at(x), count), 0
+def _too_large(x, count, most):
+    """How many values are, or are not finite; x: address of float32 (count,), most: bits of one."""
+    bits, bad, limit = numba.carray(i32_at(x), count), 0, np.int32(most)
     for k in range(count):
-        bad += (bits[k] & INFINITE) == INFINITE
+        bad += (bits[k] & MAGNITUDE) > limit
     return bad
 
 
@@ -178,7 +179,7 @@ def run(p, x, y):
     """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
 
     p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
-    UNPREPARED, or how many values of x are not finite: then nothing is done.
+    UNPREPARED, or how many values of x are too large or not finite: then nothing is done.
     """
     P = parameters(p)
     steps = _steps_of(P, x, y)
@@ -190,8 +191,8 @@ def run(p, x, y):
     y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
     if not P[ALIKE] and _overlap(P, x_at, y_at, steps):
         return UNFIT
-    if P[FINITE]:
-        bad = _not_finite(x_at, P[BATCH] * steps * P[INPUTS])
+    if P[LARGEST] < INFINITE:
+        bad = _too_large(x_at, P[BATCH] * steps * P[INPUTS], P[LARGEST])
         if bad:
             return bad
     before_stages(P, x_at, y_at, steps)

@@ -16,7 +16,8 @@ from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at, i16_at
     SIZE,  # values of a row; in a copy, bytes
     ZERO,  # zero point
     SCALE,  # address of a float64
-) = range(3)
+    NORMAL,  # address of float32 (2, SIZE): what is taken off, and what is divided by
+) = range(4)
 
 
 def quantize_rows(P, x, y, steps, x_apart, y_apart):
@@ -49,6 +50,16 @@ def dequantize16_rows(P, x, y, steps, x_apart, y_apart):
         out[k] = np.float32(np.float64(source[k] - zero) * scale)
 
 
+def normalize_rows(P, x, y, steps, x_apart, y_apart):
+    """(x - mean) / std of rows; x, y: addresses of float32 (steps, SIZE), C order."""
+    size = P[SIZE]
+    source, out = numba.carray(f32_at(x), steps * size), numba.carray(f32_at(y), steps * size)
+    normal = numba.carray(f32_at(P[NORMAL]), 2 * size)
+    for t in range(steps):
+        for k in range(size):
+            out[t * size + k] = (source[t * size + k] - normal[k]) / normal[size + k]
+
+
 def copy_rows(P, x, y, steps, x_apart, y_apart):
     """Rows as they are; x, y: addresses of (steps, SIZE) bytes."""
     n = steps * P[SIZE]
@@ -62,6 +73,7 @@ TEMPLATES = {
     "dequantize": dequantize_rows,
     "quantize16": quantize16_rows,
     "dequantize16": dequantize16_rows,
+    "normalize": normalize_rows,
     "copy": copy_rows,
 }
 
@@ -77,7 +89,12 @@ def scale_array(scale: float) -> NDArray[np.float64]:
     return np.array([scale], np.float64)
 
 
-def row(size: int, zero: int = 0, scale: NDArray[Any] | None = None) -> NDArray[np.int64]:
+def row(
+    size: int,
+    zero: int = 0,
+    scale: NDArray[Any] | None = None,
+    normal: NDArray[Any] | None = None,
+) -> NDArray[np.int64]:
     """(1, slots): the parameters of a stage."""
-    at = 0 if scale is None else scale.ctypes.data
-    return np.array([[size, zero, at]], np.int64)
+    scale_at, normal_at = (0 if a is None else a.ctypes.data for a in (scale, normal))
+    return np.array([[size, zero, scale_at, normal_at]], np.int64)

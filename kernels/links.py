@@ -106,7 +106,7 @@ class Form:
         read_at: Stages in front of which the last step alone goes on; None: every step does.
         y_steps: Of y: none, as it has no axis of them, or one number; 0: as many as x.
         reads: Whether anything is read of the steps.
-        finite: Whether x must be finite.
+        largest: Magnitude that float32 x may have; inf: it may also be what is not finite.
     """
 
     x: End
@@ -117,7 +117,7 @@ class Form:
     read_at: int | None
     y_steps: tuple[int, ...]
     reads: bool
-    finite: bool
+    largest: float
 
 
 class Chain:
@@ -129,7 +129,7 @@ class Chain:
     """
 
     def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
-        assert not form.finite or form.x.type == np.float32
+        assert form.largest == np.inf or form.x.type == np.float32
         self._form, self._sets = form, sets  # parameters, states and code of the links
         links = next(iter(sets.values()), [])
         self.is_whole = form.stepped and any(link.is_whole for link in links)
@@ -211,7 +211,7 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool
         chain.OUTPUTS: form.y.size,
         chain.X_BYTES: form.x.row_bytes,
         chain.Y_BYTES: form.y.row_bytes,
-        chain.FINITE: form.finite,
+        chain.LARGEST: int(np.float32(form.largest).view(np.int32)),
         chain.ALIKE: not form.batched
         and not form.stepped
         and (len(links) > 1 or links[0].in_place),

@@ -17,6 +17,7 @@ from edgelstm.execution.stages import UNFIT, Call, States
 from edgelstm.installed import install_line, is_installed
 from edgelstm.layers.read_steps import result_steps
 from edgelstm.model import forward
+from edgelstm.model.front import entered
 from edgelstm.model.network import Network
 from edgelstm.quantization import reference
 from edgelstm.quantization.fixedpoint import quantize_reals
@@ -88,6 +89,7 @@ class ReferenceEngine:
             if y.shape != shape or not y.flags.writeable:
                 return UNFIT
             x = x.reshape(self._batch, 1 if is_step else x.shape[-2], network.input_size)
+            x = entered(network, x) if real else x
             if scale and not np.isfinite(x).all():
                 return int(x.size - np.isfinite(x).sum())
             made = self._advance(_integers(x, scale) if scale else x)

@@ -22,7 +22,7 @@ class Chained:
         workers: Threads.
         y_steps: Of the result, see `kernels.links.Form`.
         reads: Whether anything is read of the steps.
-        finite: Whether x must be finite.
+        largest: Magnitude that float32 x may have; inf: it may also be what is not finite.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class Chained:
         workers: int = 1,
         y_steps: tuple[int, ...] = (0,),
         reads: bool = False,
-        finite: bool = False,
+        largest: float = np.inf,
     ) -> None:
         self._stages = [stage for stage in stages if stage]
-        self._x, self._batch, self._batched, self._finite = x, batch, batched, finite
+        self._x, self._batch, self._batched, self._largest = x, batch, batched, largest
         self._workers, self._y_steps, self._reads = workers, y_steps, reads
         last = self._stages[-1] if self._stages else None
         self._output = (last.output_size, last.type) if last else x
@@ -117,7 +117,7 @@ class Chained:
             None if self._read_at is None else sum(stage.n_links for stage in before),
             self._y_steps,
             self._reads,
-            self._finite,
+            self._largest,
         )
         calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
         macs, size = sum(stage.macs for stage in self._stages), max(1, self._x[0])

@@ -29,6 +29,7 @@ from edgelstm.layers.read_steps import (
     result_steps,
 )
 from edgelstm.layers.without_numbers import WithoutNumbers
+from edgelstm.model.front import largest_input
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -98,9 +99,12 @@ class NumbaEngine:
         stages = self._stages
         if real and integers:
             x, y = network.input, network.output
-            door = EndStage(ENDS[x.type, "in"], network.input_size, x.type, x)
-            out = EndStage(ENDS[y.type, "out"], network.output_size, np.float32, y)
+            door = EndStage(ENDS[x.type, "in"], network.input_size, x.type, scale=x)
+            out = EndStage(ENDS[y.type, "out"], network.output_size, np.float32, scale=y)
             stages = [door, *stages, out]
+        if real and network.input_mean is not None:
+            normal = np.stack([network.input_mean, network.input_std])
+            stages = [EndStage("normalize", network.input_size, np.float32, normal=normal), *stages]
         return Chained(
             stages,
             (network.input_size, kind),
@@ -109,7 +113,7 @@ class NumbaEngine:
             workers=self._workers,
             y_steps=result_steps(network.layers, (0,)),
             reads=any(isinstance(layer, ReadSteps) for layer in network.layers),
-            finite=real and integers,
+            largest=largest_input(network) if real and integers else np.inf,
         )
 
     def _kernels(self, *, is_step: bool) -> list[Any]:

@@ -18,7 +18,7 @@ from edgelstm.files.arrays import pack, read_arrays
 from edgelstm.files.disk import as_path, write_whole
 from edgelstm.layers.directions import check_whole_sequence, parts
 from edgelstm.layers.read_steps import check_steps, result_steps
-from edgelstm.model.front import batch_of, entered, has_front
+from edgelstm.model.front import batch_of, entered, split_front
 from edgelstm.notebook import html_table
 from edgelstm.text import counted
 
@@ -51,7 +51,8 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
     check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
     x = array(x, "x")
     batch = batch_of(network, x)
-    x, network = (entered(network, x) if has_front(network) else x), network.behind
+    front, network = split_front(network)
+    x = x if front is None else entered(front, x)
     form = batch, repr(engine)
     # Of a copy: what is kept for a network must not hold it.
     session = _kept.take(network, form) or Session(copy.copy(network), batch, engine=engine)
@@ -81,9 +82,8 @@ class Session:
         check_type(network, AnyNetwork, "network", NETWORK_NEEDED)
         if batch is not None:
             check_whole(batch, "batch", 0)
-        self._front = network if has_front(network) else None
-        self._network, self._batch = network.behind, batch
-        network = self._network
+        self._front, network = split_front(network)
+        self._network, self._batch = network, batch
         self._scales = network.input, network.output  # found by a walk over all layers
         self._engine = open_engine(engine, network, batch)
         self._step_shape = (*self._lead, network.input_size)

@@ -214,24 +214,36 @@ class ProgramStage:
 
 
 class EndStage:
-    """To integers, to real values, or a copy: one of the templates of kernels/ends.py.
+    """One of the templates of kernels/ends.py: without states, for every set of sequences the same.
 
-    Without states, and the same for every set of sequences.
+    Args:
+        template: Of `ends.TEMPLATES`.
+        size: Values of a row.
+        kind: Type of the result.
+        scale: Of the integers that come in or go out.
+        normal: float32 (2, size): mean and deviation that x is normalised by.
     """
 
     macs, n_links, packed, road = 0, 1, (), ""
 
-    def __init__(self, template: str, size: int, kind: Any, scale: Scale | None = None) -> None:
+    def __init__(
+        self,
+        template: str,
+        size: int,
+        kind: Any,
+        *,
+        scale: Scale | None = None,
+        normal: NDArray[np.float32] | None = None,
+    ) -> None:
         from edgelstm.kernels import ends
 
         self.input_type = self.type = np.dtype(kind)
         self.output_size = size
-        self._kernel = ends.kernel(template)
-        if scale is None:
-            self._parameters = ends.row(size * self.type.itemsize)
-        else:
-            self._scale = ends.scale_array(scale.scale)
-            self._parameters = ends.row(size, scale.zero_point, self._scale)
+        self._kernel, self._normal = ends.kernel(template), normal
+        self._scale = ends.scale_array(scale.scale) if scale else None
+        count = size * self.type.itemsize if template == "copy" else size
+        zero = scale.zero_point if scale else 0
+        self._parameters = ends.row(count, zero, self._scale, normal)
 
     def links(
         self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0

@@ -14,6 +14,7 @@ from edgelstm.errors import ModelError
 from edgelstm.execution import stages, team
 from edgelstm.execution.session import Session, run
 from edgelstm.layers.dense import Dense
+from edgelstm.layers.read_steps import ReadSteps
 from edgelstm.model.network import Network
 from edgelstm.quantization.quantizer import quantize
 from tests.kernels.guarded import guarded
@@ -120,6 +121,21 @@ def test_layers_that_are_not_shared_are_computed_once(force: Any) -> None:
         Dense("c", uniform(rng, (4, 50), 1), uniform(rng, (4,), 1), None),
     )
     check_same(Network(layers), force, 2)
+
+
+@pytest.mark.parametrize("form", [None, "composed"])
+@pytest.mark.parametrize("reads", [("mean",), ("last", "max")])
+def test_what_is_read_of_the_steps_is_read_by_the_leader(
+    reads: tuple[str, ...], form: str | None, force: Any
+) -> None:
+    rng = np.random.default_rng(1)
+    read = ReadSteps(40, reads)
+    width = 40 * len(reads)
+    dense = Dense("c", uniform(rng, (4, width), 1), uniform(rng, (4,), 1), None)
+    network: Any = Network((random_recurrent("lstm", 6, 40, rng, name="a"), read, dense))
+    if form:
+        network = quantize(network, random_input(network, 3, 20), "int8", form)
+    check_same(network, force, 2)
 
 
 @pytest.mark.parametrize("outputs", [0, 3])

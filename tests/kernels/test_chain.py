@@ -210,6 +210,31 @@ def test_bidirectional_layers_take_sequences_of_any_length(
         assert np.array_equal(session.run(given), right)
 
 
+@pytest.mark.parametrize("precision", [*PRECISIONS, "int16x8"])
+def test_x_is_normalised_in_the_same_call(precision: str) -> None:
+    plain = random_network("lstm", (5, 12), outputs=3, last_step=True)
+    mean = np.array([1, 2, 3, -4, 5], np.float32)
+    std = np.array([0.1, 2, -3, 0.5, 7], np.float32)
+    network: Any = dataclasses.replace(plain, input_mean=mean, input_std=std)
+    x = random_input(network, 4, 30)
+    if precision != "float32":
+        network = quantize(network, None if precision == "hybrid" else x, precision)
+    expected = run(network.behind, (x - mean) / std)
+    assert np.array_equal(run(network, x), expected)
+    assert np.array_equal(run(network, x[1].astype(np.float64)), expected[1])
+    session = Session(network)
+    got = [session.step(x_t) for x_t in x[2]]
+    assert np.array_equal(got[-1], expected[2])
+    assert np.abs(run(network, x, engine="reference") - expected).max() < 2e-2
+    if network.input is not None:
+        raw = np.zeros((6, 5), network.input.type)
+        assert np.array_equal(run(network, raw), run(network.behind, raw))
+        for engine in ("numba", "reference"):
+            x[1, 2, 0] = 3e38  # which, over 0.1, leaves float32
+            with pytest.raises(ModelError, match="x holds 1 values that are not finite"):
+                run(network, x, engine=engine)
+
+
 def test_a_second_network_of_the_same_kinds_compiles_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
