@@ -59,7 +59,7 @@ CLOSED = -1
 ) = range(5)
 # Slots of a stage that is shared out by rows, or is the leader's alone
 FUNCTION, PARAMETERS, MEMBER, X_BYTES, Y_BYTES = range(5)
-PAUSES = 256  # until the core is given away at a meeting: it rarely takes longer
+PAUSES = 64  # at a meeting, a microsecond or more, until the core is given away
 # Who comes is waited for as long, while the core is given away again and again: some 200 us.
 ROUNDS, PAUSES_OF_ROUND = 400, 8
 jit = numba.njit(**INLINED)
