@@ -17,15 +17,25 @@ from edgelstm.kernels.simd.target import LANES, TILE_ROWS
 
 FORMATS = {form.name: form for form in (float32.FORM, hybrid.FORM, int8.FORM, composed.FORM)}
 # Kind of kernel to its template, and what is bound in it beside the names of `layer`.
+ALONE = {"enter": layer.enter_alone, "leave": layer.leave_alone}
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "step": (layer.one_step, {}),
     "sequence": (
         layer.sequences,
-        {"inputs": layer.inputs_of_one, "step_all": layer.step_of_one},
+        {"inputs": layer.inputs_of_one, "step_all": layer.step_of_one, **ALONE},
     ),
     "batch": (
         layer.sequences,
-        {"inputs": layer.inputs_side_by_side, "step_all": layer.step_side_by_side},
+        {"inputs": layer.inputs_side_by_side, "step_all": layer.step_side_by_side, **ALONE},
+    ),
+    "team": (
+        layer.sequences,
+        {
+            "inputs": layer.inputs_of_one,
+            "step_all": layer.step_of_team,
+            "enter": layer.enter_team,
+            "leave": layer.leave_team,
+        },
     ),
 }
 HOIST_FROM = 4

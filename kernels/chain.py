@@ -11,22 +11,25 @@ chain, int64, whose slots stand below.
 """
 
 import functools
+from typing import Any
 
 import numba
 import numpy as np
 from numba.core import types
 
+from edgelstm.kernels import team
 from edgelstm.kernels.cache import Kernel, digest
 from edgelstm.kernels.simd.arrays import (
     READABLE,
     WRITEABLE,
+    address,
     data_of,
     length_of,
     ndarray,
     parameters,
 )
 from edgelstm.kernels.simd.options import INLINED
-from edgelstm.kernels.simd.pointers import call_stage, i32_at
+from edgelstm.kernels.simd.pointers import call_stage, i32_at, i64_at
 from edgelstm.kernels.simd.vectors import INFINITE, MAGNITUDE
 
 # What the driver returns where it does nothing
@@ -57,9 +60,10 @@ UNPREPARED = -2  # it is not laid out for so many steps
     CHUNK,  # steps that go from stage to stage together
     WHOLE,  # whether every step must
     EXACT,  # whether a stage is prepared for CHUNK steps alone
+    TEAM,  # address of the team whose leader's chain this is
     SETS,
     FIRST_SET,  # where they begin
-) = range(25)
+) = range(26)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -75,7 +79,10 @@ FIRST, TOGETHER, SET = range(3)
     BESIDE,  # whether the next stage reads what this one reads, and writes the same rows
     STAGE_SLOTS,
 ) = range(10)
+RUN = types.int64(ndarray, ndarray, ndarray)  # signature of `run`
 jit = numba.njit(**INLINED)
+
+before_stages: Any = None  # (P, x, y, steps); bound by `driver` and `leader`
 
 
 @jit
@@ -188,6 +195,7 @@ def run(p, x, y):
         bad = _too_large(x_at, P[BATCH] * steps * P[INPUTS], P[LARGEST])
         if bad:
             return bad
+    before_stages(P, x_at, y_at, steps)
     at = FIRST_SET
     for _ in range(P[SETS]):
         _set(P, at, x_at, y_at, steps)
@@ -195,8 +203,44 @@ def run(p, x, y):
     return 0
 
 
+def help_once(words):
+    """Computes a member's part of one call, if the team takes it; returns its number, or 0.
+
+    words: int64 (rows, LINE), C order: a team, see team.py.
+    """
+    member = team.join(address(words))
+    if member == 0:
+        return 0
+    call, own = i64_at(team.call_at(address(words))), i64_at(member)
+    _set(i64_at(own[team.CHAIN]), FIRST_SET, call[team.X], call[team.Y], call[team.STEPS])
+    return own[team.NUMBER]
+
+
+@jit
+def _alone(P, x, y, steps):
+    """Nothing: one thread computes all."""
+
+
+@jit
+def _gather(P, x, y, steps):
+    """Opens the team of a sequence of some steps; x, y: addresses."""
+    if steps > 0:
+        team.gather(P[TEAM], x, y, steps)
+
+
 @functools.cache
 def driver() -> Kernel:
-    """The kernel of `run`."""
-    signature = types.int64(ndarray, ndarray, ndarray)
-    return Kernel(run, signature, f"chain_{digest((), '')}")
+    """The kernel of `run` for one thread."""
+    return Kernel(run, RUN, f"chain_{digest((), '')}", lambda: {"before_stages": _alone})
+
+
+@functools.cache
+def leader() -> Kernel:
+    """The kernel of `run` for the leader of a team."""
+    return Kernel(run, RUN, f"lead_{digest((), '')}", lambda: {"before_stages": _gather})
+
+
+@functools.cache
+def helper() -> Kernel:
+    """The kernel of `help_once`."""
+    return Kernel(help_once, types.int64(ndarray), f"help_{digest((), '')}")

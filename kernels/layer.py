@@ -18,7 +18,9 @@ import numpy as np
 
 from edgelstm.kernels.simd.memory import bytes_at
 from edgelstm.kernels.simd.options import INLINED
+from edgelstm.kernels.simd.pointers import i64_at
 from edgelstm.kernels.simd.target import TILE_ROWS
+from edgelstm.kernels.team import MEMBERS, NUMBER, meet
 
 # One int64 array P carries every dimension and address into the kernel. Sizes of rows are in words:
 # one float32, or four int8. Of sequences side by side, the addresses are those of the first.
@@ -53,8 +55,12 @@ from edgelstm.kernels.simd.target import TILE_ROWS
     X_LACKS,  # int32 (KEPT_ROWS,): what the int8 products of each row of x lack, see sums.py
     H_LACKS,  # int32 (TILE_ROWS,): what those of h do
     HALVED,  # the last group, if it is of one vector of units while the others are of two; else -1
+    FIRST_GROUP,  # that this thread computes, which is all of them but in a team
+    END_GROUP,
+    MEMBER,  # address of the thread's row in its team, see team.py
+    HOME,  # address of the parameters that hold FLIP from call to call
     OWN,  # first slot that a format uses for itself
-) = range(31)
+) = range(35)
 KEPT_ROWS = 24  # of input products, ahead of the steps that use them: CHUNK times sequences
 AHEAD_BYTES = 1024
 WORD_BYTES = 4
@@ -83,6 +89,8 @@ advance: Any = None  # (P, vectors of W and U, first unit, h, h_next, y_row, c_r
 step_once: Any = None  # (P, rows, t, hoisted, h, h_next, y_row, backwards): step of a sequence
 inputs: Any = None  # (P, x, apart, n) -> rows: what a chunk of n steps reads of x
 step_all: Any = None  # (P, rows, t, n, h, h_next, y_row, apart, backwards): step of all sequences
+enter: Any = None  # (P): before the steps of `sequences`
+leave: Any = None  # (P): behind them
 
 
 def hoist(P, rows, n):
@@ -90,7 +98,7 @@ def hoist(P, rows, n):
 
     rows: address of (n, WORDS) words, C order. The products go to SCRATCH.
     """
-    for g in range(P[GROUPS]):
+    for g in range(P[FIRST_GROUP], P[END_GROUP]):
         t = 0
         while t + TILE_ROWS <= n:
             tile_rows(P, rows + t * P[WORDS] * WORD_BYTES, P[WORDS], t, 1, g)
@@ -120,9 +128,9 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
     hoisted: whether its input products are in SCRATCH; backwards: from the last group to the first.
     """
     prepare(P, h, 0)
-    given, groups = given_in(P, t, 0), P[GROUPS]
-    for k in range(groups):
-        g = groups - 1 - k if backwards else k
+    given, first, end = given_in(P, t, 0), P[FIRST_GROUP], P[END_GROUP]
+    for k in range(end - first):
+        g = end - 1 - k if backwards else first + k
         terms = load_terms(P, t, g) if hoisted else input_terms(P, rows, t, g)
         both = finish(P, terms, recurrent(P, terms, h, g), g, given)
         advance(P, both, g * GROUP, h, h_next, y_row, P[CELL])
@@ -150,9 +158,8 @@ def sequences(P, x, y, steps, x_apart, y_apart):
     Y_ROW_BYTES apart; of the first sequence, those of the next begin x_apart and y_apart bytes
     behind them.
     """
+    enter(P)
     x_bytes, y_bytes, h_bytes = P[INPUTS] * INPUT_BYTES, P[Y_ROW_BYTES], P[H_BYTES]
-    if P[ANEW]:
-        _begin_anew(P)
     start, flip = 0, P[FLIP]
     while start < steps:
         n = min(P[CHUNK], steps - start)
@@ -167,6 +174,7 @@ def sequences(P, x, y, steps, x_apart, y_apart):
             step_all(P, rows, t, n, h, h_next, y_row, y_apart, flip)
         start += n
     P[FLIP] = flip
+    leave(P)
 
 
 def one_step(P, x, y, steps, x_apart, y_apart):
@@ -200,6 +208,44 @@ def inputs_of_one(P, x, apart, n):
 def step_of_one(P, rows, t, n, h, h_next, y_row, apart, backwards):
     """One step of one sequence, in a chunk of n."""
     step_once(P, rows, t, n >= HOIST_FROM, h, h_next, y_row, backwards)
+
+
+def enter_alone(P):
+    """The states, if a call begins anew."""
+    if P[ANEW]:
+        _begin_anew(P)
+
+
+def leave_alone(P):
+    """Nothing."""
+
+
+# ---- `sequences` of one, whose groups the members of a team share
+
+
+def enter_team(P):
+    """The member's groups, and where h stands at HOME; the states, if a call begins anew."""
+    own, home = i64_at(P[MEMBER]), i64_at(P[HOME])
+    P[FIRST_GROUP] = P[GROUPS] * own[NUMBER] // own[MEMBERS]
+    P[END_GROUP] = P[GROUPS] * (own[NUMBER] + 1) // own[MEMBERS]
+    P[FLIP] = home[FLIP]
+    if P[ANEW]:
+        if own[NUMBER] == 0:
+            _begin_anew(P)
+        meet(P[MEMBER])
+
+
+def step_of_team(P, rows, t, n, h, h_next, y_row, apart, backwards):
+    """A member's groups of one step, in a chunk of n; it ends when those of all are there."""
+    step_once(P, rows, t, n >= HOIST_FROM, h, h_next, y_row, backwards)
+    meet(P[MEMBER])
+
+
+def leave_team(P):
+    """Where h stands now, to HOME; nobody goes on before it is there."""
+    if i64_at(P[MEMBER])[NUMBER] == 0:
+        i64_at(P[HOME])[FLIP] = P[FLIP]
+    meet(P[MEMBER])
 
 
 # ---- `sequences` of ROWS side by side

@@ -56,6 +56,8 @@ class Link:
         type: Of what comes out.
         place: Where that stands.
         in_place: Whether y may lie where x does.
+        by_rows: Whether a row that comes out depends on nothing but its own row.
+        meets: Whether it computes its part as a member of a team, and waits there for the others.
         out_steps: Rows that come out; 0: as many as come in.
         is_whole: Whether it must see every step at once.
         for_steps: Prepares it for a number of steps, which may change from call to call.
@@ -67,6 +69,8 @@ class Link:
     type: np.dtype[Any]
     place: Place
     in_place: bool = False
+    by_rows: bool = False
+    meets: bool = False
     out_steps: int = 0
     is_whole: bool = False
     for_steps: Callable[[int], None] | None = None
@@ -117,21 +121,27 @@ class Form:
 
 
 class Chain:
-    """A chain for the sets of sequences of one worker."""
+    """A chain for the sets of sequences of one worker.
+
+    Attributes:
+        is_whole: Whether every step of a sequence goes from stage to stage together.
+        steps: How many do.
+    """
 
     def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
         assert form.largest == np.inf or form.x.type == np.float32
         self._form, self._sets = form, sets  # parameters, states and code of the links
         links = next(iter(sets.values()), [])
-        self._is_whole = form.stepped and any(link.is_whole for link in links)
+        self.is_whole = form.stepped and any(link.is_whole for link in links)
         self._step_bytes = max((link.row_bytes for link in links), default=0) * max(
             (count for _, count in sets), default=0
         )
-        n_bytes = WHOLE_BYTES if self._is_whole else BUFFER_BYTES
-        steps = max(KEPT_ROWS, n_bytes // max(1, self._step_bytes)) if form.stepped else 1
-        self._slots, self._buffers = self._laid_out(steps)
+        n_bytes = WHOLE_BYTES if self.is_whole else BUFFER_BYTES
+        together = max(KEPT_ROWS, n_bytes // max(1, self._step_bytes))
+        self.steps = together if form.stepped else 1
+        self._slots, self._buffers = self.laid_out(self.steps)
 
-    def _laid_out(self, steps: int) -> tuple[Array, list[Array]]:
+    def laid_out(self, steps: int) -> tuple[Array, list[Array]]:
         """The chain for as many steps at a time, int64 (slots,), and the buffers it points to."""
         most = max((count for _, count in self._sets), default=0)
         every = list(self._sets.values())
@@ -142,7 +152,7 @@ class Chain:
                 if link.for_steps:
                     link.for_steps(seen)
         buffers = [aligned((most * widest + CACHE_LINE,), np.int8) for _ in range(2)]
-        slots = _head(self._form, every, steps, is_whole=self._is_whole)
+        slots = _head(self._form, every, steps, is_whole=self.is_whole)
         for (first, count), links in self._sets.items():
             slots += [first, count]
             rows = 0  # that have come out before
@@ -157,16 +167,16 @@ class Chain:
         function = chain.driver().function
         call = functools.partial(function, self._slots)
         call.__dict__["keeps"] = self  # whose addresses it holds
-        if not self._is_whole:
+        if not self.is_whole:
             return call
 
         def of_any_length(x: Any, y: Any) -> int:
             found: int = function(self._slots, x, y)
             if found == chain.UNPREPARED:
-                self._slots, self._buffers = self._laid_out(x.shape[-2])
+                self._slots, self._buffers = self.laid_out(x.shape[-2])
                 found = function(self._slots, x, y)
                 if self._buffers[0].nbytes > LARGEST_KEPT_BYTES:
-                    self._slots, self._buffers = self._laid_out(KEPT_ROWS)
+                    self._slots, self._buffers = self.laid_out(KEPT_ROWS)
             return found
 
         return of_any_length
@@ -210,6 +220,7 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool
         chain.LAST_BYTES: links[read_at - 1].row_bytes if read_at and links else form.x.row_bytes,
         chain.CHUNK: steps,
         chain.WHOLE: is_whole,
+        chain.TEAM: 0,
         chain.EXACT: is_whole and any(link.for_steps for link in links),
         chain.SETS: len(every),
     }

@@ -185,7 +185,7 @@ class RunningDense:
         self.type = packed.form.type
         self._scratch: dict[int, dict[int, Array]] = {}
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Link:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Link:
         """See `state.Running.link`."""
         if worker not in self._scratch:
             self._scratch[worker] = _new_scratch(self._packed)
@@ -196,7 +196,7 @@ class RunningDense:
             p[0, slot] = array.ctypes.data
         p[0, dense_forms.TOGETHER] = count
         kernel, place = dense.kernel(self._packed.form), Place(self._packed.output_size)
-        return Link(kernel, p, self, self.type, place, in_place=is_step)
+        return Link(kernel, p, self, self.type, place, in_place=is_step, by_rows=True)
 
     def reset(self) -> None:
         """Nothing goes on from one row to the next."""

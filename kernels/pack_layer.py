@@ -286,6 +286,7 @@ def packed(
         layer.OUTPUTS: output_size,
         layer.UNITS: hidden_size,
         layer.GROUPS: units // form.group,
+        layer.END_GROUP: units // form.group,
         layer.HALVED: units // form.group - 1 if form.of_last(hidden_size) else -1,
         layer.H_WORDS: padded(output_size, per_word) // per_word,
         layer.H_BYTES: max(units, outputs) * h_bytes,

@@ -31,23 +31,28 @@ class Running:
         self._parameters: dict[int, NDArray[np.int64]] = {}
         self.reset()
 
-    def link(self, worker: int, first: int, count: int, *, is_step: bool) -> Link:
+    def link(self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0) -> Link:
         """The layer's stage for a set of sequences; all sets of a worker use the same scratch.
 
-        A set keeps its first sequence and its size for as long as this lives.
+        A set keeps its first sequence and its size for as long as this lives. `member`: address of
+        the row of the worker in its team, which shares one sequence.
         """
         alone = count == 1 or self._packed.has_phases
         if first not in self._parameters:
             self._parameters[first] = self._new_parameters(worker, first, count, alone=alone)
-        kind = ("step" if is_step else "sequence") if alone else "batch"
-        kernel, p = self._packed.kernel(kind), self._parameters[first]
+        kind, p = ("step" if is_step else "sequence") if alone else "batch", self._parameters[first]
+        if member and not self._packed.has_phases:
+            kind, home = "team", p.ctypes.data
+            p = self._new_parameters(worker, first, count, alone=True)
+            p[0, [layer.MEMBER, layer.HOME]] = member, home
         return Link(
-            kernel,
+            self._packed.kernel(kind),
             p,
             self,
             self.type,
             self._place,
             in_place=kind == "step",
+            meets=kind == "team",
             is_whole=self._place.is_reversed,
         )
 

@@ -25,8 +25,8 @@ ORDER = {
     ),
     "devices": "cores keys < device < device_file",
     "execution": (
-        "bytecode fused prepared < stages < chained bidirectional reading < compiled < backends "
-        "< session"
+        "bytecode caches fused prepared trial < stages < team < chained bidirectional reading "
+        "< compiled < backends < session"
     ),
     "execution.bytecode": "builder < floats integers < __init__",
     "files": "archives disk < arrays toml",
@@ -60,13 +60,14 @@ ORDER = {
     ),
     "formats.tflite.looped": "__init__ values weights < body trips < layer",
     "kernels": (
-        "cell_ops packing simd < cache form fused < activations conversion float_program "
+        "cell_ops packing simd < cache form fused < team < activations conversion float_program "
         "integer_program layer readings < chain ends int8_arithmetic kept sums < float32 links < "
-        "hybrid int8 phases < composed_arithmetic dense_forms < composed composed_numbers dense < "
-        "bind < pack_layer < pack_composed pack_dense state"
+        "hybrid int8 phases team_chain < composed_arithmetic dense_forms < composed "
+        "composed_numbers dense < bind < pack_layer < pack_composed pack_dense state"
     ),
     "kernels.simd": (
-        "options target < vectors < conversions dot4 memory < arrays pointers products tuples words"
+        "options target < vectors < atomics conversions dot4 memory < arrays pointers products "
+        "tuples words"
     ),
     "layers": (
         "directions matrix operations weights < activation dense embedding recurrent_sizes < "

@@ -202,6 +202,8 @@ def _every_kernel() -> Iterator[Any]:
             for batch in (1, TILE_ROWS * cores()):
                 engine = open_engine("numba", ready, batch)
                 yield from (*engine.kernels(), *engine.step_kernels())
+            if cores() > 1:
+                yield from open_engine("numba", ready, 1).team_kernels()
 
 
 def _packages() -> Iterator[Package]:

@@ -46,6 +46,9 @@ class Engine(Protocol):
     def step_kernels(self) -> list[Any]:
         """Those of single steps."""
 
+    def team_kernels(self) -> list[Any]:
+        """Those that threads take which share one sequence of a large network."""
+
     def roads(self) -> list[str]:
         """How each layer that holds numbers is computed, in words."""
 
@@ -106,7 +109,7 @@ class ReferenceEngine:
         """See `Engine`."""
         return []
 
-    step_kernels = kernels
+    step_kernels = team_kernels = kernels
 
     def roads(self) -> list[str]:
         """See `Engine`."""

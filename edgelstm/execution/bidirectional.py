@@ -29,14 +29,17 @@ class BidirectionalStage:
         self.input_type: np.dtype[Any] = self._forward.input_type
         self.type: np.dtype[Any] = self._forward.type
         self.macs = self._forward.macs + self._reverse.macs
+        self.packed = self._forward.packed + self._reverse.packed
         self.road = self._forward.road
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `stages.Stage`; there are no steps."""
         return [
             link
             for stage in (self._forward, self._reverse)
-            for link in stage.links(worker, first, count, is_step=is_step)
+            for link in stage.links(worker, first, count, is_step=is_step, member=member)
         ]
 
     def states(self) -> States:

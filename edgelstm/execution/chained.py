@@ -1,5 +1,6 @@
 """Stages in a row as one compiled call, from the caller's array to the result."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
+from edgelstm.execution.team import TeamCall, members, shares_units, trial_of
 
 
 class Chained:
@@ -53,6 +55,13 @@ class Chained:
         made: Call = self.__dict__[key]
         return made
 
+    def threads(self, stage: Any) -> int:
+        """That share the units of a stage in whole sequences; 1 as long as it is not decided."""
+        call = self.__dict__.get("_sequence")
+        if isinstance(call, TeamCall) and stage in self._stages and shares_units(stage):
+            return call.threads
+        return 1
+
     def kernels(self, *, is_step: bool) -> list[Any]:
         """Every `kernels.cache.Kernel` that such a call takes."""
         from edgelstm.kernels.chain import driver
@@ -64,12 +73,23 @@ class Chained:
             for first, count in sets_of(self._batch, k, self._workers):
                 sizes.setdefault(count, (k, first, count))
         links = [self._links(*one, is_step=is_step) for one in sizes.values()]
-        return list(dict.fromkeys([*(link.kernel for each in links for link in each), driver()]))
+        of_team = [] if is_step or self._most() == 1 else self.team_kernels()
+        own = [link.kernel for each in links for link in each]
+        return list(dict.fromkeys([*own, driver(), *of_team]))
 
-    def _links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def team_kernels(self) -> list[Any]:
+        """Every one that a team takes."""
+        from edgelstm.kernels.team_chain import kernels
+
+        somebody = 1  # address of a row that nobody looks at
+        return kernels(self._links(0, 0, 1, is_step=False, member=somebody))
+
+    def _links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """Those of all stages, in order."""
         stages = self._stages if is_step else self._read
-        links = [stage.links(worker, first, count, is_step=is_step) for stage in stages]
+        links = [s.links(worker, first, count, is_step=is_step, member=member) for s in stages]
         return list(itertools.chain.from_iterable(links))
 
     def _sets(self, *, is_step: bool) -> list[dict[tuple[int, int], list[Any]]]:
@@ -99,10 +119,10 @@ class Chained:
             self._reads,
             self._largest,
         )
-        calls = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
-        if len(calls) == 1:
-            return calls[0]
+        calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
         macs, size = sum(stage.macs for stage in self._stages), max(1, self._x[0])
+        if len(calls) == 1:
+            return calls[0] if is_step else self._shared(calls[0], form, macs)
 
         def call(x: Any, y: Any) -> int:
             if not isinstance(x, np.ndarray):
@@ -110,3 +130,19 @@ class Chained:
             return share(lambda k: calls[k](x, y), len(calls), x.size // size * macs)
 
         return call
+
+    def _shared(self, alone: Call, form: Any, macs: int) -> Call:
+        """A team's call of one sequence, if there can be a team, else that of one thread."""
+        from edgelstm.kernels.team_chain import TeamChain
+
+        if (most := self._most()) == 1:
+            return alone
+        make = functools.partial(TeamChain, form, most, self._member_links)
+        return TeamCall(alone, make, most, macs=macs, trial=trial_of(self._stages))
+
+    def _most(self) -> int:
+        """Threads of a team; 1: none."""
+        return members(self._stages) if self._batch == 1 else 1
+
+    def _member_links(self, number: int, member: int) -> list[Any]:
+        return self._links(number, 0, 1, is_step=False, member=member)

@@ -50,7 +50,7 @@ class NumbaEngine:
         self._network = network
         self._batch, self._batched = 1 if batch is None else batch, batch is not None
         self._workers = max(1, min(self._batch, cores()))
-        self._roads: list[str] = []
+        self._taken: list[Stage] = []  # by each layer that holds numbers
         self._chains: dict[bool, Chained] = {}
         self._anew = backward(network.layers)  # what reads backwards alone, in each call
         self._reads = [layer for layer in network.layers if isinstance(layer, READING)]
@@ -74,7 +74,7 @@ class NumbaEngine:
             begins_anew = any(layer.name in self._anew for layer in layers)
             parts = [part for layer in layers for part in layer.parts]
             stage = _part_stage(parts, self._batch, _place(parts[-1], begins_anew=begins_anew))
-        self._roads += [stage.road] * len(layers)
+        self._taken += [stage] * len(layers)
         return stage
 
     def _type(self) -> np.dtype[Any]:
@@ -129,9 +129,18 @@ class NumbaEngine:
         """See `backends.Engine`."""
         return self._kernels(is_step=True)
 
+    def team_kernels(self) -> list[Any]:
+        """See `backends.Engine`."""
+        return self._chain(real=True).team_kernels()
+
     def roads(self) -> list[str]:
         """See `backends.Engine`."""
-        return self._roads
+        return [f"{stage.road}{self._shared(stage)}" for stage in self._taken]
+
+    def _shared(self, stage: Stage) -> str:
+        """What a road says of the threads that share a stage."""
+        threads = max((chain.threads(stage) for chain in self._chains.values()), default=1)
+        return f", units shared by {threads} threads" if threads > 1 else ""
 
     def states(self) -> States:
         """See `backends.Engine`."""

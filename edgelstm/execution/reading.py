@@ -20,7 +20,7 @@ class ReadingStage:
         start: What the max of the steps begins with, where it goes on from call to call.
     """
 
-    macs, road = 0, ""
+    macs, packed, road = 0, (), ""
 
     def __init__(
         self, layer: Any, kind: np.dtype[Any], batch: int, start: NDArray[Any] | None
@@ -33,7 +33,9 @@ class ReadingStage:
         self._largest = None if start is None else np.tile(start, (batch, 1))
         self._sums: dict[int, NDArray[np.int64]] = {}  # scratch, one per worker
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `stages.Stage`."""
         self._sums.setdefault(worker, np.zeros(self._layer.size, np.int64))
         made, at = [], 0

@@ -29,7 +29,7 @@ def cores() -> int:
 
 
 @functools.cache
-def _pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
+def pool(process: int) -> concurrent.futures.ThreadPoolExecutor:
     """Of one process: threads do not go on in a fork."""
     return concurrent.futures.ThreadPoolExecutor(cores(), thread_name_prefix="edgelstm")
 
@@ -45,7 +45,7 @@ def share(work: Callable[[int], int], workers: int, macs: int) -> int:
     started, found = [], []
     for k in range(workers):
         try:
-            started.append(_pool(os.getpid()).submit(work, k))
+            started.append(pool(os.getpid()).submit(work, k))
         except RuntimeError:  # the process is ending, and starts no threads any more
             found.append(work(k))
     return min([*found, *(done.result() for done in started)])
@@ -59,6 +59,7 @@ class Stage(Protocol):
         output_size: Values per step that go out.
         macs: Products of one step.
         n_links: Stages of a chain that it takes.
+        packed: Weights as kernels read them, the same in all sessions of a network.
         road: How it is computed, in words.
     """
 
@@ -67,10 +68,16 @@ class Stage(Protocol):
     output_size: int
     macs: int
     n_links: int
+    packed: tuple[Any, ...]
     road: str
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
-        """The `kernels.links.Link`s for sequences side by side; `is_step`: for one step each."""
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
+        """The `kernels.links.Link`s for sequences side by side; `is_step`: for one step each.
+
+        member: Address of the worker's row in a team that shares one sequence, or 0.
+        """
 
     def states(self) -> States:
         """Copies."""
@@ -94,10 +101,13 @@ class FusedStage:
         self.input_type = self.type
         self.output_size: int = packed.output_size
         self.macs: int = packed.macs
+        self.packed = (packed,)
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `Stage`."""
-        return [self._running.link(worker, first, count, is_step=is_step)]
+        return [self._running.link(worker, first, count, is_step=is_step, member=member)]
 
     def states(self) -> States:
         """See `Stage`."""
@@ -128,7 +138,7 @@ def _running(packed: Any, batch: int, place: Any) -> Any:
 class ProgramStage:
     """Layers that one of the program kernels runs, row by row."""
 
-    n_links, road = 1, "program"
+    n_links, packed, road = 1, (), "program"
 
     def __init__(self, program: Program, batch: int, place: Any = None) -> None:
         from edgelstm.kernels import float_program, integer_program
@@ -147,7 +157,9 @@ class ProgramStage:
         self._constants = [np.ascontiguousarray(a) for a in (program.rows, *program.constants)]
         self.reset()
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `Stage`."""
         from edgelstm.kernels import integer_program
         from edgelstm.kernels.links import Link
@@ -212,7 +224,7 @@ class EndStage:
         normal: float32 (2, size): mean and deviation that x is normalised by.
     """
 
-    macs, n_links, road = 0, 1, ""
+    macs, n_links, packed, road = 0, 1, (), ""
 
     def __init__(
         self,
@@ -233,12 +245,14 @@ class EndStage:
         zero = scale.zero_point if scale else 0
         self._parameters = ends.row(count, zero, self._scale, normal)
 
-    def links(self, worker: int, first: int, count: int, *, is_step: bool) -> list[Any]:
+    def links(
+        self, worker: int, first: int, count: int, *, is_step: bool, member: int = 0
+    ) -> list[Any]:
         """See `Stage`."""
         from edgelstm.kernels.links import Link, Place
 
         p = np.repeat(self._parameters, count, 0)
-        return [Link(self._kernel, p, self, self.type, Place(self.output_size))]
+        return [Link(self._kernel, p, self, self.type, Place(self.output_size), by_rows=True)]
 
     def states(self) -> States:
         """See `Stage`: none."""

@@ -35,6 +35,7 @@ from edgelstm.cost.counts import Counts
 from edgelstm.cost.traffic import beyond_first_level
 from edgelstm.devices.device import Device, Figure
 from edgelstm.errors import ModelError
+from edgelstm.execution.caches import data_caches
 from edgelstm.execution.fused import packed_layer
 from edgelstm.formats import write
 from edgelstm.measurement import machine, session
@@ -166,7 +167,8 @@ def _inputs(made: Any, x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
 
 
 def _l1d_kib() -> float:
-    return machine.cache_kib().get(1, USUAL_L1D_KIB)
+    found = [cache for cache in data_caches() if cache.level == 1]
+    return found[0].size_bytes / 1024 if found else USUAL_L1D_KIB
 
 
 def _device(laws: Laws, at_once: Mapping[str, int], record: session.Record, n: int) -> Device:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+from edgelstm.execution.caches import data_caches
 from edgelstm.installed import BITS
 from edgelstm.measurement.results import Change, Machine, Throttled
 
@@ -128,20 +129,8 @@ def _cpu(root: pathlib.Path) -> str | None:
 
 def last_level_kib(root: pathlib.Path = ROOT) -> float | None:
     """Of the first processor's highest cache."""
-    sizes = cache_kib(root)
-    return max(sizes.items())[1] if sizes else None
-
-
-def cache_kib(root: pathlib.Path = ROOT) -> dict[int, float]:
-    """Level to size of the first processor's data caches."""
-    found: dict[int, float] = {}
-    for index in sorted((root / "sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, size = _number(index / "level"), _text(index / "size")
-        if level and size and _text(index / "type") != "Instruction":
-            unit = {"K": 1.0, "M": 1024.0}.get(size[-1])
-            if unit and size[:-1].isdigit():
-                found[int(level)] = float(size[:-1]) * unit
-    return found
+    found = data_caches(root)
+    return found[-1].size_bytes / 1024 if found else None
 
 
 def throttled() -> Throttled | None:

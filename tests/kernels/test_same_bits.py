@@ -106,7 +106,7 @@ def test_a_batch_runs_where_no_thread_starts_any_more(monkeypatch: Any) -> None:
     expected = run(network, x)
     ended = concurrent.futures.ThreadPoolExecutor(1)
     ended.shutdown()
-    monkeypatch.setattr(stages, "_pool", lambda process: ended)
+    monkeypatch.setattr(stages, "pool", lambda process: ended)
     monkeypatch.setattr(stages, "LEAST_MACS_PER_WORKER", 0)
     monkeypatch.setattr("edgelstm.execution.compiled.cores", lambda: 2)
     assert np.array_equal(run(network, x), expected)
