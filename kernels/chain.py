@@ -127,7 +127,7 @@ def _overlap(P, x, y, steps):
 @jit
 def _too_large(x, count, most):
     """How many values are, or are not finite; x: address of float32 (count,), most: bits of one."""
-    bits, bad, limit = numba.carray(i32_at(x), count), 0, np.int32(most)
+    bits, bad, limit = i32_at(x), 0, np.int32(most)
     for k in range(count):
         bad += (bits[k] & MAGNITUDE) > limit
     return bad

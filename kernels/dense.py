@@ -146,6 +146,8 @@ def bound_names(form: DenseForm, mark: str) -> dict[str, Any]:
     names = parts.names
     for name, part in form.parts.items():
         names[name] = parts.inlined(part) if isinstance(part, FunctionType) else part
+    # Every tile calls the same code, of all activations: it is compiled once.
+    names["finish"] = parts.called(form.parts["finish"])
     for name, vectors in (("wide", WIDE), ("narrow", NARROW), ("single", 1)):
         names["tile_row"] = parts.called(tile, VECTORS=vectors, ROWS=1)
         names["tile_rows"] = parts.called(tile, VECTORS=vectors, ROWS=TILE_ROWS)

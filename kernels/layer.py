@@ -138,8 +138,8 @@ def step_of_groups(P, rows, t, hoisted, h, h_next, y_row, backwards):
 
 @jit
 def _fill(at, count, byte):
-    """Writes the same byte to uint8 (count,) at an address."""
-    values = numba.carray(bytes_at(at), count)
+    """Writes the same byte to all of uint8 (count,), C order, at an address."""
+    values = bytes_at(at)
     for k in range(count):
         values[k] = np.uint8(byte)
 
