@@ -5,14 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
+from edgelstm.execution.backends import compile_kernels, open_engine
 from edgelstm.execution.session import Session
 from edgelstm.formats import read
+from edgelstm.model.front import split_front
 from edgelstm.runtimes.runtime import Array, Call, Calling
 
 
 def prepare_numba(path: Path, calling: Calling) -> Call:
-    """A `Preparer` of the compiled kernels."""
-    return _prepared(Session(read(path), engine="numba"), calling)
+    """A `Preparer` of the compiled kernels, which are compiled here: no call waits for that."""
+    network = read(path)
+    engine = open_engine("numba", split_front(network)[1], None)
+    compile_kernels(engine.step_kernels() if calling.is_step else engine.kernels(), _say_nothing)
+    return _prepared(Session(network, engine="numba"), calling)
+
+
+def _say_nothing(told: str) -> None:
+    """Lines of a preparer's process are no place for progress."""
 
 
 def prepare_reference(path: Path, calling: Calling) -> Call:
