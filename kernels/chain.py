@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba.core import types
 
-from edgelstm.kernels import team
+from edgelstm.kernels import conversion, team
 from edgelstm.kernels.cache import Kernel, digest
 from edgelstm.kernels.simd.arrays import (
     READABLE,
@@ -29,8 +29,8 @@ from edgelstm.kernels.simd.arrays import (
     parameters,
 )
 from edgelstm.kernels.simd.options import INLINED
-from edgelstm.kernels.simd.pointers import call_stage, i32_at, i64_at
-from edgelstm.kernels.simd.vectors import INFINITE, MAGNITUDE
+from edgelstm.kernels.simd.pointers import call_stage, f32_at, i32_at, i64_at
+from edgelstm.kernels.simd.vectors import INFINITE
 
 # What the driver returns where it does nothing
 UNFIT = -1  # it cannot take the arrays
@@ -52,7 +52,8 @@ UNPREPARED = -2  # it is not laid out for so many steps
     OUTPUTS,  # of y
     X_BYTES,  # of a row
     Y_BYTES,
-    LARGEST,  # bits of the largest magnitude that x may have, which is then float32; or INFINITE
+    FINITE,  # whether x must be finite, which is then float32
+    NORMAL,  # address of float32 (2, INPUTS) where x is normalised, see ends.py; 0: it is not
     ALIKE,  # whether y may lie where x does
     EVERY,  # stages in front of the reading of the last step
     STAGES,
@@ -63,7 +64,7 @@ UNPREPARED = -2  # it is not laid out for so many steps
     TEAM,  # address of the team whose leader's chain this is
     SETS,
     FIRST_SET,  # where they begin
-) = range(26)
+) = range(27)
 # A set: sequences that run side by side; its stages begin at SET.
 FIRST, TOGETHER, SET = range(3)
 # A stage of a set
@@ -125,11 +126,21 @@ def _overlap(P, x, y, steps):
 
 
 @jit
-def _too_large(x, count, most):
-    """How many values are, or are not finite; x: address of float32 (count,), most: bits of one."""
-    bits, bad, limit = i32_at(x), 0, np.int32(most)
-    for k in range(count):
-        bad += (bits[k] & MAGNITUDE) > limit
+def _not_finite(P, x, rows):
+    """How many values are not, or not once they are normalised.
+
+    x: address of float32 (rows, INPUTS), C order.
+    """
+    size, bits, values, bad = P[INPUTS], i32_at(x), f32_at(x), 0
+    if P[NORMAL] == 0:
+        for k in range(rows * size):
+            bad += (bits[k] & INFINITE) == INFINITE
+        return bad
+    normal = f32_at(P[NORMAL])
+    for t in range(rows):
+        for k in range(size):
+            v = conversion.normalized(values[t * size + k], normal[k], normal[size + k])
+            bad += not np.isfinite(v)
     return bad
 
 
@@ -179,7 +190,8 @@ def run(p, x, y):
     """Runs a chain from x to y, from the states of its stages, which it leaves advanced.
 
     p: int64 (slots,), the chain; x, y: any objects, at which it looks itself. Returns 0; or UNFIT,
-    UNPREPARED, or how many values of x are too large or not finite: then nothing is done.
+    UNPREPARED, or how many values of x are not finite, or not once they are normalised: then
+    nothing is done.
     """
     P = parameters(p)
     steps = _steps_of(P, x, y)
@@ -191,8 +203,8 @@ def run(p, x, y):
     y_at = data_of(y, P[ARRAY], P[Y_AXES], P[Y_TYPE], READABLE)
     if not P[ALIKE] and _overlap(P, x_at, y_at, steps):
         return UNFIT
-    if P[LARGEST] < INFINITE:
-        bad = _too_large(x_at, P[BATCH] * steps * P[INPUTS], P[LARGEST])
+    if P[FINITE]:
+        bad = _not_finite(P, x_at, P[BATCH] * steps)
         if bad:
             return bad
     before_stages(P, x_at, y_at, steps)

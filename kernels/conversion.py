@@ -58,6 +58,12 @@ def rounded(v, scale, inverse, zero):
 
 
 @jit
+def normalized(v, mean, std):
+    """Of one value, all float32."""
+    return (v - mean) / std
+
+
+@jit
 def normal_inverse(scale):
     """float32(1 / scale), or NaN where that is not a normal number: then it decides nothing."""
     inverse = np.float32(1.0 / scale)

@@ -57,7 +57,8 @@ def normalize_rows(P, x, y, steps, x_apart, y_apart):
     normal = numba.carray(f32_at(P[NORMAL]), 2 * size)
     for t in range(steps):
         for k in range(size):
-            out[t * size + k] = (source[t * size + k] - normal[k]) / normal[size + k]
+            v = conversion.normalized(source[t * size + k], normal[k], normal[size + k])
+            out[t * size + k] = v
 
 
 def copy_rows(P, x, y, steps, x_apart, y_apart):

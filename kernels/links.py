@@ -106,7 +106,8 @@ class Form:
         read_at: Stages in front of which the last step alone goes on; None: every step does.
         y_steps: Of y: none, as it has no axis of them, or one number; 0: as many as x.
         reads: Whether anything is read of the steps.
-        largest: Magnitude that float32 x may have; inf: it may also be what is not finite.
+        finite: Whether x must be finite, which is then float32.
+        normal: float32 (2, values of a row) that the first stage normalises x by, or None.
     """
 
     x: End
@@ -117,42 +118,64 @@ class Form:
     read_at: int | None
     y_steps: tuple[int, ...]
     reads: bool
-    largest: float
+    finite: bool
+    normal: Array | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+    """A chain for so many steps at a time.
+
+    Attributes:
+        steps: That go from stage to stage together.
+        slots: int64 (slots,), see chain.py.
+        buffers: What they point to.
+    """
+
+    steps: int
+    slots: Array
+    buffers: list[Array]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is no longer kept than it is used."""
+        return self.buffers[0].nbytes > LARGEST_KEPT_BYTES
 
 
 class Chain:
-    """A chain for the sets of sequences of one worker.
-
-    Attributes:
-        is_whole: Whether every step of a sequence goes from stage to stage together.
-        steps: How many do.
-    """
+    """A chain for the sets of sequences of one worker; one thread at a time may call it."""
 
     def __init__(self, form: Form, sets: dict[tuple[int, int], list[Link]]) -> None:
-        assert form.largest == np.inf or form.x.type == np.float32
+        assert not form.finite or form.x.type == np.float32
         self._form, self._sets = form, sets  # parameters, states and code of the links
         links = next(iter(sets.values()), [])
-        self.is_whole = form.stepped and any(link.is_whole for link in links)
-        self._step_bytes = max((link.row_bytes for link in links), default=0) * max(
-            (count for _, count in sets), default=0
-        )
-        n_bytes = WHOLE_BYTES if self.is_whole else BUFFER_BYTES
-        together = max(KEPT_ROWS, n_bytes // max(1, self._step_bytes))
-        self.steps = together if form.stepped else 1
-        self._slots, self._buffers = self.laid_out(self.steps)
+        self._is_whole = form.stepped and any(link.is_whole for link in links)
+        row_bytes = max((link.row_bytes for link in links), default=0)
+        step_bytes = max(1, row_bytes * max((count for _, count in sets), default=0))
+        n_bytes = WHOLE_BYTES if self._is_whole else BUFFER_BYTES
+        usual = max(KEPT_ROWS, n_bytes // step_bytes) if form.stepped else 1
+        self._usual = self._present = self._prepare(self._laid_out(usual))
 
-    def laid_out(self, steps: int) -> tuple[Array, list[Array]]:
-        """The chain for as many steps at a time, int64 (slots,), and the buffers it points to."""
+    def prepared(self, steps: int) -> Layout:
+        """For a sequence of so many steps; its stages are prepared for that until the next one."""
+        return self._prepare(self._laid_out(steps) if self._is_whole else self._usual)
+
+    def _prepare(self, layout: Layout) -> Layout:
+        for links in self._sets.values():
+            for link, seen, _ in _steps_at(self._form, links, layout.steps):
+                if link.for_steps:
+                    link.for_steps(seen)
+        return layout
+
+    def _laid_out(self, steps: int) -> Layout:
         most = max((count for _, count in self._sets), default=0)
         every = list(self._sets.values())
         widest = 0  # bytes of a sequence
         for links in every:
-            for link, seen, made in _steps_at(self._form, links, steps):
+            for link, _, made in _steps_at(self._form, links, steps):
                 widest = max(widest, made * link.row_bytes)
-                if link.for_steps:
-                    link.for_steps(seen)
         buffers = [aligned((most * widest + CACHE_LINE,), np.int8) for _ in range(2)]
-        slots = _head(self._form, every, steps, is_whole=self.is_whole)
+        slots = _head(self._form, every, steps, is_whole=self._is_whole)
         for (first, count), links in self._sets.items():
             slots += [first, count]
             rows = 0  # that have come out before
@@ -160,23 +183,24 @@ class Chain:
                 is_last = all(other.place.is_beside for other in links[k:-1])
                 slots += _stage(link, 0 if is_last else buffers[rows % 2].ctypes.data)
                 rows += not link.place.is_beside
-        return np.array(slots, np.int64), buffers
+        return Layout(steps, np.array(slots, np.int64), buffers)
 
     def call(self) -> Call:
         """(x, y) -> what `run` returns; compiles the driver if it is not kept."""
         function = chain.driver().function
-        call = functools.partial(function, self._slots)
+        call = functools.partial(function, self._usual.slots)
         call.__dict__["keeps"] = self  # whose addresses it holds
-        if not self.is_whole:
+        if not self._is_whole:
             return call
 
         def of_any_length(x: Any, y: Any) -> int:
-            found: int = function(self._slots, x, y)
+            layout = self._present  # held here, should another thread lay out anew meanwhile
+            found: int = function(layout.slots, x, y)
             if found == chain.UNPREPARED:
-                self._slots, self._buffers = self.laid_out(x.shape[-2])
-                found = function(self._slots, x, y)
-                if self._buffers[0].nbytes > LARGEST_KEPT_BYTES:
-                    self._slots, self._buffers = self.laid_out(KEPT_ROWS)
+                self._present = layout = self.prepared(x.shape[-2])
+                found = function(layout.slots, x, y)
+                if layout.is_large:
+                    self._present = self._prepare(self._usual)
             return found
 
         return of_any_length
@@ -211,7 +235,8 @@ def _head(form: Form, every: Sequence[list[Link]], steps: int, *, is_whole: bool
         chain.OUTPUTS: form.y.size,
         chain.X_BYTES: form.x.row_bytes,
         chain.Y_BYTES: form.y.row_bytes,
-        chain.LARGEST: int(np.float32(form.largest).view(np.int32)),
+        chain.FINITE: form.finite,
+        chain.NORMAL: 0 if form.normal is None else form.normal.ctypes.data,
         chain.ALIKE: not form.batched
         and not form.stepped
         and (len(links) > 1 or links[0].in_place),

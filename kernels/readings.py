@@ -1,20 +1,22 @@
 """Stages that read the steps of sequences, or repeat one: whole sequences in, other steps out."""
 
 import functools
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numba
 import numpy as np
 
 from edgelstm.kernels.cache import Kernel, digest
-from edgelstm.kernels.simd.pointers import STAGE, f32_at, i8_at, i16_at, i64_at
+from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at, i16_at, i64_at
 
 # Slots of the parameters
 (
     SIZE,  # values of a row of x
     OUT_STEPS,  # rows that `repeated` gives
     KEPT,  # address of the largest so far, (SIZE,), which goes on from call to call; 0: none does
-    SUMS,  # address of int64 (SIZE,), scratch
+    SUMS,  # address of int64 or float64 (SIZE,), scratch
     FACTOR,  # the mean of integers is (sum * FACTOR + 2^(RIGHT - 1)) >> RIGHT, cut to LOW and HIGH
     RIGHT,
     LOW,
@@ -89,16 +91,20 @@ def largest(P, x, y, steps, x_apart, y_apart):
 
 
 def mean(P, x, y, steps, x_apart, y_apart):
-    """The mean of real values; x: address of float32 (steps, SIZE), C order, y: of (SIZE,)."""
+    """The mean of real values; x: address of float32 (steps, SIZE), C order, y: of (SIZE,).
+
+    Summed up in float64, as a float32 sum of many steps loses what it adds.
+    """
     size = P[SIZE]
     rows, out = numba.carray(f32_at(x), steps * size), numba.carray(f32_at(y), size)
+    sums = numba.carray(f64_at(P[SUMS]), size)
     for k in range(size):
-        out[k] = np.float32(0)
+        sums[k] = 0.0
     for t in range(steps):
         for k in range(size):
-            out[k] += rows[t * size + k]
+            sums[k] += rows[t * size + k]
     for k in range(size):
-        out[k] /= np.float32(steps)
+        out[k] = np.float32(sums[k] / steps)
 
 
 def integer_mean(P, x, y, steps, x_apart, y_apart):
@@ -125,6 +131,15 @@ TEMPLATES = {
     "mean": mean,
     "integer_mean": integer_mean,
 }
+
+TYPES = {"mean": ("float32",), "integer_mean": ("int8", "int16")}  # of a template, if not all
+
+
+def kernels() -> Iterator[Kernel]:
+    """Every one that there is."""
+    for name, kind in itertools.product(TEMPLATES, POINTERS):
+        if kind in TYPES.get(name, POINTERS):
+            yield kernel(name, kind)
 
 
 @functools.cache

@@ -30,15 +30,14 @@ class TeamChain:
     def __init__(
         self, form: Form, most: int, links: Callable[[int, int], list[Link]], steps: int
     ) -> None:
-        self._team = team.Team(most)
+        self._form, self._team = form, team.Team(most)
         members = [self._team.member(number) for number in range(most)]
         self._links = [  # parameters, states and code
             list(_of_member(links(number, member), member, form.x.row_bytes))
             for number, member in enumerate(members)
         ]
-        leaders = Chain(form, {(0, 1): self._links[0]})
-        slots, self._buffers = leaders.laid_out(steps if leaders.is_whole else leaders.steps)
-        self._slots = np.tile(slots, (most, 1))
+        self._layout = Chain(form, {(0, 1): self._links[0]}).prepared(steps)
+        self._slots = np.tile(self._layout.slots, (most, 1))
         self._slots[0, chain.TEAM] = self._team.address
         at = chain.FIRST_SET + chain.SET + chain.PARAMETERS
         self._slots[:, at :: chain.STAGE_SLOTS] = [
@@ -46,6 +45,11 @@ class TeamChain:
         ]
         every = np.arange(most)
         self._team.give_chains(self._slots.ctypes.data + every * self._slots.strides[0])
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is no longer kept than it is used."""
+        return self._layout.is_large
 
     def holds(self, steps: int) -> bool:
         """Whether it takes a sequence of so many steps."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import itertools
 import platform
 from collections.abc import Iterator
 from typing import Any
@@ -186,12 +187,14 @@ def _kernel_rows(kernels: Kernels) -> list[tuple[str, str]]:
 
 def _every_kernel() -> Iterator[Any]:
     """Of every cell in every precision: single steps, one sequence, several side by side."""
-    from edgelstm.kernels import ends
-    from edgelstm.kernels.simd.target import TILE_ROWS
+    from edgelstm.kernels import ends, readings
+    from edgelstm.kernels.simd.target import LANES, TILE_ROWS
 
     yield from map(ends.kernel, ends.TEMPLATES)
-    for cell_name in CELLS:
-        network = shapes(cell_name, 2, 2, outputs=2)
+    yield from readings.kernels()
+    # Units of one vector, and of two, which are computed together.
+    for cell_name, units in itertools.product(CELLS, (2, 2 * LANES)):
+        network = shapes(cell_name, 2, units, outputs=2)
         for precision in PRECISIONS.values():
             ready: Any = network
             if precision.weight_type != "float32":

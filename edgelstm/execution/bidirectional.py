@@ -26,7 +26,6 @@ class BidirectionalStage:
         forward = Place(self.output_size, is_beside=True)
         reverse = Place(self.output_size, there.output_size, is_reversed=True, begins_anew=True)
         self._forward, self._reverse = new_stage(there, forward), new_stage(back, reverse)
-        self.input_type: np.dtype[Any] = self._forward.input_type
         self.type: np.dtype[Any] = self._forward.type
         self.macs = self._forward.macs + self._reverse.macs
         self.packed = self._forward.packed + self._reverse.packed

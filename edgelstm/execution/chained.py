@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelstm.execution.stages import UNFIT, Call, EndStage, Stage, share
 from edgelstm.execution.team import TeamCall, members, shares_units, trial_of
@@ -22,7 +23,8 @@ class Chained:
         workers: Threads.
         y_steps: Of the result, see `kernels.links.Form`.
         reads: Whether anything is read of the steps.
-        largest: Magnitude that float32 x may have; inf: it may also be what is not finite.
+        finite: Whether x must be finite.
+        normal: float32 (2, values of a row) that its first stage normalises x by, or None.
     """
 
     def __init__(
@@ -35,10 +37,11 @@ class Chained:
         workers: int = 1,
         y_steps: tuple[int, ...] = (0,),
         reads: bool = False,
-        largest: float = np.inf,
+        finite: bool = False,
+        normal: NDArray[np.float32] | None = None,
     ) -> None:
         self._stages = [stage for stage in stages if stage]
-        self._x, self._batch, self._batched, self._largest = x, batch, batched, largest
+        self._x, self._batch, self._batched, self._ends = x, batch, batched, (finite, normal)
         self._workers, self._y_steps, self._reads = workers, y_steps, reads
         last = self._stages[-1] if self._stages else None
         self._output = (last.output_size, last.type) if last else x
@@ -78,9 +81,11 @@ class Chained:
         return list(dict.fromkeys([*own, driver(), *of_team]))
 
     def team_kernels(self) -> list[Any]:
-        """Every one that a team takes."""
+        """Every one that a team takes, which computes one sequence."""
         from edgelstm.kernels.team_chain import kernels
 
+        if self._batch != 1:
+            return []
         somebody = 1  # address of a row that nobody looks at
         return kernels(self._links(0, 0, 1, is_step=False, member=somebody))
 
@@ -117,7 +122,7 @@ class Chained:
             None if self._read_at is None else sum(stage.n_links for stage in before),
             self._y_steps,
             self._reads,
-            self._largest,
+            *self._ends,
         )
         calls: list[Call] = [Chain(form, sets).call() for sets in self._sets(is_step=is_step)]
         macs, size = sum(stage.macs for stage in self._stages), max(1, self._x[0])

@@ -29,7 +29,6 @@ from edgelstm.layers.read_steps import (
     result_steps,
 )
 from edgelstm.layers.without_numbers import WithoutNumbers
-from edgelstm.model.front import largest_input
 
 # Type of integers, and the end of the network where they stand, to the template in kernels/ends.py.
 ENDS = {
@@ -96,7 +95,7 @@ class NumbaEngine:
         network = self._network
         integers = network.input is not None
         kind = np.dtype(np.float32 if real or not integers else network.input.type)
-        stages = self._stages
+        stages, normal = self._stages, None
         if real and integers:
             x, y = network.input, network.output
             door = EndStage(ENDS[x.type, "in"], network.input_size, x.type, scale=x)
@@ -113,7 +112,8 @@ class NumbaEngine:
             workers=self._workers,
             y_steps=result_steps(network.layers, (0,)),
             reads=any(isinstance(layer, ReadSteps) for layer in network.layers),
-            largest=largest_input(network) if real and integers else np.inf,
+            finite=real and integers,
+            normal=normal,
         )
 
     def _kernels(self, *, is_step: bool) -> list[Any]:

@@ -25,7 +25,7 @@ class ReadingStage:
     def __init__(
         self, layer: Any, kind: np.dtype[Any], batch: int, start: NDArray[Any] | None
     ) -> None:
-        self._layer, self.input_type, self.type = layer, kind, kind
+        self._layer, self.type = layer, kind
         self.output_size: int = layer.output_size
         self._reads = layer.reads if isinstance(layer, ReadSteps) else (layer.kind,)
         self.n_links = len(self._reads)
@@ -42,7 +42,7 @@ class ReadingStage:
         for k, name in enumerate(self._reads):
             is_beside = k + 1 < len(self._reads)
             made.append(self._link(name, at, (worker, first, count), is_beside=is_beside))
-            at += self._layer.size
+            at += self._layer.size * (self._layer.steps if name == "flatten" else 1)
         return made
 
     def _link(self, name: str, at: int, given: tuple[int, int, int], *, is_beside: bool) -> Any:

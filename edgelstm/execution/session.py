@@ -66,9 +66,9 @@ def run(network: AnyNetwork, x: Array, *, engine: str | None = None) -> Array:
 class Session:
     """A network with its running state: the next call goes on where the last one ended.
 
-    A network with a bidirectional layer takes whole sequences alone, by `run`. The forward state
-    goes on from call to call as in any layer; the reverse direction begins anew, from zero, at the
-    last step of each call, and is not part of `state`. `reset` before a sequence of its own.
+    It is for one thread at a time. A network with a bidirectional layer takes whole sequences
+    alone, by `run`. Its forward state goes on from call to call as in any layer; the reverse one
+    begins anew in each call, and is not part of `state`. `reset` before a sequence of its own.
 
     Args:
         network: Float or quantized.

@@ -55,7 +55,7 @@ class Stage(Protocol):
     """Part of a network that is called by its address, see kernels/chain.py.
 
     Attributes:
-        input_type, type: Of what comes in, and of its results.
+        type: Of its results.
         output_size: Values per step that go out.
         macs: Products of one step.
         n_links: Stages of a chain that it takes.
@@ -63,7 +63,6 @@ class Stage(Protocol):
         road: How it is computed, in words.
     """
 
-    input_type: np.dtype[Any]
     type: np.dtype[Any]
     output_size: int
     macs: int
@@ -98,7 +97,6 @@ class FusedStage:
         self._name, self._states = name, packed.states
         self._running = _running(packed, batch, place)
         self.type: np.dtype[Any] = self._running.type
-        self.input_type = self.type
         self.output_size: int = packed.output_size
         self.macs: int = packed.macs
         self.packed = (packed,)
@@ -149,7 +147,7 @@ class ProgramStage:
         integer = self._values.dtype == np.int16
         self._module: Any = integer_program if integer else float_program
         self.macs = sum(w.size for w in program.constants[: 1 if integer else 2])
-        self.input_type, self.type = (np.dtype(kind) for kind in program.types)
+        self.type = np.dtype(program.types[1])
         self.output_size = program.result.size
         self._place = place or Place(self.output_size)
         # What the hybrid rounding writes to, one per worker.
@@ -237,7 +235,7 @@ class EndStage:
     ) -> None:
         from edgelstm.kernels import ends
 
-        self.input_type = self.type = np.dtype(kind)
+        self.type = np.dtype(kind)
         self.output_size = size
         self._kernel, self._normal = ends.kernel(template), normal
         self._scale = ends.scale_array(scale.scale) if scale else None

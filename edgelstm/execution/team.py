@@ -124,6 +124,7 @@ class TeamCall:
         lead = self._chain.call()
         self._ask(self._chain.help())
         found: int = lead(x, y)
+        self._chain = None if self._chain.is_large else self._chain
         return found
 
     def _ask(self, help_once: Callable[[], int]) -> None:

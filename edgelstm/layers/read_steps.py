@@ -29,7 +29,7 @@ READ: dict[str, Callable[[Array], Array]] = {
     "mean": lambda y: y.mean(1),
     "max": lambda y: y.max(1),
     "finals": _finals,
-    "flatten": lambda y: y.reshape(len(y), -1),
+    "flatten": lambda y: y.reshape(len(y), y.shape[1] * y.shape[2]),
 }
 
 
@@ -108,7 +108,7 @@ class Repeat(WithoutNumbers):
 
     def read(self, y: Array, known: Mapping[str, Callable[[Array], Array]] = READ) -> Array:
         """(batch, size) to what goes on, (batch, steps, size); `known` has no part in it."""
-        return np.repeat(y.reshape(len(y), 1, -1), self.steps, 1)
+        return np.repeat(y.reshape(len(y), 1, self.size), self.steps, 1)
 
     @property
     def needs_all_steps(self) -> str:
@@ -195,9 +195,18 @@ def can_read_each(layers: Iterable[Any]) -> bool:
 
 
 def check_reading(layers: Iterable[Any]) -> None:
-    """`ModelError` unless the steps are read once at most in front of each repetition."""
-    is_read = False
+    """`ModelError` unless the steps are read once at most in front of each repetition.
+
+    Also where another number of steps is read side by side than a repetition gives.
+    """
+    is_read, steps = False, None
     for layer in layers:
+        if isinstance(layer, Repeat):
+            steps = layer.steps
+        elif isinstance(layer, ReadSteps) and layer.steps and steps not in (None, layer.steps):
+            raise ModelError(
+                f"{counted(layer.steps, 'step')} are read side by side where {steps} are repeated"
+            )
         if isinstance(layer, Repeat) and not is_read:
             raise ModelError("what is repeated is a sequence; one vector, read of it, is needed")
         if is_read and isinstance(layer, Recurrent | ReadSteps | ReverseSteps):

@@ -28,18 +28,6 @@ def has_front(network: Any) -> bool:
     return takes_indices(network) or network.input_mean is not None or is_checked
 
 
-def largest_input(network: Any) -> float:
-    """A magnitude up to which x is finite in float32, also normalised: half of what can be, or all.
-
-    Where x is normalised, sums and quotients are rounded, which the half leaves room for.
-    """
-    most = float(np.finfo(np.float32).max)
-    if network.input_mean is None:
-        return most
-    mean, std = (np.abs(a.astype(np.float64)) for a in (network.input_mean, network.input_std))
-    return max(0.0, float((np.minimum(1.0, std) * most / 2 - mean).min()))
-
-
 def without_front(network: N) -> N:
     """The network behind it, which takes rows of real values."""
     layers = network.layers[1:] if takes_indices(network) else network.layers

@@ -148,7 +148,8 @@ def _series(x: Array, y: Array, where: str, name: str) -> Series:
             f"{name} shape {y.shape}; one label per series (n,) or per step (n, steps) is needed, "
             "or real values (n,), (n, k) or (n, steps, k)"
         )
-    made = float32(x), (float32(y) if reals else y.astype(np.int64))
+    # Views: the caller's own arrays stay writable.
+    made = float32(x).view(), (float32(y) if reals else y.astype(np.int64)).view()
     for values, what in zip(made, (where, f"{where.rpartition('x')[0]}{name}"), strict=True):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ModelError(f"{what} holds NaN or infinity; take such series out, or mend them")

@@ -233,6 +233,8 @@ def test_x_is_normalised_in_the_same_call(precision: str) -> None:
             x[1, 2, 0] = 3e38  # which, over 0.1, leaves float32
             with pytest.raises(ModelError, match="x holds 1 values that are not finite"):
                 run(network, x, engine=engine)
+        x[1, 2, :2] = 1, 3e38  # which, over 2, stays in it
+        assert np.array_equal(run(network, x), run(network, x, engine="reference"))
 
 
 def test_a_second_network_of_the_same_kinds_compiles_nothing(

@@ -118,6 +118,46 @@ def test_the_max_goes_on_from_step_to_step(reads: tuple[str, ...], precision: st
             both.state = kept
 
 
+def test_what_is_read_side_by_side_has_the_steps_that_are_repeated() -> None:
+    behind = (
+        ReadSteps(7, ("flatten",), 9),
+        Dense("dense1", np.ones((2, 63), np.float32), np.zeros(2, np.float32)),
+    )
+    network = repeating(*behind)
+    x = random_input(network, 2, 5)
+    assert np.abs(run(network, x) - run(network, x, engine="reference")).max() < 1e-5  # 63 sums
+    with pytest.raises(ModelError, match="3 steps are read side by side where 9 are repeated"):
+        repeating(ReadSteps(7, ("flatten",), 3))
+
+
+def test_the_mean_of_many_steps_loses_nothing() -> None:
+    network = Network(
+        (
+            ReadSteps(1, ("mean",)),
+            Dense("dense1", np.ones((1, 1), np.float32), np.zeros(1, np.float32)),
+        )
+    )
+    x = np.full((100_000, 1), 0.1, np.float32)
+    assert run(network, x)[0] == x[0, 0]  # sums in float64 are right to 2^-53 of 10,000
+
+
+def test_a_length_that_has_no_room_leaves_the_others_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = in_precision(reading("mean"), "int16x8")
+    session, x = Session(network), random_input(network, 1, 400)[0]
+    expected = session.run(x[:10])
+
+    def full(*given: Any) -> Any:
+        raise MemoryError
+
+    session.reset()
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(links, "aligned", full)
+        session.run(x)
+    assert np.array_equal(session.run(x[:10]), expected)
+
+
 def test_the_max_of_what_is_not_a_number_is_none() -> None:
     network = reading("max")
     x = random_input(network, 1, STEPS)[0]

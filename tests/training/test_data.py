@@ -111,3 +111,10 @@ def test_a_pickle_is_never_loaded(tmp_path: pathlib.Path) -> None:
         read_data(path, 0)
     with pytest.raises(ModelError, match="does not exist"):
         read_data(tmp_path / "absent.npz", 0)
+
+
+def test_the_callers_arrays_stay_writable() -> None:
+    x, y = X.copy(), Y.astype(np.int64)
+    data = read_data({"x": x, "y": y, "x_valid": x, "y_valid": y}, 0)
+    assert not data.train.x.flags.writeable
+    assert x.flags.writeable and y.flags.writeable
