@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from edgelstm.kernels.cache import Kernel, digest
+from edgelstm.kernels.simd.options import INLINED
 from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at, i16_at, i64_at
 
 # Slots of the parameters
@@ -24,6 +25,7 @@ from edgelstm.kernels.simd.pointers import STAGE, f32_at, f64_at, i8_at, i16_at,
     N_SLOTS,
 ) = range(9)
 POINTERS = {"float32": f32_at, "int8": i8_at, "int16": i16_at}
+jit = numba.njit(**INLINED)
 
 # Bound by `kernel`.
 values_at: Any = None  # of `POINTERS`
@@ -90,6 +92,17 @@ def largest(P, x, y, steps, x_apart, y_apart):
             kept[k] = out[k]
 
 
+@jit
+def _sum_up(rows, sums):
+    """The sums of each value over the steps; rows: (steps * n,), C order, sums: (n,)."""
+    size = len(sums)
+    for k in range(size):
+        sums[k] = 0
+    for at in range(0, len(rows), size):
+        for k in range(size):
+            sums[k] += rows[at + k]
+
+
 def mean(P, x, y, steps, x_apart, y_apart):
     """The mean of real values; x: address of float32 (steps, SIZE), C order, y: of (SIZE,).
 
@@ -98,11 +111,7 @@ def mean(P, x, y, steps, x_apart, y_apart):
     size = P[SIZE]
     rows, out = numba.carray(f32_at(x), steps * size), numba.carray(f32_at(y), size)
     sums = numba.carray(f64_at(P[SUMS]), size)
-    for k in range(size):
-        sums[k] = 0.0
-    for t in range(steps):
-        for k in range(size):
-            sums[k] += rows[t * size + k]
+    _sum_up(rows, sums)
     for k in range(size):
         out[k] = np.float32(sums[k] / steps)
 
@@ -112,11 +121,7 @@ def integer_mean(P, x, y, steps, x_apart, y_apart):
     size, half = P[SIZE], (1 << P[RIGHT]) >> 1
     rows, out = numba.carray(values_at(x), steps * size), numba.carray(values_at(y), size)
     sums = numba.carray(i64_at(P[SUMS]), size)
-    for k in range(size):
-        sums[k] = 0
-    for t in range(steps):
-        for k in range(size):
-            sums[k] += rows[t * size + k]
+    _sum_up(rows, sums)
     for k in range(size):
         out[k] = min(max((sums[k] * P[FACTOR] + half) >> P[RIGHT], P[LOW]), P[HIGH])
 

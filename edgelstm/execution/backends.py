@@ -189,9 +189,10 @@ def check_target() -> None:
         )
 
 
-def compile_kernels(kernels: Iterable[Any], tell: Callable[[str], None]) -> None:
+def compile_kernels(kernels: Iterable[Any], tell: Callable[[str], None] | None = None) -> None:
     """Compiles those that are not in the cache yet, and counts them."""
     missing = [k for k in {k.name: k for k in kernels}.values() if not k.is_compiled]
     for done, kernel in enumerate(missing, 1):
-        tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
+        if tell:
+            tell(f"compiling kernels for this processor, once: {done} of {len(missing)}")
         assert kernel.function

@@ -16,12 +16,8 @@ def prepare_numba(path: Path, calling: Calling) -> Call:
     """A `Preparer` of the compiled kernels, which are compiled here: no call waits for that."""
     network = read(path)
     engine = open_engine("numba", split_front(network)[1], None)
-    compile_kernels(engine.step_kernels() if calling.is_step else engine.kernels(), _say_nothing)
+    compile_kernels(engine.step_kernels() if calling.is_step else engine.kernels())
     return _prepared(Session(network, engine="numba"), calling)
-
-
-def _say_nothing(told: str) -> None:
-    """Lines of a preparer's process are no place for progress."""
 
 
 def prepare_reference(path: Path, calling: Calling) -> Call:
